@@ -1,0 +1,102 @@
+"""The exceptions of MNIST Dash, one tree.
+
+Every message states the rule, the value that breaks it and the remedy.
+
+    MnistDashError
+    ├── InvalidInput            what a person typed cannot be done; exit code 2
+    │   ├── InvalidConfig       a configuration breaks a rule; lists every problem
+    │   ├── UnknownRun          no run has this id
+    │   ├── UnknownPreset       no preset has this name
+    │   ├── IllegalTransition   a run's state does not allow this
+    │   └── DeviceUnavailable   the asked device is not on this machine
+    ├── DataError               an archive is missing or damaged
+    ├── ArtifactError           a stored file is missing or its hash differs
+    ├── StoreError              the database cannot be used
+    │   ├── StoreLocked         another process holds it for too long
+    │   └── StoreTooNew         a newer version of MNIST Dash wrote it
+    ├── StorageFull             no room for what has to be written
+    └── Fenced                  a worker lost its run to another attempt
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class MnistDashError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class InvalidInput(MnistDashError):
+    """What a person asked for cannot be done; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule of a configuration."""
+
+    path: str
+    """Dotted path of the field, such as ``optimizer.learning_rate`` or ``layers.2.units``."""
+    rule: str
+    """The rule that must hold."""
+    value: str
+    """The value that breaks it, as typed."""
+    remedy: str
+    """What to do about it."""
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        got = f"; got {self.value}" if self.value else ""
+        return f"{where}{self.rule}{got}. {self.remedy}"
+
+
+class InvalidConfig(InvalidInput):
+    """A configuration breaks one or more rules, all of them in ``problems``."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class UnknownRun(InvalidInput):
+    """No run has this id."""
+
+
+class UnknownPreset(InvalidInput):
+    """No preset has this name."""
+
+
+class IllegalTransition(InvalidInput):
+    """A run's state does not allow the asked transition."""
+
+
+class DeviceUnavailable(InvalidInput):
+    """The configuration asks for a device that this machine does not have."""
+
+
+class DataError(MnistDashError):
+    """An archive of a data set is missing or damaged."""
+
+
+class ArtifactError(MnistDashError):
+    """A stored file is missing, or its content does not have the recorded hash."""
+
+
+class StoreError(MnistDashError):
+    """The database cannot be used."""
+
+
+class StoreLocked(StoreError):
+    """Another process has held the database for longer than the busy timeout."""
+
+
+class StoreTooNew(StoreError):
+    """The database was written by a newer version of MNIST Dash."""
+
+
+class StorageFull(MnistDashError):
+    """There is no room left for what has to be written."""
+
+
+class Fenced(MnistDashError):
+    """A worker tried to write a run that another attempt owns by now."""
