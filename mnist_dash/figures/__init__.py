@@ -1,0 +1,1 @@
+"""Rows in, Plotly figures out; pure, and without Streamlit."""

@@ -1,0 +1,62 @@
+"""A chart that keeps its zoom and its hidden lines while its data grow.
+
+`st.plotly_chart` builds a chart anew whenever its data change. This component calls ``Plotly.react`` on one node instead, and takes its colours
+from the theme of the page. Plotly's own script comes from the installed plotly package and is served by this server; nothing comes from elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_ASSETS = "mnist_dash.plotly"
+_LIVE_PLOT = st.components.v2.component(
+    "mnist_dash_live_plot",
+    html="<div class='live-plot' role='figure'></div>\n<!-- drawn by Plotly -->",
+    css=".live-plot { width: 100%;\n min-width: 0; }",
+    js=(Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def live_plot(figure: go.Figure, *, key: str, alt: str, height: int = 320) -> None:
+    """Draw a figure in place; the same key is the same chart.
+
+    Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` the theme's scale.
+
+    Args:
+        figure: the whole chart as it should look now; ``layout.uirevision`` says how long zoom and hidden lines are kept.
+        key: names the chart on its page.
+        alt: what the chart shows, for those who cannot see it.
+        height: in pixels.
+    """
+    _LIVE_PLOT(key=key, data={"figure": figure.to_json(), "alt": alt, "height": height, "plotly_url": _plotly_url()}, height="content")
+
+
+def preload_plotly() -> None:
+    """Fetch Plotly's script before the first chart needs it; draws nothing."""
+    _LIVE_PLOT(key="preload_plotly", data={"figure": None, "plotly_url": _plotly_url()})
+
+
+def _plotly_url() -> str:
+    """Serve the script from the plotly package and name its address, the version in it."""
+    manager = get_bidi_component_manager()
+    version = importlib.metadata.version("plotly")
+    if manager.get(_ASSETS) is None:
+        spec = importlib.util.find_spec("plotly")
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError("Charts need the plotly package. Install it with: pip install plotly")
+        namespace, name = _ASSETS.split(".")
+        manifest = ComponentManifest(namespace, version, [ComponentConfig(name, asset_dir="package_data")])
+        manager.register_from_manifest(manifest, Path(spec.submodule_search_locations[0]))
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"{f'/{base}' if base else ''}/_stcore/bidi-components/{_ASSETS}/plotly.min.js?v={version}"
