@@ -1,0 +1,173 @@
+"""Learning curves: rows of a history in, a figure of loss or accuracy out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+import plotly.graph_objects as go
+
+Metric = Literal["loss", "accuracy"]
+Axis = Literal["epoch", "step", "seconds"]
+AXIS_TITLES: dict[Axis, str] = {"epoch": "epoch", "step": "step (optimizer updates)", "seconds": "seconds"}
+MIN_SMOOTHED_POINTS = 3
+"""Lines shorter than this are not smoothed: there is nothing to smooth."""
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """How the curves are drawn; every choice is in the page's address."""
+
+    axis: Axis = "epoch"
+    log_scale: bool = False
+    smoothing: float = 0.0
+    """Share of the former mean that each smoothed value keeps, in [0, 1)."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a chart.
+
+    Attributes:
+        name: as the legend prints it.
+        color: index into the theme's chart colours.
+        x: positions on the chosen axis.
+        y: values, as recorded.
+        by_epoch: whether there is one point an epoch, drawn with markers, rather than one a step.
+    """
+
+    name: str
+    color: int
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    by_epoch: bool
+
+
+def prepare_curves(
+    epochs: pd.DataFrame, steps: pd.DataFrame, *, metric: Metric, axis: Axis, steps_per_epoch: int, leak: bool = False
+) -> tuple[Curve, ...]:
+    """Choose the rows of a chart: batches, the training part and the validation part.
+
+    Args:
+        epochs: columns ``epoch``, ``step``, ``train_<metric>``, ``val_<metric>``, ``seconds_training``, ``seconds_evaluation``; one row an epoch.
+        steps: columns ``step``, ``seconds``, ``<metric>``; one row a recorded step.
+        metric: which figure.
+        axis: what runs along x.
+        steps_per_epoch: turns steps into parts of epochs.
+        leak: whether the validation part is the test set; the legend says so.
+    """
+    validation = "validation (test set: leak)" if leak else "validation"
+    lines = (
+        ("training, by batch", 0, _step_axis(steps, axis, steps_per_epoch), steps[metric], False),
+        ("training", 0, _epoch_axis(epochs, axis), epochs[f"train_{metric}"], True),
+        (validation, 1, _epoch_axis(epochs, axis), epochs[f"val_{metric}"], True),
+    )
+    return tuple(Curve(name, color, tuple(x.tolist()), tuple(y.tolist()), by_epoch) for name, color, x, y, by_epoch in lines if len(x))
+
+
+def smooth(values: Sequence[float], weight: float) -> tuple[float, ...]:
+    """Average exponentially, without the pull towards zero at the start (the correction of Kingma and Ba, 2015, section 3).
+
+    Args:
+        values: as recorded.
+        weight: share of the former mean that is kept, in [0, 1).
+    """
+    smoothed: list[float] = []
+    mean, kept = 0.0, 1.0
+    for value in values:
+        mean = weight * mean + (1 - weight) * value
+        kept *= weight
+        smoothed.append(mean / (1 - kept))
+    return tuple(smoothed)
+
+
+def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOptions, best_epoch: int | None = None) -> go.Figure:
+    """Draw prepared curves; smoothed lines have the recorded ones behind them.
+
+    Args:
+        curves: from `prepare_curves`.
+        metric: names the y axis.
+        options: scale and smoothing.
+        best_epoch: marked with a star on the validation line, when given.
+    """
+    traces: list[go.Scatter] = []
+    for curve in curves:
+        smoothed = options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS
+        if smoothed:
+            traces.append(_raw(curve))
+        traces.append(_line(curve, smooth(curve.y, options.smoothing) if smoothed else curve.y))
+    star = _best(curves, best_epoch) if options.axis == "epoch" else None
+    return go.Figure([*traces, *([star] if star else [])], _layout(metric, options))
+
+
+def _step_axis(steps: pd.DataFrame, axis: Axis, steps_per_epoch: int) -> pd.Series[float]:
+    return steps["seconds"] if axis == "seconds" else steps["step"] / (steps_per_epoch if axis == "epoch" else 1)
+
+
+def _epoch_axis(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
+    if axis == "seconds":
+        return (epochs["seconds_training"] + epochs["seconds_evaluation"]).cumsum()
+    return epochs[axis]
+
+
+def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
+    if curve.by_epoch:
+        marker = {"size": 7, "symbol": "circle" if curve.color == 0 else "diamond"}
+        style = {"mode": "lines+markers", "line": {"width": 2, "dash": "solid" if curve.color == 0 else "dash"}, "marker": marker}
+    else:
+        style = {"mode": "lines" if len(curve.x) > 1 else "markers", "line": {"width": 1.25}, "opacity": 0.55}
+    return go.Scatter(
+        x=curve.x, y=values, name=curve.name, uid=curve.name, meta={"color": curve.color}, hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>", **style
+    )
+
+
+def _raw(curve: Curve) -> go.Scatter:
+    return go.Scatter(
+        x=curve.x,
+        y=curve.y,
+        uid=f"{curve.name}, raw",
+        meta={"color": curve.color},
+        mode="lines",
+        line={"width": 1},
+        opacity=0.25,
+        showlegend=False,
+        legendgroup=curve.name,
+        hoverinfo="skip",
+    )
+
+
+def _best(curves: Sequence[Curve], best_epoch: int | None) -> go.Scatter | None:
+    validation = next((curve for curve in curves if curve.name.startswith("validation")), None)
+    if validation is None or best_epoch not in validation.x:
+        return None
+    return go.Scatter(
+        x=[best_epoch],
+        y=[validation.y[validation.x.index(best_epoch)]],
+        name="best epoch",
+        uid="best epoch",
+        meta={"color": 4},
+        mode="markers",
+        marker={"symbol": "star", "size": 13},
+        hovertemplate="best: %{y:.4f}<extra>epoch %{x}</extra>",
+    )
+
+
+def _layout(metric: Metric, options: CurveOptions) -> go.Layout:
+    is_log = options.log_scale and metric == "loss"
+    return go.Layout(
+        # A new axis is a new view; the lines a person has hidden stay hidden all the same.
+        uirevision=f"{options.axis}-{is_log}",
+        margin={"l": 52, "r": 8, "t": 36, "b": 40},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "uirevision": "kept"},
+        hovermode="x unified",
+        xaxis={"title": {"text": AXIS_TITLES[options.axis], "standoff": 6}, "rangemode": "tozero", "zeroline": False},
+        yaxis={
+            "title": {"text": metric, "standoff": 6},
+            "type": "log" if is_log else "linear",
+            "dtick": "D2" if is_log else None,
+            "tickformat": ".0%" if metric == "accuracy" else None,
+            "zeroline": False,
+        },
+    )
