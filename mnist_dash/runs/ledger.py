@@ -1,0 +1,253 @@
+"""What workers write: claims, leases, reports, results; and what becomes of the run of a dead worker.
+
+Every write of a worker names the attempt that it holds. A worker that was frozen while another took its run over finds no row to write
+and gets `Fenced`: its numbers are dropped, the other's are the run's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+import numpy as np
+import psutil
+import sqlalchemy as sa
+
+from mnist_dash.core.reports import EpochReport, StepReport
+from mnist_dash.errors import Fenced
+from mnist_dash.runs import artifacts, schema
+from mnist_dash.runs.artifacts import ArtifactKind, StoredFile
+from mnist_dash.runs.engine import Job
+from mnist_dash.runs.records import Run
+from mnist_dash.runs.schema import now
+from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import STEP_COLUMNS, Store, move, run_from_row, touch, update
+
+
+@dataclass(frozen=True)
+class WorkerIdentity:
+    """Who a worker is."""
+
+    id: str
+    host: str
+    machine: str
+    """Names the space of process ids that `pid` belongs to."""
+    pid: int
+    device: str
+    n_threads: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as its row keeps it."""
+
+    state: RunState
+    reason: str = ""
+    seconds_training: float | None = None
+    seconds_evaluation: float | None = None
+    device: str | None = None
+    precision: str | None = None
+    n_threads: int | None = None
+    best_epoch: int | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    n_test: int | None = None
+
+
+class Ledger:
+    """The worker's side of a store. Safe to use from several threads."""
+
+    def __init__(self, store: Store, worker: WorkerIdentity) -> None:
+        self._store = store
+        self._worker = worker
+        self._lease = store.settings.lease_seconds
+
+    def sign_on(self) -> None:
+        """Enter the worker into the list."""
+        with self._store.writing() as connection:
+            connection.execute(schema.workers.insert().values(**asdict(self._worker), started_at=now(), seen_at=now()))
+            touch(connection)
+
+    def sign_off(self) -> None:
+        """Mark the worker as gone."""
+        self._write_worker(ended_at=now(), run_id=None, shown=True)
+
+    def seen(self) -> None:
+        """Say that the worker lives."""
+        self._write_worker()
+
+    def claim(self, job: Job) -> Run | None:
+        """Take the run of a job, or None where the job is void: the run was stopped, or another attempt has it.
+
+        What an earlier attempt recorded after its last checkpoint is dropped, to be recorded again.
+        """
+        runs, chunks, files = schema.runs, schema.step_chunks, schema.artifacts
+        with self._store.writing() as connection:
+            claimed = move(
+                connection,
+                job.run_id,
+                RunState.RUNNING,
+                held_by=job.attempt - 1,
+                attempt=job.attempt,
+                worker=self._worker.id,
+                started_at=sa.func.coalesce(runs.c.started_at, now()),
+                lease_until=now() + self._lease,
+            )
+            if not claimed:
+                return None
+            here = (files.c.run_id == job.run_id) & (files.c.kind == ArtifactKind.CHECKPOINT)
+            epoch = connection.execute(sa.select(files.c.epoch).where(here)).scalar() or 0
+            connection.execute(chunks.delete().where(chunks.c.run_id == job.run_id, chunks.c.epoch > epoch))
+            row = connection.execute(sa.select(runs).where(runs.c.id == job.run_id)).mappings().one()
+            run = run_from_row(row)
+            connection.execute(
+                runs.update().where(runs.c.id == job.run_id).values(epoch=epoch, step=epoch * run.config.steps_per_epoch, reason="")
+            )
+            connection.execute(schema.workers.update().where(schema.workers.c.id == self._worker.id).values(run_id=job.run_id))
+        return self._store.run(job.run_id)
+
+    def let_go(self) -> None:
+        """Say that the worker has no run any more."""
+        self._write_worker(run_id=None, shown=True)
+
+    def renew(self, run: Run, steps: Sequence[StepReport]) -> bool:
+        """Record steps of one epoch and renew the lease; return whether somebody asked to stop the run.
+
+        Raises:
+            Fenced: another attempt has the run.
+        """
+        with self._store.writing() as connection:
+            self._progress(connection, run, steps)
+            return bool(connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run.id)).scalar())
+
+    def record_epoch(self, run: Run, steps: Sequence[StepReport], epoch: EpochReport, checkpoint: StoredFile) -> None:
+        """Record a finished epoch and its checkpoint in one transaction, so that neither is ever there alone.
+
+        Raises:
+            Fenced: another attempt has the run.
+        """
+        runs, epochs = schema.runs, schema.epochs
+        better = sa.or_(runs.c.best_val_accuracy.is_(None), runs.c.best_val_accuracy < epoch.val_accuracy)
+        with self._store.writing() as connection:
+            self._progress(
+                connection,
+                run,
+                steps,
+                epoch=epoch.epoch,
+                step=epoch.step,
+                last_val_accuracy=epoch.val_accuracy,
+                last_val_loss=epoch.val_loss,
+                best_epoch=sa.case((better, epoch.epoch), else_=runs.c.best_epoch),
+                best_val_accuracy=sa.case((better, epoch.val_accuracy), else_=runs.c.best_val_accuracy),
+                seconds_training=sa.select(sa.func.coalesce(sa.func.sum(epochs.c.seconds_training), 0.0) + epoch.seconds_training)
+                .where(epochs.c.run_id == run.id)
+                .scalar_subquery(),
+                seconds_evaluation=sa.select(sa.func.coalesce(sa.func.sum(epochs.c.seconds_evaluation), 0.0) + epoch.seconds_evaluation)
+                .where(epochs.c.run_id == run.id)
+                .scalar_subquery(),
+            )
+            connection.execute(epochs.insert().values(run_id=run.id, **asdict(epoch)))
+            former = artifacts.record(connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch)
+        artifacts.discard(self._store.settings, former)
+
+    def finish(self, run: Run, outcome: Outcome, *, steps: Sequence[StepReport] = (), files: dict[ArtifactKind, StoredFile]) -> None:
+        """Record how a run ended, with all its files, in one transaction.
+
+        Raises:
+            Fenced: another attempt has the run.
+        """
+        values = {name: value for name, value in asdict(outcome).items() if value is not None and name != "state"}
+        epoch = self._store.run(run.id).epoch
+        with self._store.writing() as connection:
+            self._progress(connection, run, steps)
+            for kind, file in files.items():
+                artifacts.record(connection, run.id, kind, file, epoch=epoch)
+            if not move(connection, run.id, outcome.state, held_by=run.attempt, **values):
+                raise Fenced(f"Attempt {run.attempt} of run {run.id} has ended already.")
+
+    def release(self, run_id: str, attempt: int, *, reason: str, count: bool = True) -> None:
+        """Give a run back to the queue after `attempt` ended without a result; does nothing when another attempt has it.
+
+        Args:
+            run_id: the run.
+            attempt: the attempt that ended.
+            reason: why it ended.
+            count: whether to fail the run after too many attempts; not when the worker was asked to end.
+        """
+        limit = self._store.settings.max_attempts
+        with self._store.writing() as connection:
+            asked = connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)).scalar()
+            if asked:
+                move(connection, run_id, RunState.STOPPED, held_by=attempt, reason="Stopped; its worker was gone, so it was not evaluated.")
+            elif count and attempt >= limit:
+                text = f"A run is given up after {limit} attempts; the last one ended because {reason}. Look into it, then train it again."
+                move(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
+            elif move(connection, run_id, RunState.QUEUED, held_by=attempt, worker=None, reason=f"Queued again because {reason}."):
+                self._store.queue_client.add(connection, Job(run_id, attempt + 1))
+
+    def sweep(self) -> None:
+        """Give the runs of dead workers back to the queue: those whose lease has run out, or whose process is gone from this machine."""
+        runs, workers = schema.runs, schema.workers
+        query = sa.select(runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired"))
+        listed = sa.select(workers, (now() - workers.c.seen_at).label("silence"))
+        with self._store.reading() as connection:
+            held = connection.execute(query.where(runs.c.state == RunState.RUNNING)).all()
+            alive = {row.id for row in connection.execute(listed.where(workers.c.ended_at.is_(None))) if self._lives(row)}
+        for row in held:
+            if row.expired or row.worker not in alive:
+                self.release(row.id, row.attempt, reason="its worker died" if row.worker not in alive else "its worker fell silent")
+        for job, worker_id in self._store.queue_client.taken():
+            if worker_id not in alive:
+                self._hand_on(job)
+
+    def _hand_on(self, job: Job) -> None:
+        """Offer a job that a dead worker took again if it was never begun, withdraw it otherwise."""
+        runs = schema.runs
+        query = sa.select(runs.c.id).where(runs.c.id == job.run_id, runs.c.attempt == job.attempt - 1, runs.c.state == RunState.QUEUED)
+        with self._store.reading() as connection:
+            waiting = connection.execute(query).scalar() is not None
+        if waiting:
+            self._store.queue_client.put_back(job)
+        else:
+            self._store.queue_client.cancel(job)
+
+    def _lives(self, row: sa.Row[tuple[object, ...]]) -> bool:
+        if row.silence > self._lease:
+            return False
+        return row.machine != self._worker.machine or process_lives(row.pid, row.started_at)
+
+    def _progress(self, connection: sa.Connection, run: Run, steps: Sequence[StepReport], **values: object) -> None:
+        if steps:
+            last = steps[-1]
+            values = {"step": last.step, "seconds_training": last.seconds - schema.runs.c.seconds_evaluation} | values
+        if not update(connection, run.id, held_by=run.attempt, lease_until=now() + self._lease, **values):
+            raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; its numbers are dropped.")
+        for first, points in _by_epoch(steps):
+            connection.execute(schema.step_chunks.insert().values(run_id=run.id, first_step=first.step, epoch=first.epoch, points=points))
+
+    def _write_worker(self, *, shown: bool = False, **values: object) -> None:
+        workers = schema.workers
+        with self._store.writing() as connection:
+            connection.execute(workers.update().where(workers.c.id == self._worker.id).values(seen_at=now(), **values))
+            if shown:
+                touch(connection)
+
+
+def process_lives(pid: int, started_at: float) -> bool:
+    """Say whether the process that had this id at that time (seconds since 1970) still runs."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started_at + timedelta(seconds=1).total_seconds()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _by_epoch(steps: Sequence[StepReport]) -> list[tuple[StepReport, bytes]]:
+    """Pack steps into one blob an epoch, so that an epoch's steps can be dropped whole."""
+    chunks: list[tuple[StepReport, bytes]] = []
+    for epoch in dict.fromkeys(step.epoch for step in steps):
+        own = [step for step in steps if step.epoch == epoch]
+        points = np.array([[getattr(step, name) for name in STEP_COLUMNS] for step in own], dtype="<f8")
+        chunks.append((own[0], points.tobytes()))
+    return chunks

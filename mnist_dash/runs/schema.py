@@ -1,0 +1,176 @@
+"""The tables, and the engine that opens them.
+
+One SQLite file by default: WAL, so that pages read while a worker writes; IMMEDIATE write transactions, so that a writer waits at its
+start instead of failing at its end; full synchronisation, so that an accepted run survives a power cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from mnist_dash.errors import StoreTooNew
+
+SCHEMA_VERSION = 1
+BUSY_TIMEOUT_SECONDS = 10
+metadata = sa.MetaData()
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.String(32), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("submit_key", sa.String(64), unique=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("config_hash", sa.String(16), nullable=False, index=True),
+    sa.Column("preset", sa.String(64)),
+    sa.Column("created_at", sa.Float, nullable=False, index=True),
+    sa.Column("started_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("epoch", sa.Integer, nullable=False, default=0),
+    sa.Column("step", sa.Integer, nullable=False, default=0),
+    sa.Column("n_steps", sa.Integer, nullable=False),
+    sa.Column("n_parameters", sa.Integer, nullable=False),
+    sa.Column("worker", sa.String(80)),
+    sa.Column("device", sa.String(16)),
+    sa.Column("precision", sa.String(16)),
+    sa.Column("n_threads", sa.Integer),
+    sa.Column("best_val_accuracy", sa.Float),
+    sa.Column("best_epoch", sa.Integer),
+    sa.Column("last_val_accuracy", sa.Float),
+    sa.Column("last_val_loss", sa.Float),
+    sa.Column("test_accuracy", sa.Float),
+    sa.Column("test_loss", sa.Float),
+    sa.Column("n_test", sa.Integer),
+    sa.Column("seconds_training", sa.Float, nullable=False, default=0.0),
+    sa.Column("seconds_evaluation", sa.Float, nullable=False, default=0.0),
+    sa.Column("revision", sa.Integer, nullable=False, default=1),
+    sa.Column("stop_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("deleted_at", sa.Float),
+    sa.Column("lease_until", sa.Float),
+    sa.Index("ix_runs_state", "state", "created_at"),
+)
+
+epochs = sa.Table(
+    "epochs",
+    metadata,
+    sa.Column("run_id", sa.String(16), primary_key=True),
+    sa.Column("epoch", sa.Integer, primary_key=True),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("learning_rate", sa.Float, nullable=False),
+    sa.Column("running_loss", sa.Float, nullable=False),
+    sa.Column("running_accuracy", sa.Float, nullable=False),
+    sa.Column("train_loss", sa.Float, nullable=False),
+    sa.Column("train_accuracy", sa.Float, nullable=False),
+    sa.Column("val_loss", sa.Float, nullable=False),
+    sa.Column("val_accuracy", sa.Float, nullable=False),
+    sa.Column("seconds_training", sa.Float, nullable=False),
+    sa.Column("seconds_evaluation", sa.Float, nullable=False),
+    sa.Column("images_per_second", sa.Float, nullable=False),
+)
+
+step_chunks = sa.Table(
+    "step_chunks",
+    metadata,
+    sa.Column("run_id", sa.String(16), primary_key=True),
+    sa.Column("first_step", sa.Integer, primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("points", sa.LargeBinary, nullable=False, doc="float64 rows of (step, epoch, seconds, loss, accuracy), little-endian"),
+)
+
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("run_id", sa.String(16), primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("path", sa.String(255), nullable=False, doc="relative to the artifact folder"),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("n_bytes", sa.BigInteger, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False, doc="finished epochs when it was made"),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.String(80), primary_key=True),
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("machine", sa.String(64), nullable=False, doc="names the space in which the pid means something"),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("device", sa.String(16), nullable=False),
+    sa.Column("n_threads", sa.Integer, nullable=False),
+    sa.Column("run_id", sa.String(16)),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+)
+
+
+
+class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+    """Seconds since 1970 on the database's own clock, which all workers share."""
+
+    type = sa.Float()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(_element: now, _compiler: Any, **_options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(_element: now, _compiler: Any, **_options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's signature
+    return "extract(epoch from clock_timestamp())"
+
+
+def create_engine(url: str) -> Engine:
+    """Open a database; SQLite gets WAL, IMMEDIATE writes and a busy timeout."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:  # noqa: ANN401 - a DBAPI connection
+        connection.isolation_level = None  # transactions are begun below, explicitly
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def migrate(engine: Engine) -> None:
+    """Create the tables where they are missing and check the version.
+
+    Raises:
+        StoreTooNew: a newer MNIST Dash wrote this database.
+    """
+    with engine.begin() as connection:
+        if not sa.inspect(connection).has_table("meta"):
+            metadata.create_all(connection)
+            connection.execute(meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
+        found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
+    if found > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"A database is at most of version {SCHEMA_VERSION}, the one this MNIST Dash knows; got version {found} in "
+            f"{engine.url.render_as_string(hide_password=True)}. Upgrade MNIST Dash, or point MNIST_DASH_HOME at another folder."
+        )
