@@ -219,9 +219,7 @@ class OneCycleSchedule(_Schedule):
     final: float = Field(0.0001, ge=0, le=1)
 
 
-Schedule = Annotated[
-    ConstantSchedule | StepSchedule | ExponentialSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="kind")
-]
+Schedule = Annotated[ConstantSchedule | StepSchedule | ExponentialSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="kind")]
 
 
 class EarlyStopping(Spec):
@@ -273,7 +271,7 @@ class RunConfig(Spec):
     def n_training(self) -> int:
         """Images the network trains on."""
         total = DATASET_SIZES[self.dataset][0]
-        return total if self.split.kind == "test_as_validation" else int(math.floor(total * (1 - self.split.fraction) + 1e-6))
+        return total if self.split.kind == "test_as_validation" else math.floor(total * (1 - self.split.fraction) + 1e-6)
 
     @property
     def n_validation(self) -> int:
@@ -421,9 +419,6 @@ def _rule(path: str, rule: str, value: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{rule}; got {value}. {remedy}", {"path": path, "rule": rule, "value": value, "remedy": remedy})
 
 
-_UNION_TAGS = {"TestAsValidation"}
-
-
 def _problem(details: ErrorDetails) -> Problem:
     context = details.get("ctx", {})
     path = _path(details["loc"])
@@ -468,7 +463,7 @@ def _path(location: tuple[int | str, ...]) -> str:
     previous = ""
     for part in location:
         tagged = previous in ("optimizer", "schedule", "split", "kernel_init", "bias_init") or previous.isdigit()
-        if not (tagged and isinstance(part, str) and not parts[-1:] == [part] and _is_tag(part)):
+        if not (tagged and isinstance(part, str) and parts[-1:] != [part] and _is_tag(part)):
             parts.append(str(part))
         previous = str(part)
     return ".".join(parts)

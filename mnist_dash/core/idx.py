@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.archives import PACKAGED_DIR
+from mnist_dash.core.archives import PACKAGED_ARCHIVES
 from mnist_dash.errors import DataError
 
 _DIGITS = tuple(str(digit) for digit in range(10))
@@ -66,7 +66,7 @@ def read_test_labels(dataset: str, data_dir: Path) -> npt.NDArray[np.int64]:
         DataError: there is no label file, or it is damaged.
     """
     folder = data_dir / dataset
-    places = [PACKAGED_DIR / f"{_STANDARD}.gz"] if dataset == "mnist" else [folder / _STANDARD, folder / f"{_STANDARD}.gz"]
+    places = [PACKAGED_ARCHIVES / f"{_STANDARD}.gz"] if dataset == "mnist" else [folder / _STANDARD, folder / f"{_STANDARD}.gz"]
     if dataset in _DOWNLOADED:
         downloaded = data_dir / _DOWNLOADED[dataset]
         places += [downloaded, downloaded.with_name(f"{downloaded.name}.gz")]

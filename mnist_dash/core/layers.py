@@ -251,7 +251,9 @@ def _plan_layer(index: int, name: str, layer: Layer, shape: Shape) -> LayerPlan:
             output, words = _conv_shape(index, name, layer, shape)
             weights = layer.kernel**2 * shape[2] * layer.filters
             n_parameters = weights + layer.filters
-            arithmetic = f"{layer.kernel} x {layer.kernel} x {shape[2]} x {layer.filters} weights + {layer.filters} biases = {n_parameters:,}"
+            arithmetic = (
+                f"{layer.kernel} x {layer.kernel} x {shape[2]} x {layer.filters} weights + {layer.filters} biases = {n_parameters:,}"
+            )
             flops = 2 * weights * output[0] * output[1]
         case MaxPool() | AvgPool():
             output, words = _pool_shape(index, name, layer, shape)
@@ -311,7 +313,9 @@ def _pool_shape(index: int, name: str, layer: MaxPool | AvgPool, shape: Shape) -
             f"Make the window at most {min(shape[:2])}, or remove the layer.",
         )
     sides = tuple((side - layer.size) // stride + 1 for side in shape[:2])
-    words = f"{shape[0]} / {layer.size} = {sides[0]}" if stride == layer.size else f"({shape[0]} - {layer.size}) / {stride} + 1 = {sides[0]}"
+    words = (
+        f"{shape[0]} / {layer.size} = {sides[0]}" if stride == layer.size else f"({shape[0]} - {layer.size}) / {stride} + 1 = {sides[0]}"
+    )
     if stride == layer.size and shape[0] % layer.size:
         words = f"{shape[0]} / {layer.size}, rounded down = {sides[0]}"
     return (*sides, shape[2]), words

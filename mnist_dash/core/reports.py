@@ -1,6 +1,7 @@
 """What a training says while it runs and when it ends; no torch, so that the store can read it.
 
-Epochs count from 1; a step is one optimizer update, counted from the run's beginning; accuracies are fractions in [0, 1]; times are seconds.
+Epochs count from 1; a step is one optimizer update, counted from the run's beginning; accuracies are fractions in [0, 1]; times are in
+seconds.
 """
 
 from __future__ import annotations

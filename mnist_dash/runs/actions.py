@@ -41,7 +41,7 @@ def check_can_run(store: Store, config: RunConfig) -> None:
         elsewhere = sum(worker.device == "cuda" and worker.state != "gone" for worker in store.workers())
         check_device(config.device, n_cuda=n_cuda_devices() + elsewhere)
     if config.dataset == "mnist":
-        check_archives()
+        check_archives(store.settings.data_dir)
     free = shutil.disk_usage(store.settings.artifact_dir).free
     if free < store.settings.min_free_bytes:
         raise StorageFull(

@@ -132,11 +132,13 @@ def read(store: Store, run_id: str, kind: ArtifactKind) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ArtifactError(f"The {kind} of run {run_id} lies at {path}; got {error.strerror}. Restore the file, or train again.") from error
+        raise ArtifactError(
+            f"The {kind} of run {run_id} lies at {path}; got {error.strerror}. Restore the file, or train again."
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != row.sha256:
         raise ArtifactError(
-            f"The {kind} of run {run_id} is unchanged since it was written; got SHA-256 {found[:12]} instead of {row.sha256[:12]} at {path}. "
+            f"The {kind} of run {run_id} is unchanged since it was written; got SHA-256 {found[:12]}, not {row.sha256[:12]}, at {path}. "
             "Restore the file from a backup, or train again: the same configuration gives the same result."
         )
     return content

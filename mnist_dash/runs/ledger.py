@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import psutil
@@ -23,6 +23,9 @@ from mnist_dash.runs.records import Run
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import STEP_COLUMNS, Store, move, run_from_row, touch, update
+
+CLOCK_SLACK_SECONDS = 1.0
+"""How far the database's clock may be behind a process's."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +215,10 @@ class Ledger:
         else:
             self._store.queue_client.cancel(job)
 
-    def _lives(self, row: sa.Row[tuple[object, ...]]) -> bool:
+    def _lives(self, row: Any) -> bool:  # noqa: ANN401 - a row of the workers' table
         if row.silence > self._lease:
             return False
-        return row.machine != self._worker.machine or process_lives(row.pid, row.started_at)
+        return bool(row.machine != self._worker.machine) or process_lives(row.pid, row.started_at)
 
     def _progress(self, connection: sa.Connection, run: Run, steps: Sequence[StepReport], **values: object) -> None:
         if steps:
@@ -238,7 +241,7 @@ def process_lives(pid: int, started_at: float) -> bool:
     """Say whether the process that had this id at that time (seconds since 1970) still runs."""
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started_at + timedelta(seconds=1).total_seconds()
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started_at + CLOCK_SLACK_SECONDS)
     except psutil.NoSuchProcess:
         return False
 

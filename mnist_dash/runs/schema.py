@@ -120,6 +120,17 @@ workers = sa.Table(
 )
 
 
+calibrations = sa.Table(
+    "calibrations",
+    metadata,
+    sa.Column("machine", sa.String(64), primary_key=True),
+    sa.Column("device", sa.String(16), primary_key=True),
+    sa.Column("n_threads", sa.Integer, primary_key=True),
+    sa.Column("family", sa.String(8), primary_key=True),
+    sa.Column("flops_per_second", sa.Float, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
 
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
     """Seconds since 1970 on the database's own clock, which all workers share."""

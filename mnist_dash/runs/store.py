@@ -53,7 +53,8 @@ class Store:
             settings.artifact_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The data folder can be written; got {settings.home}: {error.strerror}. Make it writable, or set MNIST_DASH_HOME to a folder that is."
+                f"The data folder can be written; got {settings.home}: {error.strerror}. "
+                "Make it writable, or set MNIST_DASH_HOME to a folder that is."
             ) from error
         with translated(settings.database_url):
             engine = schema.create_engine(settings.database_url)
@@ -68,7 +69,11 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that only reads and never waits for a writer."""
-        with translated(self.settings.database_url), self.engine.connect().execution_options(reading=True) as connection, connection.begin():
+        with (
+            translated(self.settings.database_url),
+            self.engine.connect().execution_options(reading=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -117,7 +122,9 @@ class Store:
                 if state is None:
                     raise UnknownRun(_unknown(run_id))
                 allowed = ", ".join(sources(target))
-                raise IllegalTransition(f"Only a run that is {allowed} can become {target}; got run {run_id}, which is {state}. Open it to see why.")
+                raise IllegalTransition(
+                    f"Only a run that is {allowed} can become {target}; got run {run_id}, which is {state}. Open it to see why."
+                )
 
     def request_stop(self, run_id: str) -> None:
         """Ask the worker that trains a run to stop it."""
@@ -142,9 +149,7 @@ class Store:
             raise UnknownRun(_unknown(run_id))
         return run_from_row(row)
 
-    def runs(
-        self, *, limit: int = 50, offset: int = 0, states: Sequence[RunState] | None = None, deleted: bool = False
-    ) -> tuple[Run, ...]:
+    def runs(self, *, limit: int = 50, offset: int = 0, states: Sequence[RunState] | None = None, deleted: bool = False) -> tuple[Run, ...]:
         """List runs, newest first; either those in the bin or the others."""
         query = sa.select(schema.runs).where(*_filter(states, deleted=deleted))
         query = query.order_by(schema.runs.c.created_at.desc(), schema.runs.c.id).limit(limit).offset(offset)
@@ -194,7 +199,11 @@ class Store:
         epochs, chunks = schema.epochs, schema.step_chunks
         with self.reading() as connection:
             rows = connection.execute(sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)).all()
-            blobs = connection.execute(sa.select(chunks.c.points).where(chunks.c.run_id == run_id).order_by(chunks.c.first_step)).scalars().all()
+            blobs = (
+                connection.execute(sa.select(chunks.c.points).where(chunks.c.run_id == run_id).order_by(chunks.c.first_step))
+                .scalars()
+                .all()
+            )
         points = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(-1, len(STEP_COLUMNS))
         steps = pd.DataFrame(points, columns=list(STEP_COLUMNS)).astype({"step": "int64", "epoch": "int64"})
         return History(pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id"), steps)
@@ -202,7 +211,9 @@ class Store:
     def sparklines(self, run_ids: Sequence[str]) -> dict[str, list[float]]:
         """Read the validation accuracy by epoch of several runs; a run without epochs has an empty list."""
         epochs = schema.epochs
-        query = sa.select(epochs.c.run_id, epochs.c.val_accuracy).where(epochs.c.run_id.in_(run_ids)).order_by(epochs.c.run_id, epochs.c.epoch)
+        query = (
+            sa.select(epochs.c.run_id, epochs.c.val_accuracy).where(epochs.c.run_id.in_(run_ids)).order_by(epochs.c.run_id, epochs.c.epoch)
+        )
         lines: dict[str, list[float]] = {run_id: [] for run_id in run_ids}
         with self.reading() as connection:
             for run_id, accuracy in connection.execute(query):
@@ -308,7 +319,8 @@ def _time(seconds: float | None) -> datetime | None:
 
 
 def _filter(states: Sequence[RunState] | None, *, deleted: bool) -> list[sa.ColumnElement[bool]]:
-    conditions = [schema.runs.c.deleted_at.is_not(None) if deleted else schema.runs.c.deleted_at.is_(None)]
+    bin_time = schema.runs.c.deleted_at
+    conditions: list[sa.ColumnElement[bool]] = [bin_time.is_not(None) if deleted else bin_time.is_(None)]
     if states is not None:
         conditions.append(schema.runs.c.state.in_(states))
     return conditions

@@ -118,15 +118,19 @@ def _ended(parent: IO[bytes]) -> bool:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """Give a child process the settings of this one, wherever they came from."""
-    return os.environ | {
-        "MNIST_DASH_HOME": str(settings.home),
-        "MNIST_DASH_DATA_DIR": str(settings.data_dir),
-        "MNIST_DASH_ARTIFACT_DIR": str(settings.artifact_dir),
-        "MNIST_DASH_DATABASE_URL": settings.database_url,
-        "MNIST_DASH_THREADS": str(settings.n_threads),
-        "MNIST_DASH_LEASE_SECONDS": str(settings.lease_seconds),
-        "MNIST_DASH_MAX_ATTEMPTS": str(settings.max_attempts),
-    } | ({} if settings.n_workers < 0 else {"MNIST_DASH_WORKERS": str(settings.n_workers)})
+    return (
+        os.environ
+        | {
+            "MNIST_DASH_HOME": str(settings.home),
+            "MNIST_DASH_DATA_DIR": str(settings.data_dir),
+            "MNIST_DASH_ARTIFACT_DIR": str(settings.artifact_dir),
+            "MNIST_DASH_DATABASE_URL": settings.database_url,
+            "MNIST_DASH_THREADS": str(settings.n_threads),
+            "MNIST_DASH_LEASE_SECONDS": str(settings.lease_seconds),
+            "MNIST_DASH_MAX_ATTEMPTS": str(settings.max_attempts),
+        }
+        | ({} if settings.n_workers < 0 else {"MNIST_DASH_WORKERS": str(settings.n_workers)})
+    )
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """A worker: takes jobs from the queue, has them trained by its trainer, records what it reports.
 
-The process is a loop on its main thread (signs of life, sweeping up after dead workers, ending) and a thread of the queue's in which one job
-at a time is executed. What it writes goes through `Ledger`, at most twice a second.
+The process is a loop on its main thread (signs of life, sweeping up after dead workers, ending) and a thread of the queue's in which one
+job at a time is executed. What it writes goes through `Ledger`, at most twice a second.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ class Worker:
         self._idle_since = None
         log.info("Run %s, attempt %d.", run.id, run.attempt)
         try:
-            _Execution(self._settings, self._store, self._ledger, self._trainer, run, self._identity.n_threads).go(self._ending.is_set)
+            execution = _Execution(run, store=self._store, ledger=self._ledger, trainer=self._trainer, n_threads=self._identity.n_threads)
+            execution.go(self._ending.is_set)
         except Fenced as error:
             log.warning("%s", error)
             self._trainer.kill()
@@ -123,8 +124,9 @@ class Worker:
 class _Execution:
     """One attempt of one run, from its task to its outcome."""
 
-    def __init__(self, settings: Settings, store: Store, ledger: Ledger, trainer: Trainer, run: Run, n_threads: int) -> None:
-        self._settings, self._store, self._ledger, self._trainer, self._run = settings, store, ledger, trainer, run
+    def __init__(self, run: Run, *, store: Store, ledger: Ledger, trainer: Trainer, n_threads: int) -> None:
+        self._run, self._store, self._ledger, self._trainer = run, store, ledger, trainer
+        self._settings = store.settings
         self._n_threads = n_threads
         self._steps: list[StepReport] = []
         self._epoch: EpochReport | None = None
@@ -240,7 +242,9 @@ class _Execution:
         return {kind: artifacts.write(self._settings, self._run.id, kind, content) for kind, content in contents.items()}
 
 
-def main(settings: Settings, *, exit_when_idle_seconds: float | None = None, device: str | None = None, n_threads: int | None = None) -> None:
+def main(
+    settings: Settings, *, exit_when_idle_seconds: float | None = None, device: str | None = None, n_threads: int | None = None
+) -> None:
     """Run a worker in this process until it is asked to end."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     where = device or ("cuda" if n_cuda_devices() else "cpu")

@@ -1,0 +1,29 @@
+"""Many worker processes, one queue: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+from mnist_dash.core.config import RunConfig
+from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import Store
+from tests.faults.conftest import wait_until
+
+N_RUNS = 500
+N_WORKERS = 8
+
+
+def test_eight_workers_share_five_hundred_runs(store: Store, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+    """Every run is claimed exactly once and finished, whichever of eight processes gets it; two of them are killed on the way."""
+    ids = {store.accept(RunConfig(epochs=1), key=None, preset=None) for _ in range(N_RUNS)}
+    workers = [start("tests.faults.noop_worker") for _ in range(N_WORKERS)]
+    wait_until(lambda: store.count(states=[RunState.FINISHED]) > N_RUNS // 5, seconds=120, what="a fifth of the runs is finished")
+    for worker in workers[:2]:
+        worker.kill()
+    wait_until(lambda: store.count(states=[RunState.FINISHED]) == N_RUNS, seconds=240, what="all runs are finished")
+    runs = store.runs(limit=N_RUNS + 1)
+    assert {run.id for run in runs} == ids
+    killed = sum(run.attempt - 1 for run in runs)
+    assert killed <= 2, "only a run in the hands of a killed worker is attempted again"
+    assert len({run.worker for run in runs}) >= N_WORKERS - 2

@@ -1,0 +1,35 @@
+"""A real store in a folder of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mnist_dash.runs.ledger import Ledger, WorkerIdentity
+from mnist_dash.runs.store import Store
+from mnist_dash.runs.worker import machine_id
+from mnist_dash.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings that keep everything below the test's folder, with a lease of two seconds."""
+    return Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    """An open, empty store."""
+    opened = Store.open(settings)
+    yield opened
+    opened.close()
+
+
+def new_ledger(store: Store, name: str, *, pid: int) -> Ledger:
+    """Sign a worker on that claims by hand instead of taking jobs."""
+    identity = WorkerIdentity(id=name, host="here", machine=machine_id(), pid=pid, device="cpu", n_threads=1)
+    ledger = Ledger(store, identity)
+    ledger.sign_on()
+    return ledger
