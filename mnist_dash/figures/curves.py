@@ -99,7 +99,11 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
             traces.append(_raw(curve))
         traces.append(_line(curve, smooth(curve.y, options.smoothing) if smoothed else curve.y))
     star = _best(curves, best_epoch) if options.axis == "epoch" else None
-    return go.Figure([*traces, *([star] if star else [])], _layout(metric, options))
+    figure = go.Figure([*traces, *([star] if star else [])], _layout(metric, options))
+    if not traces:
+        figure.add_annotation(text="Waiting for the first steps", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+        figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1], "type": "linear", "dtick": None})
+    return figure
 
 
 def _step_axis(steps: pd.DataFrame, axis: Axis, steps_per_epoch: int) -> pd.Series[float]:

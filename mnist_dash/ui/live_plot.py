@@ -9,14 +9,10 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 _ASSETS = "mnist_dash.plotly"
 _LIVE_PLOT = st.components.v2.component(
@@ -28,18 +24,19 @@ _LIVE_PLOT = st.components.v2.component(
 )
 
 
-def live_plot(figure: go.Figure, *, key: str, alt: str, height: int = 320) -> None:
+def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320) -> None:
     """Draw a figure in place; the same key is the same chart.
 
     Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` the theme's scale.
 
     Args:
-        figure: the whole chart as it should look now; ``layout.uirevision`` says how long zoom and hidden lines are kept.
+        figure_json: the whole chart as it should look now, from ``Figure.to_json``; its ``layout.uirevision`` says how long zoom and
+            hidden lines are kept.
         key: names the chart on its page.
         alt: what the chart shows, for those who cannot see it.
         height: in pixels.
     """
-    _LIVE_PLOT(key=key, data={"figure": figure.to_json(), "alt": alt, "height": height, "plotly_url": _plotly_url()}, height="content")
+    _LIVE_PLOT(key=key, data={"figure": figure_json, "alt": alt, "height": height, "plotly_url": _plotly_url()}, height="content")
 
 
 def preload_plotly() -> None:

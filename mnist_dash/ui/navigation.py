@@ -1,0 +1,50 @@
+"""The pages of the dashboard, and the ways between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+_PAGES = Path(__file__).parent / "pages"
+TRAIN, RUNS, RUN, SYSTEM = (_PAGES / f"{name}.py" for name in ("train", "runs", "run", "system"))
+ICON = Path(__file__).parent / "icon.svg"
+_DESTINATION_KEY = "navigation_run"
+
+
+def pages() -> list[st.Page]:
+    """List all pages, those that only links lead to included.
+
+    They have no icons: the browser would fetch them from the internet for its tab. The menu has its own.
+    """
+    about = (
+        (TRAIN, "Train", "Choose or compose a network, see what it will cost, and train it."),
+        (RUNS, "Runs", "All runs, newest first: their state, settings and figures. Open, stop or delete them."),
+        (SYSTEM, "System", "Workers and what each does, the queue, storage and versions."),
+        (RUN, "Run", "One run: live curves while it trains, results when it has ended."),
+    )
+    return [st.Page(path, title=title, icon="", default=path == TRAIN, help=text) for path, title, text in about]
+
+
+def draw_menu() -> None:
+    """Draw the way to every page that is always there; in sight on a phone too."""
+    with st.container(horizontal=True, gap="small"):
+        for path, label, icon in ((TRAIN, "Train", ":material/model_training:"), (RUNS, "Runs", ":material/table_rows:"), (SYSTEM, "System", ":material/memory:")):
+            st.page_link(path, label=label, icon=icon)
+
+
+def open_run(run_id: str) -> None:
+    """Ask to go to a run's page; for callbacks, which run before the pages are known."""
+    st.session_state[_DESTINATION_KEY] = run_id
+
+
+def follow() -> None:
+    """Go where a callback asked to go."""
+    run_id = st.session_state.pop(_DESTINATION_KEY, None)
+    if run_id is not None:
+        st.switch_page(RUN, query_params={"run": run_id})
+
+
+def run_link(run_id: str, label: str, *, icon: str = ":material/show_chart:") -> None:
+    """Offer the way to a run's page."""
+    st.page_link(RUN, label=label, icon=icon, query_params={"run": run_id})

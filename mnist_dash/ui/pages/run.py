@@ -1,0 +1,45 @@
+"""Run: one run, live while it trains and with its results when it has ended."""
+
+import streamlit as st
+
+from mnist_dash.core.presets import PRESETS
+from mnist_dash.errors import UnknownRun
+from mnist_dash.ui import words
+from mnist_dash.ui.navigation import RUNS, TRAIN
+from mnist_dash.ui.resources import store
+from mnist_dash.ui.run_live import live_section
+from mnist_dash.ui.run_results import outcome, results
+
+
+def no_run(sentence: str) -> None:
+    """Say why there is nothing to show, and offer ways on."""
+    st.title("Run")
+    st.error(sentence, icon=":material/search_off:")
+    with st.container(horizontal=True):
+        st.page_link(RUNS, label="See all runs", icon=":material/table_rows:")
+        st.page_link(TRAIN, label="Train a network", icon=":material/model_training:")
+
+
+def show_run(run_id: str) -> None:
+    """Draw the page of one run."""
+    try:
+        run = store().run(run_id)
+    except UnknownRun as error:
+        no_run(str(error))
+        return
+    st.title(f"Run {run.id}")
+    preset = f"{PRESETS[run.preset].title}. " if run.preset in PRESETS else ""
+    deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
+    st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{deleted}")
+    if run.state.is_terminal:
+        outcome(run)
+    live_section(run)
+    if run.state.is_terminal:
+        results(run)
+
+
+wanted = st.query_params.get("run")
+if wanted:
+    show_run(wanted)
+else:
+    no_run("A run's page needs a run: the address ends in ?run= and the run's id. Pick one from the list.")

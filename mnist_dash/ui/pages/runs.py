@@ -1,0 +1,50 @@
+"""Runs: all of them, newest first."""
+
+import math
+
+import streamlit as st
+
+from mnist_dash.ui import words
+from mnist_dash.ui.navigation import TRAIN, follow
+from mnist_dash.ui.resources import store
+from mnist_dash.ui.runs_table import FILTERS, PAGE_SIZE, clear_selection, listed, runs_table, selection_bar, undo_bar
+
+TICK_SECONDS = 2.0
+
+
+def nothing_yet() -> None:
+    """Say what to do when no run was ever made."""
+    with st.container(border=True):
+        st.markdown("**No runs yet.** A run is one training of one network; it will be listed here with its curve and its figures.")
+        st.page_link(TRAIN, label="Train your first network", icon=":material/model_training:")
+
+
+def runs_section() -> None:
+    """Draw the list and what can be done with it."""
+    follow()
+    undo_bar()
+    view = st.segmented_control(
+        "Show", list(FILTERS), default="all", required=True, key="show", bind="query-params", on_change=clear_selection, label_visibility="collapsed"
+    )
+    which = FILTERS[view or "all"]
+    count = store().count(states=which.states, deleted=which.deleted)
+    if not count:
+        st.caption(f"No runs under “{view}”.")
+        return
+    pages = math.ceil(count / PAGE_SIZE)
+    page = 1
+    if pages > 1:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            page = st.pagination(pages, key="page", bind="query-params", on_change=clear_selection)
+            st.caption(f"{words.counted(count, 'run')}, {PAGE_SIZE} a page")
+    runs = listed(which, min(page, pages))
+    selection_bar(runs)
+    runs_table(runs, f"{view}_{page}")
+    st.caption("Click a run's id to open it; tick rows to stop or delete them.")
+
+
+st.title("Runs")
+if store().count() or store().count(deleted=True):
+    st.fragment(run_every=TICK_SECONDS if store().count(states=FILTERS["live"].states) else None)(runs_section)()
+else:
+    nothing_yet()

@@ -1,0 +1,87 @@
+"""System: workers, queue, storage, versions."""
+
+import importlib.metadata
+import platform
+
+import pandas as pd
+import streamlit as st
+
+from mnist_dash.runs import artifacts
+from mnist_dash.runs.records import Run, Worker
+from mnist_dash.ui import words
+from mnist_dash.ui.navigation import run_link
+from mnist_dash.ui.resources import store
+
+TICK_SECONDS = 2.0
+PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
+WORKER_COLORS = {"running": "blue", "idle": "green", "gone": "gray"}
+
+
+def workers_section(workers: tuple[Worker, ...]) -> None:
+    """Draw one row a worker."""
+    st.subheader("Workers")
+    if not workers:
+        st.info("No worker has reported within the last hour. Start one with `python -m mnist_dash worker`; runs wait until one is there.", icon=":material/info:")
+        return
+    for worker in workers:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            doing = f":{WORKER_COLORS[worker.state]}-badge[{worker.state}]"
+            threads = f", {words.counted(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
+            st.markdown(f"**{worker.device.upper()}**{threads} {doing}", width="content")
+            st.markdown(f":gray[{worker.host}, process {worker.pid}, since {words.ago(worker.started_at)}, last seen {words.ago(worker.seen_at)}]", width="stretch")
+            if worker.run_id:
+                run_link(worker.run_id, f"Training {worker.run_id}")
+
+
+def queue_section(queue: tuple[Run, ...]) -> None:
+    """Draw the queue in the order in which it will be worked off."""
+    st.subheader("Queue")
+    if not queue:
+        st.caption("Nothing is waiting.")
+        return
+    for place, run in enumerate(queue[:20], start=1):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{place}. {words.network(run.config)}, {words.counted(run.config.epochs, 'epoch')}, submitted {words.ago(run.created_at)}", width="stretch")
+            run_link(run.id, f"Run {run.id}")
+    if len(queue) > 20:
+        st.caption(f"and {words.counted(len(queue) - 20, 'more run')}")
+
+
+def storage_section() -> None:
+    """Draw what the store takes and where it lies."""
+    st.subheader("Storage")
+    use, settings = artifacts.storage(store()), store().settings
+    with st.grid(4, min_column_width=150):
+        st.metric("Runs", f"{store().count():,}", border=True)
+        st.metric("Artifacts", words.size(use.bytes_artifacts), words.counted(use.n_files, "file"), delta_color="off", delta_arrow="off", border=True)
+        st.metric("Database", words.size(use.bytes_database), border=True)
+        st.metric("Free", words.size(use.bytes_free), border=True)
+    st.table({"Data folder": f"`{settings.home}`", "Data sets": f"`{settings.data_dir}`", "Artifacts": f"`{settings.artifact_dir}`"}, border="horizontal", alt="Folders")
+
+
+def versions_section() -> None:
+    """Draw what is installed."""
+    st.subheader("Versions")
+    rows = [("Python", platform.python_version()), *((name, installed(name)) for name in PACKAGES)]
+    st.dataframe(pd.DataFrame(rows, columns=["Package", "Version"]), hide_index=True, width="content", alt="Installed versions")
+
+
+def installed(package: str) -> str:
+    """Name a package's version without importing it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def moving_section() -> None:
+    """Draw what changes by itself."""
+    workers_section(store().workers())
+    queue_section(store().queue())
+
+
+st.title("System")
+st.caption("`python -m mnist_dash doctor` checks data, database, artifacts and workers, and says what to do about what is wrong.")
+st.fragment(run_every=TICK_SECONDS)(moving_section)()
+storage_section()
+versions_section()

@@ -1,0 +1,36 @@
+"""What all sessions of this server share: the settings, the store, and reads that are done once for all of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_dash.runs.records import History
+from mnist_dash.runs.store import Store
+from mnist_dash.runs.supervisor import ensure_workers
+from mnist_dash.settings import Settings
+
+
+def store() -> Store:
+    """Give this server's store, opened by the first call, and see to it that the local workers run.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    opened = _open(Settings.from_environment())
+    ensure_workers(opened.settings)
+    return opened
+
+
+@st.cache_resource(show_spinner=False)
+def _open(settings: Settings) -> Store:
+    return Store.open(settings)
+
+
+def history(run_id: str, revision: int) -> History:
+    """Read a run's history, once for all sessions that look at this revision of it."""
+    return _history(store().settings.database_url, run_id, revision)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _history(_database_url: str, run_id: str, revision: int) -> History:  # noqa: ARG001 - the revision is part of the cache's key
+    return store().history(run_id)

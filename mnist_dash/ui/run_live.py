@@ -1,0 +1,114 @@
+"""What moves on a run's page: state, progress, figures and curves."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import streamlit as st
+
+from mnist_dash.errors import IllegalTransition
+from mnist_dash.figures.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
+from mnist_dash.runs import actions
+from mnist_dash.runs.records import History, Run
+from mnist_dash.runs.states import RunState
+from mnist_dash.ui import words
+from mnist_dash.ui.live_plot import live_plot
+from mnist_dash.ui.navigation import TRAIN
+from mnist_dash.ui.resources import history, store
+
+TICK_SECONDS = 0.4
+"""How often a live page asks whether its run has changed."""
+_AXES: tuple[Axis, ...] = get_args(Axis)
+
+
+def live_section(run: Run) -> None:
+    """Draw what moves; it draws itself anew while the run is live."""
+    st.fragment(run_every=TICK_SECONDS if run.state.is_live else None)(_section)(run.id, run.state)
+
+
+def _section(run_id: str, drawn_state: RunState) -> None:
+    run = _run(run_id, store().run_revision(run_id))
+    if run.state.is_terminal and not drawn_state.is_terminal:
+        st.rerun()  # the results join the page
+    _head(run)
+    if not run.state.is_terminal:
+        st.progress(run.progress, text=words.progress(run))
+    past = history(run_id, run.revision)
+    _figures(run, past)
+    _curves(run, _options())
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _read(_database_url: str, run_id: str, revision: int) -> Run:  # noqa: ARG001 - the revision is part of the cache's key
+    return store().run(run_id)
+
+
+def _run(run_id: str, revision: int) -> Run:
+    """Read a run once for all sessions that look at this revision of it."""
+    return _read(store().settings.database_url, run_id, revision)
+
+
+def _head(run: Run) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
+        st.markdown(f"{words.badge(run.state)}{leak} {words.network(run.config)}, {words.optimizer(run.config)}, batch {run.config.batch_size}", width="stretch")
+        if not run.state.is_terminal:
+            asked = run.stop_requested
+            label = "Stopping" if asked else "Stop"
+            st.button(label, key="run_stop", icon=":material/stop_circle:", disabled=asked, on_click=_stop, args=(run.id,), help="Keeps what it has learned so far")
+        st.page_link(TRAIN, label="Change and train again", icon=":material/edit:", query_params={"from": run.id})
+
+
+def _stop(run_id: str) -> None:
+    try:
+        actions.stop(store(), run_id)
+    except IllegalTransition as error:
+        st.toast(str(error), icon=":material/info:")
+
+
+def _figures(run: Run, past: History) -> None:
+    last = past.epochs.iloc[-1] if len(past.epochs) else None
+    with st.grid(4, min_column_width=150):
+        best = f"epoch {run.best_epoch}" if run.best_epoch else None
+        st.metric("Best validation accuracy", words.percent(run.best_val_accuracy), best, delta_color="off", delta_arrow="off", border=True)
+        st.metric("Validation loss", words.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}", _epochs(run), delta_color="off", delta_arrow="off", border=True)
+        training = words.percent(None if last is None else float(last["train_accuracy"]))
+        st.metric("Training accuracy", training, "dropout off" if last is not None else None, delta_color="off", delta_arrow="off", border=True)
+        pace = None if last is None else f"{last['images_per_second']:,.0f} images a second"
+        st.metric("Time so far", words.duration(run.seconds_training + run.seconds_evaluation), pace, delta_color="off", delta_arrow="off", border=True)
+
+
+def _epochs(run: Run) -> str | None:
+    return f"after {run.epoch} of {words.counted(run.config.epochs, 'epoch')}" if run.epoch else None
+
+
+def _options() -> CurveOptions:
+    """Offer the choices of the charts; the page's address keeps them."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        axis = st.segmented_control("Along the bottom", _AXES, default="epoch", required=True, key="x", bind="query-params")
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=180)
+        log_scale = st.toggle("Logarithmic loss", key="log", bind="query-params")
+    return CurveOptions(axis or "epoch", log_scale, float(smoothing))
+
+
+def _curves(run: Run, options: CurveOptions) -> None:
+    columns = st.columns(2)
+    for column, metric in zip(columns, get_args(Metric), strict=True):
+        with column:
+            st.markdown(f"**{metric.capitalize()}**")
+            live_plot(_figure(run, metric, options), key=f"run_{metric}_chart", alt=f"{metric} of run {run.id} by {options.axis}, training and validation", height=330)
+
+
+def _figure(run: Run, metric: Metric, options: CurveOptions) -> str:
+    return _draw(store().settings.database_url, run.id, run.revision, metric, options, _run=run)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _draw(_database_url: str, run_id: str, revision: int, metric: Metric, options: CurveOptions, _run: Run) -> str:
+    """Draw a chart once for all sessions that look at this revision of the run."""
+    past = history(run_id, revision)
+    curves = prepare_curves(
+        past.epochs, past.steps, metric=metric, axis=options.axis, steps_per_epoch=_run.config.steps_per_epoch, leak=_run.config.leaks_test_set
+    )
+    figure = draw_curves(curves, metric=metric, options=options, best_epoch=_run.best_epoch)
+    return str(figure.to_json())
