@@ -1,0 +1,86 @@
+# Everything from a fresh clone with Python 3.11 or newer, pip and make:
+#   make run         set up, then serve the dashboard at http://localhost:8501 (PORT=8600 for another port)
+#   make test        set up, then lint, types, tests, browser tests included
+#   make benchmark   the training engine beside the usual PyTorch loop; wants a quiet machine
+#   make faults      the long tests that kill workers, trainers and servers
+#   make format      rewrite the sources the way `make test` wants them
+#   make clean       remove the virtual environment and caches; runs and data are elsewhere and stay
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --root-user-action=ignore
+
+.PHONY: help run test lint types pytest benchmark faults format clean
+
+help:
+	@sed -n '2,7p' Makefile | sed 's/^# *//'
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/python -m streamlit run streamlit_app.py --server.port $(PORT) $(ARGS)
+
+test: lint types pytest
+
+lint: $(VENV)/test.stamp
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: $(VENV)/test.stamp
+	@$(BIN)/mypy
+
+pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
+	@$(BIN)/python -m pytest -m "not long and not benchmark" $(ARGS)
+
+faults: $(VENV)/test.stamp $(VENV)/browser.stamp
+	@$(BIN)/python -m pytest tests/faults -m "not benchmark" --timeout 1800 $(ARGS)
+
+benchmark: $(VENV)/test.stamp
+	@$(BIN)/python -m pytest tests/benchmarks -m benchmark --timeout 3600 -s $(ARGS)
+
+format: $(VENV)/test.stamp
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An interpreter without ensurepip (Debian's, without python3-venv) lends its own pip to the new environment.
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "MNIST Dash needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 run" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	@touch $@
+
+$(VENV)/run.stamp: requirements.txt $(VENV)/python.stamp
+	@echo "Installing what MNIST Dash needs into $(VENV); once, a few minutes at most ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/test.stamp: requirements.txt requirements-dev.txt $(VENV)/python.stamp
+	@echo "Installing what the tests need into $(VENV); once, a few minutes at most ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(VENV)/run.stamp
+
+# A Chromium or Chrome that is there, else Debian's when root, else Playwright's own. The tests look for it in the same order.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
+
+$(VENV)/browser.stamp: $(VENV)/test.stamp
+	@if command -v $(BROWSERS) >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests ..."; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >$(VENV)/browser.log 2>&1 \
+	    || { tail -5 $(VENV)/browser.log >&2; exit 1; }; \
+	else \
+	  echo "Fetching Playwright's Chromium for the browser tests ..."; \
+	  $(BIN)/python -m playwright install chromium >$(VENV)/browser.log 2>&1 \
+	    || { tail -5 $(VENV)/browser.log >&2; echo "Install Chromium or Chrome by hand and run make test again." >&2; exit 1; }; \
+	fi
+	@touch $@
