@@ -80,6 +80,25 @@ class Ledger:
         """Say that the worker lives."""
         self._write_worker()
 
+    def is_calibrated(self) -> bool:
+        """Say whether this machine's device has been timed with as many threads before."""
+        with self._store.reading() as connection:
+            return connection.execute(sa.select(schema.calibrations.c.family).where(*self._slot())).first() is not None
+
+    def record_calibration(self, rates: dict[str, float]) -> None:
+        """Keep the operations a second of this machine's device by kind of network."""
+        worker = self._worker
+        slot = {"machine": worker.machine, "device": worker.device, "n_threads": worker.n_threads, "created_at": now()}
+        with self._store.writing() as connection:
+            connection.execute(schema.calibrations.delete().where(*self._slot()))
+            for family, rate in rates.items():
+                connection.execute(schema.calibrations.insert().values(family=family, flops_per_second=rate, **slot))
+            touch(connection)
+
+    def _slot(self) -> tuple[sa.ColumnElement[bool], ...]:
+        table, worker = schema.calibrations, self._worker
+        return (table.c.machine == worker.machine, table.c.device == worker.device, table.c.n_threads == worker.n_threads)
+
     def claim(self, job: Job) -> Run | None:
         """Take the run of a job, or None where the job is void: the run was stopped, or another attempt has it.
 

@@ -63,9 +63,9 @@ Training = Callable[[Task, Callable[[Message], None], Callable[[], bool]], Train
 
 def train_task(task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> TrainingResult:
     """Train a task's configuration; the `Training` of every real trainer."""
-    import torch  # noqa: PLC0415 - the worker that starts trainers has no use for torch
+    import torch
 
-    from mnist_dash.core.training import train  # noqa: PLC0415
+    from mnist_dash.core.training import train
 
     torch.set_num_threads(task.n_threads)
     return train(
@@ -110,6 +110,19 @@ class Trainer:
         process = self._context.Process(target=_nothing, daemon=True)
         process.start()
         process.join()
+
+    def calibrate(self, device: str, n_threads: int) -> dict[str, float]:
+        """Time the device in a child of its own: operations a second by kind of network, empty where it could not be timed."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_calibrate, args=(theirs, device, n_threads), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            rates: dict[str, float] = ours.recv()
+        except EOFError:
+            rates = {}
+        process.join()
+        return rates
 
     def start(self, task: Task) -> None:
         """Begin a task, in a warm child where one is kept, in a fresh one otherwise."""
@@ -163,6 +176,15 @@ class Trainer:
 
 def _nothing() -> None:
     """Be forked, so that the server runs."""
+
+
+def _calibrate(pipe: Connection, device: str, n_threads: int) -> None:
+    import torch
+
+    from mnist_dash.core.calibration import calibrate
+
+    torch.set_num_threads(n_threads)
+    pipe.send({rate.family: rate.flops_per_second for rate in calibrate(device)})
 
 
 def _serve(pipe: Connection, training: Training) -> None:

@@ -73,6 +73,8 @@ class Worker:
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
         self._ledger.sign_on()
+        if not self._ledger.is_calibrated():
+            self._ledger.record_calibration(self._trainer.calibrate(self._identity.device, self._identity.n_threads))
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._execute)
         consumer.start()
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)

@@ -107,7 +107,7 @@ def test_terminal_run_is_not_stopped_again(store: Store) -> None:
 
 def test_unknown_run_is_named(store: Store) -> None:
     """A wrong id gets a sentence with the id and the way to the right one."""
-    with pytest.raises(UnknownRun, match="'nosuch'.*Runs page"):
+    with pytest.raises(UnknownRun, match=r"'nosuch'.*Runs page"):
         store.run("nosuch")
 
 

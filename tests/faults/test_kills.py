@@ -1,0 +1,150 @@
+"""Real workers and trainers, really killed, in the middle of real training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import pytest
+
+from mnist_dash.core.config import RunConfig
+from mnist_dash.core.layers import Dense, Dropout, Flatten
+from mnist_dash.runs import actions, artifacts
+from mnist_dash.runs.artifacts import ArtifactKind
+from mnist_dash.runs.records import Run, Worker
+from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import Store
+from tests.faults.conftest import wait_until
+
+Start = Callable[..., subprocess.Popen[bytes]]
+CONFIG = RunConfig(
+    layers=(Flatten(), Dense(units=256), Dropout(rate=0.2), Dense(units=10, activation="softmax")), batch_size=64, epochs=5, seed=3
+)
+STEPS_PER_EPOCH = CONFIG.steps_per_epoch
+
+
+def start_worker(start: Start) -> subprocess.Popen[bytes]:
+    """Start a worker of one thread."""
+    return start("mnist_dash", "worker", "--threads", "1", stderr=subprocess.DEVNULL)
+
+
+def wait_for_mid_epoch(store: Store, run_id: str, *, after_epoch: int = 2) -> Worker:
+    """Wait until a run is well inside an epoch after some finished ones, and return the worker that trains it."""
+
+    def is_inside() -> bool:
+        run = store.run(run_id)
+        return run.epoch >= after_epoch and run.step > run.epoch * STEPS_PER_EPOCH + 50
+
+    wait_until(is_inside, seconds=90, what=f"run {run_id} is inside an epoch")
+    return next(worker for worker in store.workers() if worker.run_id == run_id)
+
+
+def wait_for_end(store: Store, run_id: str) -> Run:
+    """Wait until a run has ended."""
+    wait_until(lambda: store.run(run_id).state.is_terminal, seconds=120, what=f"run {run_id} ends")
+    return store.run(run_id)
+
+
+def trainers_of(pid: int) -> list[psutil.Process]:
+    """Find the processes that a worker has started: the server that forks trainers, and the trainer."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def assert_whole(store: Store, run: Run) -> None:
+    """Assert one result, every epoch once and every step once, in order."""
+    assert run.state is RunState.FINISHED, run.reason
+    history = store.history(run.id)
+    assert history.epochs["epoch"].tolist() == list(range(1, CONFIG.epochs + 1))
+    assert history.steps["step"].is_unique
+    assert history.steps["step"].is_monotonic_increasing
+    assert history.steps["seconds"].is_monotonic_increasing
+    assert artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES).shape == (10_000, 10)
+
+
+@pytest.fixture
+def reference(store: Store, start: Start) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Test probabilities of the same configuration, trained without a disturbance; leaves one idle worker behind."""
+    start_worker(start)
+    run = wait_for_end(store, actions.submit(store, CONFIG))
+    assert_whole(store, run)
+    assert run.attempt == 1
+    return artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES)
+
+
+def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
+    """Another worker goes on from the last checkpoint, to the very numbers of an undisturbed run, and no trainer is orphaned."""
+    run_id = actions.submit(store, CONFIG)
+    holder = wait_for_mid_epoch(store, run_id)
+    orphans = trainers_of(holder.pid)
+    assert orphans
+    start_worker(start)
+    os.kill(holder.pid, signal.SIGKILL)
+    run = wait_for_end(store, run_id)
+    assert run.attempt == 2
+    assert run.worker != holder.id
+    assert_whole(store, run)
+    assert np.array_equal(artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES), reference)
+    wait_until(lambda: not any(process.is_running() for process in orphans), seconds=10, what="the killed worker's processes are gone")
+
+
+def test_killed_trainer_is_replaced(store: Store, start: Start) -> None:
+    """A trainer that is killed costs at most the epoch that it was in."""
+    start_worker(start)
+    run_id = actions.submit(store, CONFIG)
+    holder = wait_for_mid_epoch(store, run_id)
+    trainer = max(trainers_of(holder.pid), key=lambda process: process.create_time())
+    trainer.kill()
+    run = wait_for_end(store, run_id)
+    assert run.attempt == 2
+    assert_whole(store, run)
+
+
+def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> None:
+    """A worker that sleeps through its lease loses the run; what it writes when it wakes up changes nothing."""
+    start_worker(start)
+    run_id = actions.submit(store, CONFIG)
+    holder = wait_for_mid_epoch(store, run_id)
+    os.kill(holder.pid, signal.SIGSTOP)
+    start_worker(start)
+    run = wait_for_end(store, run_id)
+    assert run.attempt == 2
+    assert run.worker != holder.id
+    assert_whole(store, run)
+    os.kill(holder.pid, signal.SIGCONT)
+    wait_until(
+        lambda: next(worker for worker in store.workers() if worker.id == holder.id).state == "idle", seconds=20, what="it woke up"
+    )
+    assert store.run(run_id) == run
+    assert_whole(store, run)
+
+
+def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> None:
+    """A worker that gets SIGTERM returns its run to the queue within seconds, and the next one goes on with it."""
+    first = start_worker(start)
+    run_id = actions.submit(store, CONFIG)
+    wait_for_mid_epoch(store, run_id)
+    first.terminate()
+    assert first.wait(10) == 0
+    waiting = store.run(run_id)
+    assert waiting.state is RunState.QUEUED
+    assert waiting.epoch >= 2
+    start_worker(start)
+    assert_whole(store, wait_for_end(store, run_id))
+
+
+def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
+    """A stopped run ends within about two seconds with its epochs, its weights and its evaluation."""
+    start_worker(start)
+    run_id = actions.submit(store, CONFIG)
+    wait_for_mid_epoch(store, run_id, after_epoch=1)
+    actions.stop(store, run_id)
+    wait_until(lambda: store.run(run_id).state.is_terminal, seconds=6, what="the run is stopped")
+    run = store.run(run_id)
+    assert run.state is RunState.STOPPED
+    assert run.test_accuracy is not None
+    assert run.test_accuracy > 0.9
+    assert len(artifacts.read(store, run_id, ArtifactKind.WEIGHTS)) > 0
