@@ -1,0 +1,238 @@
+"""The commands, their options and the help that explains them; fast, because help must be."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+
+from mnist_dash import __version__
+
+_DESCRIPTION = """\
+Train networks on MNIST, with runs that survive whatever happens to the terminal.
+
+Runs go through the same durable queue as those of the dashboard's pages and appear there. See `COMMAND --help` for examples."""
+
+_EPILOG = """\
+environment:
+  MNIST_DASH_HOME          database, artifacts and locks (default: the user data folder)
+  MNIST_DASH_DATA_DIR      data sets (default: HOME/data)
+  MNIST_DASH_DATABASE_URL  another database than the SQLite file in HOME
+  MNIST_DASH_THREADS       CPU threads that workers may use
+
+exit codes: 0 done, 1 a run failed or a check found a problem, 2 invalid input and nothing was changed"""
+
+_TRAIN = """\
+Queue a run, follow it to its end and print its result.
+
+Without --preset and --config the first preset is trained. A worker is started for the run when none is alive, and ends by itself
+afterwards. Closing the terminal does not end the run. Ctrl+C stops it and keeps what it has; a second Ctrl+C leaves it to stop alone."""
+
+_TRAIN_EXAMPLES = """\
+examples:
+  python -m mnist_dash train --preset mlp_512_256 --set epochs=8
+  python -m mnist_dash train --preset cnn_32_64_5x5 --set epochs=2 --json
+  python -m mnist_dash train --set optimizer.learning_rate=0.01 --set seed=7 --set device=cpu
+  python -m mnist_dash train --set optimizer.kind=sgd --set optimizer.momentum=0.9 --set optimizer.nesterov=true
+  python -m mnist_dash train --set early_stopping.patience=3 --set layers.1.units=256
+  python -m mnist_dash presets mlp_512_256 > mine.json && python -m mnist_dash train --config mine.json
+
+The keys of --set are paths into the configuration; docs/configuration.md lists them all with their bounds and defaults. Changing a `kind`
+gives that part its defaults, `none` clears an optional part, layers count from 0.
+
+With --json, standard output is one object on one line when the run has ended:
+  run, state, test_accuracy (fraction), test_loss, parameters, epochs (finished), seconds (of training)
+
+exit codes: 0 finished or stopped, 1 failed or diverged, 2 invalid input and nothing was queued"""
+
+_RUNS_EXAMPLES = """\
+examples:
+  python -m mnist_dash runs
+  python -m mnist_dash runs --state running --state queued
+  python -m mnist_dash runs --limit 500 --json | jq -r 'select(.test_accuracy > 0.98) | .run'
+
+With --json, one object a line."""
+
+_SHOW_EXAMPLES = """\
+examples:
+  python -m mnist_dash show 3f9c01ab
+  python -m mnist_dash show 3f9c01ab --json | jq .config > mine.json"""
+
+_STOP_EXAMPLES = """\
+example:
+  python -m mnist_dash stop 3f9c01ab
+
+A queued run is stopped at once, a running one within about two seconds; its epochs, weights and test figures are kept."""
+
+_WORKER = """\
+Execute queued runs in this terminal until Ctrl+C or SIGTERM; a run in hand goes back to the queue and resumes from its last epoch.
+
+The dashboard starts workers itself (MNIST_DASH_WORKERS of them); this is for machines of their own, with MNIST_DASH_DATABASE_URL naming
+the common database and MNIST_DASH_ARTIFACT_DIR a folder that all can reach."""
+
+_WORKER_EXAMPLES = """\
+examples:
+  python -m mnist_dash worker
+  python -m mnist_dash worker --device cpu --threads 2
+  MNIST_DASH_WORKERS=0 make run                     a dashboard that leaves the work to workers elsewhere"""
+
+_DOCTOR = """\
+Check data archives, database, artifacts (the hash of every file), queue, workers, device and disk, and say what to do about each thing
+that is wrong. Changes nothing."""
+
+_PRESETS_EXAMPLES = """\
+examples:
+  python -m mnist_dash presets
+  python -m mnist_dash presets cnn_9_9_16 > mine.json     its configuration, to edit and to pass to train --config"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser; each command's function is imported when it is executed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m mnist_dash",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"MNIST Dash {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_listings(commands)
+    _add_stop(commands)
+    _add_worker(commands)
+    _add_doctor(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives this type no public name
+
+
+def _add_train(commands: _Commands[argparse.ArgumentParser]) -> None:
+    train = _command(
+        commands,
+        "train",
+        line="queue a run, follow it and print its result",
+        description=_TRAIN,
+        epilog=_TRAIN_EXAMPLES,
+        target="mnist_dash.cli.train:train",
+    )
+    source = train.add_mutually_exclusive_group()
+    source.add_argument("--preset", metavar="NAME", help="a ready configuration; `presets` lists them")
+    source.add_argument("--config", metavar="FILE", help="a configuration as JSON; - reads standard input")
+    train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change one field of it; may be given many times")
+    train.add_argument("--json", action="store_true", help="print one object on one line at the end")
+
+
+def _add_listings(commands: _Commands[argparse.ArgumentParser]) -> None:
+    runs = _command(
+        commands,
+        "runs",
+        line="list runs, newest first",
+        description="List runs, newest first.",
+        epilog=_RUNS_EXAMPLES,
+        target="mnist_dash.cli.listing:runs",
+    )
+    runs.add_argument("--limit", type=_positive, default=20, metavar="N", help="list at most this many (default: %(default)s)")
+    runs.add_argument("--state", action="append", metavar="STATE", help="only runs in this state; may be given many times")
+    runs.add_argument("--json", action="store_true", help="print one object a line")
+
+    text = "Show one run: state, result, history, network, configuration."
+    show = _command(commands, "show", line="show one run", description=text, epilog=_SHOW_EXAMPLES, target="mnist_dash.cli.listing:show")
+    show.add_argument("run", metavar="RUN", help="the run's id")
+    show.add_argument("--json", action="store_true", help="print one object, configuration and history by epoch included")
+
+    text = "List the ready configurations, or print one of them as JSON."
+    presets = _command(
+        commands,
+        "presets",
+        line="list the ready configurations",
+        description=text,
+        epilog=_PRESETS_EXAMPLES,
+        target="mnist_dash.cli.listing:presets",
+    )
+    presets.add_argument("name", metavar="NAME", nargs="?", help="print this one's configuration as JSON")
+    presets.add_argument("--json", action="store_true", help="print one object a line")
+
+
+def _add_stop(commands: _Commands[argparse.ArgumentParser]) -> None:
+    text = "Stop a run and keep what it has."
+    stop = _command(
+        commands,
+        "stop",
+        line="stop a run and keep what it has",
+        description=text,
+        epilog=_STOP_EXAMPLES,
+        target="mnist_dash.cli.control:stop",
+    )
+    stop.add_argument("run", metavar="RUN", help="the run's id")
+
+
+def _add_worker(commands: _Commands[argparse.ArgumentParser]) -> None:
+    worker = _command(
+        commands,
+        "worker",
+        line="execute queued runs in this terminal",
+        description=_WORKER,
+        epilog=_WORKER_EXAMPLES,
+        target="mnist_dash.cli.control:worker",
+    )
+    worker.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a device, else cpu")
+    worker.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)")
+    worker.add_argument(
+        "--exit-when-idle", type=_seconds, metavar="SECONDS", help="end after so long with nothing to do (default: wait for ever)"
+    )
+
+
+def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+    examples = "exit codes: 0 no problem (warnings allowed), 1 at least one problem"
+    doctor = _command(
+        commands,
+        "doctor",
+        line="check the whole installation",
+        description=_DOCTOR,
+        epilog=examples,
+        target="mnist_dash.cli.control:doctor",
+    )
+    doctor.add_argument("--json", action="store_true", help="print one object: a list of checks and whether all is well")
+
+
+def _command(
+    commands: _Commands[argparse.ArgumentParser], name: str, *, line: str, description: str, epilog: str, target: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=line,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(execute=_deferred(target))
+    return parser
+
+
+def _deferred(target: str) -> Callable[[argparse.Namespace], int]:
+    module, function = target.split(":")
+
+    def execute(arguments: argparse.Namespace) -> int:
+        code: int = getattr(importlib.import_module(module), function)(arguments)
+        return code
+
+    return execute
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1; got {text!r}. Type 20, say.")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number of seconds of at least 0; got {text!r}. Type 30, say.")
+    return value
