@@ -76,6 +76,11 @@ class JobQueue:
         found = self._client.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
         return [(Job.parse(status.workflow_id), status.executor_id or "") for status in found]
 
+    def waiting(self) -> list[Job]:
+        """List the jobs that no worker has taken yet."""
+        found = self._client.list_workflows(status="ENQUEUED", queue_name=QUEUE, load_input=False, load_output=False)
+        return [Job.parse(status.workflow_id) for status in found]
+
     def put_back(self, job: Job) -> None:
         """Offer a job that was taken and never begun to the workers again."""
         self._client.resume_workflow(job.name, queue_name=QUEUE)
