@@ -42,22 +42,22 @@ from mnist_dash.core.layers import (
     TruncatedNormal,
     format_shape,
 )
-from mnist_dash.core.script_parts import AUGMENTATION, BODY, HEAD, LION, SCALINGS, SPLITS
+from mnist_dash.core.script_parts import AUGMENTATION, BODY, BUILD, HEAD, LION, SCALINGS, SPLITS
 
 _ACTIVATIONS = {
     "relu": "nn.ReLU()",
     "elu": "nn.ELU()",
     "gelu": "nn.GELU()",
     "silu": "nn.SiLU()",
-    "leaky_relu": "nn.LeakyReLU(0.3)",
+    "leaky_relu": "nn.LeakyReLU()",
     "tanh": "nn.Tanh()",
     "sigmoid": "nn.Sigmoid()",
 }
 _DATASETS = {
-    "mnist": 'datasets.MNIST(root, train=train, download=True)',
-    "fashion_mnist": 'datasets.FashionMNIST(root, train=train, download=True)',
-    "kmnist": 'datasets.KMNIST(root, train=train, download=True)',
-    "qmnist": 'datasets.QMNIST(root, train=train, download=True)',
+    "mnist": "datasets.MNIST(root, train=train, download=True)",
+    "fashion_mnist": "datasets.FashionMNIST(root, train=train, download=True)",
+    "kmnist": "datasets.KMNIST(root, train=train, download=True)",
+    "qmnist": "datasets.QMNIST(root, train=train, download=True)",
     "emnist_digits": 'datasets.EMNIST(root, split="digits", train=train, download=True)',
 }
 
@@ -75,7 +75,7 @@ def training_script(config: RunConfig) -> str:
         _load(config),
         SPLITS["fraction" if not config.leaks_test_set else "leak"].format(order=_split_order(config)),
         SCALINGS[config.scaling],
-        f'def build() -> nn.Sequential:\n    """Make the network; its last layer gives logits."""\n    return nn.Sequential(\n{indented}\n    )',
+        BUILD.format(modules=indented),
         _initialise(config),
         _penalty(config),
         LION if isinstance(config.optimizer, Lion) else "",
@@ -128,9 +128,9 @@ def _split_order(config: RunConfig) -> str:
 def _network(config: RunConfig) -> Iterator[str]:
     for layer, planned in zip(config.layers, config.plan, strict=True):
         modules = list(_modules(layer, planned))
-        for module in modules[:-1]:
-            yield f"{module},"
-        yield f"{modules[-1]},  # {format_shape(planned.output_shape)}"
+        for module in modules:
+            shape = f"  # {format_shape(planned.output_shape)}" if module is modules[-1] else ""
+            yield f"{module},{shape}"
 
 
 def _modules(layer: Layer, planned: LayerPlan) -> Iterator[str]:
@@ -147,12 +147,12 @@ def _modules(layer: Layer, planned: LayerPlan) -> Iterator[str]:
             kind = "BatchNorm2d" if len(inputs) == 3 else "BatchNorm1d"
             yield f"nn.{kind}({inputs[-1]}, eps={layer.epsilon!r}, momentum={1 - layer.momentum:.6g})"
         case ActivationLayer():
-            yield _ACTIVATIONS.get(layer.activation, "nn.Identity()")
+            yield from _activation(layer.activation)
         case Flatten():
             yield "nn.Flatten()"
         case Dense():
             yield f"nn.Linear({inputs[0]}, {layer.units})"
-            yield from (text for kind, text in _ACTIVATIONS.items() if kind == layer.activation)
+            yield from _activation(layer.activation)
 
 
 def _conv(layer: Conv, planned: LayerPlan) -> Iterator[str]:
@@ -160,14 +160,21 @@ def _conv(layer: Conv, planned: LayerPlan) -> Iterator[str]:
     padding = "0"
     if layer.padding == "same":
         # As TensorFlow pads: an odd pixel goes to the right and to the bottom.
-        needed = [max((out - 1) * layer.stride + layer.kernel - side, 0) for out, side in zip(planned.output_shape, planned.input_shape[:2], strict=False)]
+        needed = [
+            max((out - 1) * layer.stride + layer.kernel - side, 0)
+            for out, side in zip(planned.output_shape, planned.input_shape[:2], strict=False)
+        ]
         if any(total % 2 for total in needed):
             (top, bottom), (left, right) = ((total // 2, total - total // 2) for total in needed)
             yield f"nn.ZeroPad2d(({left}, {right}, {top}, {bottom}))"
         else:
             padding = f"({needed[0] // 2}, {needed[1] // 2})"
     yield f"nn.Conv2d({channels}, {layer.filters}, {layer.kernel}, stride={layer.stride}, padding={padding})"
-    yield from (text for kind, text in _ACTIVATIONS.items() if kind == layer.activation)
+    yield from _activation(layer.activation)
+
+
+def _activation(name: str) -> tuple[str, ...]:
+    return (_ACTIVATIONS[name],) if name in _ACTIVATIONS else ()
 
 
 def _trained(config: RunConfig) -> list[Conv | Dense]:
@@ -255,10 +262,9 @@ def _rate(config: RunConfig) -> str:
         case CosineSchedule():
             share = f"    share = cosine(1.0, {schedule.final!r}, min(step / last, 1.0))"
         case _:
+            falling = f"cosine(1.0, {schedule.final!r}, min((step - top) / (last - top), 1.0))"
             share = (
-                f"    top = {schedule.rise!r} * last\n"
-                f"    rising = step <= top\n"
-                f"    share = cosine({schedule.start!r}, 1.0, step / top) if rising else cosine(1.0, {schedule.final!r}, min((step - top) / (last - top), 1.0))"
+                f"    top = {schedule.rise!r} * last\n    share = cosine({schedule.start!r}, 1.0, step / top) if step <= top else {falling}"
             )
     lines = ["def rate(step: int) -> float:", '    """Give the learning rate of one step, counted from 0."""']
     if "last" in share:

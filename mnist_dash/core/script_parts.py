@@ -55,6 +55,12 @@ SCALINGS = {
     return lambda batch: (batch.float() - mean) / std''',
 }
 
+BUILD = '''def build() -> nn.Sequential:
+    """Make the network; its last layer gives logits."""
+    return nn.Sequential(
+{modules}
+    )'''
+
 LION = '''class Lion(torch.optim.Optimizer):
     """The sign of an interpolated momentum (Chen et al., 2023, algorithm 2)."""
 

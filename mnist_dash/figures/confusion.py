@@ -18,7 +18,10 @@ def draw_confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str]) 
         class_names: as the axes print them.
     """
     totals = [sum(row) for row in matrix]
-    hover = [[_sentence(class_names, true, predicted, count, totals[true]) for predicted, count in enumerate(row)] for true, row in enumerate(matrix)]
+    hover = [
+        [_sentence(class_names, true, predicted, count, totals[true]) for predicted, count in enumerate(row)]
+        for true, row in enumerate(matrix)
+    ]
     heat = go.Heatmap(
         x=list(class_names),
         y=list(class_names),

@@ -51,7 +51,8 @@ def prepare_curves(
     """Choose the rows of a chart: batches, the training part and the validation part.
 
     Args:
-        epochs: columns ``epoch``, ``step``, ``train_<metric>``, ``val_<metric>``, ``seconds_training``, ``seconds_evaluation``; one row an epoch.
+        epochs: one row an epoch; columns ``epoch``, ``step``, ``train_<metric>``, ``val_<metric>``, ``seconds_training``,
+            ``seconds_evaluation``.
         steps: columns ``step``, ``seconds``, ``<metric>``; one row a recorded step.
         metric: which figure.
         axis: what runs along x.
@@ -117,14 +118,24 @@ def _epoch_axis(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
 
 
 def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
-    if curve.by_epoch:
-        marker = {"size": 7, "symbol": "circle" if curve.color == 0 else "diamond"}
-        style = {"mode": "lines+markers", "line": {"width": 2, "dash": "solid" if curve.color == 0 else "dash"}, "marker": marker}
-    else:
-        style = {"mode": "lines" if len(curve.x) > 1 else "markers", "line": {"width": 1.25}, "opacity": 0.55}
-    return go.Scatter(
-        x=curve.x, y=values, name=curve.name, uid=curve.name, meta={"color": curve.color}, hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>", **style
+    line = go.Scatter(
+        x=curve.x,
+        y=values,
+        name=curve.name,
+        uid=curve.name,
+        meta={"color": curve.color},
+        hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
     )
+    is_training = curve.color == 0
+    if curve.by_epoch:
+        line.mode = "lines+markers"
+        line.line = {"width": 2, "dash": "solid" if is_training else "dash"}
+        line.marker = {"size": 7, "symbol": "circle" if is_training else "diamond"}
+    else:
+        line.mode = "lines" if len(curve.x) > 1 else "markers"
+        line.line = {"width": 1.25}
+        line.opacity = 0.55
+    return line
 
 
 def _raw(curve: Curve) -> go.Scatter:

@@ -143,7 +143,9 @@ class Draft:
             except ValueError:
                 value = text
             if not separator or not _assign(tree, path, value):
-                raise InvalidInput(f"A link's change is a field of the configuration and its value; got {change[:80]!r}. The preset is shown instead.")
+                raise InvalidInput(
+                    f"A link's change is a field of the configuration and its value; got {change[:80]!r}. The preset is shown instead."
+                )
         _complete(tree)
         return cls._new(preset, tree)
 
@@ -263,14 +265,15 @@ def _complete(tree: Tree) -> None:
 
 def _completed(part: Any, kinds: Mapping[str, type[Spec]]) -> Tree:  # noqa: ANN401 - JSON
     kind = part.get("kind") if isinstance(part, dict) else None
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise InvalidInput(f"A link's part is of a known kind, one of {', '.join(kinds)}; got {part!r:.80}. The preset is shown instead.")
-    return kinds[kind]().model_dump(mode="json") | part
+    completed: Tree = kinds[kind]().model_dump(mode="json") | part
+    return completed
 
 
 def _differences(base: Tree, tree: Tree) -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
-        former = base.get(name)
+        former = base[name]
         if value == former:
             continue
         if isinstance(value, dict) and isinstance(former, dict) and value.get("kind") == former.get("kind"):

@@ -75,22 +75,42 @@ class Form:
         """Name a widget; a draft made anew gets new widgets."""
         return f"train_{self.draft.generation}_{name}"
 
-    def number(self, path: str, label: str, *, key: str | None = None, width: Width = "stretch", hint: str | None = None, beside: bool = True) -> None:
+    def number(
+        self, path: str, label: str, *, key: str | None = None, width: Width = "stretch", hint: str | None = None, beside: bool = True
+    ) -> None:
         """Offer a number to type; problems stand below it unless `beside` is false."""
         value = self.value(path)
         text = "" if value is None else words.number(value) if isinstance(value, float) else str(value)
-        self._widget(st.text_input, path, label, key=key, seed=text, parse=parse_typed, width=width, help=hint, live="350ms", autocomplete="off")
+        self._widget(
+            st.text_input, path, label, key=key, seed=text, parse=parse_typed, width=width, help=hint, live="350ms", autocomplete="off"
+        )
         if beside:
             self.problems(path)
 
     def choice(
-        self, path: str, label: str, options: Mapping[str, str], *, key: str | None = None, width: Width = "stretch", hint: str | None = None
+        self,
+        path: str,
+        label: str,
+        options: Mapping[str, str],
+        *,
+        key: str | None = None,
+        width: Width = "stretch",
+        hint: str | None = None,
     ) -> None:
         """Offer a choice among named options, ``{value: label}``."""
         current = self.value(path)
         names = options if current in options else {current: str(current), **options}
         self._widget(
-            st.selectbox, path, label, key=key, seed=current, parse=lambda value: value, width=width, help=hint, options=list(names), format_func=names.get
+            st.selectbox,
+            path,
+            label,
+            key=key,
+            seed=current,
+            parse=lambda value: value,
+            width=width,
+            help=hint,
+            options=list(names),
+            format_func=names.get,
         )
         self.problems(path)
 

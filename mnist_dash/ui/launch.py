@@ -106,9 +106,9 @@ def _submit() -> None:
 def _submission(config: RunConfig) -> Submission:
     former: Submission | None = st.session_state.get(_SUBMISSION_KEY)
     visit, moment = st.session_state.get(_VISIT_KEY, 0), time.monotonic()
-    if former is not None and former.config_hash == config.hash:
-        if former.visit == visit or moment - former.moment < DOUBLE_CLICK_SECONDS:
-            return former
+    same = former is not None and former.config_hash == config.hash
+    if former is not None and same and (former.visit == visit or moment - former.moment < DOUBLE_CLICK_SECONDS):
+        return former
     return Submission(uuid.uuid4().hex, config.hash, visit, moment)
 
 
@@ -142,7 +142,9 @@ def _preflight(runs: Store, config: RunConfig) -> None:
     same = runs.find_same(config)
     if same is not None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            st.markdown(f":material/history: You ran exactly this before: {words.percent(same.test_accuracy)} on the test set.", width="stretch")
+            st.markdown(
+                f":material/history: You ran exactly this before: {words.percent(same.test_accuracy)} on the test set.", width="stretch"
+            )
             run_link(same.id, "Open it")
 
 

@@ -38,7 +38,6 @@ INITIALIZER_NAMES = {
     "zeros": "zeros",
 }
 _PADDING_NAMES = {"valid": "valid", "same": "same"}
-_NAME_WIDTH = 210
 _NUMBER_WIDTH = 84
 _CHOICE_WIDTH = 122
 
@@ -50,19 +49,25 @@ def layer_editor(form: Form) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.markdown("Add", width="content")
         for kind, name in LAYER_NAMES.items():
-            st.button(name, key=f"train_add_{kind}", icon=":material/add:", on_click=change, args=(lambda draft, kind=kind: draft.with_layer(kind),))
+            st.button(
+                name,
+                key=f"train_add_{kind}",
+                icon=":material/add:",
+                on_click=change,
+                args=(lambda draft, kind=kind: draft.with_layer(kind),),
+            )
 
 
 def _layer(form: Form, index: int) -> None:
     kind = form.draft.tree["layers"][index]["kind"]
     plan = form.checked.plans[index] if index < len(form.checked.plans) else None
-    with st.container(border=True, gap="xsmall", key=f"train_layer_{form.draft.layer_keys[index]}"):
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            with st.container(gap=None, width=_NAME_WIDTH):
-                st.markdown(f"**{index + 1} {LAYER_NAMES[kind]}**", help=_arithmetic(plan))
-                st.caption(_outcome(plan))
-            _fields(form, index, kind)
+    with st.container(border=True, gap=None, key=f"train_layer_{form.draft.layer_keys[index]}"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.markdown(f"**{index + 1} {LAYER_NAMES[kind]}** :gray[{_outcome(plan)}]", help=_arithmetic(plan), width="stretch")
             _buttons(form, index)
+        if len(LAYER_KINDS[kind].model_fields) > 1:
+            with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+                _fields(form, index, kind)
         problems = form.checked.under(f"layers.{index}")
         form.shown.update(problems)
         show_problems(problems)
@@ -82,7 +87,7 @@ def _arithmetic(plan: LayerPlan | None) -> str | None:
 def _buttons(form: Form, index: int) -> None:
     name, last = form.draft.layer_keys[index], len(form.draft.layer_keys) - 1
     moves = (("up", -1, ":material/arrow_upward:", index == 0), ("down", 1, ":material/arrow_downward:", index == last))
-    with st.container(horizontal=True, gap=None, horizontal_alignment="right"):
+    with st.container(horizontal=True, gap=None, width="content"):
         for word, by, icon, disabled in moves:
             st.button(
                 icon,
@@ -140,7 +145,9 @@ def _more(form: Form, index: int) -> None:
     if not popover.open:
         return
     with popover:
-        form.number(f"layers.{index}.l2", "L2 penalty", key=_key(form, index, "l2"), hint="Adds l2 x the sum of squared weights to the loss")
+        form.number(
+            f"layers.{index}.l2", "L2 penalty", key=_key(form, index, "l2"), hint="Adds l2 x the sum of squared weights to the loss"
+        )
         for part, label in (("kernel_init", "Initial weights"), ("bias_init", "Initial biases")):
             _initializer(form, index, part, label)
 
@@ -150,7 +157,14 @@ def _initializer(form: Form, index: int, part: str, label: str) -> None:
     kind = form.value(f"{path}.kind")
     key = form.key(_key(form, index, f"{part}_kind"))
     st.session_state.setdefault(key, kind)
-    st.selectbox(label, list(INITIALIZER_NAMES), key=key, format_func=lambda name: INITIALIZER_NAMES[name], on_change=_put_initializer, args=(path, key))
+    st.selectbox(
+        label,
+        list(INITIALIZER_NAMES),
+        key=key,
+        format_func=lambda name: INITIALIZER_NAMES[name],
+        on_change=_put_initializer,
+        args=(path, key),
+    )
     for name, text in (("std", "Standard deviation"), ("value", "Value")):
         if name in form.value(path):
             form.number(f"{path}.{name}", text, key=_key(form, index, f"{part}_{kind}_{name}"), beside=False)

@@ -1,7 +1,8 @@
 """A chart that keeps its zoom and its hidden lines while its data grow.
 
-`st.plotly_chart` builds a chart anew whenever its data change. This component calls ``Plotly.react`` on one node instead, and takes its colours
-from the theme of the page. Plotly's own script comes from the installed plotly package and is served by this server; nothing comes from elsewhere.
+`st.plotly_chart` builds a chart anew whenever its data change. This component calls ``Plotly.react`` on one node instead, and takes its
+colours from the theme of the page. Plotly's own script comes from the installed plotly package and is served by this server; nothing
+comes from elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _LIVE_PLOT = st.components.v2.component(
 def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320) -> None:
     """Draw a figure in place; the same key is the same chart.
 
-    Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` the theme's scale.
+    Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` the
+    theme's scale.
 
     Args:
         figure_json: the whole chart as it should look now, from ``Figure.to_json``; its ``layout.uirevision`` says how long zoom and

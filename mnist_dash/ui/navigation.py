@@ -29,7 +29,11 @@ def pages() -> list[st.Page]:
 def draw_menu() -> None:
     """Draw the way to every page that is always there; in sight on a phone too."""
     with st.container(horizontal=True, gap="small"):
-        for path, label, icon in ((TRAIN, "Train", ":material/model_training:"), (RUNS, "Runs", ":material/table_rows:"), (SYSTEM, "System", ":material/memory:")):
+        for path, label, icon in (
+            (TRAIN, "Train", ":material/model_training:"),
+            (RUNS, "Runs", ":material/table_rows:"),
+            (SYSTEM, "System", ":material/memory:"),
+        ):
             st.page_link(path, label=label, icon=icon)
 
 

@@ -51,11 +51,22 @@ def _run(run_id: str, revision: int) -> Run:
 def _head(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
-        st.markdown(f"{words.badge(run.state)}{leak} {words.network(run.config)}, {words.optimizer(run.config)}, batch {run.config.batch_size}", width="stretch")
+        st.markdown(
+            f"{words.badge(run.state)}{leak} {words.network(run.config)}, {words.optimizer(run.config)}, batch {run.config.batch_size}",
+            width="stretch",
+        )
         if not run.state.is_terminal:
             asked = run.stop_requested
             label = "Stopping" if asked else "Stop"
-            st.button(label, key="run_stop", icon=":material/stop_circle:", disabled=asked, on_click=_stop, args=(run.id,), help="Keeps what it has learned so far")
+            st.button(
+                label,
+                key="run_stop",
+                icon=":material/stop_circle:",
+                disabled=asked,
+                on_click=_stop,
+                args=(run.id,),
+                help="Keeps what it has learned so far",
+            )
         st.page_link(TRAIN, label="Change and train again", icon=":material/edit:", query_params={"from": run.id})
 
 
@@ -71,11 +82,27 @@ def _figures(run: Run, past: History) -> None:
     with st.grid(4, min_column_width=150):
         best = f"epoch {run.best_epoch}" if run.best_epoch else None
         st.metric("Best validation accuracy", words.percent(run.best_val_accuracy), best, delta_color="off", delta_arrow="off", border=True)
-        st.metric("Validation loss", words.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}", _epochs(run), delta_color="off", delta_arrow="off", border=True)
+        st.metric(
+            "Validation loss",
+            words.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}",
+            _epochs(run),
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+        )
         training = words.percent(None if last is None else float(last["train_accuracy"]))
-        st.metric("Training accuracy", training, "dropout off" if last is not None else None, delta_color="off", delta_arrow="off", border=True)
+        st.metric(
+            "Training accuracy", training, "dropout off" if last is not None else None, delta_color="off", delta_arrow="off", border=True
+        )
         pace = None if last is None else f"{last['images_per_second']:,.0f} images a second"
-        st.metric("Time so far", words.duration(run.seconds_training + run.seconds_evaluation), pace, delta_color="off", delta_arrow="off", border=True)
+        st.metric(
+            "Time so far",
+            words.duration(run.seconds_training + run.seconds_evaluation),
+            pace,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+        )
 
 
 def _epochs(run: Run) -> str | None:
@@ -88,7 +115,7 @@ def _options() -> CurveOptions:
         axis = st.segmented_control("Along the bottom", _AXES, default="epoch", required=True, key="x", bind="query-params")
         smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=180)
         log_scale = st.toggle("Logarithmic loss", key="log", bind="query-params")
-    return CurveOptions(axis or "epoch", log_scale, float(smoothing))
+    return CurveOptions(axis, log_scale, float(smoothing))
 
 
 def _curves(run: Run, options: CurveOptions) -> None:
@@ -96,7 +123,12 @@ def _curves(run: Run, options: CurveOptions) -> None:
     for column, metric in zip(columns, get_args(Metric), strict=True):
         with column:
             st.markdown(f"**{metric.capitalize()}**")
-            live_plot(_figure(run, metric, options), key=f"run_{metric}_chart", alt=f"{metric} of run {run.id} by {options.axis}, training and validation", height=330)
+            live_plot(
+                _figure(run, metric, options),
+                key=f"run_{metric}_chart",
+                alt=f"{metric} of run {run.id} by {options.axis}, training and validation",
+                height=330,
+            )
 
 
 def _figure(run: Run, metric: Metric, options: CurveOptions) -> str:
@@ -108,7 +140,12 @@ def _draw(_database_url: str, run_id: str, revision: int, metric: Metric, option
     """Draw a chart once for all sessions that look at this revision of the run."""
     past = history(run_id, revision)
     curves = prepare_curves(
-        past.epochs, past.steps, metric=metric, axis=options.axis, steps_per_epoch=_run.config.steps_per_epoch, leak=_run.config.leaks_test_set
+        past.epochs,
+        past.steps,
+        metric=metric,
+        axis=options.axis,
+        steps_per_epoch=_run.config.steps_per_epoch,
+        leak=_run.config.leaks_test_set,
     )
     figure = draw_curves(curves, metric=metric, options=options, best_epoch=_run.best_epoch)
     return str(figure.to_json())

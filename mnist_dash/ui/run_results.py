@@ -84,7 +84,14 @@ def _test_section(run: Run) -> None:
         )
         wrong = result.n_images - result.n_right
         st.metric("Wrong", f"{wrong:,}", f"of {result.n_images:,} images", delta_color="off", delta_arrow="off", border=True)
-        st.metric("Test loss", words.NOTHING if run.test_loss is None else f"{run.test_loss:.4f}", "cross-entropy, nats", delta_color="off", delta_arrow="off", border=True)
+        st.metric(
+            "Test loss",
+            words.NOTHING if run.test_loss is None else f"{run.test_loss:.4f}",
+            "cross-entropy, nats",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+        )
     left, right = st.columns([6, 5], gap="large")
     with left:
         _confusion(run, result)
@@ -121,7 +128,12 @@ def _confusion(run: Run, result: TestResult) -> None:
     st.markdown("**Confusion matrix**")
     st.caption(f"{result.n_images:,} test images: true class downwards, predicted class across.")
     figure = draw_confusion(result.confusion, CLASS_NAMES[run.config.dataset])
-    live_plot(str(figure.to_json()), key="run_confusion_chart", alt=f"Confusion matrix of run {run.id} on {result.n_images:,} test images", height=460)
+    live_plot(
+        str(figure.to_json()),
+        key="run_confusion_chart",
+        alt=f"Confusion matrix of run {run.id} on {result.n_images:,} test images",
+        height=460,
+    )
 
 
 def _report(run: Run, result: TestResult) -> None:
@@ -141,7 +153,15 @@ def _report(run: Run, result: TestResult) -> None:
 
 def _layers(run: Run) -> None:
     rows = [
-        (layer.name, layer.summary, format_shape(layer.output_shape), layer.n_parameters, layer.flops, layer.shape_arithmetic, layer.parameter_arithmetic)
+        (
+            layer.name,
+            layer.summary,
+            format_shape(layer.output_shape),
+            layer.n_parameters,
+            layer.flops,
+            layer.shape_arithmetic,
+            layer.parameter_arithmetic,
+        )
         for layer in run.config.plan
     ]
     columns = ["Layer", "Settings", "Output", "Parameters", "Operations an image", "Shape, worked out", "Parameters, worked out"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs import actions
@@ -83,7 +84,13 @@ def selection_bar(runs: Sequence[Run]) -> None:
             ("Restore", ":material/restore_from_trash:", deleted, _restore),
         ):
             if ids:
-                st.button(f"{label} {len(ids)}" if len(ids) > 1 else f"{label} {ids[0]}", key=f"runs_{label}", icon=icon, on_click=_act, args=(act, tuple(ids)))
+                st.button(
+                    f"{label} {len(ids)}" if len(ids) > 1 else f"{label} {ids[0]}",
+                    key=f"runs_{label}",
+                    icon=icon,
+                    on_click=_act,
+                    args=(act, tuple(ids)),
+                )
         st.button("Clear selection", key="runs_clear", type="tertiary", on_click=clear_selection)
 
 
@@ -159,7 +166,7 @@ def _rows(runs: Sequence[Run]) -> pd.DataFrame:
             "Optimizer": [words.optimizer(run.config) for run in runs],
             "Batch": [run.config.batch_size for run in runs],
             "Epochs": [f"{run.epoch} of {run.config.epochs}" for run in runs],
-            "Validation by epoch": [lines[run.id] or None for run in runs],
+            "Curve": [lines[run.id] or None for run in runs],
             "Best validation": [_share(run.best_val_accuracy) for run in runs],
             "Test": [_share(run.test_accuracy) for run in runs],
             "Time": [words.duration(run.seconds_training + run.seconds_evaluation) if run.started_at else words.NOTHING for run in runs],
@@ -182,14 +189,14 @@ def _notes(run: Run) -> str:
     return "; ".join(note for note in notes if note)
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, ColumnConfig | ButtonColumnResult | str | None]:
     column = st.column_config
     looks = {str(state): color for state, (_, color) in words.STATE_LOOK.items()} | {"stopping": "orange"}
     percent = column.NumberColumn(format="%.2f %%")
     return {
         "Run": column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Open this run"),
         "State": column.MultiselectColumn(options=list(looks), color=list(looks.values())),
-        "Validation by epoch": column.LineChartColumn(width="small", help="Validation accuracy, epoch by epoch"),
+        "Curve": column.LineChartColumn(width="small", help="Validation accuracy, epoch by epoch"),
         "Best validation": percent,
         "Test": percent,
         "Submitted": column.DatetimeColumn(format="distance"),

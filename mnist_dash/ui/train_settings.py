@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import streamlit as st
@@ -39,7 +40,15 @@ MONITOR_NAMES = {
     "train_loss": "training loss",
     "train_accuracy": "training accuracy",
 }
-_LABELS = {"beta_1": "Beta 1", "beta_2": "Beta 2", "rho": "Rho", "fraction": "Share held back"}
+_LABELS = {
+    "final": "Last share of the rate",
+    "start": "First share of the rate",
+    "rise": "Rising share of the steps",
+    "beta_1": "Beta 1",
+    "beta_2": "Beta 2",
+    "rho": "Rho",
+    "fraction": "Share held back",
+}
 _HINTS = {
     "learning_rate": "Type 0.001 or 1e-3",
     "momentum": "0 for none, 0.9 is usual",
@@ -55,7 +64,18 @@ _HINTS = {
     "fraction": "Share of the training images that only validate",
     "seed": "Draws the same images again",
 }
-_FOLDED = ("dataset", "scaling", "schedule", "augmentation", "early_stopping", "gradient_clip_norm", "label_smoothing", "seed", "device", "precision")
+_FOLDED = (
+    "dataset",
+    "scaling",
+    "schedule",
+    "augmentation",
+    "early_stopping",
+    "gradient_clip_norm",
+    "label_smoothing",
+    "seed",
+    "device",
+    "precision",
+)
 _MORE_KEY = "train_more_settings"
 
 
@@ -78,7 +98,9 @@ def more_fields(form: Form) -> None:
     """Draw the folded settings; opened by a person, or by a problem inside."""
     if any(form.checked.under(name) for name in _FOLDED):
         st.session_state[_MORE_KEY] = True
-    expander = st.expander("More settings: data, schedule, early stopping, augmentation, device", icon=":material/tune:", key=_MORE_KEY, on_change="rerun")
+    expander = st.expander(
+        "More settings: data, schedule, early stopping, augmentation, device", icon=":material/tune:", key=_MORE_KEY, on_change="rerun"
+    )
     if not expander.open:
         return
     with expander:
@@ -141,7 +163,12 @@ def _schedule(form: Form) -> None:
 
 
 def _early_stopping(form: Form) -> None:
-    if not _part_toggle(form, "early_stopping", "Stop early when it no longer improves", {"monitor": "val_loss", "patience": 5, "min_delta": 0.0, "restore_best": True}):
+    if not _part_toggle(
+        form,
+        "early_stopping",
+        "Stop early when it no longer improves",
+        {"monitor": "val_loss", "patience": 5, "min_delta": 0.0, "restore_best": True},
+    ):
         return
     grid = st.grid(min_column_width=170)
     with grid.cell():
@@ -171,7 +198,7 @@ def _augmentation(form: Form) -> None:
             form.number(f"augmentation.{name}", label, hint=hint)
 
 
-def _part_toggle(form: Form, part: str, label: str, defaults: dict[str, object]) -> bool:
+def _part_toggle(form: Form, part: str, label: str, defaults: Mapping[str, object]) -> bool:
     """Switch an optional part on, with defaults, or off; says whether it is on."""
     is_on = form.value(part) is not None
     key = form.key(f"{part}_on")
@@ -181,6 +208,6 @@ def _part_toggle(form: Form, part: str, label: str, defaults: dict[str, object])
     return is_on
 
 
-def _put_optional(part: str, key: str, defaults: dict[str, object]) -> None:
+def _put_optional(part: str, key: str, defaults: Mapping[str, object]) -> None:
     wanted = dict(defaults) if st.session_state[key] else None
     st.session_state[DRAFT_KEY] = st.session_state[DRAFT_KEY].changed(part, wanted)

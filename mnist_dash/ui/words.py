@@ -102,7 +102,11 @@ def badge(state: RunState) -> str:
 def progress(run: Run) -> str:
     """Say where a live run is: ``epoch 3 of 5, 12 s left``."""
     if run.state is RunState.QUEUED:
-        return "Waiting for a worker" if run.attempt == 0 else "Its worker is gone; it goes on from its last checkpoint as soon as another is free"
+        return (
+            "Waiting for a worker"
+            if run.attempt == 0
+            else "Its worker is gone; it goes on from its last checkpoint as soon as another is free"
+        )
     now = min(run.epoch + 1, run.config.epochs)
     left = f", {duration(run.seconds_left)} left" if run.seconds_left is not None else ""
     return f"Epoch {now} of {run.config.epochs}{left}"

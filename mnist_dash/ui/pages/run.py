@@ -28,7 +28,7 @@ def show_run(run_id: str) -> None:
         no_run(str(error))
         return
     st.title(f"Run {run.id}")
-    preset = f"{PRESETS[run.preset].title}. " if run.preset in PRESETS else ""
+    preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
     deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
     st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{deleted}")
     if run.state.is_terminal:

@@ -24,7 +24,14 @@ def runs_section() -> None:
     follow()
     undo_bar()
     view = st.segmented_control(
-        "Show", list(FILTERS), default="all", required=True, key="show", bind="query-params", on_change=clear_selection, label_visibility="collapsed"
+        "Show",
+        list(FILTERS),
+        default="all",
+        required=True,
+        key="show",
+        bind="query-params",
+        on_change=clear_selection,
+        label_visibility="collapsed",
     )
     which = FILTERS[view or "all"]
     count = store().count(states=which.states, deleted=which.deleted)

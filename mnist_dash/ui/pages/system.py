@@ -21,14 +21,20 @@ def workers_section(workers: tuple[Worker, ...]) -> None:
     """Draw one row a worker."""
     st.subheader("Workers")
     if not workers:
-        st.info("No worker has reported within the last hour. Start one with `python -m mnist_dash worker`; runs wait until one is there.", icon=":material/info:")
+        st.info(
+            "No worker has reported within the last hour. Start one with `python -m mnist_dash worker`; runs wait until one is there.",
+            icon=":material/info:",
+        )
         return
     for worker in workers:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             doing = f":{WORKER_COLORS[worker.state]}-badge[{worker.state}]"
             threads = f", {words.counted(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
             st.markdown(f"**{worker.device.upper()}**{threads} {doing}", width="content")
-            st.markdown(f":gray[{worker.host}, process {worker.pid}, since {words.ago(worker.started_at)}, last seen {words.ago(worker.seen_at)}]", width="stretch")
+            st.markdown(
+                f":gray[{worker.host}, process {worker.pid}, since {words.ago(worker.started_at)}, last seen {words.ago(worker.seen_at)}]",
+                width="stretch",
+            )
             if worker.run_id:
                 run_link(worker.run_id, f"Training {worker.run_id}")
 
@@ -41,7 +47,10 @@ def queue_section(queue: tuple[Run, ...]) -> None:
         return
     for place, run in enumerate(queue[:20], start=1):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{place}. {words.network(run.config)}, {words.counted(run.config.epochs, 'epoch')}, submitted {words.ago(run.created_at)}", width="stretch")
+            st.markdown(
+                f"{place}. {words.network(run.config)}, {words.counted(run.config.epochs, 'epoch')}, submitted {words.ago(run.created_at)}",
+                width="stretch",
+            )
             run_link(run.id, f"Run {run.id}")
     if len(queue) > 20:
         st.caption(f"and {words.counted(len(queue) - 20, 'more run')}")
@@ -51,12 +60,20 @@ def storage_section() -> None:
     """Draw what the store takes and where it lies."""
     st.subheader("Storage")
     use, settings = artifacts.storage(store()), store().settings
+    figures = (
+        ("Runs", f"{store().count():,}", f"{store().count(deleted=True):,} more deleted"),
+        ("Artifacts", words.size(use.bytes_artifacts), words.counted(use.n_files, "file")),
+        ("Database", words.size(use.bytes_database), "SQLite" if settings.is_sqlite else "on its own server"),
+        ("Free", words.size(use.bytes_free), "where the artifacts lie"),
+    )
     with st.grid(4, min_column_width=150):
-        st.metric("Runs", f"{store().count():,}", border=True)
-        st.metric("Artifacts", words.size(use.bytes_artifacts), words.counted(use.n_files, "file"), delta_color="off", delta_arrow="off", border=True)
-        st.metric("Database", words.size(use.bytes_database), border=True)
-        st.metric("Free", words.size(use.bytes_free), border=True)
-    st.table({"Data folder": f"`{settings.home}`", "Data sets": f"`{settings.data_dir}`", "Artifacts": f"`{settings.artifact_dir}`"}, border="horizontal", alt="Folders")
+        for label, value, note in figures:
+            st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
+    st.table(
+        {"Data folder": f"`{settings.home}`", "Data sets": f"`{settings.data_dir}`", "Artifacts": f"`{settings.artifact_dir}`"},
+        border="horizontal",
+        alt="Folders",
+    )
 
 
 def versions_section() -> None:
