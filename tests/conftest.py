@@ -1,0 +1,18 @@
+"""What every test gets: a home of its own, so that none ever touches a person's runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point MNIST_DASH_HOME at a folder of this test's own and unset every other setting."""
+    for name in [name for name in os.environ if name.startswith("MNIST_DASH_")]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("MNIST_DASH_HOME", str(home))
+    return home
