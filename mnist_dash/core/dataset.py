@@ -1,0 +1,251 @@
+"""Data sets as resident tensors: read once a process, split, scaled.
+
+Images are ``(N, 28, 28)`` uint8 and labels ``(N,)`` int64, as in the archives. A `PreparedData` holds them flat on the training device and
+scales batch by batch.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mnist_dash.core.archives import MNIST_ARCHIVES, ensure_mnist, mnist_folder
+from mnist_dash.core.config import DATASET_SIZES, DatasetName, RunConfig, Scaling
+from mnist_dash.errors import DataError
+
+N_PIXELS = 28 * 28
+_IDX_TYPES = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
+
+
+@dataclass(frozen=True)
+class RawData:
+    """A data set as its archives hold it, on the CPU."""
+
+    train_images: Tensor
+    """``(N, 28, 28)`` uint8, 0 is background."""
+    train_labels: Tensor
+    """``(N,)`` int64, 0 to 9."""
+    test_images: Tensor
+    test_labels: Tensor
+
+
+@dataclass(frozen=True)
+class SplitIndices:
+    """Which images of the training archive are trained on and which are validated on."""
+
+    training: Tensor
+    """``(N,)`` int64, ascending."""
+    validation: Tensor | None
+    """``(M,)`` int64, ascending; None when the test set is validated on."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a data set on the training device: `images` flat and uint8, ``(N, 784)``, `labels` ``(N,)`` int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The three parts on the training device, and the scaling fitted on the training part."""
+
+    training: Part
+    validation: Part
+    test: Part
+    scale: Callable[[Tensor], Tensor]
+    """Turns ``(B, 784)`` uint8, or float32 in 0 to 255, into scaled float32."""
+
+
+def ensure_dataset(name: DatasetName, data_dir: Path) -> None:
+    """Make sure that a data set lies below `data_dir`, verified and readable.
+
+    MNIST comes from the package, without a network. The others are read from ``data_dir/<name>/`` when that folder is there (the four
+    standard IDX names, with or without ``.gz``), else torchvision downloads them. Any number of processes may do this at once.
+
+    Raises:
+        DataError: a file is missing or damaged, or the download failed.
+    """
+    if name == "mnist":
+        ensure_mnist(data_dir)
+    elif (data_dir / name).is_dir():
+        for archive in MNIST_ARCHIVES:
+            _idx_path(data_dir / name, archive.name)
+    else:
+        _download(name, data_dir)
+
+
+@functools.lru_cache(maxsize=2)
+def load_raw(name: DatasetName, data_dir: Path) -> RawData:
+    """Read a data set; cached, so a process reads it once.
+
+    Raises:
+        DataError: a file is missing or damaged, or does not hold what its name says.
+    """
+    ensure_dataset(name, data_dir)
+    folder = mnist_folder(data_dir) if name == "mnist" else data_dir / name
+    if folder.is_dir():
+        arrays = [_read_idx(_idx_path(folder, archive.name)) for archive in MNIST_ARCHIVES]
+        if name == "emnist_digits":
+            arrays[0], arrays[2] = arrays[0].transpose(0, 2, 1), arrays[2].transpose(0, 2, 1)  # the NIST files hold columns first
+        parts = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    else:
+        parts = _downloaded(name, data_dir)
+    data = RawData(parts[0], parts[1].long(), parts[2], parts[3].long())
+    _check_sizes(name, data, folder)
+    return data
+
+
+def split_indices(config: RunConfig, labels: Tensor) -> SplitIndices:
+    """Divide the training archive as the configuration says.
+
+    Args:
+        config: names the split, its fraction and its seed.
+        labels: ``(N,)`` int64, of the training archive.
+    """
+    n = len(labels)
+    split, n_training = config.split, config.n_training
+    match split.kind:
+        case "test_as_validation":
+            return SplitIndices(torch.arange(n), None)
+        case "tail":
+            return SplitIndices(torch.arange(n_training), torch.arange(n_training, n))
+        case "random":
+            order = torch.from_numpy(np.random.default_rng(split.seed).permutation(n))
+            validation = order[: n - n_training].sort().values
+        case "stratified":
+            validation = torch.from_numpy(_stratified(labels.numpy(), n - n_training, split.seed))
+    kept = torch.ones(n, dtype=torch.bool)
+    kept[validation] = False
+    return SplitIndices(kept.nonzero().squeeze(1), validation)
+
+
+def prepare(config: RunConfig, data_dir: Path, device: torch.device) -> PreparedData:
+    """Put a run's data on its device and fit its scaling on the training part.
+
+    Raises:
+        DataError: a file of the data set is missing or damaged.
+    """
+    raw = load_raw(config.dataset, data_dir)
+    indices = split_indices(config, raw.train_labels)
+    test = _part(raw.test_images, raw.test_labels, None, device)
+    training = _part(raw.train_images, raw.train_labels, None if indices.validation is None else indices.training, device)
+    validation = test if indices.validation is None else _part(raw.train_images, raw.train_labels, indices.validation, device)
+    return PreparedData(training, validation, test, fit_scaling(config.scaling, training.images))
+
+
+def fit_scaling(scaling: Scaling, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Fit a scaling to the training part's images, ``(N, 784)`` uint8.
+
+    ``unit`` divides by 255. ``minmax`` maps each pixel's own minimum and maximum to 0 and 1, and a pixel that never changes to 0.
+    ``standard`` subtracts the mean of all pixels and divides by their standard deviation.
+    """
+    match scaling:
+        case "unit":
+            return lambda batch: batch / 255
+        case "minmax":
+            low, high = images.amin(0).float(), images.amax(0).float()
+            factor = torch.where(high > low, 1 / (high - low).clamp(min=1), 0.0)
+            return lambda batch: (batch - low).mul_(factor)
+        case "standard":
+            counts = torch.bincount(images.flatten(), minlength=256).double()
+            values = torch.arange(256, device=images.device).double()
+            mean = float((counts * values).sum() / counts.sum())
+            std = math.sqrt(float((counts * (values - mean) ** 2).sum() / counts.sum())) or 1.0
+            return lambda batch: (batch - mean).div_(std)
+
+
+def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.device) -> Part:
+    if indices is not None:
+        images, labels = images.index_select(0, indices), labels.index_select(0, indices)
+    return Part(images.reshape(len(images), N_PIXELS).to(device), labels.to(device))
+
+
+def _stratified(labels: np.ndarray, n_validation: int, seed: int) -> np.ndarray:
+    """Draw the same fraction of every class; remainders go to the classes with the largest ones."""
+    rng = np.random.default_rng(seed)
+    counts = np.bincount(labels)
+    shares = counts * n_validation / len(labels)
+    wanted = np.floor(shares).astype(int)
+    wanted[np.argsort(wanted - shares, kind="stable")[: n_validation - wanted.sum()]] += 1
+    drawn = [rng.permutation(np.flatnonzero(labels == digit))[: wanted[digit]] for digit in range(len(counts))]
+    return np.sort(np.concatenate(drawn))
+
+
+def _idx_path(folder: Path, name: str) -> Path:
+    for candidate in (folder / name, folder / f"{name}.gz"):
+        if candidate.is_file():
+            return candidate
+    raise DataError(f"A folder of IDX files holds {name} or {name}.gz; got neither in {folder}. Put the file there, or remove the folder.")
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Read an IDX file (LeCun's format: two zeros, type, rank, sizes, values); labels of several columns keep the first."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        dtype, rank = _IDX_TYPES[data[2]], data[3]
+        shape = np.frombuffer(data, ">i4", rank, 4)
+        values = np.frombuffer(data, dtype, offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, KeyError, ValueError, IndexError) as error:
+        raise DataError(f"{path} is a whole IDX file; got one that cannot be read ({error}). Replace it by the original.") from error
+    return values[:, 0].astype(np.int64) if rank == 2 else values.copy()
+
+
+def _check_sizes(name: DatasetName, data: RawData, folder: Path) -> None:
+    for images, labels, wanted in zip(
+        (data.train_images, data.test_images), (data.train_labels, data.test_labels), DATASET_SIZES[name], strict=True
+    ):
+        if tuple(images.shape) != (wanted, 28, 28) or len(labels) != wanted:
+            raise DataError(
+                f"A part of {name} has {wanted:,} images of 28 x 28 and as many labels; got images of "
+                f"{' x '.join(map(str, images.shape))} and {len(labels):,} labels in {folder}. Replace the files by the original ones."
+            )
+        if int(labels.min()) < 0 or int(labels.max()) > 9:
+            raise DataError(f"Labels are 0 to 9; got {int(labels.min())} to {int(labels.max())} in {folder}. Replace the label files.")
+
+
+def _download(name: DatasetName, data_dir: Path) -> None:
+    try:
+        _downloaded(name, data_dir, download=True)
+    except (RuntimeError, OSError) as error:
+        raise DataError(
+            f"torchvision can download {name}; got: {' '.join(str(error).split())}. "
+            f"Check the network, or put its four IDX files into {data_dir / name}."
+        ) from error
+
+
+def _downloaded(name: DatasetName, data_dir: Path, *, download: bool = False) -> list[Tensor]:
+    """Read a set as torchvision lays it out; `download` fetches what is missing, one process at a time."""
+    from filelock import FileLock
+    from torchvision import datasets
+
+    data_dir.mkdir(parents=True, exist_ok=True)
+    arrays: list[Tensor] = []
+    with FileLock(data_dir / f".{name}.lock"):
+        for train in (True, False):
+            match name:
+                case "fashion_mnist":
+                    part = datasets.FashionMNIST(data_dir, train=train, download=download)
+                case "kmnist":
+                    part = datasets.KMNIST(data_dir, train=train, download=download)
+                case "qmnist":
+                    part = datasets.QMNIST(data_dir, train=train, download=download)
+                case "emnist_digits":
+                    part = datasets.EMNIST(data_dir, split="digits", train=train, download=download)
+                case "mnist":
+                    part = datasets.MNIST(data_dir, train=train, download=download)
+            images = part.data.transpose(1, 2).contiguous() if name == "emnist_digits" else part.data
+            arrays += [images, part.targets]
+    return arrays

@@ -1,0 +1,72 @@
+"""One optimizer update: a batch in, loss and right answers out, parameters changed in place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mnist_dash.core.config import RunConfig
+from mnist_dash.core.network import Network
+from mnist_dash.core.optimizers import Rule
+
+
+class Measured(NamedTuple):
+    """What a batch gave, as tensors of no axes on the device, so that nobody waits for them."""
+
+    loss: Tensor
+    """Mean cross-entropy with the run's label smoothing, plus the L2 penalty, before the update."""
+    n_right: Tensor
+
+
+class Update(Protocol):
+    """Does the updates of one run."""
+
+    def step(self, images: Tensor, labels: Tensor, *, rate: float, t: int) -> Measured:
+        """Do one update.
+
+        Args:
+            images: ``(B, 784)`` float32, scaled.
+            labels: ``(B,)`` int64.
+            rate: the learning rate.
+            t: number of this update, from 1.
+        """
+
+
+class AutogradUpdate:
+    """Gradients by torch's autograd: every network, every device."""
+
+    def __init__(self, config: RunConfig, network: Network, rule: Rule, *, precision: str) -> None:
+        self._network, self._rule = network, rule
+        self._precision = precision
+        self._smoothing = config.label_smoothing
+        self._clip_norm = config.gradient_clip_norm
+        self._params = [value.tensor for value in network.parameters]
+        self._l2 = [(index, value.l2) for index, value in enumerate(network.parameters) if value.l2]
+
+    def step(self, images: Tensor, labels: Tensor, *, rate: float, t: int) -> Measured:
+        """Do one update; see `Update.step`."""
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
+            logits = self._network.logits(images, training=True)
+        logits = logits.float()
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
+        grads = list(torch.autograd.grad(loss, self._params))
+        with torch.no_grad():
+            total = loss.detach()
+            if self._l2:
+                penalty = self._network.penalty()
+                total = total if penalty is None else total + penalty
+                for index, factor in self._l2:
+                    grads[index].add_(self._params[index], alpha=2 * factor)
+            if self._clip_norm is not None:
+                clip_by_global_norm(grads, self._clip_norm)
+            self._rule.step(grads, rate=rate, t=t)
+            return Measured(total, (logits.detach().argmax(1) == labels).sum())
+
+
+def clip_by_global_norm(grads: list[Tensor], largest: float) -> None:
+    """Scale gradients in place so that their joint Euclidean norm is at most `largest` (Pascanu et al., 2013)."""
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
+    torch._foreach_mul_(grads, largest / norm.clamp(min=largest))
