@@ -71,21 +71,31 @@ class Check:
 
 
 def examine(settings: Settings) -> tuple[Check, ...]:
-    """Check data, disk, device, database, and what the database knows: artifacts, queue and workers."""
-    checks = [_data(settings), _disk(settings), *_device(settings)]
+    """Check the machine, then the store."""
+    return (*examine_machine(settings), *examine_store(settings))
+
+
+def examine_machine(settings: Settings) -> tuple[Check, ...]:
+    """Check the data set's archives, the disk, the processor and torch; takes some seconds, because torch is imported."""
+    return (_data(settings), _disk(settings), _processor(settings), _torch())
+
+
+def examine_store(settings: Settings) -> tuple[Check, ...]:
+    """Check the database and what it knows: artifacts, queue and workers."""
     if settings.is_sqlite and not _database_file(settings).exists():
-        missing = f"there is none yet at {_database_file(settings)}; the first start makes it."
-        return (*checks, Check("database", Verdict.OK, missing))
+        return (Check("database", Verdict.OK, f"there is none yet at {_database_file(settings)}; the first start makes it."),)
     try:
         store = Store.open(settings)
     except StoreError as error:
-        return (*checks, _unusable(error))
+        return (_unusable(error),)
+    checks: list[Check] = []
     try:
-        return (*checks, *_look_inside(store))
+        checks.extend(_look_inside(store))
     except MnistDashError as error:
-        return (*checks, _unusable(error))
+        checks.append(_unusable(error))
     finally:
         store.close()
+    return tuple(checks)
 
 
 def _look_inside(store: Store) -> Iterator[Check]:
@@ -123,21 +133,18 @@ def _disk(settings: Settings) -> Check:
     return Check("disk", Verdict.WARNING, finding, remedy) if free < TIGHT_FACTOR * least else Check("disk", Verdict.OK, finding)
 
 
-def _device(settings: Settings) -> Iterator[Check]:
+def _processor(settings: Settings) -> Check:
     cores = len(os.sched_getaffinity(0))
-    model, flags = _processor()
+    model, flags = _processor_facts()
     native = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    bfloat16 = "computes bfloat16 natively" if {"avx512_bf16", "amx_bf16"} & set(native) else "has no native bfloat16, float32 is faster"
+    bfloat16 = "computes bfloat16 natively" if {"avx512_bf16", "amx_bf16"} & flags else "has no native bfloat16: float32 is faster"
     finding = (
         f"{model}, {cores} cores for this process, {settings.n_threads} threads for workers; {', '.join(native) or 'no AVX2'}; {bfloat16}."
     )
     if settings.n_threads > cores:
-        yield Check(
-            "processor", Verdict.WARNING, finding, f"Set MNIST_DASH_THREADS to {cores} or less: more threads than cores train slower."
-        )
-    else:
-        yield Check("processor", Verdict.OK, finding)
-    yield _torch()
+        remedy = f"Set MNIST_DASH_THREADS to {cores} or less: more threads than cores train slower."
+        return Check("processor", Verdict.WARNING, finding, remedy)
+    return Check("processor", Verdict.OK, finding)
 
 
 def _torch() -> Check:
@@ -253,7 +260,7 @@ def _workers(settings: Settings, alive: list[Worker], *, n_gone: int) -> Check:
     return Check("workers", Verdict.OK, finding)
 
 
-def _processor() -> tuple[str, frozenset[str]]:
+def _processor_facts() -> tuple[str, frozenset[str]]:
     """Read the processor's name and features where Linux tells them."""
     info = Path("/proc/cpuinfo")
     pairs = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line) if info.exists() else {}
