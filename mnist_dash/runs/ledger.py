@@ -213,25 +213,25 @@ class Ledger:
         runs, workers = schema.runs, schema.workers
         query = sa.select(runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired"))
         listed = sa.select(workers, (now() - workers.c.seen_at).label("silence"))
+        taken = self._store.queue_client.taken()  # before the workers are listed: whoever has taken a job by now is on that list
         with self._store.reading() as connection:
             held = connection.execute(query.where(runs.c.state == RunState.RUNNING)).all()
             alive = {row.id for row in connection.execute(listed.where(workers.c.ended_at.is_(None))) if self._lives(row)}
         for row in held:
             if row.expired or row.worker not in alive:
                 self.release(row.id, row.attempt, reason="its worker died" if row.worker not in alive else "its worker fell silent")
-        for job, worker_id in self._store.queue_client.taken():
+        for job, worker_id in taken:
             if worker_id not in alive:
                 self._hand_on(job)
 
     def _hand_on(self, job: Job) -> None:
-        """Offer a job that a dead worker took again if it was never begun, withdraw it otherwise."""
+        """Offer a job that a dead worker took again if it was never begun; withdraw it when its attempt is over."""
         runs = schema.runs
-        query = sa.select(runs.c.id).where(runs.c.id == job.run_id, runs.c.attempt == job.attempt - 1, runs.c.state == RunState.QUEUED)
         with self._store.reading() as connection:
-            waiting = connection.execute(query).scalar() is not None
-        if waiting:
+            run = connection.execute(sa.select(runs.c.state, runs.c.attempt).where(runs.c.id == job.run_id)).first()
+        if run is not None and (run.state, run.attempt) == (RunState.QUEUED, job.attempt - 1):
             self._store.queue_client.put_back(job)
-        else:
+        elif run is None or run.attempt > job.attempt or RunState(run.state).is_terminal:
             self._store.queue_client.cancel(job)
 
     def _lives(self, row: Any) -> bool:  # noqa: ANN401 - a row of the workers' table

@@ -75,6 +75,7 @@ class Worker:
         self._ledger.sign_on()
         if not self._ledger.is_calibrated():
             self._ledger.record_calibration(self._trainer.calibrate(self._identity.device, self._identity.n_threads))
+        self._ledger.seen()
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._execute)
         consumer.start()
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)

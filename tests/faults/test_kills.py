@@ -115,9 +115,7 @@ def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> N
     assert run.worker != holder.id
     assert_whole(store, run)
     os.kill(holder.pid, signal.SIGCONT)
-    wait_until(
-        lambda: next(worker for worker in store.workers() if worker.id == holder.id).state == "idle", seconds=20, what="it woke up"
-    )
+    wait_until(lambda: next(worker for worker in store.workers() if worker.id == holder.id).state == "idle", seconds=20, what="it woke up")
     assert store.run(run_id) == run
     assert_whole(store, run)
 

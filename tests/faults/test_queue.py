@@ -17,7 +17,7 @@ N_WORKERS = 8
 def test_eight_workers_share_five_hundred_runs(store: Store, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     """Every run is claimed exactly once and finished, whichever of eight processes gets it; two of them are killed on the way."""
     ids = {store.accept(RunConfig(epochs=1), key=None, preset=None) for _ in range(N_RUNS)}
-    workers = [start("tests.faults.noop_worker") for _ in range(N_WORKERS)]
+    workers = [start("tests.faults") for _ in range(N_WORKERS)]
     wait_until(lambda: store.count(states=[RunState.FINISHED]) > N_RUNS // 5, seconds=120, what="a fifth of the runs is finished")
     for worker in workers[:2]:
         worker.kill()

@@ -1,4 +1,4 @@
-"""A real worker whose trainer computes nothing: for tests of the queue alone. Run as ``python -m tests.faults.noop_worker``."""
+"""A training that computes nothing: for tests of the queue alone."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 from mnist_dash.core.reports import Ending, TrainingResult
 from mnist_dash.runs.trainer import Message, Task
-from mnist_dash.runs.worker import Worker
-from mnist_dash.settings import Settings
 
 
 def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:
@@ -29,7 +27,3 @@ def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: 
         validation_probabilities=None,
         seconds_per_image_test=None,
     )
-
-
-if __name__ == "__main__":
-    Worker(Settings.from_environment(), device="cpu", n_threads=1, training=finish_at_once).run()
