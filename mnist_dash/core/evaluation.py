@@ -72,4 +72,6 @@ def wilson_interval(n_right: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 def _share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
     """Divide; nothing of nothing is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole != 0)
+    shares = np.zeros(len(part))
+    np.divide(part, whole, out=shares, where=whole != 0)
+    return shares
