@@ -76,6 +76,7 @@ class Worker:
         if not self._ledger.is_calibrated():
             self._ledger.record_calibration(self._trainer.calibrate(self._identity.device, self._identity.n_threads))
         self._ledger.seen()
+        self._idle_since = time.monotonic()  # warming up and calibrating was no idling
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._execute)
         consumer.start()
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
