@@ -171,7 +171,7 @@ def _linear_10_10() -> Preset:
     return Preset(
         name="linear_10_10",
         title="Two linear layers, SGD",
-        summary="How far a network without any non-linearity goes: about 92 %. Validates on the test set.",
+        summary="How far a network without any non-linearity goes: about 92 %. At this rate most seeds diverge, the preset's does not.",
         config=RunConfig(layers=layers, split=TestAsValidation(), optimizer=SGD(learning_rate=0.5), batch_size=100, epochs=17),
         published=_published(
             source="003_ee605c3ae73e91a4.txt",
