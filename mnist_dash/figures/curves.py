@@ -175,6 +175,7 @@ def _layout(metric: Metric, options: CurveOptions) -> go.Layout:
         # A new axis is a new view; the lines a person has hidden stay hidden all the same.
         uirevision=f"{options.axis}-{is_log}",
         margin={"l": 52, "r": 8, "t": 36, "b": 40},
+        showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "uirevision": "kept"},
         hovermode="x unified",
         xaxis={"title": {"text": AXIS_TITLES[options.axis], "standoff": 6}, "rangemode": "tozero", "zeroline": False},

@@ -79,30 +79,21 @@ def _stop(run_id: str) -> None:
 
 def _figures(run: Run, past: History) -> None:
     last = past.epochs.iloc[-1] if len(past.epochs) else None
-    with st.grid(4, min_column_width=150):
-        best = f"epoch {run.best_epoch}" if run.best_epoch else None
-        st.metric("Best validation accuracy", words.percent(run.best_val_accuracy), best, delta_color="off", delta_arrow="off", border=True)
-        st.metric(
-            "Validation loss",
-            words.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}",
-            _epochs(run),
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-        )
-        training = words.percent(None if last is None else float(last["train_accuracy"]))
-        st.metric(
-            "Training accuracy", training, "dropout off" if last is not None else None, delta_color="off", delta_arrow="off", border=True
-        )
-        pace = None if last is None else f"{last['images_per_second']:,.0f} images a second"
-        st.metric(
-            "Time so far",
+    later = "after the first epoch"
+    training = None if last is None else float(last["train_accuracy"])
+    figures = (
+        ("Best validation accuracy", words.percent(run.best_val_accuracy), f"epoch {run.best_epoch}" if run.best_epoch else later),
+        ("Validation loss", words.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}", _epochs(run) or later),
+        ("Training accuracy", words.percent(training), "whole training part, dropout off" if last is not None else later),
+        (
+            "Time",
             words.duration(run.seconds_training + run.seconds_evaluation),
-            pace,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-        )
+            "not yet timed" if last is None else f"{last['images_per_second']:,.0f} images a second",
+        ),
+    )
+    with st.grid(4, min_column_width=150):
+        for label, value, note in figures:
+            st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
 
 
 def _epochs(run: Run) -> str | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from mnist_dash.core.evaluation import ClassRow, classification_report, confusion_matrix, wilson_interval
 from mnist_dash.core.idx import CLASS_NAMES, read_test_labels
 from mnist_dash.core.layers import format_shape
 from mnist_dash.core.script import training_script
@@ -20,6 +20,9 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
 from mnist_dash.ui.resources import history, store
+
+if TYPE_CHECKING:
+    from mnist_dash.core.evaluation import ClassRow
 
 SURE = 0.95
 """Confidence of the interval around the test accuracy."""
@@ -42,7 +45,7 @@ def outcome(run: Run) -> None:
     if run.state in (RunState.FAILED, RunState.DIVERGED):
         kept = f" The {words.counted(run.epoch, 'epoch')} before are kept." if run.epoch else ""
         st.error(f"{run.reason or 'It ended without a reason.'}{kept}", icon=":material/error:")
-    elif run.reason:
+    elif run.reason and run.state is not RunState.FINISHED:
         st.info(run.reason, icon=":material/info:")
     if run.config.leaks_test_set:
         st.warning(words.LEAK, icon=":material/warning:")
@@ -58,7 +61,7 @@ def results(run: Run) -> None:
     _layers(run)
     st.subheader("Downloads")
     _downloads(run)
-    with st.expander("Configuration", icon=":material/data_object:"):
+    with st.expander("Show the configuration", icon=":material/data_object:"):
         st.code(run.config.model_dump_json(indent=2), language="json")
 
 
@@ -111,6 +114,8 @@ def test_result(run: Run) -> TestResult:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _evaluate(_database_url: str, run_id: str, revision: int, dataset: str) -> TestResult:  # noqa: ARG001 - the revision is part of the cache's key
+    from mnist_dash.core.evaluation import classification_report, confusion_matrix, wilson_interval  # scikit-learn takes half a second
+
     probabilities = artifacts.read_probabilities(store(), run_id, ArtifactKind.TEST_PROBABILITIES)
     labels = read_test_labels(dataset, store().settings.data_dir)
     confusion = confusion_matrix(labels, probabilities)

@@ -4,6 +4,7 @@ import streamlit as st
 
 from mnist_dash.core.presets import PRESETS
 from mnist_dash.errors import UnknownRun
+from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import RUNS, TRAIN
 from mnist_dash.ui.resources import store
@@ -30,7 +31,8 @@ def show_run(run_id: str) -> None:
     st.title(f"Run {run.id}")
     preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
     deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
-    st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{deleted}")
+    ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
+    st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}")
     if run.state.is_terminal:
         outcome(run)
     live_section(run)

@@ -1,0 +1,121 @@
+"""The training script: complete, runnable, and the same network as the engine's."""
+
+import json
+import runpy
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mnist_dash.core.archives import PACKAGED_ARCHIVES
+from mnist_dash.core.config import OPTIMIZER_KINDS, Augmentation, EarlyStopping, Lion, OneCycleSchedule, RunConfig, StratifiedSplit
+from mnist_dash.core.layers import (
+    ActivationLayer,
+    AvgPool,
+    BatchNorm,
+    Constant,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlorotNormal,
+    HeNormal,
+    MaxPool,
+    TruncatedNormal,
+)
+from mnist_dash.core.network import build_sequential
+from mnist_dash.core.presets import PRESETS
+from mnist_dash.core.script import training_script
+
+EVERYTHING = RunConfig(
+    layers=(
+        Conv(filters=4, kernel=4, stride=2, padding="same", kernel_init=HeNormal(), l2=1e-4, activation="leaky_relu"),
+        BatchNorm(),
+        ActivationLayer(activation="linear"),
+        ActivationLayer(activation="gelu"),
+        MaxPool(size=2),
+        AvgPool(size=3, stride=2),
+        Dropout(rate=0.2),
+        Flatten(),
+        BatchNorm(momentum=0.9),
+        Dense(units=12, activation="silu", kernel_init=GlorotNormal(), bias_init=Constant(value=0.1)),
+        Dense(units=10, activation="softmax", kernel_init=TruncatedNormal(std=0.02)),
+    ),
+    optimizer=Lion(),
+    schedule=OneCycleSchedule(warmup_steps=3),
+    split=StratifiedSplit(fraction=0.1),
+    scaling="standard",
+    augmentation=Augmentation(shift=0.1, rotation=10, elastic=5),
+    early_stopping=EarlyStopping(patience=1),
+    gradient_clip_norm=1.0,
+    label_smoothing=0.1,
+    precision="bfloat16",
+    epochs=2,
+)
+CONFIGS = {name: preset.config for name, preset in PRESETS.items()} | {"everything": EVERYTHING}
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    """Lay the archives out as torchvision has them, so that nothing is downloaded."""
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for archive in PACKAGED_ARCHIVES.glob("*.gz"):
+        (raw / archive.name).write_bytes(archive.read_bytes())
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_builds_the_engine_s_network(name, tmp_path):
+    """Names and shapes of all values agree, so that a run's weights load into the script's network."""
+    path = tmp_path / "train.py"
+    path.write_text(training_script(CONFIGS[name]))
+    network = runpy.run_path(str(path))["build"]()
+    expected = {key: value.shape for key, value in build_sequential(CONFIGS[name]).state_dict().items()}
+    assert {key: value.shape for key, value in network.state_dict().items()} == expected
+
+
+@pytest.mark.parametrize("name", ["mlp_quick", "everything"])
+def test_trains_in_a_process_of_its_own(name, data_dir, tmp_path):
+    """A few steps run, figures are printed and weights are saved."""
+    path = tmp_path / "train.py"
+    path.write_text(training_script(CONFIGS[name]))
+    command = [sys.executable, str(path), "--data", str(data_dir), "--epochs", "1", "--steps", "2", "--weights", str(tmp_path / "weights.pt")]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "epoch 1: training loss" in finished.stdout
+    assert "test loss" in finished.stdout
+    assert torch.load(tmp_path / "weights.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("kind", OPTIMIZER_KINDS)
+def test_makes_every_optimizer(kind, tmp_path):
+    """Every kind becomes a torch optimizer with the configured rate."""
+    config = RunConfig.model_validate({"optimizer": {"kind": kind}})
+    path = tmp_path / "train.py"
+    path.write_text(training_script(config))
+    names = runpy.run_path(str(path))
+    optimizer = names["make_optimizer"]([torch.nn.Parameter(torch.zeros(2))])
+    assert optimizer.param_groups[0]["lr"] == config.optimizer.learning_rate
+
+
+@pytest.mark.parametrize("schedule", ["constant", "step", "exponential", "cosine", "one_cycle"])
+def test_rates_are_the_engine_s(schedule, tmp_path):
+    """The script's schedule gives the engine's rate at every step."""
+    from mnist_dash.core.schedules import learning_rate
+
+    config = RunConfig.model_validate({"schedule": {"kind": schedule, "warmup_steps": 20}, "epochs": 3, "batch_size": 5000})
+    path = tmp_path / "train.py"
+    path.write_text(training_script(config))
+    rate = runpy.run_path(str(path))["rate"]
+    steps = range(config.epochs * config.steps_per_epoch)
+    assert [rate(step) for step in steps] == pytest.approx([learning_rate(config, step) for step in steps])
+
+
+def test_imports_torch_and_torchvision_only(tmp_path):
+    """The script runs where this package is not installed."""
+    text = training_script(EVERYTHING)
+    modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.strip().startswith(("import ", "from "))}
+    assert modules <= {"argparse", "math", "time", "torch", "torchvision"}
+    assert json.dumps(EVERYTHING.hash) in text or EVERYTHING.hash in text

@@ -1,0 +1,115 @@
+"""The real pages on a real store in a folder of the test's own; no workers: the tests write what a worker would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from mnist_dash.core.config import RunConfig
+from mnist_dash.core.idx import read_test_labels
+from mnist_dash.core.reports import EpochReport, StepReport
+from mnist_dash.runs import actions, artifacts
+from mnist_dash.runs.artifacts import ArtifactKind
+from mnist_dash.runs.engine import Job
+from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.records import Run
+from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import Store
+from mnist_dash.runs.worker import machine_id
+from mnist_dash.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+CONFIG = RunConfig(epochs=3, batch_size=500)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store that the pages open, in an empty folder."""
+    monkeypatch.setenv("MNIST_DASH_HOME", str(tmp_path))
+    monkeypatch.setenv("MNIST_DASH_WORKERS", "0")
+    opened = Store.open(Settings.from_environment())
+    yield opened
+    from mnist_dash.ui import resources
+
+    resources.store().close()
+    opened.close()
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def ledger(store: Store) -> Ledger:
+    """A worker that the test plays."""
+    signed_on = Ledger(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
+    signed_on.sign_on()
+    return signed_on
+
+
+@pytest.fixture
+def app(store: Store) -> AppTest:
+    """The dashboard, not yet drawn."""
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+
+
+@pytest.fixture
+def open_page(app: AppTest) -> Callable[..., AppTest]:
+    """Open a page by its name, with query parameters."""
+
+    def opened(name: str, **query: str) -> AppTest:
+        app.run()
+        if name != "train":
+            app.switch_page(f"mnist_dash/ui/pages/{name}.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        app.run()
+        assert not app.exception
+        return app
+
+    return opened
+
+
+@pytest.fixture
+def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
+    """Play a run to its end, or as far as asked: the rows and files that a worker would write."""
+
+    def trained(config: RunConfig = CONFIG, *, state: RunState | None = RunState.FINISHED, epochs: int = 3, reason: str = "") -> Run:
+        run = ledger.claim(Job(actions.submit(store, config), 1))
+        assert run is not None
+        checkpoint = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, b"checkpoint")
+        for epoch in range(1, epochs + 1):
+            step = epoch * config.steps_per_epoch
+            accuracy = 0.9 + 0.02 * epoch
+            report = EpochReport(epoch, step, 0.001, 0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 1.0, 0.2, 50_000.0)
+            ledger.record_epoch(run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint)
+        if state is not None:
+            _finish(store, ledger, run, state, reason)
+        return store.run(run.id)
+
+    return trained
+
+
+def _finish(store: Store, ledger: Ledger, run: Run, state: RunState, reason: str) -> None:
+    if state is not RunState.FINISHED:
+        ledger.finish(run, Outcome(state, reason), files={})
+        return
+    labels = read_test_labels("mnist", store.settings.data_dir)
+    guesses = np.where(np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels)  # two in a hundred are wrong
+    content = artifacts.pack_probabilities(np.eye(10, dtype=np.float32)[guesses])
+    files = {
+        ArtifactKind.TEST_PROBABILITIES: artifacts.write(store.settings, run.id, ArtifactKind.TEST_PROBABILITIES, content),
+        ArtifactKind.WEIGHTS: artifacts.write(store.settings, run.id, ArtifactKind.WEIGHTS, b"weights"),
+    }
+    outcome = Outcome(state, reason, device="cpu", precision="float32", best_epoch=3, test_accuracy=0.98, test_loss=0.07, n_test=10_000)
+    ledger.finish(run, outcome, files=files)
+
+
+def texts(app: AppTest) -> str:
+    """Everything that a page says, in one text."""
+    kinds = ("title", "subheader", "markdown", "caption", "error", "warning", "info", "toast")
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))

@@ -1,0 +1,90 @@
+"""The Run page: live, ended in every way, and unknown."""
+
+import pytest
+
+from mnist_dash.core.config import RunConfig, TestAsValidation
+from mnist_dash.runs import actions
+from mnist_dash.runs.states import RunState
+
+from .conftest import CONFIG, texts
+
+
+def test_unknown_run_is_a_sentence_and_a_way_on(open_page):
+    """A link that names no run leads to the list."""
+    app = open_page("run", run="deadbeef")
+    assert "got 'deadbeef'" in app.error[0].value
+    assert "See all runs" in [link.label for link in app.get("page_link")]
+
+
+def test_no_run_at_all_is_a_sentence(open_page):
+    """The page without its parameter says what is missing."""
+    assert "?run=" in open_page("run").error[0].value
+
+
+def test_queued_run_waits_and_can_be_stopped(open_page, store):
+    """Stop takes a queued run out at once, and the page says so."""
+    run_id = actions.submit(store, CONFIG)
+    app = open_page("run", run=run_id)
+    assert app.progress[0].text == "Waiting for a worker"
+    app.button(key="run_stop").click().run()
+    assert store.run(run_id).state is RunState.STOPPED
+    app.run()
+    assert "Stopped by hand" in texts(app)
+
+
+def test_running_run_shows_progress_and_figures(open_page, train):
+    """Epoch of epochs, share done and the best validation accuracy."""
+    run = train(state=None, epochs=2)
+    app = open_page("run", run=run.id)
+    assert app.progress[0].value == 66
+    assert app.progress[0].text.startswith("Epoch 3 of 3")
+    assert app.metric[0].value == "93.00 %"
+
+
+def test_finished_run_shows_its_results(open_page, train):
+    """Accuracy with its interval, matrix, report, layers and downloads."""
+    run = train()
+    app = open_page("run", run=run.id)
+    accuracy = next(metric for metric in app.metric if metric.label == "Test accuracy")
+    assert (accuracy.value, accuracy.delta) == ("98.00 %", "95 % interval 97.71 – 98.26 %")
+    report, layers = (frame.value for frame in app.dataframe)
+    assert report["Images"].sum() == 10_000
+    assert layers["Parameters"].sum() == run.n_parameters
+    assert "10,000 test images" in texts(app)
+    assert len(app.get("download_button")) == 5
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [(RunState.DIVERGED, "The loss became infinite in epoch 3."), (RunState.FAILED, "Its workers died 5 times."), (RunState.STOPPED, "Stopped by hand.")],
+)
+def test_says_why_a_run_ended(open_page, train, state, reason):
+    """The reason stands on top; the page is whole without results."""
+    app = open_page("run", run=train(state=state, epochs=1, reason=reason).id)
+    assert reason in texts(app)
+    assert "The test set was not evaluated" in texts(app)
+
+
+def test_marks_the_leak(open_page, train):
+    """Results of a run that validated on the test set are marked."""
+    app = open_page("run", run=train(RunConfig(epochs=3, batch_size=500, split=TestAsValidation())).id)
+    assert "leak" in app.warning[0].value
+
+
+def test_damaged_artifact_is_a_sentence(open_page, train, store):
+    """A flipped byte is named instead of being drawn."""
+    run = train()
+    (path,) = store.settings.artifact_dir.rglob("test_probabilities*")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    app = open_page("run", run=run.id)
+    assert "SHA-256" in texts(app)
+
+
+def test_choices_of_the_charts_come_from_the_address(open_page, train):
+    """Axis, smoothing and scale are shared with the link."""
+    app = open_page("run", run=train().id, x="step", smooth="0.5", log="true")
+    assert app.session_state["x"] == "step"
+    assert app.slider(key="smooth").value == 0.5
+    assert app.toggle(key="log").value
