@@ -35,13 +35,14 @@ types: $(VENV)/test.stamp
 	@$(BIN)/mypy
 
 pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
-	@$(BIN)/python -m pytest -m "not long and not benchmark" $(ARGS)
+	@$(BIN)/python -m pytest -m "not long" $(ARGS)
 
-faults: $(VENV)/test.stamp $(VENV)/browser.stamp
-	@$(BIN)/python -m pytest tests/faults -m "not benchmark" --timeout 1800 $(ARGS)
+faults: $(VENV)/test.stamp
+	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
 
-benchmark: $(VENV)/test.stamp
-	@$(BIN)/python -m pytest tests/benchmarks -m benchmark --timeout 3600 -s $(ARGS)
+benchmark: $(VENV)/run.stamp
+	@$(BIN)/python -m tests.benchmarks.bench_engine $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_queue
 
 format: $(VENV)/test.stamp
 	@$(BIN)/ruff check --fix .

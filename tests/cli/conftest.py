@@ -16,7 +16,7 @@ from mnist_dash.runs.store import Store
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 90.0
 
 
 @pytest.fixture
