@@ -13,6 +13,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import IO
 
@@ -28,18 +29,20 @@ RESTART_SECONDS = 2.0
 """Pause before a worker that died is started again."""
 GRACE_SECONDS = 8.0
 log = logging.getLogger("mnist_dash.supervisor")
+_starting = threading.Lock()
 _started: dict[str, subprocess.Popen[bytes]] = {}
 
 
 def ensure_workers(settings: Settings) -> None:
     """See to it that this machine's workers run for as long as this process does; cheap when they do already."""
-    known = _started.get(settings.database_url)
-    if settings.n_workers == 0 or (known is not None and known.poll() is None):
-        return
-    command = [sys.executable, "-m", "mnist_dash.runs.supervisor"]
-    _started[settings.database_url] = subprocess.Popen(  # noqa: S603 - this interpreter, this package
-        command, stdin=subprocess.PIPE, env=_environment(settings), start_new_session=True
-    )
+    with _starting:
+        known = _started.get(settings.database_url)
+        if settings.n_workers == 0 or (known is not None and known.poll() is None):
+            return
+        command = [sys.executable, "-m", "mnist_dash.runs.supervisor"]
+        _started[settings.database_url] = subprocess.Popen(  # noqa: S603 - this interpreter, this package
+            command, stdin=subprocess.PIPE, env=_environment(settings), start_new_session=True
+        )
 
 
 def start_worker(
