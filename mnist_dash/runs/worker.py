@@ -26,6 +26,7 @@ from mnist_dash.runs.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.engine import Job, JobConsumer
 from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
 from mnist_dash.runs.records import Run
+from mnist_dash.runs.retention import empty_bin
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 from mnist_dash.runs.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task, wait_or_kill
@@ -33,6 +34,7 @@ from mnist_dash.settings import Settings
 
 FLUSH_SECONDS = 0.4
 BEAT_SECONDS = 1.0
+EMPTY_BIN_SECONDS = 600.0
 log = logging.getLogger("mnist_dash.worker")
 
 _STATES = {Ending.FINISHED: RunState.FINISHED, Ending.STOPPED: RunState.STOPPED, Ending.DIVERGED: RunState.DIVERGED}
@@ -66,6 +68,7 @@ class Worker:
         self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
         self._idle_since: float | None = time.monotonic()
+        self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
 
     def run(self, *, exit_when_idle_seconds: float | None = None) -> None:
         """Work until SIGTERM or SIGINT, or until there was nothing to do for a while."""
@@ -82,15 +85,21 @@ class Worker:
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
         while not self._ending.wait(BEAT_SECONDS):
             self._beat()
-            idle = self._idle_since
-            if exit_when_idle_seconds is not None and idle is not None and time.monotonic() - idle > exit_when_idle_seconds:
+            if exit_when_idle_seconds is not None and self._idle_seconds() > exit_when_idle_seconds:
                 self._ending.set()
         self._end()
+
+    def _idle_seconds(self) -> float:
+        since = self._idle_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _beat(self) -> None:
         try:
             self._ledger.seen()
             self._ledger.sweep()
+            if self._idle_since is not None and time.monotonic() > self._empty_bin_at:
+                empty_bin(self._store)
+                self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
         except StoreLocked as error:
             log.warning("%s", error)  # the next beat tries again; a lease outlasts several
 

@@ -26,7 +26,7 @@ def test_report_agrees_with_scikit_learn() -> None:
     """Precision, recall, F1 and support of each class are scikit-learn's."""
     expected = metrics.precision_recall_fscore_support(LABELS, PREDICTED)
     rows = classification_report(LABELS, PROBABILITIES)
-    found = [[row.precision for row in rows], [row.recall for row in rows], [row.f1 for row in rows], [row.support for row in rows]]
+    found = np.array([(row.precision, row.recall, row.f1, row.support) for row in rows]).T
     assert np.allclose(found, expected)
     assert accuracy(LABELS, PROBABILITIES) == metrics.accuracy_score(LABELS, PREDICTED)
 

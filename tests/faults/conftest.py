@@ -53,7 +53,7 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Pope
     started: list[subprocess.Popen[bytes]] = []
 
     def start_module(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, cwd=REPOSITORY, **options)  # type: ignore[call-overload]
+        process: subprocess.Popen[bytes] = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, cwd=REPOSITORY, **options)  # type: ignore[call-overload]
         started.append(process)
         return process
 

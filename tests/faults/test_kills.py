@@ -51,7 +51,8 @@ def wait_for_end(store: Store, run_id: str) -> Run:
 
 def trainers_of(pid: int) -> list[psutil.Process]:
     """Find the processes that a worker has started: the server that forks trainers, and the trainer."""
-    return psutil.Process(pid).children(recursive=True)
+    found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+    return found
 
 
 def assert_whole(store: Store, run: Run) -> None:

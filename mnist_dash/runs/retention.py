@@ -1,0 +1,35 @@
+"""What becomes of deleted runs: they lie in the bin for a while, can be taken out of it, and then are gone with their files."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from mnist_dash.runs import artifacts, schema
+from mnist_dash.runs.schema import now
+from mnist_dash.runs.store import Store, touch
+
+BIN_DAYS = 30
+_BATCH = 100
+"""Runs a call removes at most, so that no transaction holds the database for long."""
+
+
+def empty_bin(store: Store, *, older_than_days: float = BIN_DAYS) -> int:
+    """Remove runs that were deleted longer ago than `older_than_days`, with their histories and files.
+
+    Returns:
+        How many runs were removed, at most a hundred a call.
+    """
+    runs, files = schema.runs, schema.artifacts
+    old = runs.c.deleted_at < now() - older_than_days * 86_400
+    with store.writing() as connection:
+        ids = connection.execute(sa.select(runs.c.id).where(old).limit(_BATCH)).scalars().all()
+        if not ids:
+            return 0
+        paths = connection.execute(sa.select(files.c.path).where(files.c.run_id.in_(ids))).scalars().all()
+        for table in (schema.epochs, schema.step_chunks, files):
+            connection.execute(table.delete().where(table.c.run_id.in_(ids)))
+        connection.execute(runs.delete().where(runs.c.id.in_(ids)))
+        touch(connection)
+    for path in paths:
+        artifacts.discard(store.settings, path)
+    return len(ids)
