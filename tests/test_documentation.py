@@ -1,0 +1,129 @@
+"""The documentation keeps up with the code: every field of a configuration, every setting, every command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import types
+import typing
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from mnist_dash.cli.parser import build_parser
+from mnist_dash.core import config, layers
+from mnist_dash.core.layers import Spec
+from tests.source_tree import ROOT, text_files
+
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+PARTS = [
+    part
+    for module in (config, layers)
+    for part in vars(module).values()
+    if isinstance(part, type) and issubclass(part, Spec) and part is not Spec and not part.__name__.startswith("_")
+]
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def row(name: str, field: FieldInfo) -> str:
+    """Write the first three cells of a field's row: its name, what it takes, its default."""
+    return f"| `{name}` | {_takes(field)} | {_default(field)} |"
+
+
+@pytest.mark.parametrize("part", dict.fromkeys(PARTS), ids=lambda part: part.__name__)
+def test_every_field_is_documented(part: type[BaseModel]) -> None:
+    """Each part of a configuration has its heading, and each field a row with its bounds and default as they are."""
+    kind = part.model_fields["kind"].default if "kind" in part.model_fields else part.__name__
+    sections = [
+        text for text in re.split(r"^##+ ", _read("docs/configuration.md"), flags=re.MULTILINE) if f"`{kind}`" in text.split("\n")[0]
+    ]
+    rows = [row(name, field) for name, field in part.model_fields.items() if name != "kind"]
+    assert any(all(wanted in section for wanted in rows) for section in sections), "\n".join(rows)
+
+
+def test_every_setting_is_documented() -> None:
+    """Each environment variable that is read stands in the README."""
+    code = _read("mnist_dash/settings.py")
+    names = set(re.findall(r"MNIST_DASH_\w+", code))
+    assert names
+    assert names - set(re.findall(r"MNIST_DASH_\w+", _read("README.md"))) == set()
+
+
+def test_every_command_and_option_is_documented() -> None:
+    """docs/command-line.md names each command and each of its options."""
+    text = _read("docs/command-line.md")
+    (commands,) = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    for name, parser in commands.choices.items():
+        section = text.split(f"## {name}\n")[1].split("\n## ")[0]
+        options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
+        assert [option for option in options if option != "--help" and option not in section] == [], name
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link in a Markdown file names a file that is there."""
+    broken = [
+        f"{path.name}: {target}"
+        for path in text_files()
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_make_targets_are_real() -> None:
+    """Each `make TARGET` that a document names is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.MULTILINE))
+    named = {target for path in text_files() if path.suffix == ".md" for target in re.findall(r"`make ([a-z]+)", path.read_text())}
+    assert named
+    assert named - targets == set()
+
+
+def _takes(field: FieldInfo) -> str:
+    kinds = [kind for kind in _flat(field.annotation) if kind is not type(None)]
+    optional = ", or none" if type(None) in _flat(field.annotation) else ""
+    if kinds and all(isinstance(kind, str) for kind in kinds):
+        return ", ".join(f"`{kind}`" for kind in kinds) + optional
+    word = {int: "whole number", float: "number", bool: "true or false"}.get(kinds[0], "see below")
+    found = {name: value for item in _metadata(field) for name in _BOUNDS if (value := getattr(item, name, None)) is not None}
+    if {"ge", "le"} == set(found):
+        return f"{word} from {_number(found['ge'])} to {_number(found['le'])}{optional}"
+    return ", ".join([word, *[f"{_BOUNDS[name]} {_number(value)}" for name, value in found.items()]]) + optional
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if value is None:
+        return "none"
+    if isinstance(value, BaseModel):
+        return f"`{getattr(value, 'kind', '')}`"
+    if isinstance(value, tuple):
+        return "see below"
+    return f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+
+
+def _metadata(field: FieldInfo) -> list[Any]:
+    inner = [item for kind in (field.annotation, *get_args(field.annotation)) for item in getattr(kind, "__metadata__", ())]
+    return [item for piece in (*field.metadata, *inner) for item in (piece.metadata if isinstance(piece, FieldInfo) else [piece])]
+
+
+def _flat(annotation: object) -> list[Any]:
+    """List the alternatives of an annotation: the members of unions and literals, and what is annotated."""
+    origin = get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return [inner for part in get_args(annotation) for inner in _flat(part)]
+    if origin is typing.Literal:
+        return list(get_args(annotation))
+    if origin is typing.Annotated:
+        return _flat(get_args(annotation)[0])
+    return [annotation]
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
