@@ -1,0 +1,135 @@
+"""The ready configurations are what their reports describe."""
+
+from __future__ import annotations
+
+import pytest
+
+from mnist_dash.core.config import SGD, Adadelta, Adam, RandomSplit, RunConfig, TailSplit, parse_config
+from mnist_dash.core.layers import Constant, Dense, GlorotUniform, TruncatedNormal, Zeros
+from mnist_dash.core.presets import DEFAULT_PRESET, PRESETS, Preset, preset
+from mnist_dash.errors import UnknownPreset
+
+PARAMETERS_BY_LAYER = {
+    "mlp_512_256": [0, 401_920, 131_328, 2_570],
+    "cnn_32_64_adadelta": [320, 18_496, 0, 0, 0, 1_179_776, 0, 1_290],
+    "cnn_9_9_16": [234, 0, 2_034, 0, 1_312, 0, 0, 43_500, 0, 9_030, 0, 310],
+    "cnn_32_64_5x5": [832, 0, 51_264, 0, 0, 31_370],
+    "linear_10_10": [0, 7_850, 110],
+    "mlp_1500x3": [0, 1_177_500, 2_251_500, 2_251_500, 15_010],
+}
+"""As the reports print them, or by hand where they do not: inputs times outputs plus biases."""
+
+OUTPUT_SHAPES = {
+    "cnn_32_64_adadelta": [(26, 26, 32), (24, 24, 64), (12, 12, 64), (12, 12, 64), (9216,), (128,), (128,), (10,)],
+    "cnn_9_9_16": [
+        *[(28, 28, 9), (14, 14, 9), (14, 14, 9), (7, 7, 9), (7, 7, 16), (3, 3, 16)],
+        *[(144,), (300,), (300,), (30,), (30,), (10,)],
+    ],
+}
+
+
+def test_default_is_first_and_quick() -> None:
+    """What Train starts with is the configuration that needs no choice."""
+    assert next(iter(PRESETS)) == DEFAULT_PRESET.name
+    assert DEFAULT_PRESET.config == RunConfig()
+    assert DEFAULT_PRESET.config.epochs <= 5
+
+
+@pytest.mark.parametrize("name", PARAMETERS_BY_LAYER)
+def test_parameters_are_the_published_ones(name: str) -> None:
+    """Each layer has as many parameters as its report says."""
+    assert [layer.n_parameters for layer in preset(name).config.plan] == PARAMETERS_BY_LAYER[name]
+
+
+@pytest.mark.parametrize("name", OUTPUT_SHAPES)
+def test_output_shapes_are_the_published_ones(name: str) -> None:
+    """Each layer gives the shape that its report prints."""
+    assert [layer.output_shape for layer in preset(name).config.plan] == OUTPUT_SHAPES[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_training", "n_validation", "batch_size", "epochs"),
+    [
+        ("mlp_512_256", 42_000, 18_000, 512, 50),
+        ("cnn_32_64_adadelta", 42_000, 18_000, 256, 3),
+        ("cnn_32_64_5x5", 60_000, 10_000, 100, 34),
+        ("cnn_9_9_16", 60_000, 10_000, 128, 10),
+        ("linear_10_10", 60_000, 10_000, 100, 17),
+        ("mlp_1500x3", 60_000, 10_000, 100, 34),
+    ],
+)
+def test_sizes_are_the_published_ones(name: str, n_training: int, n_validation: int, batch_size: int, epochs: int) -> None:
+    """Parts, batches and epochs are the report's."""
+    config = preset(name).config
+    assert (config.n_training, config.n_validation, config.batch_size, config.epochs) == (n_training, n_validation, batch_size, epochs)
+
+
+def test_optimizers_are_the_published_ones() -> None:
+    """Optimizers have Keras 2's defaults where the report gives none, and its epsilon where it does."""
+    keras, report = Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7), Adam(epsilon=1e-8)
+    expected = {
+        "mlp_512_256": keras,
+        "cnn_9_9_16": keras,
+        "cnn_32_64_adadelta": Adadelta(learning_rate=1.0, rho=0.95, epsilon=1e-7),
+        "linear_10_10": SGD(learning_rate=0.5),
+        "mlp_1500x3": report,
+        "cnn_32_64_5x5": report,
+    }
+    assert {name: PRESETS[name].config.optimizer for name in expected} == expected
+
+
+def test_splits_and_scalings_are_the_published_ones() -> None:
+    """One report splits at random and scales by pixel; one takes the tail; the others validate on the test set."""
+    random, tail = PRESETS["mlp_512_256"].config, PRESETS["cnn_32_64_adadelta"].config
+    assert isinstance(random.split, RandomSplit)
+    assert isinstance(tail.split, TailSplit)
+    assert (random.scaling, tail.scaling) == ("minmax", "unit")
+    leaking = {name for name, ready in PRESETS.items() if ready.config.leaks_test_set}
+    assert leaking == {"cnn_32_64_5x5", "cnn_9_9_16", "linear_10_10", "mlp_1500x3"}
+
+
+@pytest.mark.parametrize("name", ["mlp_1500x3", "cnn_32_64_5x5"])
+def test_initialisers_are_the_published_ones(name: str) -> None:
+    """Hidden kernels are narrow truncated normals with small positive biases; the output's are Keras's defaults."""
+    *hidden, last = [layer for layer in preset(name).config.layers if layer.kind in ("conv", "dense")]
+    assert isinstance(last, Dense)
+    assert (last.kernel_init, last.bias_init) == (GlorotUniform(), Zeros())
+    for layer in hidden:
+        values = layer.model_dump()
+        assert values["kernel_init"] == TruncatedNormal(std=0.01).model_dump()
+        assert values["bias_init"] == Constant(value=0.1).model_dump()
+
+
+def test_linear_network_begins_with_zeros() -> None:
+    """The first layer of the linear network starts at zero, the second at Keras's default."""
+    _, first, second = PRESETS["linear_10_10"].config.layers
+    assert isinstance(first, Dense)
+    assert isinstance(second, Dense)
+    assert (first.kernel_init, first.bias_init, first.activation) == (Zeros(), Zeros(), "linear")
+    assert second.kernel_init == GlorotUniform()
+
+
+@pytest.mark.parametrize("ready", PRESETS.values(), ids=PRESETS)
+def test_every_preset_survives_json(ready: Preset) -> None:
+    """A preset written as JSON is read back as itself, with the same hash, in float32."""
+    config = ready.config
+    again = parse_config(config.model_dump_json())
+    assert again == config
+    assert again.hash == config.hash
+    assert config.precision == "float32"
+
+
+def test_published_accuracies_are_fractions() -> None:
+    """A published accuracy is a fraction, and only the first look has none."""
+    assert [name for name, ready in PRESETS.items() if ready.published is None] == [DEFAULT_PRESET.name]
+    for ready in PRESETS.values():
+        for name, value in (ready.published or {}).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            assert "accuracy" not in name or all(isinstance(n, str) or 0.5 < n <= 1 for n in numbers), name
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("mlp_512", "mlp_512_256"), ("cnn_9916", "cnn_9_9_16"), ("???", "mlp_1500x3")])
+def test_unknown_preset_offers_near_names(typed: str, offered: str) -> None:
+    """A wrong name is answered with the nearest ones, or with all."""
+    with pytest.raises(UnknownPreset, match=offered):
+        preset(typed)
