@@ -348,14 +348,14 @@ def parse_config(values: Mapping[str, Any] | str) -> RunConfig:
     if isinstance(values, str):
         try:
             loaded = json.loads(values)
-        except ValueError as error:
-            problem = Problem("", "a configuration is a JSON object", str(error), "Correct the text, or start from a preset.")
+        except (ValueError, RecursionError) as error:
+            problem = Problem("", "a configuration is a JSON object", str(error)[:200], "Correct the text, or start from a preset.")
             raise InvalidConfig((problem,)) from error
         values = loaded
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise InvalidConfig(tuple(_problem(details) for details in error.errors(include_url=False))) from error
+        raise InvalidConfig(_problems(error)) from error
 
 
 def with_overrides(config: RunConfig, overrides: Iterable[tuple[str, Any]]) -> RunConfig:
@@ -407,7 +407,7 @@ def _literal(value: Any) -> Any:  # noqa: ANN401 - JSON
         return None
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -417,6 +417,13 @@ def _unknown_path(path: str, tree: Mapping[str, Any]) -> Problem:
 
 def _rule(path: str, rule: str, value: str, remedy: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{rule}; got {value}. {remedy}", {"path": path, "rule": rule, "value": value, "remedy": remedy})
+
+
+def _problems(error: ValidationError) -> tuple[Problem, ...]:
+    found = error.errors(include_url=False)
+    wrong_layers = any(len(details["loc"]) > 1 and details["loc"][0] == "layers" for details in found)
+    # pydantic counts only the layers that are well: too few of them is no news beside what is wrong with the others
+    return tuple(_problem(details) for details in found if not (wrong_layers and details["type"] == "too_short"))
 
 
 def _problem(details: ErrorDetails) -> Problem:
