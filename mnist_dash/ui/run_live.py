@@ -30,9 +30,12 @@ def _section(run_id: str, drawn_state: RunState) -> None:
     run = _run(run_id, store().run_revision(run_id))
     if run.state.is_terminal and not drawn_state.is_terminal:
         st.rerun()  # the results join the page
-    _head(run)
-    if not run.state.is_terminal:
-        st.progress(run.progress, text=words.progress(run))
+    # What may come or go has a container of its own: an element that changes its place is built anew, and a chart would lose its zoom.
+    with st.container():
+        _head(run)
+    with st.container():
+        if not run.state.is_terminal:
+            st.progress(run.progress, text=words.progress(run))
     past = history(run_id, run.revision)
     _figures(run, past)
     _curves(run, _options())

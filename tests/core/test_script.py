@@ -1,9 +1,12 @@
 """The training script: complete, runnable, and the same network as the engine's."""
 
+from __future__ import annotations
+
 import json
 import runpy
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -57,7 +60,7 @@ CONFIGS = {name: preset.config for name, preset in PRESETS.items()} | {"everythi
 
 
 @pytest.fixture
-def data_dir(tmp_path):
+def data_dir(tmp_path: Path) -> Path:
     """Lay the archives out as torchvision has them, so that nothing is downloaded."""
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
@@ -67,7 +70,7 @@ def data_dir(tmp_path):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_builds_the_engine_s_network(name, tmp_path):
+def test_builds_the_engine_s_network(name: str, tmp_path: Path) -> None:
     """Names and shapes of all values agree, so that a run's weights load into the script's network."""
     path = tmp_path / "train.py"
     path.write_text(training_script(CONFIGS[name]))
@@ -77,11 +80,22 @@ def test_builds_the_engine_s_network(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mlp_quick", "everything"])
-def test_trains_in_a_process_of_its_own(name, data_dir, tmp_path):
+def test_trains_in_a_process_of_its_own(name: str, data_dir: Path, tmp_path: Path) -> None:
     """A few steps run, figures are printed and weights are saved."""
     path = tmp_path / "train.py"
     path.write_text(training_script(CONFIGS[name]))
-    command = [sys.executable, str(path), "--data", str(data_dir), "--epochs", "1", "--steps", "2", "--weights", str(tmp_path / "weights.pt")]
+    command = [
+        sys.executable,
+        str(path),
+        "--data",
+        str(data_dir),
+        "--epochs",
+        "1",
+        "--steps",
+        "2",
+        "--weights",
+        str(tmp_path / "weights.pt"),
+    ]
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert "epoch 1: training loss" in finished.stdout
@@ -90,7 +104,7 @@ def test_trains_in_a_process_of_its_own(name, data_dir, tmp_path):
 
 
 @pytest.mark.parametrize("kind", OPTIMIZER_KINDS)
-def test_makes_every_optimizer(kind, tmp_path):
+def test_makes_every_optimizer(kind: str, tmp_path: Path) -> None:
     """Every kind becomes a torch optimizer with the configured rate."""
     config = RunConfig.model_validate({"optimizer": {"kind": kind}})
     path = tmp_path / "train.py"
@@ -101,7 +115,7 @@ def test_makes_every_optimizer(kind, tmp_path):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "step", "exponential", "cosine", "one_cycle"])
-def test_rates_are_the_engine_s(schedule, tmp_path):
+def test_rates_are_the_engine_s(schedule: str, tmp_path: Path) -> None:
     """The script's schedule gives the engine's rate at every step."""
     from mnist_dash.core.schedules import learning_rate
 
@@ -113,7 +127,7 @@ def test_rates_are_the_engine_s(schedule, tmp_path):
     assert [rate(step) for step in steps] == pytest.approx([learning_rate(config, step) for step in steps])
 
 
-def test_imports_torch_and_torchvision_only(tmp_path):
+def test_imports_torch_and_torchvision_only(tmp_path: Path) -> None:
     """The script runs where this package is not installed."""
     text = training_script(EVERYTHING)
     modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.strip().startswith(("import ", "from "))}

@@ -1,18 +1,20 @@
 """Confusion matrix: which way it lies, and that no count is lost."""
 
+from __future__ import annotations
+
 from mnist_dash.figures.confusion import draw_confusion
 
 NAMES = [str(digit) for digit in range(10)]
 
 
-def matrix_with(true, predicted, count):
+def matrix_with(true: int, predicted: int, count: int) -> list[list[int]]:
     """Build a matrix of ten classes with one entry."""
     matrix = [[0] * 10 for _ in range(10)]
     matrix[true][predicted] = count
     return matrix
 
 
-def test_true_classes_run_downwards():
+def test_true_classes_run_downwards() -> None:
     """Row, then column: the true class is the row."""
     heat = draw_confusion(matrix_with(4, 9, 12), NAMES).data[0]
     assert heat.text[4][9] == "12"
@@ -20,14 +22,14 @@ def test_true_classes_run_downwards():
     assert draw_confusion(matrix_with(4, 9, 12), NAMES).layout.yaxis.autorange == "reversed"
 
 
-def test_prints_every_count():
+def test_prints_every_count() -> None:
     """What stands in the cells adds up to what was counted."""
     matrix = [[row * 10 + column for column in range(10)] for row in range(10)]
     heat = draw_confusion(matrix, NAMES).data[0]
     assert sum(int(text or 0) for row in heat.text for text in row) == sum(map(sum, matrix))
 
 
-def test_survives_a_class_without_images():
+def test_survives_a_class_without_images() -> None:
     """A share of nothing is said in words."""
     heat = draw_confusion(matrix_with(0, 0, 5), NAMES).data[0]
     assert "there are none" in heat.hovertext[1][0]

@@ -1,6 +1,9 @@
 """Drafts: what they say about themselves, and their links."""
 
+from __future__ import annotations
+
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from mnist_dash.ui.fields import parse_typed
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_s_link_is_its_name(name):
+def test_a_preset_s_link_is_its_name(name: str) -> None:
     """Nothing changed, nothing in the address but the preset."""
     draft = Draft.from_preset(name)
     assert draft.link() == {"preset": name}
@@ -31,7 +34,7 @@ CHANGES = st.one_of(
 
 
 @given(st.sampled_from(sorted(PRESETS)), st.lists(CHANGES, max_size=6))
-def test_any_draft_comes_back_from_its_link(name, changes):
+def test_any_draft_comes_back_from_its_link(name: str, changes: list[tuple[str, Any]]) -> None:
     """Right or wrong, a draft and the draft of its link are the same and equally right."""
     draft = Draft.from_preset(name)
     for what, value in changes:
@@ -53,7 +56,7 @@ def test_any_draft_comes_back_from_its_link(name, changes):
     assert len(draft.layer_keys) == len(draft.tree["layers"])
 
 
-def test_layers_keep_their_keys_when_they_move():
+def test_layers_keep_their_keys_when_they_move() -> None:
     """A widget belongs to its layer, not to its place."""
     draft = Draft.from_preset("mlp_512_256")
     moved = draft.with_layer_moved(1, 1)
@@ -61,7 +64,7 @@ def test_layers_keep_their_keys_when_they_move():
     assert moved.tree["layers"][2]["units"] == draft.tree["layers"][1]["units"]
 
 
-def test_plans_the_layers_before_the_wrong_one():
+def test_plans_the_layers_before_the_wrong_one() -> None:
     """Shapes are known up to the first layer that does not fit."""
     draft = Draft.from_preset("cnn_32_64_5x5").changed("layers.2.kernel", "x")
     checked = draft.check()
@@ -69,7 +72,9 @@ def test_plans_the_layers_before_the_wrong_one():
     assert checked.at("layers.2.kernel")
 
 
-@pytest.mark.parametrize(("text", "value"), [("5", 5), ("1e3", 1000), ("0.5", 0.5), (" 1e-3 ", 0.001), ("", None), ("abc", "abc"), ("-1", -1)])
-def test_reads_what_was_typed(text, value):
+@pytest.mark.parametrize(
+    ("text", "value"), [("5", 5), ("1e3", 1000), ("0.5", 0.5), (" 1e-3 ", 0.001), ("", None), ("abc", "abc"), ("-1", -1)]
+)
+def test_reads_what_was_typed(text: str, value: object) -> None:
     """Numbers become numbers, all else stays for the rules."""
     assert parse_typed(text) == value

@@ -1,27 +1,34 @@
 """The Run page: live, ended in every way, and unknown."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig, TestAsValidation
 from mnist_dash.runs import actions
+from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import Store
 
 from .conftest import CONFIG, texts
 
 
-def test_unknown_run_is_a_sentence_and_a_way_on(open_page):
+def test_unknown_run_is_a_sentence_and_a_way_on(open_page: Callable[..., AppTest]) -> None:
     """A link that names no run leads to the list."""
     app = open_page("run", run="deadbeef")
     assert "got 'deadbeef'" in app.error[0].value
     assert "See all runs" in [link.label for link in app.get("page_link")]
 
 
-def test_no_run_at_all_is_a_sentence(open_page):
+def test_no_run_at_all_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     """The page without its parameter says what is missing."""
     assert "?run=" in open_page("run").error[0].value
 
 
-def test_queued_run_waits_and_can_be_stopped(open_page, store):
+def test_queued_run_waits_and_can_be_stopped(open_page: Callable[..., AppTest], store: Store) -> None:
     """Stop takes a queued run out at once, and the page says so."""
     run_id = actions.submit(store, CONFIG)
     app = open_page("run", run=run_id)
@@ -32,7 +39,7 @@ def test_queued_run_waits_and_can_be_stopped(open_page, store):
     assert "Stopped by hand" in texts(app)
 
 
-def test_running_run_shows_progress_and_figures(open_page, train):
+def test_running_run_shows_progress_and_figures(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Epoch of epochs, share done and the best validation accuracy."""
     run = train(state=None, epochs=2)
     app = open_page("run", run=run.id)
@@ -41,7 +48,7 @@ def test_running_run_shows_progress_and_figures(open_page, train):
     assert app.metric[0].value == "93.00 %"
 
 
-def test_finished_run_shows_its_results(open_page, train):
+def test_finished_run_shows_its_results(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Accuracy with its interval, matrix, report, layers and downloads."""
     run = train()
     app = open_page("run", run=run.id)
@@ -56,22 +63,26 @@ def test_finished_run_shows_its_results(open_page, train):
 
 @pytest.mark.parametrize(
     ("state", "reason"),
-    [(RunState.DIVERGED, "The loss became infinite in epoch 3."), (RunState.FAILED, "Its workers died 5 times."), (RunState.STOPPED, "Stopped by hand.")],
+    [
+        (RunState.DIVERGED, "The loss became infinite in epoch 3."),
+        (RunState.FAILED, "Its workers died 5 times."),
+        (RunState.STOPPED, "Stopped by hand."),
+    ],
 )
-def test_says_why_a_run_ended(open_page, train, state, reason):
+def test_says_why_a_run_ended(open_page: Callable[..., AppTest], train: Callable[..., Run], state: RunState, reason: str) -> None:
     """The reason stands on top; the page is whole without results."""
     app = open_page("run", run=train(state=state, epochs=1, reason=reason).id)
     assert reason in texts(app)
     assert "The test set was not evaluated" in texts(app)
 
 
-def test_marks_the_leak(open_page, train):
+def test_marks_the_leak(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Results of a run that validated on the test set are marked."""
     app = open_page("run", run=train(RunConfig(epochs=3, batch_size=500, split=TestAsValidation())).id)
     assert "leak" in app.warning[0].value
 
 
-def test_damaged_artifact_is_a_sentence(open_page, train, store):
+def test_damaged_artifact_is_a_sentence(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """A flipped byte is named instead of being drawn."""
     run = train()
     (path,) = store.settings.artifact_dir.rglob("test_probabilities*")
@@ -82,7 +93,7 @@ def test_damaged_artifact_is_a_sentence(open_page, train, store):
     assert "SHA-256" in texts(app)
 
 
-def test_choices_of_the_charts_come_from_the_address(open_page, train):
+def test_choices_of_the_charts_come_from_the_address(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Axis, smoothing and scale are shared with the link."""
     app = open_page("run", run=train().id, x="step", smooth="0.5", log="true")
     assert app.session_state["x"] == "step"

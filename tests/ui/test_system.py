@@ -1,16 +1,24 @@
 """The System page with and without workers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
 from mnist_dash.runs import actions
+from mnist_dash.runs.records import Run
+from mnist_dash.runs.store import Store
 
 from .conftest import CONFIG, texts
 
 
-def test_no_worker_says_how_to_start_one(open_page):
+def test_no_worker_says_how_to_start_one(open_page: Callable[..., AppTest]) -> None:
     """Without workers the page says what to do."""
     assert "python -m mnist_dash worker" in texts(open_page("system"))
 
 
-def test_names_workers_queue_and_storage(open_page, train, store):
+def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """A worker with its run, what waits behind it, and the room that all of it takes."""
     run = train(state=None, epochs=1)
     waiting = actions.submit(store, CONFIG)

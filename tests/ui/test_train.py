@@ -1,26 +1,33 @@
 """The Train page: works untouched, writes the expected row, answers bad input beside its field and writes nothing."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig, with_overrides
 from mnist_dash.core.presets import PRESETS
+from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import Store
 from mnist_dash.ui.composition import FIRST_PRESET
 
 from .conftest import texts
 
 
-def press(app, label):
+def press(app: AppTest, label: str) -> AppTest:
     """Press the button with this label."""
     return next(button for button in app.button if button.label == label).click().run()
 
 
-def type_into(app, label, text, *, nth=0):
+def type_into(app: AppTest, label: str, text: str, *, nth: int = 0) -> AppTest:
     """Type into the nth field with this label."""
     return [field for field in app.text_input if field.label == label][nth].set_value(text).run()
 
 
-def test_train_untouched_queues_the_first_preset(open_page, store):
+def test_train_untouched_queues_the_first_preset(open_page: Callable[..., AppTest], store: Store) -> None:
     """Nothing has to be chosen before the button is pressed."""
     app = press(open_page("train"), "Train")
     (run,) = store.runs()
@@ -29,7 +36,7 @@ def test_train_untouched_queues_the_first_preset(open_page, store):
     assert app.title[0].value == f"Run {run.id}"
 
 
-def test_pressing_twice_is_one_run(open_page, store):
+def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Store) -> None:
     """A second click that is answered by the same page submits nothing more."""
     app = open_page("train")
     press(app, "Train")
@@ -38,7 +45,7 @@ def test_pressing_twice_is_one_run(open_page, store):
     assert store.count() == 1
 
 
-def test_what_was_composed_is_what_is_queued(open_page, store):
+def test_what_was_composed_is_what_is_queued(open_page: Callable[..., AppTest], store: Store) -> None:
     """Fields, kinds and layers end up in the run's configuration."""
     app = open_page("train", preset="cnn_32_64_5x5")
     type_into(app, "Epochs", "2")
@@ -63,7 +70,9 @@ def test_what_was_composed_is_what_is_queued(open_page, store):
         ("Batch size", "55000", "A batch is not larger than the training part; got 55,000 of 50,000 training images"),
     ],
 )
-def test_bad_input_is_answered_and_queues_nothing(open_page, store, label, typed, sentence):
+def test_bad_input_is_answered_and_queues_nothing(
+    open_page: Callable[..., AppTest], store: Store, label: str, typed: str, sentence: str
+) -> None:
     """The field's own sentence stands on the page, and the button is out of use."""
     app = type_into(open_page("train"), label, typed)
     assert sentence in texts(app)
@@ -71,7 +80,7 @@ def test_bad_input_is_answered_and_queues_nothing(open_page, store, label, typed
     assert store.count() == 0
 
 
-def test_impossible_shape_is_named_beside_its_layer(open_page, store):
+def test_impossible_shape_is_named_beside_its_layer(open_page: Callable[..., AppTest], store: Store) -> None:
     """A dense layer on an image is refused with the shapes; the layers before keep their numbers."""
     app = open_page("train", preset="cnn_32_64_5x5")
     flatten = next(index for index, layer in enumerate(app.session_state["train_draft"].tree["layers"]) if layer["kind"] == "flatten")
@@ -82,19 +91,17 @@ def test_impossible_shape_is_named_beside_its_layer(open_page, store):
     assert store.count() == 0
 
 
-def test_shape_and_parameters_follow_what_is_typed(open_page):
+def test_shape_and_parameters_follow_what_is_typed(open_page: Callable[..., AppTest]) -> None:
     """The outcome beside a layer is the outcome of what stands in its fields."""
     app = type_into(open_page("train"), "Units", "100")
     assert "→ 100 · 78,500 parameters" in texts(app)
 
 
-def test_the_link_brings_back_the_exact_view(open_page, app):
+def test_the_link_brings_back_the_exact_view(open_page: Callable[..., AppTest], app: AppTest) -> None:
     """What the address says is what a new visitor sees."""
     first = type_into(type_into(open_page("train"), "Learning rate", "0.01"), "Units", "64", nth=1)
     preset, changes = first.query_params["preset"], first.query_params["set"]
     wanted = first.session_state["train_draft"].tree
-    from streamlit.testing.v1 import AppTest
-
     visitor = AppTest.from_file(app._script_path, default_timeout=30)
     visitor.query_params["preset"], visitor.query_params["set"] = preset, changes
     visitor.run()
@@ -102,28 +109,30 @@ def test_the_link_brings_back_the_exact_view(open_page, app):
     assert next(field for field in visitor.text_input if field.label == "Learning rate").value == "0.01"
 
 
-@pytest.mark.parametrize("query", [{"preset": "nope"}, {"preset": "mlp_quick", "set": "layers=3"}, {"preset": "mlp_quick", "set": "width=3"}])
-def test_a_bad_link_is_a_sentence(open_page, query):
+@pytest.mark.parametrize(
+    "query", [{"preset": "nope"}, {"preset": "mlp_quick", "set": "layers=3"}, {"preset": "mlp_quick", "set": "width=3"}]
+)
+def test_a_bad_link_is_a_sentence(open_page: Callable[..., AppTest], query: dict[str, str]) -> None:
     """A link that means nothing is explained, and the page works."""
     app = open_page("train", **query)
     assert app.warning
     assert not next(button for button in app.button if button.label == "Train").disabled
 
 
-def test_clones_a_run(open_page, train):
+def test_clones_a_run(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """The configuration of a run is the one to change."""
     run = train(with_overrides(RunConfig(), [("epochs", 3), ("seed", 42)]))
     app = open_page("train", **{"from": run.id})
     assert app.session_state["train_draft"].check().config == run.config
 
 
-def test_says_that_exactly_this_was_run_before(open_page, train):
+def test_says_that_exactly_this_was_run_before(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """The same configuration is found, with its result."""
     train(PRESETS[FIRST_PRESET].config)
     assert "You ran exactly this before" in texts(open_page("train"))
 
 
-def test_no_cuda_is_said_beside_the_button(open_page, store):
+def test_no_cuda_is_said_beside_the_button(open_page: Callable[..., AppTest], store: Store) -> None:
     """A device that is not there is refused before anything is queued."""
     app = press(open_page("train", preset="mlp_quick", set='device="cuda"'), "Train")
     if store.count():
@@ -131,18 +140,18 @@ def test_no_cuda_is_said_beside_the_button(open_page, store):
     assert "device: cuda needs a CUDA device" in texts(app)
 
 
-def test_marks_the_leak(open_page):
+def test_marks_the_leak(open_page: Callable[..., AppTest]) -> None:
     """Validating on the test set is called a leak before it is done."""
     assert "leak" in texts(open_page("train", preset="cnn_32_64_5x5"))
 
 
-def test_folded_settings_open_for_their_problem(open_page, store):
+def test_folded_settings_open_for_their_problem(open_page: Callable[..., AppTest], store: Store) -> None:
     """A problem in a folded field is in sight."""
     app = open_page("train", preset="mlp_quick", set="label_smoothing=0.9")
     assert "Label smoothing is below 0.5; got 0.9" in texts(app)
 
 
-def test_typing_is_not_lost_by_a_quick_click(open_page, store):
+def test_typing_is_not_lost_by_a_quick_click(open_page: Callable[..., AppTest], store: Store) -> None:
     """A click that arrives together with what was typed submits what was typed."""
     app = open_page("train")
     next(field for field in app.text_input if field.label == "Epochs").set_value("7")

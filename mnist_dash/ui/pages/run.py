@@ -33,8 +33,9 @@ def show_run(run_id: str) -> None:
     deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
     ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
     st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}")
-    if run.state.is_terminal:
-        outcome(run)
+    with st.container():  # always there, so that nothing below changes its place when the run ends
+        if run.state.is_terminal:
+            outcome(run)
     live_section(run)
     if run.state.is_terminal:
         results(run)
