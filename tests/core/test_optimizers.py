@@ -49,7 +49,8 @@ def moments(g: Array, s: State, beta_1: float, beta_2: float) -> tuple[Array, Ar
 def adam(w: Array, g: Array, s: State, t: int) -> Array:
     """Kingma and Ba (2015), end of section 2: epsilon outside the bias correction."""
     m, v = moments(g, s, 0.9, 0.999)
-    return w - RATE * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-4)
+    correction = float(np.sqrt(1 - 0.999**t) / (1 - 0.9**t))
+    return w - RATE * correction * m / (np.sqrt(v) + 1e-4)
 
 
 def adamw(w: Array, g: Array, s: State, t: int) -> Array:
