@@ -6,6 +6,7 @@ job at a time is executed. What it writes goes through `Ledger`, at most twice a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -28,7 +29,7 @@ from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.retention import empty_bin
 from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.store import Store, translated
 from mnist_dash.runs.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task, wait_or_kill
 from mnist_dash.settings import Settings
 
@@ -85,13 +86,18 @@ class Worker:
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
         while not self._ending.wait(BEAT_SECONDS):
             self._beat()
-            if exit_when_idle_seconds is not None and self._idle_seconds() > exit_when_idle_seconds:
+            if exit_when_idle_seconds is not None and self._idle_seconds() > exit_when_idle_seconds and self._nothing_waits():
                 self._ending.set()
         self._end()
 
     def _idle_seconds(self) -> float:
         since = self._idle_since
         return 0.0 if since is None else time.monotonic() - since
+
+    def _nothing_waits(self) -> bool:
+        with contextlib.suppress(StoreLocked), translated(self._settings.database_url):
+            return not self._store.queue_client.waiting()
+        return False
 
     def _beat(self) -> None:
         try:
