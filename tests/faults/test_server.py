@@ -29,7 +29,7 @@ def serve(start: Start, port: int) -> subprocess.Popen[bytes]:
 
     def answers() -> bool:
         try:
-            return bool(urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200)  # noqa: S310 - our own server
+            return bool(urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1).status == 200)
         except (URLError, OSError):
             return False
 
