@@ -57,7 +57,7 @@ $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "MNIST Dash needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make PYTHON=python3.12 run" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
-	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+	  || { $(PYTHON) -m venv --clear --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python install -qq pip; }
 	@touch $@
 
 $(VENV)/run.stamp: requirements.txt $(VENV)/python.stamp
@@ -74,14 +74,10 @@ $(VENV)/test.stamp: requirements.txt requirements-dev.txt $(VENV)/python.stamp
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
 
 $(VENV)/browser.stamp: $(VENV)/test.stamp
-	@if command -v $(BROWSERS) >/dev/null; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing Chromium for the browser tests ..."; \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >$(VENV)/browser.log 2>&1 \
-	    || { tail -5 $(VENV)/browser.log >&2; exit 1; }; \
-	else \
-	  echo "Fetching Playwright's Chromium for the browser tests ..."; \
-	  $(BIN)/python -m playwright install chromium >$(VENV)/browser.log 2>&1 \
-	    || { tail -5 $(VENV)/browser.log >&2; echo "Install Chromium or Chrome by hand and run make test again." >&2; exit 1; }; \
-	fi
+	@command -v $(BROWSERS) >/dev/null || { \
+	  echo "Installing a Chromium for the browser tests; once ..."; \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+	    >$(VENV)/browser.log 2>&1 \
+	  || $(BIN)/python -m playwright install chromium >>$(VENV)/browser.log 2>&1 \
+	  || { tail -5 $(VENV)/browser.log >&2; echo "Install Chromium or Chrome by hand and run make test again." >&2; exit 1; }; }
 	@touch $@
