@@ -7,7 +7,6 @@ from a folder of IDX files, or from torchvision's own download.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ def _unpack(data_dir: Path, packaged: Path) -> None:
         MNIST(own, download=True)
         for archive in MNIST_ARCHIVES:
             for name in (f"{archive.name}.gz", archive.name):
-                os.replace(own_folder / name, folder / name)
+                (own_folder / name).replace(folder / name)
 
 
 def _verified(archive: Archive, data_dir: Path, packaged: Path) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from safetensors import SafetensorError
@@ -30,13 +30,15 @@ class Counters:
     step: int = 0
     seconds_training: float = 0.0
     seconds_evaluation: float = 0.0
-    best: BestEpoch = BestEpoch()
+    best: BestEpoch = field(default_factory=BestEpoch)
 
 
 def pack(counters: Counters, tensors: Mapping[str, Sequence[Tensor]]) -> bytes:
     """Write counters and named lists of tensors; layouts in memory are not kept, values are."""
     flat = {
-        f"{name}.{index}": tensor.detach().to("cpu", copy=False).contiguous() for name, group in tensors.items() for index, tensor in enumerate(group)
+        f"{name}.{index}": tensor.detach().to("cpu", copy=False).contiguous()
+        for name, group in tensors.items()
+        for index, tensor in enumerate(group)
     }
     return save(flat, {"format": str(FORMAT), "counters": json.dumps(asdict(counters))})
 
@@ -56,7 +58,8 @@ def unpack(payload: bytes, config_hash: str) -> tuple[Counters, dict[str, list[T
         raise ArtifactError(f"A checkpoint is a whole safetensors file of ours; got {error}. Start the run anew.") from error
     if counters.config_hash != config_hash:
         raise ArtifactError(
-            f"A run goes on from a checkpoint of its own configuration {config_hash}; got one of {counters.config_hash}. Start the run anew."
+            f"A run goes on from a checkpoint of its own configuration {config_hash}; got one of {counters.config_hash}. "
+            "Start the run anew."
         )
     groups: dict[str, list[Tensor]] = {}
     for name, index in sorted((name, int(index)) for name, _, index in (key.rpartition(".") for key in flat)):

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from mnist_dash.core.config import DATASET_SIZES, DatasetName, RunConfig, Scalin
 from mnist_dash.errors import DataError
 
 N_PIXELS = 28 * 28
-_IDX_TYPES = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
+_IDX_TYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,12 @@ class SplitIndices:
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a data set on the training device: `images` flat and uint8, ``(N, 784)``, `labels` ``(N,)`` int64."""
+    """One part of a data set on the training device."""
 
     images: Tensor
+    """``(N, 784)`` uint8."""
     labels: Tensor
+    """``(N,)`` int64."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -135,6 +138,8 @@ def split_indices(config: RunConfig, labels: Tensor) -> SplitIndices:
 def prepare(config: RunConfig, data_dir: Path, device: torch.device) -> PreparedData:
     """Put a run's data on its device and fit its scaling on the training part.
 
+    The images stay bytes: gathering a batch of them and converting it is faster than gathering four times as much.
+
     Raises:
         DataError: a file of the data set is missing or damaged.
     """
@@ -154,17 +159,17 @@ def fit_scaling(scaling: Scaling, images: Tensor) -> Callable[[Tensor], Tensor]:
     """
     match scaling:
         case "unit":
-            return lambda batch: batch / 255
+            return lambda batch: batch.to(torch.float32, copy=True).div_(255)
         case "minmax":
             low, high = images.amin(0).float(), images.amax(0).float()
             factor = torch.where(high > low, 1 / (high - low).clamp(min=1), 0.0)
-            return lambda batch: (batch - low).mul_(factor)
+            return lambda batch: batch.to(torch.float32, copy=True).sub_(low).mul_(factor)
         case "standard":
             counts = torch.bincount(images.flatten(), minlength=256).double()
             values = torch.arange(256, device=images.device).double()
             mean = float((counts * values).sum() / counts.sum())
             std = math.sqrt(float((counts * (values - mean) ** 2).sum() / counts.sum())) or 1.0
-            return lambda batch: (batch - mean).div_(std)
+            return lambda batch: batch.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
 def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.device) -> Part:
@@ -196,11 +201,12 @@ def _read_idx(path: Path) -> np.ndarray:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         dtype, rank = _IDX_TYPES[data[2]], data[3]
-        shape = np.frombuffer(data, ">i4", rank, 4)
+        shape = np.frombuffer(data, np.dtype(">i4"), rank, 4)
         values = np.frombuffer(data, dtype, offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, KeyError, ValueError, IndexError) as error:
         raise DataError(f"{path} is a whole IDX file; got one that cannot be read ({error}). Replace it by the original.") from error
-    return values[:, 0].astype(np.int64) if rank == 2 else values.copy()
+    array: np.ndarray = values[:, 0].astype(np.int64) if rank == 2 else values.copy()
+    return array
 
 
 def _check_sizes(name: DatasetName, data: RawData, folder: Path) -> None:

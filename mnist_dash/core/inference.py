@@ -21,7 +21,7 @@ BATCH_DENSE = 2000
 BATCH_CUDA = 5000
 
 
-class Interrupted(Exception):  # noqa: N818 - what happened, as the other exceptions are named
+class Interrupted(Exception):
     """Somebody asked to stop while a part was being evaluated."""
 
 

@@ -19,7 +19,7 @@ FLUSH_SECONDS = {"cpu": 0.05, "cuda": 0.5}
 """Least time between two readings from a device; each makes the host wait for it."""
 
 
-class Diverged(Exception):  # noqa: N818 - what happened, as the other exceptions are named
+class Diverged(Exception):
     """A loss is infinite or not a number."""
 
     def __init__(self, loss: float, epoch: int, step: int | None) -> None:

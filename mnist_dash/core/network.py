@@ -150,7 +150,7 @@ class Network:
         self.buffers: list[Value] = []
         self._steps: list[Step] = []
         self._device = device
-        self._dropout_generator = dropout_generator
+        self.dropout_generator = dropout_generator
         self._order: Tensor | None = None
         names = itertools.count()
         plans = config.plan
@@ -161,7 +161,8 @@ class Network:
 
     def logits(self, images: Tensor, *, training: bool) -> Tensor:
         """Compute ``(B, 10)`` from scaled images, ``(B, 784)``; dropout and batch statistics only when `training`."""
-        values = images.view(-1, 1, 28, 28)
+        # With one channel the strides alone say channels-last, and torch keeps to them from here on.
+        values = images.view(-1, 28, 28, 1).permute(0, 3, 1, 2)
         for step in self._steps:
             values = step.run(values, training)
         return values
@@ -206,7 +207,7 @@ class Network:
                 self._steps.append(Step(index, lambda x, _: pool(x, size, stride)))
             case specs.Dropout():
                 next(names)
-                dropout = Dropout(layer.rate, self._dropout_generator)
+                dropout = Dropout(layer.rate, self.dropout_generator)
                 self._steps.append(Step(index, lambda x, training: dropout(x) if training else x))
             case specs.BatchNorm():
                 self._add_batch_norm(index, layer, shape, names)

@@ -26,7 +26,7 @@ class Rule(Protocol):
     state: dict[str, list[Tensor]]
     """Slots by name, each one tensor a parameter."""
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:
         """Update the parameters in place.
 
         Args:
@@ -70,7 +70,7 @@ class SGDRule(_Slots):
         super().__init__(params, *(["velocity"] if spec.momentum else []))
         self.spec = spec
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
         """Update the parameters in place; see `Rule.step`."""
         if not self.spec.momentum:
             torch._foreach_add_(self.params, grads, alpha=-rate)
@@ -86,7 +86,10 @@ class SGDRule(_Slots):
 
 
 class AdamRule(_Slots):
-    """Adam: ``w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)``; AdamW first takes ``rate * decay * w`` off every parameter."""
+    """Adam: ``w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)``.
+
+    AdamW first takes ``rate * weight_decay * w`` off every parameter.
+    """
 
     def __init__(self, spec: specs.Adam | specs.AdamW, params: Sequence[Tensor]) -> None:
         super().__init__(params, "first_moment", "second_moment")
@@ -95,12 +98,12 @@ class AdamRule(_Slots):
         self._decay = spec.weight_decay if isinstance(spec, specs.AdamW) else 0.0
         self._count = torch.zeros((), dtype=torch.float32, device=self.params[0].device)
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:
         """Update the parameters in place; see `Rule.step`."""
         self._count.fill_(t)
         self._fused(
             self.params,
-            list(grads),
+            grads,
             self.state["first_moment"],
             self.state["second_moment"],
             [],
@@ -116,14 +119,17 @@ class AdamRule(_Slots):
 
 
 class NAdamRule(_Slots):
-    """NAdam with the warming momentum of Dozat's section 3 as Keras 2 has it: ``u_t = b1 * (1 - 0.96 ** (0.004 t) / 2)``; epsilon is added to the corrected root."""
+    """NAdam with a warming momentum, ``u_t = b1 * (1 - 0.96 ** (0.004 t) / 2)``, as Keras 2 has it (Dozat, 2016, section 3).
+
+    Epsilon is added to the root of the corrected second moment, as there.
+    """
 
     def __init__(self, spec: specs.NAdam, params: Sequence[Tensor]) -> None:
         super().__init__(params, "first_moment", "second_moment")
         self.spec = spec
         self._t, self._product = 0, 1.0
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:
         """Update the parameters in place; see `Rule.step`."""
         first, second, spec = self.state["first_moment"], self.state["second_moment"], self.spec
         now, following = self._momentum(t), self._momentum(t + 1)
@@ -135,11 +141,11 @@ class NAdamRule(_Slots):
         denominator = torch._foreach_div(second, 1 - spec.beta_2**t)
         torch._foreach_sqrt_(denominator)
         torch._foreach_add_(denominator, spec.epsilon)
-        torch._foreach_addcdiv_(self.params, list(grads), denominator, value=-rate * (1 - now) / (1 - product))
+        torch._foreach_addcdiv_(self.params, grads, denominator, value=-rate * (1 - now) / (1 - product))
         torch._foreach_addcdiv_(self.params, first, denominator, value=-rate * following / (1 - product * following))
 
     def _momentum(self, t: int) -> float:
-        return self.spec.beta_1 * (1 - 0.5 * 0.96 ** (t * NADAM_SCHEDULE_DECAY))
+        return self.spec.beta_1 * (1 - 0.5 * math.pow(0.96, t * NADAM_SCHEDULE_DECAY))
 
     def _product_until(self, t: int) -> float:
         """Product of the momenta of updates 1 to `t`, recounted after a resume."""
@@ -158,7 +164,7 @@ class RMSpropRule(_Slots):
         super().__init__(params, "mean_square", *(["velocity"] if spec.momentum else []))
         self.spec = spec
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
         """Update the parameters in place; see `Rule.step`."""
         mean_square = self.state["mean_square"]
         torch._foreach_mul_(mean_square, self.spec.rho)
@@ -166,22 +172,25 @@ class RMSpropRule(_Slots):
         root = torch._foreach_sqrt(mean_square)
         torch._foreach_add_(root, self.spec.epsilon)
         if not self.spec.momentum:
-            torch._foreach_addcdiv_(self.params, list(grads), root, value=-rate)
+            torch._foreach_addcdiv_(self.params, grads, root, value=-rate)
             return
         velocity = self.state["velocity"]
         torch._foreach_mul_(velocity, self.spec.momentum)
-        torch._foreach_addcdiv_(velocity, list(grads), root, value=-rate)
+        torch._foreach_addcdiv_(velocity, grads, root, value=-rate)
         torch._foreach_add_(self.params, velocity)
 
 
 class AdadeltaRule(_Slots):
-    """Adadelta: ``w -= rate * u`` with ``u = g * sqrt(d + epsilon) / sqrt(a + epsilon)``, `a` and `d` the decaying mean squares of `g` and of `u`."""
+    """Adadelta: ``w -= rate * u`` with ``u = g * sqrt(d + epsilon) / sqrt(a + epsilon)``.
+
+    `a` and `d` are the decaying mean squares of `g` and of `u`.
+    """
 
     def __init__(self, spec: specs.Adadelta, params: Sequence[Tensor]) -> None:
         super().__init__(params, "mean_square", "mean_square_update")
         self.spec = spec
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
         """Update the parameters in place; see `Rule.step`."""
         mean_square, mean_update, spec = self.state["mean_square"], self.state["mean_square_update"], self.spec
         torch._foreach_mul_(mean_square, spec.rho)
@@ -189,7 +198,7 @@ class AdadeltaRule(_Slots):
         update = torch._foreach_add(mean_update, spec.epsilon)
         torch._foreach_div_(update, torch._foreach_add(mean_square, spec.epsilon))
         torch._foreach_sqrt_(update)
-        torch._foreach_mul_(update, list(grads))
+        torch._foreach_mul_(update, grads)
         torch._foreach_add_(self.params, update, alpha=-rate)
         torch._foreach_mul_(mean_update, spec.rho)
         torch._foreach_addcmul_(mean_update, update, update, value=1 - spec.rho)
@@ -202,13 +211,13 @@ class AdagradRule(_Slots):
         super().__init__(params, "sum_of_squares")
         self.spec = spec
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
         """Update the parameters in place; see `Rule.step`."""
         total = self.state["sum_of_squares"]
-        torch._foreach_addcmul_(total, list(grads), list(grads), value=1.0)
+        torch._foreach_addcmul_(total, grads, grads, value=1.0)
         root = torch._foreach_sqrt(total)
         torch._foreach_add_(root, self.spec.epsilon)
-        torch._foreach_addcdiv_(self.params, list(grads), root, value=-rate)
+        torch._foreach_addcdiv_(self.params, grads, root, value=-rate)
 
 
 class LionRule(_Slots):
@@ -218,7 +227,7 @@ class LionRule(_Slots):
         super().__init__(params, "momentum")
         self.spec = spec
 
-    def step(self, grads: Sequence[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
         """Update the parameters in place; see `Rule.step`."""
         momentum, spec = self.state["momentum"], self.spec
         direction = torch._foreach_mul(momentum, spec.beta_1)

@@ -26,7 +26,9 @@ def resolve_device(device: Device) -> torch.device:
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        raise DeviceUnavailable("device: cuda needs a CUDA device; got none on this machine. Choose auto or cpu, or start a worker with a GPU.")
+        raise DeviceUnavailable(
+            "device: cuda needs a CUDA device; got none on this machine. Choose auto or cpu, or start a worker with a GPU."
+        )
     return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 
@@ -40,7 +42,8 @@ def resolve_precision(config: RunConfig, device: torch.device) -> Arithmetic:
         return config.precision
     if any(isinstance(layer, Conv) for layer in config.layers):
         return "bfloat16" if _bfloat16_gain(device, "conv") >= 1.2 else "float32"
-    sides = [min(planned.input_shape[0], layer.units) for layer, planned in zip(config.layers, config.plan, strict=True) if isinstance(layer, Dense)]
+    dense = [pair for pair in zip(config.layers, config.plan, strict=True) if isinstance(pair[0], Dense)]
+    sides = [min(planned.input_shape[0], planned.output_shape[0]) for _, planned in dense]
     if max(sides) < NARROW_UNITS:
         return "float32"
     return "bfloat16" if _bfloat16_gain(device, "dense") >= 1.2 else "float32"
@@ -49,13 +52,14 @@ def resolve_precision(config: RunConfig, device: torch.device) -> Arithmetic:
 @functools.cache
 def _bfloat16_gain(device: torch.device, kind: Literal["conv", "dense"]) -> float:
     """Time the same work in both precisions, alternating: seconds in float32 by seconds in bfloat16, the best of five each."""
-    seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    dtypes = (torch.float32, torch.bfloat16)
+    seconds = dict.fromkeys(dtypes, float("inf"))
     generator = torch.Generator(device).manual_seed(0)
     inputs = torch.randn((64, 32, 12, 12) if kind == "conv" else (256, 512), device=device, generator=generator)
     kernel = torch.randn((64, 32, 3, 3) if kind == "conv" else (512, 512), device=device, generator=generator)
     with torch.inference_mode():
         for _ in range(6):
-            for dtype in seconds:
+            for dtype in dtypes:
                 seconds[dtype] = min(seconds[dtype], _time(inputs.to(dtype), kernel.to(dtype)))
     return seconds[torch.float32] / seconds[torch.bfloat16]
 

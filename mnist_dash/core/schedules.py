@@ -40,9 +40,9 @@ def _fraction(config: RunConfig, step: int) -> float:
         case ConstantSchedule():
             return 1.0
         case StepSchedule():
-            return schedule.factor ** (step // (schedule.every_epochs * steps_per_epoch))
+            return math.pow(schedule.factor, step // (schedule.every_epochs * steps_per_epoch))
         case ExponentialSchedule():
-            return schedule.factor ** (step / steps_per_epoch)
+            return math.pow(schedule.factor, step / steps_per_epoch)
         case CosineSchedule():
             return _cosine(1.0, schedule.final, min(step / last, 1.0))
         case OneCycleSchedule():

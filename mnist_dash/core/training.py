@@ -17,19 +17,20 @@ from torch import Tensor
 
 from mnist_dash.core import checkpoint
 from mnist_dash.core.augmentation import augment
+from mnist_dash.core.backprop import HandwrittenUpdate, is_supported
 from mnist_dash.core.checkpoint import Counters
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.dataset import Part, prepare
 from mnist_dash.core.inference import Interrupted, Outputs, evaluate, is_finite
 from mnist_dash.core.metering import Diverged, Meter
 from mnist_dash.core.network import Network
-from mnist_dash.core.optimizers import build_rule
+from mnist_dash.core.optimizers import Rule, build_rule
 from mnist_dash.core.precision import resolve_device, resolve_precision
 from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.core.schedules import learning_rate
 from mnist_dash.core.seeds import stream_seed
 from mnist_dash.core.stopping import is_exhausted, judge
-from mnist_dash.core.update import AutogradUpdate
+from mnist_dash.core.update import AutogradUpdate, Update
 
 __all__ = ["resolve_device", "resolve_precision", "train"]
 
@@ -82,6 +83,12 @@ def train(
     return run.result(ending, reason)
 
 
+def build_update(config: RunConfig, network: Network, rule: Rule, *, precision: str) -> Update:
+    """Choose how gradients are computed: by hand on the CPU where every layer is supported, by autograd elsewhere."""
+    by_hand = network.parameters[0].tensor.device.type == "cpu" and is_supported(config)
+    return (HandwrittenUpdate if by_hand else AutogradUpdate)(config, network, rule, precision=precision)
+
+
 class _Run:
     """A training in progress: its data, network, optimizer and counters."""
 
@@ -102,11 +109,11 @@ class _Run:
         self.network = Network(config, self.device, self.dropout_generator)
         self.values = [value.tensor for value in (*self.network.parameters, *self.network.buffers)]
         self.rule = build_rule(config.optimizer, [value.tensor for value in self.network.parameters])
-        self.update = AutogradUpdate(config, self.network, self.rule, precision=self.counters.precision)
         self.meter = Meter(config.epochs * config.steps_per_epoch, self.device.type, on_step)
         self.best: list[Tensor] | None = None
         if saved:
             self._restore(groups)
+        self.update = build_update(config, self.network, self.rule, precision=self.counters.precision)
         self.whole_epoch = self.network.export() if saved else None
 
     def train_epoch(self) -> EpochReport:
@@ -195,23 +202,25 @@ class _Run:
         order_generator = torch.Generator().manual_seed(stream_seed(config.seed, "order", epoch))
         order = torch.randperm(len(training), generator=order_generator).to(self.device)
         step, rate = counters.step, 0.0
-        for indices in order.split(config.batch_size):
+        for indices in torch.split(order, config.batch_size):
             if self.should_stop():
                 self.meter.flush()
                 raise Interrupted
             rate = learning_rate(config, step)
             step += 1
-            images = training.images.index_select(0, indices)
-            if config.augmentation is not None:
-                images = augment(images, config.augmentation, generator=self.augmentation_generator)
-            measured = self.update.step(self.data.scale(images), training.labels.index_select(0, indices), rate=rate, t=step)
+            measured = self.update.step(self._inputs(indices), training.labels.index_select(0, indices), rate=rate, t=step)
             self.meter.add(measured, step=step, n_images=len(indices), seconds=before + time.perf_counter() - start)
         return rate, step
 
+    def _inputs(self, indices: Tensor) -> Tensor:
+        """Gather a batch of training images, augmented and scaled."""
+        images = self.data.training.images.index_select(0, indices)
+        if self.config.augmentation is not None:
+            images = augment(images, self.config.augmentation, generator=self.augmentation_generator)
+        return self.data.scale(images)
+
     def _evaluate(self, part: Part, epoch: int) -> Outputs:
-        outputs = evaluate(
-            self.network, part, scale=self.data.scale, precision=self.counters.precision, should_stop=self.should_stop
-        )
+        outputs = evaluate(self.network, part, scale=self.data.scale, precision=self.counters.precision, should_stop=self.should_stop)
         if not is_finite(outputs):
             raise Diverged(outputs.loss, epoch, None)
         return outputs

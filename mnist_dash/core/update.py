@@ -68,5 +68,7 @@ class AutogradUpdate:
 
 def clip_by_global_norm(grads: list[Tensor], largest: float) -> None:
     """Scale gradients in place so that their joint Euclidean norm is at most `largest` (Pascanu et al., 2013)."""
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-    torch._foreach_mul_(grads, largest / norm.clamp(min=largest))
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(grad) for grad in grads]))
+    factor = largest / norm.clamp(min=largest)
+    for grad in grads:
+        grad.mul_(factor)
