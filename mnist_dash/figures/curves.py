@@ -123,6 +123,7 @@ def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
         y=values,
         name=curve.name,
         uid=curve.name,
+        legendgroup=curve.name,  # its raw line comes and goes with it
         meta={"color": curve.color},
         hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
     )
@@ -134,7 +135,7 @@ def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
     else:
         line.mode = "lines" if len(curve.x) > 1 else "markers"
         line.line = {"width": 1.25}
-        line.opacity = 0.55
+        line.opacity = 0.7
     return line
 
 
@@ -146,7 +147,7 @@ def _raw(curve: Curve) -> go.Scatter:
         meta={"color": curve.color},
         mode="lines",
         line={"width": 1},
-        opacity=0.25,
+        opacity=0.3,
         showlegend=False,
         legendgroup=curve.name,
         hoverinfo="skip",
@@ -162,6 +163,7 @@ def _best(curves: Sequence[Curve], best_epoch: int | None) -> go.Scatter | None:
         y=[validation.y[validation.x.index(best_epoch)]],
         name="best epoch",
         uid="best epoch",
+        legendgroup="best epoch",
         meta={"color": 4},
         mode="markers",
         marker={"symbol": "star", "size": 13},
@@ -183,7 +185,7 @@ def _layout(metric: Metric, options: CurveOptions) -> go.Layout:
             "title": {"text": metric, "standoff": 6},
             "type": "log" if is_log else "linear",
             "dtick": "D2" if is_log else None,
-            "tickformat": ".0%" if metric == "accuracy" else None,
+            "tickformat": ".2~%" if metric == "accuracy" else None,
             "zeroline": False,
         },
     )

@@ -134,7 +134,7 @@ def _preflight(runs: Store, config: RunConfig) -> None:
         border="horizontal",
         alt="What this training will cost",
     )
-    st.caption(f"Times: {expected.basis}.")
+    st.caption(f"{expected.basis[:1].upper()}{expected.basis[1:]}.")
     if config.leaks_test_set:
         st.warning(words.LEAK, icon=":material/warning:")
     if not any(worker.state != "gone" for worker in runs.workers()) and runs.settings.n_workers == 0:

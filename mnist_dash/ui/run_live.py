@@ -87,7 +87,7 @@ def _figures(run: Run, past: History) -> None:
     figures = (
         ("Best validation accuracy", words.percent(run.best_val_accuracy), f"epoch {run.best_epoch}" if run.best_epoch else later),
         ("Validation loss", words.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}", _epochs(run) or later),
-        ("Training accuracy", words.percent(training), "whole training part, dropout off" if last is not None else later),
+        ("Training accuracy", words.percent(training), "dropout off" if last is not None else later),
         (
             "Time",
             words.duration(run.seconds_training + run.seconds_evaluation),

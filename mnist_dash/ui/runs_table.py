@@ -68,41 +68,40 @@ def runs_table(runs: Sequence[Run], view: str) -> None:
     )
 
 
-def selection_bar(runs: Sequence[Run]) -> None:
-    """Name the selected runs and offer what can be done to them."""
+def action_bar(runs: Sequence[Run]) -> None:
+    """Name the selected runs and what can be done to them, or offer to bring back what was deleted last.
+
+    It is always there and always as high, so that ticking a row does not push the table away from under the pointer.
+    """
     chosen = [run for run in runs if run.id in st.session_state.get(_SELECTED_KEY, ())]
-    if not chosen:
-        return
+    deleted: tuple[str, ...] = st.session_state.get(_DELETED_KEY, ())
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        # Buttons first: what is written beside them varies in length, and a button must not move under the pointer.
+        if chosen:
+            _selection_actions(chosen)
+        elif deleted:
+            st.button("Undo", key="runs_undo", icon=":material/undo:", on_click=_act, args=(_restore, deleted))
+            st.button("Dismiss", key="runs_dismiss", type="tertiary", on_click=_forget_deleted)
+            st.markdown(f"Deleted {_named(deleted)}.", width="stretch")
+        else:
+            st.button("Delete", key="runs_nothing", icon=":material/delete:", disabled=True)
+            st.markdown(":gray[Click a run's id to open it; tick rows to stop or delete them.]", width="stretch")
+
+
+def _selection_actions(chosen: Sequence[Run]) -> None:
     live = [run.id for run in chosen if not run.state.is_terminal and not run.stop_requested]
     ended = [run.id for run in chosen if run.state.is_terminal and run.deleted_at is None]
     deleted = [run.id for run in chosen if run.deleted_at is not None]
-    with st.container(horizontal=True, vertical_alignment="center", border=True):
-        st.markdown(f"**{words.counted(len(chosen), 'run')}:** {_named([run.id for run in chosen])}", width="stretch")
-        for label, icon, ids, act in (
-            ("Stop", ":material/stop_circle:", live, _stop),
-            ("Delete", ":material/delete:", ended, _delete),
-            ("Restore", ":material/restore_from_trash:", deleted, _restore),
-        ):
-            if ids:
-                st.button(
-                    f"{label} {len(ids)}" if len(ids) > 1 else f"{label} {ids[0]}",
-                    key=f"runs_{label}",
-                    icon=icon,
-                    on_click=_act,
-                    args=(act, tuple(ids)),
-                )
-        st.button("Clear selection", key="runs_clear", type="tertiary", on_click=clear_selection)
-
-
-def undo_bar() -> None:
-    """Offer to bring back what was deleted last in this session."""
-    ids: tuple[str, ...] = st.session_state.get(_DELETED_KEY, ())
-    if not ids:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", border=True):
-        st.markdown(f":material/delete: Deleted {_named(ids)}.", width="stretch")
-        st.button("Undo", key="runs_undo", icon=":material/undo:", on_click=_act, args=(_restore, ids))
-        st.button("Dismiss", key="runs_dismiss", type="tertiary", on_click=_forget_deleted)
+    for label, icon, ids, act in (
+        ("Stop", ":material/stop_circle:", live, _stop),
+        ("Delete", ":material/delete:", ended, _delete),
+        ("Restore", ":material/restore_from_trash:", deleted, _restore),
+    ):
+        if ids:
+            name = ids[0] if len(ids) == 1 else str(len(ids))
+            st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(act, tuple(ids)))
+    st.button("Clear", key="runs_clear", type="tertiary", on_click=clear_selection)
+    st.markdown(f"**{words.counted(len(chosen), 'run')}:** {_named([run.id for run in chosen])}", width="stretch")
 
 
 def clear_selection() -> None:

@@ -37,6 +37,15 @@ def confusion_total(page: Page) -> int:
     return sum(int(text) for text in cells.all_text_contents() if text)
 
 
+def cell(page: Page, *, row: int, x: int) -> tuple[float, float]:
+    """Say where a row of the table of runs lies, which is drawn on a canvas."""
+    table = page.get_by_test_id("stDataFrame")
+    expect(table.locator("canvas").first).to_be_visible()
+    box = table.bounding_box()
+    assert box is not None
+    return box["x"] + x, box["y"] + 35 + 40 * row + 20
+
+
 def test_first_minute(warm: Dashboard, page: Page) -> None:
     """Open, press Train untouched: a curve moves at once, a confusion matrix stands at the end, and a reload shows the same."""
     began = time.monotonic()
@@ -134,13 +143,31 @@ def test_downloads_the_weights(warm: Dashboard, page: Page, tmp_path: Path) -> N
 
 
 def test_opens_a_run_from_the_list(warm: Dashboard, page: Page) -> None:
-    """The list leads to the run that was clicked, and every page to every other."""
+    """The list leads to the run that was clicked."""
     run_id = actions.submit(warm.store, RunConfig(epochs=1, seed=7))
     page.goto(warm.url + "/system")
     page.get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-    page.goto(f"{warm.url}/run?run={run_id}")
+    page.mouse.click(*cell(page, row=0, x=75))
+    page.wait_for_url(f"**/run?run={run_id}*")
     expect(page.get_by_role("heading", name=f"Run {run_id}")).to_be_visible()
+
+
+def test_deletes_the_ticked_run_and_brings_it_back(warm: Dashboard, page: Page) -> None:
+    """The run that is named is the run that was ticked, and the table keeps its place."""
+    (newest,) = warm.store.runs(limit=1)
+    page.goto(warm.url + "/runs")
+    place = cell(page, row=0, x=17)
+    page.mouse.click(*place)
+    delete = page.get_by_role("button", name=f"Delete {newest.id}")
+    expect(delete).to_be_visible()
+    assert cell(page, row=0, x=17) == place
+    delete.click()
+    expect(page.get_by_text(f"Deleted {newest.id}")).to_be_visible()
+    assert warm.store.run(newest.id).deleted_at is not None
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("tick rows to stop or delete them")).to_be_visible()
+    assert warm.store.run(newest.id).deleted_at is None
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])

@@ -7,7 +7,7 @@ import streamlit as st
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import TRAIN, follow
 from mnist_dash.ui.resources import store
-from mnist_dash.ui.runs_table import FILTERS, PAGE_SIZE, clear_selection, listed, runs_table, selection_bar, undo_bar
+from mnist_dash.ui.runs_table import FILTERS, PAGE_SIZE, action_bar, clear_selection, listed, runs_table
 
 TICK_SECONDS = 2.0
 
@@ -22,7 +22,6 @@ def nothing_yet() -> None:
 def runs_section() -> None:
     """Draw the list and what can be done with it."""
     follow()
-    undo_bar()
     view = st.segmented_control(
         "Show",
         list(FILTERS),
@@ -37,6 +36,7 @@ def runs_section() -> None:
     count = store().count(states=which.states, deleted=which.deleted)
     if not count:
         st.caption(f"No runs under “{view}”.")
+        action_bar(())
         return
     pages = math.ceil(count / PAGE_SIZE)
     page = 1
@@ -45,9 +45,8 @@ def runs_section() -> None:
             page = st.pagination(pages, key="page", bind="query-params", on_change=clear_selection)
             st.caption(f"{words.counted(count, 'run')}, {PAGE_SIZE} a page")
     runs = listed(which, min(page, pages))
-    selection_bar(runs)
+    action_bar(runs)
     runs_table(runs, f"{view}_{page}")
-    st.caption("Click a run's id to open it; tick rows to stop or delete them.")
 
 
 st.title("Runs")

@@ -14,29 +14,25 @@ from mnist_dash.ui.resources import store
 
 TICK_SECONDS = 2.0
 PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
-WORKER_COLORS = {"running": "blue", "idle": "green", "gone": "gray"}
+WORKER_COLORS = {"running": "blue", "idle": "green"}
 
 
 def workers_section(workers: tuple[Worker, ...]) -> None:
-    """Draw one row a worker."""
+    """Draw one row a worker; those that are gone are only counted."""
     st.subheader("Workers")
-    if not workers:
-        st.info(
-            "No worker has reported within the last hour. Start one with `python -m mnist_dash worker`; runs wait until one is there.",
-            icon=":material/info:",
-        )
-        return
-    for worker in workers:
+    alive = [worker for worker in workers if worker.state != "gone"]
+    if not alive:
+        st.info("No worker is running, so runs wait. Start one with `python -m mnist_dash worker`.", icon=":material/info:")
+    for worker in alive:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            doing = f":{WORKER_COLORS[worker.state]}-badge[{worker.state}]"
             threads = f", {words.counted(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
-            st.markdown(f"**{worker.device.upper()}**{threads} {doing}", width="content")
-            st.markdown(
-                f":gray[{worker.host}, process {worker.pid}, since {words.ago(worker.started_at)}, last seen {words.ago(worker.seen_at)}]",
-                width="stretch",
-            )
+            st.markdown(f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]", width="content")
+            st.markdown(f":gray[{worker.host}, process {worker.pid}, started {words.ago(worker.started_at)}]", width="stretch")
             if worker.run_id:
                 run_link(worker.run_id, f"Training {worker.run_id}")
+    n_gone = len(workers) - len(alive)
+    if n_gone:
+        st.caption(f"{words.counted(n_gone, 'worker')} ended within the last hour.")
 
 
 def queue_section(queue: tuple[Run, ...]) -> None:
