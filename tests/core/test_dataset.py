@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +156,13 @@ def test_another_set_is_read_from_its_folder(tmp_path: Path) -> None:
     (folder / "t10k-labels-idx1-ubyte").write_bytes((folder / "train-labels-idx1-ubyte").read_bytes())
     with pytest.raises(DataError, match="10,000 images"):
         load_raw("fashion_mnist", tmp_path)
+
+
+def test_several_processes_prepare_one_folder(tmp_path: Path) -> None:
+    """Three processes that unpack into the same folder at the same time all succeed, and leave nothing but whole files."""
+    code = "import sys, pathlib; from mnist_dash.core.archives import ensure_mnist; ensure_mnist(pathlib.Path(sys.argv[1]))"
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["MNIST"]
+    assert len(list((tmp_path / "MNIST" / "raw").iterdir())) == 8
+    check_archives(tmp_path)

@@ -58,6 +58,16 @@ def adamw(w: Array, g: Array, s: State, t: int) -> Array:
     return adam(w, g, s, t) - RATE * 0.1 * w
 
 
+def nadam(w: Array, g: Array, s: State, t: int) -> Array:
+    """Keras 2: a momentum that warms up, both corrections, epsilon beside the corrected root."""
+    m, v = moments(g, s, 0.9, 0.999)
+    now, following = (0.9 * (1 - 0.5 * 0.96 ** (0.004 * at)) for at in (t, t + 1))
+    s["product"] = s.get("product", np.ones(1)) * now
+    mean = (1 - now) * g / (1 - s["product"]) + following * m / (1 - s["product"] * following)
+    step: Array = RATE * mean / (np.sqrt(v / (1 - 0.999**t)) + 1e-4)
+    return w - step
+
+
 def rmsprop(w: Array, g: Array, s: State, _t: int) -> Array:
     """Keras 2: epsilon outside the root."""
     s["a"] = 0.9 * s.get("a", np.zeros_like(w)) + 0.1 * g**2
@@ -91,6 +101,7 @@ CASES: list[tuple[specs.Optimizer, Callable[[Array, Array, State, int], Array]]]
     (specs.SGD(momentum=0.9, nesterov=True), nesterov),
     (specs.Adam(epsilon=1e-4), adam),
     (specs.AdamW(epsilon=1e-4, weight_decay=0.1), adamw),
+    (specs.NAdam(epsilon=1e-4), nadam),
     (specs.RMSprop(epsilon=1e-4), rmsprop),
     (specs.Adadelta(epsilon=1e-4), adadelta),
     (specs.Adagrad(epsilon=1e-4), adagrad),

@@ -132,6 +132,32 @@ def test_stop_evaluates_what_there_is(data_dir: Path) -> None:
     assert log.result.test_accuracy > 0.5
 
 
+def test_stop_is_obeyed_during_evaluation(data_dir: Path) -> None:
+    """A stop that comes after the epoch's last step ends the evaluation before its next batch; the epoch does not count."""
+    log = run(CONVOLUTIONAL, data_dir, stop_after=lambda asked: asked > CONVOLUTIONAL.steps_per_epoch + 3)
+    assert log.result.ending is Ending.STOPPED
+    assert (log.result.epochs, log.epochs, log.checkpoints) == (0, [], [])
+    assert log.result.test_accuracy is None
+    assert load(log.result.weights).keys() == build_sequential(CONVOLUTIONAL).state_dict().keys()
+
+
+def test_step_reports_are_bounded(data_dir: Path) -> None:
+    """However many steps a run has, its step reports stay few, in order, and include the first."""
+    log = run(with_overrides(SMALL, [("batch_size", 2), ("epochs", 2)]), data_dir)
+    assert log.epochs[-1].step == 6000
+    assert len(log.steps) <= 2000
+    assert log.steps[0].step == 1
+    assert all(later.step - earlier.step >= 3 for earlier, later in zip(log.steps[1:], log.steps[2:], strict=False))
+
+
+def test_bfloat16_learns_as_float32_does(data_dir: Path) -> None:
+    """In bfloat16 the same run ends within two points of float32, and says which precision it used."""
+    full, half = (run(with_overrides(SMALL, [("precision", precision)]), data_dir).result for precision in ("float32", "bfloat16"))
+    assert (full.precision, half.precision) == ("float32", "bfloat16")
+    assert full.test_accuracy is not None
+    assert half.test_accuracy == pytest.approx(full.test_accuracy, abs=0.02)
+
+
 def test_early_stopping_restores_the_best_epoch(data_dir: Path) -> None:
     """Training ends when the monitored figure stays, and the weights are those of its best epoch."""
     config = SMALL.model_copy(update={"early_stopping": EarlyStopping(monitor="val_accuracy", patience=1, min_delta=0.5), "epochs": 9})
