@@ -14,6 +14,9 @@ Axis = Literal["epoch", "step", "seconds"]
 AXIS_TITLES: dict[Axis, str] = {"epoch": "epoch", "step": "step (optimizer updates)", "seconds": "seconds"}
 MIN_SMOOTHED_POINTS = 3
 """Lines shorter than this are not smoothed: there is nothing to smooth."""
+GOOD_ACCURACY = 0.9
+CLIPPED_ACCURACY = 0.8
+"""Once a line has come as high as the former, the axis begins at the latter: the first batches would press everything else to the top."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,10 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
         traces.append(_line(curve, smooth(curve.y, options.smoothing) if smoothed else curve.y))
     star = _best(curves, best_epoch) if options.axis == "epoch" else None
     figure = go.Figure([*traces, *([star] if star else [])], _layout(metric, options))
+    if metric == "accuracy" and any(max(curve.y) >= GOOD_ACCURACY for curve in curves):
+        figure.update_yaxes(
+            autorangeoptions={"clipmin": CLIPPED_ACCURACY, "clipmax": 1.005}
+        )  # and not a range, which would undo a person's zoom
     if not traces:
         figure.add_annotation(text="Waiting for the first steps", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
         figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1], "type": "linear", "dtick": None})
@@ -134,8 +141,8 @@ def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
         line.marker = {"size": 7, "symbol": "circle" if is_training else "diamond"}
     else:
         line.mode = "lines" if len(curve.x) > 1 else "markers"
-        line.line = {"width": 1.25}
-        line.opacity = 0.7
+        line.line = {"width": 1}
+        line.opacity = 0.55
     return line
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_dash.figures.curves import Axis, CurveOptions, draw_curves, prepare_curves, smooth
+from mnist_dash.figures.curves import Axis, Curve, CurveOptions, draw_curves, prepare_curves, smooth
 
 EPOCHS = pd.DataFrame(
     {
@@ -93,6 +93,13 @@ def test_logarithmic_scale_is_for_loss_only() -> None:
     curves = prepare_curves(EPOCHS, STEPS, metric="loss", axis="epoch", steps_per_epoch=10)
     assert draw_curves(curves, metric="loss", options=options).layout.yaxis.type == "log"
     assert draw_curves(curves, metric="accuracy", options=options).layout.yaxis.type == "linear"
+
+
+@pytest.mark.parametrize(("best", "clipped"), [(0.95, 0.8), (0.6, None)])
+def test_the_first_batches_do_not_flatten_good_lines(best: float, clipped: float | None) -> None:
+    """The axis of accuracy begins higher once there is something to see up there."""
+    curves = (Curve("training, by batch", 0, (1, 2), (0.1, best), by_epoch=False),)
+    assert draw_curves(curves, metric="accuracy", options=CurveOptions()).layout.yaxis.autorangeoptions.clipmin == clipped
 
 
 def test_says_that_it_waits_when_empty() -> None:
