@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from mnist_dash.core import training  # noqa: F401 - this import is the point
+import mnist_dash.core.training  # noqa: F401 - this import is the point
 from mnist_dash.core.dataset import load_raw
 from mnist_dash.errors import MnistDashError
 from mnist_dash.settings import Settings

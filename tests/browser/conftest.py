@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
@@ -99,7 +100,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         if message.type == "error" and not _BASE_PROBE.search(message.location.get("url", "")):
             errors.append(f"{message.text} ({message.location.get('url', '')})")
 
-    def opened(*, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
+    def opened(*, width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light") -> Page:
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         page.set_default_timeout(30_000)
         page.on("console", note)

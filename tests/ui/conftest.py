@@ -112,4 +112,4 @@ def _finish(store: Store, ledger: Ledger, run: Run, state: RunState, reason: str
 def texts(app: AppTest) -> str:
     """Everything that a page says, in one text."""
     kinds = ("title", "subheader", "markdown", "caption", "error", "warning", "info", "toast")
-    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))  # type: ignore[union-attr]

@@ -48,7 +48,7 @@ def test_any_draft_comes_back_from_its_link(name: str, changes: list[tuple[str, 
             case "epochs":
                 draft = draft.changed("epochs", value)
             case _:
-                draft = draft.with_part(what, value)
+                draft = draft.with_part(what, value)  # type: ignore[arg-type]
     link = draft.link()
     again = Draft.from_link(str(link["preset"]), list(link.get("set", [])))
     assert json.dumps(again.tree, sort_keys=True) == json.dumps(draft.tree, sort_keys=True)

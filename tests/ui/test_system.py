@@ -23,7 +23,7 @@ def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], trai
     run = train(state=None, epochs=1)
     waiting = actions.submit(store, CONFIG)
     app = open_page("system")
-    links = [link.label for link in app.get("page_link")]
+    links = [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     assert f"Training {run.id}" in links
     assert f"Run {waiting}" in links
     assert next(metric for metric in app.metric if metric.label == "Runs").value == "2"
