@@ -97,7 +97,7 @@ def test_file_of_no_run_is_found_when_old(store: Store) -> None:
 
 def test_damaged_database_is_found(store: Store) -> None:
     """A page of the file overwritten with nonsense is a problem, not a traceback."""
-    for _ in range(200):
+    for _ in range(60):
         actions.submit(store, RunConfig())
     store.close()
     file = store.settings.home / DATABASE_FILE
