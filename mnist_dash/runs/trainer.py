@@ -31,7 +31,7 @@ OBEDIENCE_SECONDS = 2.0
 WARM_MODULE = "mnist_dash.runs.warm"
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait in a barrier sleep, so that a busy page server beside them costs little
-    "MALLOC_MMAP_THRESHOLD_": "1073741824",  # tensors come from the heap again and again instead of from fresh, zeroed pages
+    "MALLOC_MMAP_THRESHOLD_": "33554432",  # tensors come from the heap again and again instead of from fresh, zeroed pages
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
     "MALLOC_TOP_PAD_": "67108864",
 }
