@@ -114,8 +114,9 @@ def test_double_click_is_one_run(warm: Dashboard, page: Page) -> None:
 
 def test_typed_layers_are_in_the_link(warm: Dashboard, page: Page, new_page: Callable[..., Page]) -> None:
     """Shape and parameters follow while a person types, and the address brings the view back in another browser."""
-    units = page.get_by_role("textbox", name="Units").first
-    units.fill("77")
+    units = page.get_by_role("textbox", name="Units")
+    expect(units).to_have_count(3)
+    units.first.fill("77")
     expect(page.get_by_text("→ 77 · 60,445 parameters")).to_be_visible()
     page.wait_for_url("**set=layers.1.units*")
     other = new_page()
