@@ -17,6 +17,8 @@ from mnist_dash.ui import words
 from mnist_dash.ui.composition import Checked, Draft
 
 DRAFT_KEY = "train_draft"
+REFUSAL_KEY = "train_refusal"
+"""Why the last press of Train queued nothing, in a sentence that begins with the field."""
 _FIELDS_KEY = "train_fields"
 Width = int | str
 

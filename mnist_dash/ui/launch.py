@@ -16,12 +16,11 @@ from mnist_dash.runs.estimate import Estimate, estimate
 from mnist_dash.runs.store import Store
 from mnist_dash.ui import words
 from mnist_dash.ui.composition import Draft
-from mnist_dash.ui.fields import DRAFT_KEY, Form, catch_up, sentence
+from mnist_dash.ui.fields import DRAFT_KEY, REFUSAL_KEY, Form, catch_up, sentence
 from mnist_dash.ui.navigation import open_run, run_link
 from mnist_dash.ui.resources import store
 
 _SUBMISSION_KEY = "train_submission"
-_REFUSAL_KEY = "train_refusal"
 _VISIT_KEY = "train_visit"
 DOUBLE_CLICK_SECONDS = 3.0
 """A second press of the same configuration within this time is the same press, even if the page has changed in between."""
@@ -41,7 +40,7 @@ def begin_visit() -> None:
     """Count the visits to the page: pressing Train again after coming back is another run."""
     if st.session_state.get("page_arrived"):
         st.session_state[_VISIT_KEY] = st.session_state.get(_VISIT_KEY, 0) + 1
-        st.session_state.pop(_REFUSAL_KEY, None)
+        st.session_state.pop(REFUSAL_KEY, None)
 
 
 def launch_card(form: Form) -> None:
@@ -59,7 +58,7 @@ def launch_card(form: Form) -> None:
             disabled=config is None,
             on_click=_submit,
         )
-        refusal = st.session_state.get(_REFUSAL_KEY)
+        refusal = st.session_state.get(REFUSAL_KEY)
         if refusal:
             st.error(refusal, icon=":material/error:")
         if config is None:
@@ -81,7 +80,7 @@ def _choose_preset(draft: Draft) -> None:
 
 def _put_preset(key: str) -> None:
     st.session_state[DRAFT_KEY] = Draft.from_preset(st.session_state[key])
-    st.session_state.pop(_REFUSAL_KEY, None)
+    st.session_state.pop(REFUSAL_KEY, None)
 
 
 def _submit() -> None:
@@ -94,12 +93,12 @@ def _submit() -> None:
     try:
         run_id = actions.submit(store(), config, key=submission.key, preset=None if draft.is_changed else draft.preset)
     except MnistDashError as error:
-        st.session_state[_REFUSAL_KEY] = str(error)
+        st.session_state[REFUSAL_KEY] = str(error)
         if isinstance(error, DeviceUnavailable):
             st.session_state["train_more_settings"] = True
         return
     st.session_state[_SUBMISSION_KEY] = submission
-    st.session_state.pop(_REFUSAL_KEY, None)
+    st.session_state.pop(REFUSAL_KEY, None)
     open_run(run_id)
 
 

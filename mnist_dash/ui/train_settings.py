@@ -8,7 +8,7 @@ from typing import cast
 import streamlit as st
 
 from mnist_dash.ui.composition import PartName
-from mnist_dash.ui.fields import DRAFT_KEY, Form, change
+from mnist_dash.ui.fields import DRAFT_KEY, REFUSAL_KEY, Form, change
 from mnist_dash.ui.words import OPTIMIZER_NAMES
 
 SPLIT_NAMES = {
@@ -147,6 +147,9 @@ def _data_and_device(form: Form) -> None:
     ):
         with grid.cell():
             form.choice(path, label, names)
+            refusal = str(st.session_state.get(REFUSAL_KEY, ""))
+            if refusal.startswith(f"{path}: "):
+                st.markdown(f":small[:red[:material/error: {refusal}]]")
     with grid.cell():
         form.number("seed", "Seed", hint="The same configuration and seed give the same numbers")
     with grid.cell():

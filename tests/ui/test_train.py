@@ -138,7 +138,8 @@ def test_no_cuda_is_said_beside_the_button(open_page: Callable[..., AppTest], st
     app = press(open_page("train", preset="mlp_quick", set='device="cuda"'), "Train")
     if store.count():
         pytest.skip("this machine has a CUDA device")
-    assert "device: cuda needs a CUDA device" in texts(app)
+    assert "device: cuda needs a CUDA device" in app.error[0].value
+    assert sum("device: cuda needs a CUDA device" in markdown.value for markdown in app.markdown) == 1
 
 
 def test_marks_the_leak(open_page: Callable[..., AppTest]) -> None:
