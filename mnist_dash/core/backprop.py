@@ -20,6 +20,8 @@ from mnist_dash.core.optimizers import Rule
 from mnist_dash.core.update import Measured, clip_by_global_norm
 
 aten = torch.ops.aten
+WIDE_UNITS = 64
+"""Narrower products are over before another library's preparations are."""
 
 
 class Operation(Protocol):
@@ -62,6 +64,17 @@ class _Weights:
         """Room for the kernel's gradient before it becomes float32."""
 
 
+def _product(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    """Compute ``a @ b.T + bias`` in float32 by oneDNN: a tenth to a half faster than MKL at these shapes on an AMD processor."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")
+    return product
+
+
+def _has_onednn() -> bool:
+    """Whether torch was built with oneDNN, and with the product above."""
+    return torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
 class _Dense:
     """``x @ kernel.T + bias``."""
 
@@ -80,6 +93,18 @@ class _Dense:
             of_kernel.copy_(torch.mm(grad.t(), self._x, out=self.weights.rounded))
         torch.sum(grad, 0, dtype=torch.float32, out=of_bias)
         return grad if self._is_first else torch.mm(grad, self.weights.kernel)
+
+
+class _WideDense(_Dense):
+    """The same for a wide layer in float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._x = x
+        return _product(x, self.weights.kernel, self.weights.bias)
+
+    def backward(self, grad: Tensor) -> Tensor:
+        self.weights.grads = [_product(grad.t(), self._x.t(), None), grad.sum(0)]
+        return grad if self._is_first else _product(grad, self.weights.kernel.t(), None)
 
 
 class _Conv:
@@ -226,7 +251,8 @@ def _operations(config: RunConfig, network: Network, dtype: torch.dtype) -> tupl
                 padding = same_padding(planned.input_shape[0], layer)[0] if layer.padding == "same" else 0
                 operations.append(_Conv(weights(), layer.stride, padding, is_first=len(all_weights) == 1))
             case specs.Dense():
-                operations.append(_Dense(weights(), is_first=len(all_weights) == 1))
+                is_wide = dtype == torch.float32 and min(planned.input_shape[0], layer.units) >= WIDE_UNITS and _has_onednn()
+                operations.append((_WideDense if is_wide else _Dense)(weights(), is_first=len(all_weights) == 1))
             case specs.MaxPool():
                 pool = _MaxPool(layer.size, layer.stride or layer.size)
                 operations.insert(len(operations) - isinstance(operations[-1] if operations else None, _ReLU), pool)

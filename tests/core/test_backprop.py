@@ -86,6 +86,16 @@ def test_gradients_by_hand_equal_autograds(config: RunConfig) -> None:
         assert torch.allclose(one, other, rtol=1e-3, atol=2e-5)
 
 
+@pytest.mark.parametrize("name", ["mlp_512_256", "cnn_9_9_16"])
+def test_wide_layers_by_hand_equal_autograds(name: str) -> None:
+    """Wide dense layers take another library's products, and come to the same."""
+    config = PRESETS[name].config.model_copy(update={"optimizer": SGD(momentum=0.9)})
+    by_autograd, expected = three_updates(AutogradUpdate, config, "float32")
+    by_hand, found = three_updates(HandwrittenUpdate, config, "float32")
+    assert [float(step.loss) for step in by_hand] == pytest.approx([float(step.loss) for step in by_autograd], rel=1e-5)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+
+
 @pytest.mark.parametrize("name", ["mlp_512_256", "cnn_9_9_16", "linear_10_10"])
 def test_gradients_by_hand_equal_autograds_in_bfloat16(name: str) -> None:
     """With eight bits of mantissa both lead to the same losses to about a hundredth, and master weights stay in float32."""
