@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from mnist_dash.core.config import RunConfig
+from mnist_dash.errors import IllegalTransition
 from mnist_dash.runs import actions
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
@@ -123,8 +125,8 @@ def page(new_page: Callable[..., Page]) -> Page:
 
 
 @pytest.fixture
-def warm(dashboard: Dashboard, page: Page) -> Dashboard:
-    """The dashboard with a worker that has trained before and waits for work."""
+def warm(dashboard: Dashboard, page: Page) -> Iterator[Dashboard]:
+    """The dashboard with a worker that has trained before and waits for work; what a test left running is stopped after it."""
     page.goto(dashboard.url)
     page.wait_for_selector(READY)
     store = dashboard.store
@@ -132,7 +134,10 @@ def warm(dashboard: Dashboard, page: Page) -> Dashboard:
         actions.submit(store, RunConfig(epochs=1, batch_size=1000))
     wait_until(lambda: not store.count(states=LIVE), "the end of all runs", seconds=120)
     wait_until(lambda: any(worker.state == "idle" for worker in store.workers()), "an idle worker")
-    return dashboard
+    yield dashboard
+    for run in store.runs(states=LIVE):
+        with contextlib.suppress(IllegalTransition):  # it ended by itself
+            actions.stop(store, run.id)
 
 
 def _is_healthy(url: str) -> bool:
