@@ -83,7 +83,7 @@ def test_zoom_and_hidden_lines_outlive_the_ticks(warm: Dashboard, page: Page) ->
     page.wait_for_function(f"() => Number(document.querySelector('.st-key-run_loss_chart .live-plot').dataset.draws) >= {draws + 5}")
     assert chart.evaluate("node => node.layout.xaxis.range") == zoomed
     assert chart.evaluate(visible) == shown
-    page.get_by_role("button", name="Stop").click()
+    page.locator(".st-key-run_stop").get_by_role("button").click()  # Streamlit has a Stop of its own in its header
     expect(page.get_by_text("Confusion matrix")).to_be_visible(timeout=60_000)
     assert warm.store.run(run_id).state is RunState.STOPPED
     assert chart.evaluate("node => node.layout.xaxis.range") == zoomed
