@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -138,10 +138,11 @@ def test_listing_is_quick_and_leaves_torch_alone(own_home: Path) -> None:
     code = "import sys; from mnist_dash.cli import main; sys.exit(main(['runs']) or len({'torch', 'streamlit'} & set(sys.modules)))"
     seconds = []
     for _ in range(3):
-        started = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
-        seconds.append(time.monotonic() - started)
-    assert min(seconds) < 2.5
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    assert min(seconds) < 2.0, "seconds of the processor, which a busy machine does not stretch much"
 
 
 def test_values_are_written_for_people() -> None:
