@@ -76,10 +76,9 @@ class Worker:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
-        self._ledger.sign_on()
         if not self._ledger.is_calibrated():
             self._ledger.record_calibration(self._trainer.calibrate(self._identity.device, self._identity.n_threads))
-        self._ledger.seen()
+        self._ledger.sign_on()
         self._idle_since = time.monotonic()  # warming up and calibrating was no idling
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._execute)
         consumer.start()
