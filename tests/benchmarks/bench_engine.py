@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [contest for contest in CONTESTS if not options.networks or contest.name in options.networks]
     with tempfile.TemporaryDirectory() as folder:
         data_dir = options.data_dir or Path(folder)
+        if options.accuracy:
+            rows = [compare_accuracy(contest, data_dir=data_dir, n_epochs=options.epochs, n_seeds=options.seeds) for contest in chosen]
+            sys.stdout.write(json.dumps(rows) + "\n" if options.json else "")
+            return 0
         rows = [
             compare(contest, data_dir=data_dir, n_epochs=options.epochs, n_threads=options.threads, passive=options.passive)
             for contest in chosen
