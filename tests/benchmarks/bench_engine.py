@@ -152,6 +152,9 @@ def _usual(contest: Contest, data_dir: Path) -> Timed:
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
+    from mnist_dash.core.archives import ensure_mnist
+
+    ensure_mnist(data_dir)  # its archives come with the package
     torch.manual_seed(0)
     data = datasets.MNIST(data_dir, train=True, download=True, transform=transforms.ToTensor())
     loader = DataLoader(data, batch_size=contest.config.batch_size, shuffle=True)
