@@ -34,6 +34,9 @@ from mnist_dash.core.update import AutogradUpdate, Update
 
 __all__ = ["resolve_device", "resolve_precision", "train"]
 
+SMALL_STEP_FLOPS = 50_000_000
+"""Floating-point operations of a step, forward and backward, below which one thread is fastest (about half a millisecond's work)."""
+
 
 def train(
     config: RunConfig,
@@ -69,7 +72,27 @@ def train(
         DeviceUnavailable: the configuration's device is not there.
         ArtifactError: `resume` is no checkpoint of this configuration.
     """
-    run = _Run(config, data_dir, resume, on_step, should_stop)
+    n_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(worthwhile_threads(config, n_threads))
+        return _train(_Run(config, data_dir, resume, on_step, should_stop), on_epoch, on_checkpoint, on_ending)
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+def worthwhile_threads(config: RunConfig, n_available: int) -> int:
+    """Threads that a step can use: one where it is so small that sharing it out would cost more than doing it."""
+    forward = sum(planned.flops for planned in config.plan)
+    return 1 if 3 * forward * config.batch_size < SMALL_STEP_FLOPS else n_available
+
+
+def _train(
+    run: _Run,
+    on_epoch: Callable[[EpochReport], None],
+    on_checkpoint: Callable[[Checkpoint], None],
+    on_ending: Callable[[Ending], None],
+) -> TrainingResult:
+    config = run.config
     try:
         while run.counters.epoch < config.epochs and not is_exhausted(run.counters.best, config.early_stopping):
             on_epoch(run.train_epoch())
