@@ -30,12 +30,10 @@ from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport,
 from mnist_dash.core.schedules import learning_rate
 from mnist_dash.core.seeds import stream_seed
 from mnist_dash.core.stopping import is_exhausted, judge
+from mnist_dash.core.threads import threads_for
 from mnist_dash.core.update import AutogradUpdate, Update
 
 __all__ = ["resolve_device", "resolve_precision", "train"]
-
-SMALL_STEP_FLOPS = 50_000_000
-"""Floating-point operations of a step, forward and backward, below which one thread is fastest (about half a millisecond's work)."""
 
 
 def train(
@@ -72,18 +70,8 @@ def train(
         DeviceUnavailable: the configuration's device is not there.
         ArtifactError: `resume` is no checkpoint of this configuration.
     """
-    n_threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(worthwhile_threads(config, n_threads))
+    with threads_for(config):
         return _train(_Run(config, data_dir, resume, on_step, should_stop), on_epoch, on_checkpoint, on_ending)
-    finally:
-        torch.set_num_threads(n_threads)
-
-
-def worthwhile_threads(config: RunConfig, n_available: int) -> int:
-    """Threads that a step can use: one where it is so small that sharing it out would cost more than doing it."""
-    forward = sum(planned.flops for planned in config.plan)
-    return 1 if 3 * forward * config.batch_size < SMALL_STEP_FLOPS else n_available
 
 
 def _train(

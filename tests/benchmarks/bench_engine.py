@@ -178,13 +178,12 @@ def _usual(contest: Contest, data_dir: Path) -> Timed:
 
 def _engine(contest: Contest, precision: str, data_dir: Path) -> tuple[str, Timed]:
     """Train with the engine; takes fractions, gives seconds an epoch."""
-    import torch
-
     from mnist_dash.core.inference import Interrupted
-    from mnist_dash.core.training import _Run, worthwhile_threads
+    from mnist_dash.core.threads import threads_for
+    from mnist_dash.core.training import _Run
 
     config = contest.config.model_copy(update={"precision": precision})
-    torch.set_num_threads(worthwhile_threads(config, torch.get_num_threads()))
+    threads_for(config).__enter__()
     n_left = [0]
 
     def should_stop() -> bool:
