@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
+from typing import Literal
 
 from mnist_dash.core.config import Device
 from mnist_dash.errors import DeviceUnavailable
+
+DeviceKind = Literal["cpu", "cuda"]
+"""What a worker computes on."""
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+"""The environment variable by which CUDA shows a process some of the GPUs."""
 
 
 @cache
@@ -23,6 +30,12 @@ def n_cuda_devices() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+def gpu_names() -> list[str]:
+    """Name the GPUs that this process may use as `VISIBLE_GPUS` does: by number or by UUID."""
+    shown = os.environ.get(VISIBLE_GPUS)
+    return [str(index) for index in range(n_cuda_devices())] if shown is None else shown.split(",")[: n_cuda_devices()]
 
 
 def check_device(device: Device, *, n_cuda: int | None = None) -> None:

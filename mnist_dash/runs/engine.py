@@ -14,9 +14,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
+from mnist_dash.core.devices import DeviceKind
+
 APPLICATION = "mnist-dash"
 APPLICATION_VERSION = "1"
-QUEUE = "runs"
+QUEUES: dict[DeviceKind, str] = {"cpu": "runs.cpu", "cuda": "runs.cuda"}
+"""One queue a kind of device; a worker takes from its own device's alone. `mnist_dash.runs.routing` chooses."""
 WORKFLOW = "execute_run"
 POLL_SECONDS = 0.1
 """How often an idle worker looks for work; the larger part of what passes between submitting and starting."""
@@ -52,13 +55,13 @@ class JobQueue:
         DBOS.migrate(url)
         self._client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION)
 
-    def add(self, connection: sa.Connection, job: Job) -> None:
-        """Add a job within the caller's transaction."""
+    def add(self, connection: sa.Connection, job: Job, device: DeviceKind) -> None:
+        """Add a job for workers of a kind of device, within the caller's transaction."""
         self._client.enqueue_in_transaction(
             connection,
             {
                 "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
+                "queue_name": QUEUES[device],
                 "workflow_id": job.name,
                 "app_version": APPLICATION_VERSION,
                 "application_name": APPLICATION,
@@ -73,17 +76,19 @@ class JobQueue:
 
     def taken(self) -> list[tuple[Job, str]]:
         """List the jobs that a worker has taken and not ended, each with that worker's id, whether or not it still lives."""
-        found = self._client.list_workflows(status="PENDING", queue_name=QUEUE, load_input=False, load_output=False)
+        found = self._client.list_workflows(status="PENDING", queue_name=list(QUEUES.values()), load_input=False, load_output=False)
         return [(Job.parse(status.workflow_id), status.executor_id or "") for status in found]
 
-    def waiting(self) -> list[Job]:
-        """List the jobs that no worker has taken yet."""
-        found = self._client.list_workflows(status="ENQUEUED", queue_name=QUEUE, load_input=False, load_output=False)
+    def waiting(self, device: DeviceKind | None = None) -> list[Job]:
+        """List the jobs that no worker has taken yet, of one kind of device or of all."""
+        queues = [QUEUES[device]] if device else list(QUEUES.values())
+        found = self._client.list_workflows(status="ENQUEUED", queue_name=queues, load_input=False, load_output=False)
         return [Job.parse(status.workflow_id) for status in found]
 
     def put_back(self, job: Job) -> None:
         """Offer a job that was taken and never begun to the workers again."""
-        self._client.resume_workflow(job.name, queue_name=QUEUE)
+        (status,) = self._client.list_workflows(workflow_ids=[job.name], load_input=False, load_output=False)
+        self._client.resume_workflow(job.name, queue_name=status.queue_name)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -91,9 +96,9 @@ class JobQueue:
 
 
 class JobConsumer:
-    """The queue from inside a worker process: one job at a time. DBOS allows one consumer in a process."""
+    """A device's queue from inside a worker process: one job at a time. DBOS allows one consumer in a process."""
 
-    def __init__(self, url: str, worker_id: str, execute: Callable[[Job], None]) -> None:
+    def __init__(self, url: str, worker_id: str, device: DeviceKind, execute: Callable[[Job], None]) -> None:
         config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": url,
@@ -103,7 +108,8 @@ class JobConsumer:
             "log_level": "WARNING",
         }
         DBOS(config=config)
-        DBOS.listen_queues([QUEUE])
+        self._queue = QUEUES[device]
+        DBOS.listen_queues([self._queue])
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
         def execute_run(run_id: str, attempt: int) -> None:
@@ -112,7 +118,7 @@ class JobConsumer:
     def start(self) -> None:
         """Begin to take jobs."""
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+        DBOS.register_queue(self._queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
 
     def stop(self) -> None:
         """Take no more jobs; a job in hand is left to its thread."""

@@ -14,6 +14,8 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
+from mnist_dash.core.config import parse_config
+from mnist_dash.core.devices import DeviceKind
 from mnist_dash.core.reports import EpochReport, StepReport
 from mnist_dash.errors import Fenced
 from mnist_dash.runs import artifacts, schema
@@ -37,7 +39,7 @@ class WorkerIdentity:
     machine: str
     """Names the space of process ids that `pid` belongs to."""
     pid: int
-    device: str
+    device: DeviceKind
     n_threads: int
 
 
@@ -141,10 +143,13 @@ class Ledger:
         """
         with self._store.writing() as connection:
             self._progress(connection, run, steps)
-            return bool(connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run.id)).scalar())
+            return _is_asked_to_stop(connection, run.id)
 
-    def record_epoch(self, run: Run, steps: Sequence[StepReport], epoch: EpochReport, checkpoint: StoredFile) -> None:
+    def record_epoch(self, run: Run, steps: Sequence[StepReport], epoch: EpochReport, checkpoint: StoredFile) -> bool:
         """Record a finished epoch and its checkpoint in one transaction, so that neither is ever there alone.
+
+        Returns:
+            Whether somebody asked to stop the run. Epochs may be shorter than the time between two renewals.
 
         Raises:
             Fenced: another attempt has the run.
@@ -171,7 +176,9 @@ class Ledger:
             )
             connection.execute(epochs.insert().values(run_id=run.id, **asdict(epoch)))
             former = artifacts.record(connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch)
+            asked = _is_asked_to_stop(connection, run.id)
         artifacts.discard(self._store.settings, former)
+        return asked
 
     def finish(self, run: Run, outcome: Outcome, *, steps: Sequence[StepReport] = (), files: dict[ArtifactKind, StoredFile]) -> None:
         """Record how a run ended, with all its files, in one transaction.
@@ -199,14 +206,14 @@ class Ledger:
         """
         limit = self._store.settings.max_attempts
         with self._store.writing() as connection:
-            asked = connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)).scalar()
-            if asked:
+            if _is_asked_to_stop(connection, run_id):
                 move(connection, run_id, RunState.STOPPED, held_by=attempt, reason="Stopped; its worker was gone, so it was not evaluated.")
             elif count and attempt >= limit:
                 text = f"A run is given up after {limit} attempts; the last one ended because {reason}. Look into it, then train it again."
                 move(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
             elif move(connection, run_id, RunState.QUEUED, held_by=attempt, worker=None, reason=f"Queued again because {reason}."):
-                self._store.queue_client.add(connection, Job(run_id, attempt + 1))
+                config = connection.execute(sa.select(schema.runs.c.config).where(schema.runs.c.id == run_id)).scalar_one()
+                self._store.add_job(connection, Job(run_id, attempt + 1), parse_config(config).device)
 
     def sweep(self) -> None:
         """Give the runs of dead workers back to the queue: those whose lease has run out, or whose process is gone from this machine."""
@@ -263,6 +270,10 @@ def process_lives(pid: int, started_at: float) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started_at + CLOCK_SLACK_SECONDS)
     except psutil.NoSuchProcess:
         return False
+
+
+def _is_asked_to_stop(connection: sa.Connection, run_id: str) -> bool:
+    return bool(connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)).scalar())
 
 
 def _by_epoch(steps: Sequence[StepReport]) -> list[tuple[StepReport, bytes]]:

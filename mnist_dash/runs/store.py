@@ -17,11 +17,13 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from mnist_dash.core.config import RunConfig, canonical_json, parse_config
+from mnist_dash.core.config import Device, RunConfig, canonical_json, parse_config
+from mnist_dash.core.devices import n_cuda_devices
 from mnist_dash.errors import IllegalTransition, StorageFull, StoreError, StoreLocked, UnknownRun
 from mnist_dash.runs import schema
 from mnist_dash.runs.engine import Job, JobQueue
 from mnist_dash.runs.records import History, Run, Worker
+from mnist_dash.runs.routing import route
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.states import RunState, sources
 from mnist_dash.settings import Settings
@@ -105,9 +107,16 @@ class Store:
                 if known is not None:
                     return str(known)
             connection.execute(schema.runs.insert().values(row))
-            self.queue_client.add(connection, Job(run_id, 1))
+            self.add_job(connection, Job(run_id, 1), config.device)
             touch(connection)
         return run_id
+
+    def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
+        """Add a job to the queue of the kind of device that it is for, within the caller's transaction."""
+        workers = schema.workers
+        lives = workers.c.ended_at.is_(None) & (workers.c.seen_at > now() - self.settings.lease_seconds)
+        alive = connection.execute(sa.select(workers.c.device).distinct().where(lives)).scalars().all()
+        self.queue_client.add(connection, job, route(device, alive, gpu_here=n_cuda_devices() > 0))
 
     def transition(self, run_id: str, target: RunState, *, reason: str = "") -> None:
         """Move a run to another state on a person's behalf.

@@ -15,11 +15,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import IO
 
 from filelock import FileLock, Timeout
 
-from mnist_dash.core.devices import n_cuda_devices
+from mnist_dash.core.devices import VISIBLE_GPUS, DeviceKind, gpu_names
 from mnist_dash.errors import MnistDashError
 from mnist_dash.settings import Settings
 
@@ -31,6 +33,16 @@ GRACE_SECONDS = 8.0
 log = logging.getLogger("mnist_dash.supervisor")
 _starting = threading.Lock()
 _started: dict[str, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What one worker has to itself."""
+
+    device: DeviceKind
+    n_threads: int
+    gpu: str | None = None
+    """The one that it may use, as `VISIBLE_GPUS` names it."""
 
 
 def ensure_workers(settings: Settings) -> None:
@@ -45,31 +57,39 @@ def ensure_workers(settings: Settings) -> None:
         )
 
 
-def start_worker(
-    settings: Settings, *, idle_exit_seconds: float | None = None, device: str | None = None, n_threads: int | None = None
-) -> subprocess.Popen[bytes]:
-    """Start one worker process of its own session, which outlives this process."""
+def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, slot: Slot | None = None) -> subprocess.Popen[bytes]:
+    """Start one worker process of its own session, which outlives this process; without a slot it looks for a device itself."""
     command = [sys.executable, "-m", "mnist_dash", "worker"]
-    for option, value in (("--exit-when-idle", idle_exit_seconds), ("--device", device), ("--threads", n_threads)):
-        command += [] if value is None else [option, str(value)]
+    if idle_exit_seconds is not None:
+        command += ["--exit-when-idle", str(idle_exit_seconds)]
+    environment = _environment(settings)
+    if slot is not None:
+        command += ["--device", slot.device, "--threads", str(slot.n_threads)]
+        environment |= {} if slot.gpu is None else {VISIBLE_GPUS: slot.gpu}
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with (logs / "workers.log").open("ab") as log_file:
         return subprocess.Popen(  # noqa: S603 - this interpreter, this package
-            command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=_environment(settings), start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=environment, start_new_session=True
         )
 
 
-def slots(settings: Settings) -> list[tuple[str, int]]:
-    """Say which workers this machine runs: a device and a number of CPU threads each.
+def slots(settings: Settings, gpus: Sequence[str]) -> list[Slot]:
+    """Say which workers this machine runs.
 
-    One worker a GPU; without one, a single worker on all threads, or as many as were asked for, never more threads than there are.
+    One worker a GPU; without one, a single worker on all threads, or as many as were asked for, never more threads than there are. More
+    workers than GPUs share them in turn.
+
+    Args:
+        settings: how many workers and threads were asked for.
+        gpus: names of the GPUs, as `VISIBLE_GPUS` has them.
     """
-    n_cuda = n_cuda_devices()
-    device = "cuda" if n_cuda else "cpu"
-    wanted = settings.n_workers if settings.n_workers >= 0 else max(1, n_cuda)
+    wanted = settings.n_workers if settings.n_workers >= 0 else max(1, len(gpus))
     n_workers = min(wanted, settings.n_threads)
-    return [(device, max(1, settings.n_threads // n_workers))] * n_workers if n_workers else []
+    n_threads = settings.n_threads // max(1, n_workers)
+    if gpus:
+        return [Slot("cuda", n_threads, gpus[index % len(gpus)]) for index in range(n_workers)]
+    return [Slot("cpu", n_threads)] * n_workers
 
 
 def supervise(settings: Settings, parent: IO[bytes]) -> None:
@@ -87,17 +107,17 @@ def supervise(settings: Settings, parent: IO[bytes]) -> None:
 
 
 def _keep(settings: Settings, parent: IO[bytes]) -> None:
-    wanted = slots(settings)
+    wanted = slots(settings, gpu_names())
     workers: list[subprocess.Popen[bytes] | None] = [None] * len(wanted)
     due = [0.0] * len(wanted)
     while not _ended(parent):
-        for index, (device, n_threads) in enumerate(wanted):
+        for index, slot in enumerate(wanted):
             worker = workers[index]
             if worker is not None and worker.poll() is not None:
                 log.warning("Worker %d ended with code %s and is started again.", worker.pid, worker.returncode)
                 workers[index], due[index] = None, time.monotonic() + RESTART_SECONDS
             elif worker is None and time.monotonic() >= due[index]:
-                workers[index] = start_worker(settings, device=device, n_threads=n_threads)
+                workers[index] = start_worker(settings, slot=slot)
     _end([worker for worker in workers if worker is not None])
 
 

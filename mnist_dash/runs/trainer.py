@@ -23,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from mnist_dash.core.config import parse_config
-from mnist_dash.core.reports import Checkpoint, EpochReport, StepReport, TrainingResult
+from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import MnistDashError
 
 OBEDIENCE_SECONDS = 2.0
 """How long a trainer may take to obey a stop before it is killed."""
+FINAL_SECONDS = 60.0
+"""How long a trainer that has obeyed may take to compute the final figures; the largest networks need some seconds."""
 WARM_MODULE = "mnist_dash.runs.warm"
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait in a barrier sleep, so that a busy page server beside them costs little
@@ -57,7 +59,7 @@ class Broken:
     reason: str
 
 
-Message = StepReport | EpochReport | Checkpoint | TrainingResult | Broken
+Message = StepReport | EpochReport | Checkpoint | Ending | TrainingResult | Broken
 Training = Callable[[Task, Callable[[Message], None], Callable[[], bool]], TrainingResult]
 """What a trainer executes: the task, a function that takes reports, a function that says whether to stop."""
 
@@ -77,6 +79,7 @@ def train_task(task: Task, send: Callable[[Message], None], should_stop: Callabl
         on_epoch=send,
         on_checkpoint=send,
         should_stop=should_stop,
+        on_ending=send,
     )
 
 
@@ -199,7 +202,6 @@ def _serve(pipe: Connection, training: Training) -> None:
     threading.Thread(target=_speak, args=(pipe, outbox), daemon=True).start()
     while True:
         task = tasks.get()
-        stop.clear()
         try:
             outbox.put(training(task, outbox.put, stop.is_set))
         except MnistDashError as error:
@@ -218,6 +220,7 @@ def _listen(pipe: Connection, tasks: queue.SimpleQueue[Task], stop: threading.Ev
         except (EOFError, OSError):
             os._exit(1)
         if isinstance(message, Task):
+            stop.clear()  # here, so that a stop that follows at once is not lost
             tasks.put(message)
         else:
             stop.set()
@@ -233,7 +236,7 @@ def _speak(pipe: Connection, outbox: queue.SimpleQueue[Message]) -> None:
 
 
 def wait_or_kill(trainer: Trainer, take: Callable[[Message], None]) -> TrainingResult | Broken | None:
-    """Pass on what a stopped trainer still says until its result comes; kill it when it takes too long.
+    """Pass on what a stopped trainer still says until its result comes; kill it when it takes too long to end its loop.
 
     Returns:
         The result, or None where the trainer had to be killed.
@@ -246,7 +249,9 @@ def wait_or_kill(trainer: Trainer, take: Callable[[Message], None]) -> TrainingR
         message = trainer.receive(0.05)
         if isinstance(message, TrainingResult | Broken):
             return message
-        if message is not None:
+        if isinstance(message, Ending):
+            deadline = time.monotonic() + FINAL_SECONDS
+        elif message is not None:
             take(message)
     trainer.kill()
     return None

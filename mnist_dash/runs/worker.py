@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mnist_dash.core.config import canonical_json
-from mnist_dash.core.devices import n_cuda_devices
+from mnist_dash.core.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StoreLocked
 from mnist_dash.runs import artifacts
@@ -52,7 +52,7 @@ def machine_id() -> str:
 class Worker:
     """One device slot at work; `run` returns when the worker was asked to end."""
 
-    def __init__(self, settings: Settings, *, device: str, n_threads: int, training: Training = train_task) -> None:
+    def __init__(self, settings: Settings, *, device: DeviceKind, n_threads: int, training: Training = train_task) -> None:
         host = socket.gethostname()
         identity = WorkerIdentity(
             id=f"{host}-{os.getpid()}-{secrets.token_hex(3)}",
@@ -80,7 +80,7 @@ class Worker:
             self._ledger.record_calibration(self._trainer.calibrate(self._identity.device, self._identity.n_threads))
         self._ledger.sign_on()
         self._idle_since = time.monotonic()  # warming up and calibrating was no idling
-        consumer = JobConsumer(self._settings.database_url, self._identity.id, self._execute)
+        consumer = JobConsumer(self._settings.database_url, self._identity.id, self._identity.device, self._execute)
         consumer.start()
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
         while not self._ending.wait(BEAT_SECONDS):
@@ -95,7 +95,7 @@ class Worker:
 
     def _nothing_waits(self) -> bool:
         with contextlib.suppress(StoreLocked), translated(self._settings.database_url):
-            return not self._store.queue_client.waiting()
+            return not self._store.queue_client.waiting(self._identity.device)
         return False
 
     def _beat(self) -> None:
@@ -149,7 +149,7 @@ class _Execution:
         self._steps: list[StepReport] = []
         self._epoch: EpochReport | None = None
         self._flushed_at = time.monotonic()
-        self._stopping = False
+        self._stop_asked = False
 
     def go(self, is_ending: Callable[[], bool]) -> None:
         """Train to the end, or to where it has to be given back.
@@ -169,7 +169,7 @@ class _Execution:
             self._trainer.kill()
             self._ledger.finish(self._run, Outcome(RunState.FAILED, reason=str(error)), files={})
             return
-        if result is None and not self._stopping:
+        if result is None and not self._stop_asked:
             self._ledger.release(self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
         else:
             self._finish(result)
@@ -192,13 +192,14 @@ class _Execution:
                 return message
             if message is not None:
                 self._take(message)
+            if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
+                self._flush()
+            if self._stop_asked:
+                self._trainer.ask_to_stop()
+                return wait_or_kill(self._trainer, self._take)
             if is_ending():
                 self._trainer.kill()
                 return None
-            if time.monotonic() - self._flushed_at > FLUSH_SECONDS and self._flush():
-                self._stopping = True
-                self._trainer.ask_to_stop()
-                return wait_or_kill(self._trainer, self._take)
 
     def _take(self, message: Message) -> None:
         match message:
@@ -208,6 +209,8 @@ class _Execution:
                 self._epoch = message
             case Checkpoint():
                 self._record_epoch(message)
+            case Ending():
+                pass  # the final figures follow
             case _:
                 raise TypeError(f"A trainer sends reports; got {type(message).__name__}.")
 
@@ -216,17 +219,16 @@ class _Execution:
         assert self._epoch.epoch == checkpoint.epoch
         file = artifacts.write(self._settings, self._run.id, ArtifactKind.CHECKPOINT, checkpoint.payload)
         try:
-            self._ledger.record_epoch(self._run, self._steps, self._epoch, file)
+            self._stop_asked = self._ledger.record_epoch(self._run, self._steps, self._epoch, file)
         except MnistDashError:
             artifacts.discard(self._settings, file.path)
             raise
         self._steps, self._epoch, self._flushed_at = [], None, time.monotonic()
 
-    def _flush(self) -> bool:
-        """Record what has come in and renew the lease; return whether somebody asked to stop."""
-        asked = self._ledger.renew(self._run, self._steps)
+    def _flush(self) -> None:
+        """Record what has come in and renew the lease."""
+        self._stop_asked = self._ledger.renew(self._run, self._steps)
         self._steps, self._flushed_at = [], time.monotonic()
-        return asked
 
     def _finish(self, result: TrainingResult | Broken | None) -> None:
         if result is None:
@@ -261,9 +263,11 @@ class _Execution:
 
 
 def main(
-    settings: Settings, *, exit_when_idle_seconds: float | None = None, device: str | None = None, n_threads: int | None = None
+    settings: Settings, *, exit_when_idle_seconds: float | None = None, device: DeviceKind | None = None, n_threads: int | None = None
 ) -> None:
     """Run a worker in this process until it is asked to end."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    where = device or ("cuda" if n_cuda_devices() else "cpu")
+    where: DeviceKind = device or ("cuda" if n_cuda_devices() else "cpu")
+    if where == "cpu":
+        os.environ[VISIBLE_GPUS] = ""  # its trainers use none, whatever a configuration leaves open
     Worker(settings, device=where, n_threads=n_threads or settings.n_threads).run(exit_when_idle_seconds=exit_when_idle_seconds)

@@ -9,12 +9,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -27,8 +24,9 @@ from mnist_dash.runs import actions
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 from mnist_dash.settings import Settings
+from tests.source_tree import ROOT
+from tests.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -50,14 +48,6 @@ class Dashboard:
 
     url: str
     store: Store
-
-
-def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
-    """Wait for a condition, or fail with what was waited for."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        pause.wait(0.05)
 
 
 @pytest.fixture(scope="package")

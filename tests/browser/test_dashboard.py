@@ -13,8 +13,9 @@ from playwright.sync_api import Page, expect
 from mnist_dash.core.config import RunConfig
 from mnist_dash.runs import actions
 from mnist_dash.runs.states import RunState
+from tests.waiting import wait_until
 
-from .conftest import READY, Dashboard, wait_until
+from .conftest import READY, Dashboard
 
 FIRST_POINT_SECONDS = 3.0
 SHORT, LONG = "/?preset=mlp_quick&set=epochs%3D1", "/?preset=mlp_quick&set=epochs%3D500"

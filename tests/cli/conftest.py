@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +14,7 @@ import pytest
 from mnist_dash.runs.store import Store
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
-
-DEADLINE_SECONDS = 90.0
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -35,21 +33,13 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     process = subprocess.Popen([sys.executable, "-m", "mnist_dash", "worker"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     opened = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
     try:
-        wait_for(lambda: any(worker.state == "idle" for worker in opened.workers()))
+        wait_until(lambda: any(worker.state == "idle" for worker in opened.workers()))
         yield opened
     finally:
         process.terminate()
         _, said = process.communicate(timeout=30)
         opened.close()
     assert "Traceback" not in said
-
-
-def wait_for(holds: Callable[[], bool], *, seconds: float = DEADLINE_SECONDS) -> None:
-    """Wait until a condition holds; fail after a deadline."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"nothing after {seconds} s"
-        time.sleep(0.05)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from mnist_dash.core.devices import n_cuda_devices
 from mnist_dash.runs import actions
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
-from tests.cli.conftest import command, wait_for
+from tests.cli.conftest import command
+from tests.waiting import wait_until
 
 
 def test_queued_run_is_stopped_at_once(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,7 +31,7 @@ def test_worker_takes_a_run_and_ends_when_idle(store: Store) -> None:
     """A worker trains what is queued and ends by itself when asked to."""
     run_id = actions.submit(store, RunConfig(epochs=1, batch_size=5000))
     with command("worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1", home=store.settings.home) as process:
-        wait_for(lambda: store.run(run_id).state.is_terminal)
+        wait_until(lambda: store.run(run_id).state.is_terminal)
         _, said = process.communicate(timeout=90)
     assert process.returncode == 0, said
     assert store.run(run_id).state is RunState.FINISHED, store.run(run_id).reason
@@ -41,7 +42,7 @@ def test_terminated_worker_gives_its_run_back(store: Store) -> None:
     """SIGTERM ends a worker in mid-epoch; its run is queued again for the next attempt."""
     run_id = actions.submit(store, RunConfig(epochs=5000))
     with command("worker", "--device", "cpu", "--threads", "1", home=store.settings.home) as process:
-        wait_for(lambda: store.run(run_id).step > 0)
+        wait_until(lambda: store.run(run_id).step > 0)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=90)
     run = store.run(run_id)

@@ -17,7 +17,8 @@ from mnist_dash.runs import actions
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 from mnist_dash.settings import Settings
-from tests.cli.conftest import command, wait_for
+from tests.cli.conftest import command
+from tests.waiting import wait_until
 
 QUICK = ("train", "--preset", "linear_10_10", "--set", "epochs=2", "--set", "optimizer.learning_rate=0.1", "--set", "batch_size=500")
 LONG = ("train", "--preset", "mlp_1500x3", "--json")
@@ -80,7 +81,7 @@ def test_living_worker_is_used(staffed_home: Store, capfd: pytest.CaptureFixture
 def test_ctrl_c_stops_the_run_and_keeps_it(staffed_home: Store) -> None:
     """The first Ctrl+C stops the run, says so, and prints what it reached; exit code 0."""
     with command(*LONG, home=staffed_home.settings.home) as process:
-        wait_for(lambda: any(run.step > 0 for run in staffed_home.runs(states=[RunState.RUNNING])))
+        wait_until(lambda: any(run.step > 0 for run in staffed_home.runs(states=[RunState.RUNNING])))
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
@@ -94,15 +95,15 @@ def test_worker_of_its_own_is_replaced_when_killed(tmp_path: Path) -> None:
     home = tmp_path / "alone"
     store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home), "MNIST_DASH_LEASE_SECONDS": "1"}))
     with command(*QUICK, "--set", "epochs=400", "--json", home=home, MNIST_DASH_LEASE_SECONDS="1") as process:
-        wait_for(lambda: any(run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
+        wait_until(lambda: any(run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
         (first,) = store.workers()
         os.kill(first.pid, signal.SIGKILL)
-        wait_for(lambda: any(run.attempt == 2 and run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
+        wait_until(lambda: any(run.attempt == 2 and run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=60)
     assert json.loads(out)["state"] == "stopped", said
     second = next(worker for worker in store.workers() if worker.id != first.id)
-    wait_for(lambda: not psutil.pid_exists(second.pid))
+    wait_until(lambda: not psutil.pid_exists(second.pid))
     assert next(worker for worker in store.workers() if worker.id == second.id).state == "gone"
     store.close()
 

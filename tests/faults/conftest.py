@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +14,7 @@ import pytest
 
 from mnist_dash.runs.store import Store
 from mnist_dash.settings import Settings
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.source_tree import ROOT
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MNIST_DASH_LEASE_SECONDS": str(settings.lease_seconds),
         "MNIST_DASH_THREADS": "1",
         "MNIST_DASH_MAX_ATTEMPTS": str(settings.max_attempts),
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": str(ROOT),
     }
 
 
@@ -53,7 +51,7 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Pope
     started: list[subprocess.Popen[bytes]] = []
 
     def start_module(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, cwd=REPOSITORY, **options)  # type: ignore[call-overload]
+        process: subprocess.Popen[bytes] = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, cwd=ROOT, **options)  # type: ignore[call-overload]
         started.append(process)
         return process
 
@@ -74,13 +72,3 @@ def kill_tree(pid: int) -> None:
             process.send_signal(signal.SIGKILL)
         except psutil.NoSuchProcess:
             continue
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> float:
-    """Wait for something to be so and return the seconds that it took; fail with `what` when it takes too long."""
-    start = time.monotonic()
-    while not condition():
-        if time.monotonic() - start > seconds:
-            pytest.fail(f"waited {seconds} s in vain: {what}")
-        time.sleep(0.02)  # between two looks, with a deadline
-    return time.monotonic() - start

@@ -1,11 +1,12 @@
-"""A training that computes nothing: for tests of the queue alone."""
+"""Trainings that compute nothing: for tests of the queue and of the trainer alone."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from mnist_dash.core.reports import Ending, TrainingResult
-from mnist_dash.runs.trainer import Message, Task
+from mnist_dash.runs.trainer import OBEDIENCE_SECONDS, Message, Task
 
 
 def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:
@@ -27,3 +28,21 @@ def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: 
         validation_probabilities=None,
         seconds_per_image_test=None,
     )
+
+
+SLOW_SECONDS = OBEDIENCE_SECONDS + 1
+
+
+def evaluate_slowly(task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> TrainingResult:
+    """Obey a stop at once, and take longer over the final figures than obeying may take."""
+    while not should_stop():
+        time.sleep(0.01)  # an endless training
+    send(Ending.STOPPED)
+    time.sleep(SLOW_SECONDS)  # a large network's evaluation
+    return finish_at_once(task, send, should_stop)
+
+
+def ignore_stops(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:
+    """Hang."""
+    while True:
+        time.sleep(1)

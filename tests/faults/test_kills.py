@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -18,7 +19,10 @@ from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.records import Run, Worker
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
-from tests.faults.conftest import wait_until
+from mnist_dash.runs.trainer import Task, Trainer, Training, wait_or_kill
+from tests.faults.noop import evaluate_slowly, ignore_stops
+from tests.runs.conftest import new_ledger
+from tests.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
 CONFIG = RunConfig(
@@ -147,3 +151,39 @@ def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
     assert run.test_accuracy is not None
     assert run.test_accuracy > 0.9
     assert len(artifacts.read(store, run_id, ArtifactKind.WEIGHTS)) > 0
+
+
+def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
+    """A run whose epochs are shorter than the pause between two looks at its row obeys a stop all the same."""
+    start_worker(start)
+    config = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), batch_size=4096, epochs=10_000)
+    run_id = actions.submit(store, config)
+    wait_until(lambda: store.run(run_id).epoch > 2, what="some epochs")
+    actions.stop(store, run_id)
+    wait_until(lambda: store.run(run_id).state.is_terminal, seconds=6, what="the run is stopped")
+    assert store.run(run_id).test_accuracy is not None
+
+
+@pytest.mark.parametrize(("training", "is_kept"), [(evaluate_slowly, True), (ignore_stops, False)])
+def test_stopped_trainer_may_finish_its_figures(training: Training, *, is_kept: bool) -> None:
+    """A trainer that ends its loop in time may compute the final figures; one that does not obey is killed."""
+    trainer = Trainer(training)
+    trainer.warm_up()
+    trainer.start(Task("", Path(), 1, None))
+    trainer.ask_to_stop()
+    try:
+        assert (wait_or_kill(trainer, lambda _: None) is not None) is is_kept
+        assert (trainer.pid is not None) is is_kept
+    finally:
+        trainer.kill()
+
+
+def test_cpu_worker_leaves_cuda_runs(store: Store, start: Start) -> None:
+    """A run that was accepted for a GPU waits for a worker that has one, and the runs behind it do not wait with it."""
+    elsewhere = new_ledger(store, "elsewhere", pid=os.getpid(), device="cuda", machine="another")
+    start_worker(start)
+    wait_until(lambda: len(store.workers()) == 2, what="a worker")
+    elsewhere.seen()
+    gpu_run = actions.submit(store, CONFIG.model_copy(update={"device": "cuda"}))
+    wait_for_end(store, actions.submit(store, CONFIG.model_copy(update={"device": "cpu", "epochs": 1})))
+    assert store.run(gpu_run).state is RunState.QUEUED

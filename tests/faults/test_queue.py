@@ -8,7 +8,7 @@ from collections.abc import Callable
 from mnist_dash.core.config import RunConfig
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
-from tests.faults.conftest import wait_until
+from tests.waiting import wait_until
 
 N_RUNS = 500
 N_WORKERS = 8

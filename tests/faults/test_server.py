@@ -15,8 +15,8 @@ from mnist_dash.runs import actions
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 from tests.browser.conftest import READY, browser  # noqa: F401 - a fixture
-from tests.faults.conftest import wait_until
 from tests.faults.test_kills import CONFIG, assert_whole, wait_for_end, wait_for_mid_epoch
+from tests.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mnist_dash.core.devices import DeviceKind
 from mnist_dash.runs.ledger import Ledger, WorkerIdentity
 from mnist_dash.runs.store import Store
 from mnist_dash.runs.worker import machine_id
@@ -27,9 +28,9 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.close()
 
 
-def new_ledger(store: Store, name: str, *, pid: int) -> Ledger:
+def new_ledger(store: Store, name: str, *, pid: int, device: DeviceKind = "cpu", machine: str | None = None) -> Ledger:
     """Sign a worker on that claims by hand instead of taking jobs."""
-    identity = WorkerIdentity(id=name, host="here", machine=machine_id(), pid=pid, device="cpu", n_threads=1)
+    identity = WorkerIdentity(id=name, host="here", machine=machine or machine_id(), pid=pid, device=device, n_threads=1)
     ledger = Ledger(store, identity)
     ledger.sign_on()
     return ledger

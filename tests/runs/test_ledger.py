@@ -173,7 +173,7 @@ def test_taken_job_of_dead_worker_is_offered_again(store: Store, ledger: Ledger)
     assert store.queue_client.taken() == []
     with store.reading() as connection:
         status = connection.exec_driver_sql("SELECT status, queue_name FROM workflow_status").one()
-    assert tuple(status) == ("ENQUEUED", "runs")
+    assert tuple(status) == ("ENQUEUED", "runs.cpu")
 
 
 def test_worker_is_listed_with_what_it_does(store: Store, ledger: Ledger) -> None:
