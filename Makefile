@@ -42,6 +42,7 @@ faults: $(VENV)/test.stamp
 
 benchmark: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.benchmarks.bench_engine $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.bench_limits
 	@$(BIN)/python -m tests.benchmarks.bench_queue
 
 format: $(VENV)/test.stamp
