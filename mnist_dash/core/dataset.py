@@ -7,12 +7,11 @@ scales batch by batch.
 from __future__ import annotations
 
 import functools
-import gzip
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +19,10 @@ from torch import Tensor
 
 from mnist_dash.core.archives import MNIST_ARCHIVES, ensure_mnist, mnist_folder
 from mnist_dash.core.config import DATASET_SIZES, DatasetName, RunConfig, Scaling
+from mnist_dash.core.idx import CONTENTS, PARTS, find_idx, read_folder
 from mnist_dash.errors import DataError
 
 N_PIXELS = 28 * 28
-_IDX_TYPES: dict[int, np.dtype[Any]] = {8: np.dtype(np.uint8), 12: np.dtype(">i4")}
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def ensure_dataset(name: DatasetName, data_dir: Path) -> None:
         ensure_mnist(data_dir)
     elif (data_dir / name).is_dir():
         for archive in MNIST_ARCHIVES:
-            _idx_path(data_dir / name, archive.name)
+            find_idx(data_dir / name, archive.name)
     else:
         _download(name, data_dir)
 
@@ -100,10 +99,8 @@ def load_raw(name: DatasetName, data_dir: Path) -> RawData:
     ensure_dataset(name, data_dir)
     folder = mnist_folder(data_dir) if name == "mnist" else data_dir / name
     if folder.is_dir():
-        arrays = [_read_idx(_idx_path(folder, archive.name)) for archive in MNIST_ARCHIVES]
-        if name == "emnist_digits":
-            arrays[0], arrays[2] = arrays[0].transpose(0, 2, 1), arrays[2].transpose(0, 2, 1)  # the NIST files hold columns first
-        parts = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+        files = itertools.product(PARTS, CONTENTS)
+        parts = [torch.from_numpy(np.ascontiguousarray(read_folder(folder, name, part, content))) for part, content in files]
     else:
         parts = _downloaded(name, data_dir)
     data = RawData(parts[0], parts[1].long(), parts[2], parts[3].long())
@@ -187,26 +184,6 @@ def _stratified(labels: np.ndarray, n_validation: int, seed: int) -> np.ndarray:
     wanted[np.argsort(wanted - shares, kind="stable")[: n_validation - wanted.sum()]] += 1
     drawn = [rng.permutation(np.flatnonzero(labels == digit))[: wanted[digit]] for digit in range(len(counts))]
     return np.sort(np.concatenate(drawn))
-
-
-def _idx_path(folder: Path, name: str) -> Path:
-    for candidate in (folder / name, folder / f"{name}.gz"):
-        if candidate.is_file():
-            return candidate
-    raise DataError(f"A folder of IDX files holds {name} or {name}.gz; got neither in {folder}. Put the file there, or remove the folder.")
-
-
-def _read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file (LeCun's format: two zeros, type, rank, sizes, values); labels of several columns keep the first."""
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        dtype, rank = _IDX_TYPES[data[2]], data[3]
-        shape = np.frombuffer(data, np.dtype(">i4"), rank, 4)
-        values = np.frombuffer(data, dtype, offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, KeyError, ValueError, IndexError) as error:
-        raise DataError(f"{path} is a whole IDX file; got one that cannot be read ({error}). Replace it by the original.") from error
-    array: np.ndarray = values[:, 0].astype(np.int64) if rank == 2 else values.copy()
-    return array
 
 
 def _check_sizes(name: DatasetName, data: RawData, folder: Path) -> None:

@@ -33,7 +33,7 @@ FINAL_SECONDS = 60.0
 WARM_MODULE = "mnist_dash.runs.warm"
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait in a barrier sleep, so that a busy page server beside them costs little
-    "GOMP_SPINCOUNT": "5000",  # they spin for a tenth of a millisecond before, from one operation of a step to the next
+    "GOMP_SPINCOUNT": "5000",  # they spin for a moment before, which carries them from one operation of a step to the next
     "MALLOC_MMAP_THRESHOLD_": "33554432",  # tensors come from the heap again and again instead of from fresh, zeroed pages
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
     "MALLOC_TOP_PAD_": "67108864",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from mnist_dash.core.idx import CLASS_NAMES, read_test_labels
+from mnist_dash.core.idx import CLASS_NAMES, read_labels
 from mnist_dash.core.layers import format_shape
 from mnist_dash.core.script import training_script
 from mnist_dash.errors import ArtifactError, DataError
@@ -117,7 +117,7 @@ def _evaluate(_database_url: str, run_id: str, revision: int, dataset: str) -> T
     from mnist_dash.core.evaluation import classification_report, confusion_matrix, wilson_interval  # scikit-learn takes half a second
 
     probabilities = artifacts.read_probabilities(store(), run_id, ArtifactKind.TEST_PROBABILITIES)
-    labels = read_test_labels(dataset, store().settings.data_dir)
+    labels = read_labels(dataset, "test", store().settings.data_dir)
     confusion = confusion_matrix(labels, probabilities)
     n_right = int(confusion.trace())
     return TestResult(

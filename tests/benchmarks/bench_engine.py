@@ -25,6 +25,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mnist_dash.core.archives import ensure_mnist
 from mnist_dash.core.config import RunConfig
 from tests.benchmarks.networks import CONTESTS, Contest
 
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [contest for contest in CONTESTS if not options.networks or contest.name in options.networks]
     with tempfile.TemporaryDirectory() as folder:
         data_dir = options.data_dir or Path(folder)
+        ensure_mnist(data_dir)  # its archives come with the package
         if options.accuracy:
             rows = [compare_accuracy(contest, data_dir=data_dir, n_epochs=options.epochs, n_seeds=options.seeds) for contest in chosen]
             sys.stdout.write(json.dumps(rows) + "\n" if options.json else "")
@@ -152,9 +154,6 @@ def _usual(contest: Contest, data_dir: Path) -> Timed:
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
-    from mnist_dash.core.archives import ensure_mnist
-
-    ensure_mnist(data_dir)  # its archives come with the package
     torch.manual_seed(0)
     data = datasets.MNIST(data_dir, train=True, download=True, transform=transforms.ToTensor())
     loader = DataLoader(data, batch_size=contest.config.batch_size, shuffle=True)

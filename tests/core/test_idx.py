@@ -12,7 +12,7 @@ import torchvision.datasets
 
 from mnist_dash.core.archives import ensure_mnist
 from mnist_dash.core.config import DATASET_SIZES
-from mnist_dash.core.idx import CLASS_NAMES, parse_idx, read_test_labels
+from mnist_dash.core.idx import CLASS_NAMES, parse_idx, read_images, read_labels
 from mnist_dash.errors import DataError
 
 
@@ -20,7 +20,9 @@ def test_reads_the_labels_that_torchvision_reads(tmp_path: Path) -> None:
     """The packaged test labels, in the archive's order."""
     ensure_mnist(tmp_path)
     expected = torchvision.datasets.MNIST(tmp_path, train=False).targets.numpy()
-    assert np.array_equal(read_test_labels("mnist", tmp_path), expected)
+    images = torchvision.datasets.MNIST(tmp_path, train=True).data.numpy()
+    assert np.array_equal(read_images("mnist", "train", tmp_path), images)
+    assert np.array_equal(read_labels("mnist", "test", tmp_path), expected)
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -30,7 +32,7 @@ def test_reads_a_folder_of_idx_files(tmp_path: Path, pack: type) -> None:
     folder.mkdir()
     name = "t10k-labels-idx1-ubyte" + (".gz" if pack is gzip.compress else "")
     (folder / name).write_bytes(pack(struct.pack(">HBBI", 0, 8, 1, 3) + bytes([3, 1, 4])))
-    assert read_test_labels("kmnist", tmp_path).tolist() == [3, 1, 4]
+    assert read_labels("kmnist", "test", tmp_path).tolist() == [3, 1, 4]
 
 
 def test_takes_the_first_column_of_qmnist(tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_takes_the_first_column_of_qmnist(tmp_path: Path) -> None:
     path.parent.mkdir(parents=True)
     values = np.array([[7, 0, 1], [2, 5, 6]], dtype=">i4")
     path.write_bytes(struct.pack(">HBBII", 0, 12, 2, 2, 3) + values.tobytes())
-    assert read_test_labels("qmnist", tmp_path).tolist() == [7, 2]
+    assert read_labels("qmnist", "test", tmp_path).tolist() == [7, 2]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_damaged_files_are_a_sentence(content: bytes) -> None:
 def test_missing_labels_are_a_sentence(tmp_path: Path) -> None:
     """The folder that was looked into is named."""
     with pytest.raises(DataError, match="fashion_mnist"):
-        read_test_labels("fashion_mnist", tmp_path)
+        read_labels("fashion_mnist", "test", tmp_path)
 
 
 def test_every_data_set_has_ten_class_names() -> None:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig
-from mnist_dash.core.idx import read_test_labels
+from mnist_dash.core.idx import read_labels
 from mnist_dash.core.reports import EpochReport, StepReport
 from mnist_dash.runs import actions, artifacts
 from mnist_dash.runs.artifacts import ArtifactKind
@@ -98,7 +98,7 @@ def _finish(store: Store, ledger: Ledger, run: Run, state: RunState, reason: str
     if state is not RunState.FINISHED:
         ledger.finish(run, Outcome(state, reason), files={})
         return
-    labels = read_test_labels("mnist", store.settings.data_dir)
+    labels = read_labels("mnist", "test", store.settings.data_dir)
     guesses = np.where(np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels)  # two in a hundred are wrong
     content = artifacts.pack_probabilities(np.eye(10, dtype=np.float32)[guesses])
     files = {
