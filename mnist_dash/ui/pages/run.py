@@ -1,15 +1,26 @@
 """Run: one run, live while it trains and with its results when it has ended."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from mnist_dash.core.presets import PRESETS
 from mnist_dash.errors import UnknownRun
+from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
-from mnist_dash.ui import words
+from mnist_dash.ui import run_embedding, run_errors, run_layers, words
 from mnist_dash.ui.navigation import RUNS, TRAIN
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.run_live import live_section
 from mnist_dash.ui.run_results import outcome, results
+
+VIEWS: dict[str, Callable[[Run], None]] = {
+    "summary": results,
+    "errors": run_errors.draw,
+    "layers": run_layers.draw,
+    "embedding": run_embedding.draw,
+}
+"""What can be seen of a run that has ended."""
 
 
 def no_run(sentence: str) -> None:
@@ -38,7 +49,15 @@ def show_run(run_id: str) -> None:
             outcome(run)
     live_section(run)
     if run.state.is_terminal:
-        results(run)
+        show_view(run)
+
+
+def show_view(run: Run) -> None:
+    """Draw the view that was chosen; the address keeps it."""
+    chosen = st.segmented_control(
+        "View", VIEWS, default="summary", required=True, key="view", bind="query-params", label_visibility="collapsed"
+    )
+    VIEWS[chosen](run)
 
 
 wanted = st.query_params.get("run")
