@@ -84,8 +84,18 @@ async function draw(Plotly, node, source, theme) {
   node.dataset.draws = Number(node.dataset.draws ?? 0) + 1
 }
 
+// Plotly keeps its listeners through react, so one is enough; it asks for the latest way back to the server.
+function listen(node, state) {
+  if (state.listens) return
+  state.listens = true
+  node.on("plotly_click", event => {
+    const picked = event.points.find(point => point.customdata !== undefined && point.customdata !== null)
+    if (picked) state.report?.("clicked", picked.customdata)
+  })
+}
+
 function start(node) {
-  const state = { drawn: "", turn: Promise.resolve(), observer: null }
+  const state = { drawn: "", turn: Promise.resolve(), observer: null, report: null, listens: false }
   state.observer = new ResizeObserver(() => {
     if (node.data && node.offsetWidth) window.Plotly.Plots.resize(node)
   })
@@ -95,7 +105,7 @@ function start(node) {
 }
 
 export default function (component) {
-  const { data, parentElement } = component
+  const { data, parentElement, setTriggerValue } = component
   const node = parentElement.querySelector(".live-plot")
   const state = instances.get(node) ?? start(node)
   if (!data.figure) {
@@ -104,6 +114,8 @@ export default function (component) {
   }
   node.style.height = `${data.height}px`
   node.setAttribute("aria-label", data.alt)
+  node.classList.toggle("clickable", Boolean(data.clickable))
+  state.report = data.clickable ? setTriggerValue : null
   const theme = readTheme(parentElement)
   const wanted = data.figure + JSON.stringify(theme)
   if (wanted !== state.drawn) {
@@ -111,6 +123,7 @@ export default function (component) {
     state.turn = state.turn
       .then(() => loadPlotly(data.plotly_url))
       .then(Plotly => (state.drawn === wanted ? draw(Plotly, node, data.figure, theme) : undefined))
+      .then(() => (node.data ? listen(node, state) : undefined))
       .catch(error => {
         node.textContent = `${error.message}. Reload the page to try again.`
       })

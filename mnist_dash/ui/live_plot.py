@@ -19,13 +19,13 @@ _ASSETS = "mnist_dash.plotly"
 _LIVE_PLOT = st.components.v2.component(
     "mnist_dash_live_plot",
     html="<div class='live-plot' role='figure'></div>\n<!-- drawn by Plotly -->",
-    css=".live-plot { width: 100%;\n min-width: 0; }",
+    css=".live-plot { width: 100%;\n min-width: 0; }\n.live-plot.clickable .draglayer .drag { cursor: pointer; }",
     js=(Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
 
 
-def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320) -> None:
+def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clickable: bool = False) -> object | None:
     """Draw a figure in place; the same key is the same chart.
 
     Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` the
@@ -37,13 +37,26 @@ def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320) -> Non
         key: names the chart on its page.
         alt: what the chart shows, for those who cannot see it.
         height: in pixels.
+        clickable: whether clicks on points that have ``customdata`` are reported.
+
+    Returns:
+        The ``customdata`` of the point, bar or cell that was clicked, in the one rerun that the click causes; else None.
     """
-    _LIVE_PLOT(key=key, data={"figure": figure_json, "alt": alt, "height": height, "plotly_url": _plotly_url()}, height="content")
+    data = {"figure": figure_json, "alt": alt, "height": height, "clickable": clickable, "plotly_url": _plotly_url()}
+    if not clickable:
+        _LIVE_PLOT(key=key, data=data, height="content")
+        return None
+    clicked: object | None = _LIVE_PLOT(key=key, data=data, height="content", on_clicked_change=_ignore).clicked
+    return clicked
 
 
 def preload_plotly() -> None:
     """Fetch Plotly's script before the first chart needs it; draws nothing."""
     _LIVE_PLOT(key="preload_plotly", data={"figure": None, "plotly_url": _plotly_url()})
+
+
+def _ignore() -> None:
+    """Let the click arrive as a returned value."""
 
 
 def _plotly_url() -> str:
