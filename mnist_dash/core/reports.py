@@ -29,7 +29,10 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Everything measured of one epoch; `train_` and `val_` figures are taken after it with dropout off, over the whole sets."""
+    """Everything measured of one epoch; `train_`, `val_` and `test_` figures are taken after it with dropout off, over the whole sets.
+
+    The test figures are for looking back only: nothing is chosen by them.
+    """
 
     epoch: int
     step: int
@@ -41,6 +44,8 @@ class EpochReport:
     train_accuracy: float
     val_loss: float
     val_accuracy: float
+    test_loss: float
+    test_accuracy: float
     seconds_training: float
     seconds_evaluation: float
     images_per_second: float
@@ -54,6 +59,8 @@ class Checkpoint:
     epoch: int
     payload: bytes
     """safetensors: weights, optimizer, schedule, random states, early stopping and counters."""
+    test_probabilities: npt.NDArray[np.float32] | None = None
+    """``(N, 10)`` after this epoch, in the order of the test images; None where they are not kept."""
 
 
 class Ending(StrEnum):

@@ -6,11 +6,14 @@ run that was resumed from any of its checkpoints.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors.torch import save
 from torch import Tensor
@@ -33,7 +36,9 @@ from mnist_dash.core.stopping import is_exhausted, judge
 from mnist_dash.core.threads import threads_for
 from mnist_dash.core.update import AutogradUpdate, Update
 
-__all__ = ["resolve_device", "resolve_precision", "train"]
+__all__ = ["is_kept", "resolve_device", "resolve_precision", "train"]
+KEPT_EPOCHS = 20
+"""Epochs of a run whose test probabilities are kept, at most; 0.4 MB each."""
 
 
 def train(
@@ -83,8 +88,9 @@ def _train(
     config = run.config
     try:
         while run.counters.epoch < config.epochs and not is_exhausted(run.counters.best, config.early_stopping):
-            on_epoch(run.train_epoch())
-            on_checkpoint(Checkpoint(run.counters.epoch, run.state()))
+            report, probabilities = run.train_epoch()
+            on_epoch(report)
+            on_checkpoint(Checkpoint(run.counters.epoch, run.state(), probabilities))
         ending, reason = Ending.FINISHED, run.why_finished()
     except Interrupted:
         ending, reason = Ending.STOPPED, f"Stopped in epoch {run.counters.epoch + 1} of {config.epochs}."
@@ -92,6 +98,11 @@ def _train(
         ending, reason = Ending.DIVERGED, str(error)
     on_ending(ending)
     return run.result(ending, reason)
+
+
+def is_kept(epoch: int, n_epochs: int) -> bool:
+    """Say whether an epoch's test probabilities are kept: at most `KEPT_EPOCHS` evenly over a run, always the last planned one."""
+    return (n_epochs - epoch) % math.ceil(n_epochs / KEPT_EPOCHS) == 0
 
 
 def build_update(config: RunConfig, network: Network, rule: Rule, *, precision: str) -> Update:
@@ -127,8 +138,8 @@ class _Run:
         self.update = build_update(config, self.network, self.rule, precision=self.counters.precision)
         self.whole_epoch = self.network.export() if saved else None
 
-    def train_epoch(self) -> EpochReport:
-        """Train and evaluate one epoch.
+    def train_epoch(self) -> tuple[EpochReport, npt.NDArray[np.float32] | None]:
+        """Train and evaluate one epoch; gives its figures, and the test probabilities where this epoch's are kept.
 
         Raises:
             Interrupted: asked to stop; the epoch does not count.
@@ -141,7 +152,8 @@ class _Run:
         running_loss, running_accuracy = self.meter.averages()
         trained = time.perf_counter()
         on_training = self._evaluate(self.data.training, epoch)
-        on_validation = self._evaluate(self.data.validation, epoch)
+        on_test = self._evaluate(self.data.test, epoch, keep_probabilities=is_kept(epoch, self.config.epochs))
+        on_validation = on_test if self.data.validation is self.data.test else self._evaluate(self.data.validation, epoch)
         evaluated = time.perf_counter()
         report = EpochReport(
             epoch=epoch,
@@ -153,12 +165,14 @@ class _Run:
             train_accuracy=on_training.accuracy,
             val_loss=on_validation.loss,
             val_accuracy=on_validation.accuracy,
+            test_loss=on_test.loss,
+            test_accuracy=on_test.accuracy,
             seconds_training=trained - start,
             seconds_evaluation=evaluated - trained,
             images_per_second=len(self.data.training) / (trained - start),
         )
         self._finish_epoch(report)
-        return report
+        return report, on_test.probabilities
 
     def state(self) -> bytes:
         """Everything needed to go on from here."""
@@ -230,8 +244,15 @@ class _Run:
             images = augment(images, self.config.augmentation, generator=self.augmentation_generator)
         return self.data.scale(images)
 
-    def _evaluate(self, part: Part, epoch: int) -> Outputs:
-        outputs = evaluate(self.network, part, scale=self.data.scale, precision=self.counters.precision, should_stop=self.should_stop)
+    def _evaluate(self, part: Part, epoch: int, *, keep_probabilities: bool = False) -> Outputs:
+        outputs = evaluate(
+            self.network,
+            part,
+            scale=self.data.scale,
+            precision=self.counters.precision,
+            should_stop=self.should_stop,
+            keep_probabilities=keep_probabilities,
+        )
         if not is_finite(outputs):
             raise Diverged(outputs.loss, epoch, None)
         return outputs

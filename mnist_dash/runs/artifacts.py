@@ -37,6 +37,8 @@ class ArtifactKind(StrEnum):
     """Everything needed to go on after the last finished epoch, safetensors."""
     TEST_PROBABILITIES = "test_probabilities"
     """Probabilities of the test images, safetensors with one float32 array (N, 10)."""
+    EPOCH_PROBABILITIES = "epoch_probabilities"
+    """The same after a kept epoch; the part is the epoch's number."""
     VALIDATION_PROBABILITIES = "validation_probabilities"
     """Probabilities of the validation images, safetensors with one float32 array (N, 10)."""
 
@@ -88,15 +90,15 @@ def write(settings: Settings, run_id: str, kind: ArtifactKind, content: bytes) -
     return StoredFile(relative, hashlib.sha256(content).hexdigest(), len(content))
 
 
-def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: StoredFile, *, epoch: int) -> str | None:
+def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: StoredFile, *, epoch: int, part: str = "") -> str | None:
     """Write a file's row within the caller's transaction and return the path of the file that it replaces, to be removed after it."""
     table = schema.artifacts
-    here = (table.c.run_id == run_id) & (table.c.kind == kind)
+    here = _named(run_id, kind, part)
     former = connection.execute(sa.select(table.c.path).where(here)).scalar()
     connection.execute(table.delete().where(here))
     connection.execute(
         table.insert().values(
-            run_id=run_id, kind=kind, path=file.path, sha256=file.sha256, n_bytes=file.n_bytes, epoch=epoch, created_at=now()
+            run_id=run_id, kind=kind, part=part, path=file.path, sha256=file.sha256, n_bytes=file.n_bytes, epoch=epoch, created_at=now()
         )
     )
     return None if former is None else str(former)
@@ -108,15 +110,22 @@ def discard(settings: Settings, relative: str | None) -> None:
         artifact_path(settings, relative).unlink(missing_ok=True)
 
 
-def has(store: Store, run_id: str, kind: ArtifactKind) -> bool:
+def has(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bool:
     """Say whether a run has left a file of this kind."""
-    table = schema.artifacts
     with store.reading() as connection:
-        query = sa.select(table.c.path).where(table.c.run_id == run_id, table.c.kind == kind)
+        query = sa.select(schema.artifacts.c.path).where(_named(run_id, kind, part))
         return connection.execute(query).scalar() is not None
 
 
-def read(store: Store, run_id: str, kind: ArtifactKind) -> bytes:
+def parts(store: Store, run_id: str, kind: ArtifactKind) -> list[str]:
+    """List which files of a kind a run has left, by the epoch after which each was made."""
+    table = schema.artifacts
+    with store.reading() as connection:
+        query = sa.select(table.c.part).where(table.c.run_id == run_id, table.c.kind == kind).order_by(table.c.epoch, table.c.part)
+        return [str(part) for part in connection.execute(query).scalars()]
+
+
+def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes:
     """Read a file and check it.
 
     Raises:
@@ -124,7 +133,7 @@ def read(store: Store, run_id: str, kind: ArtifactKind) -> bytes:
     """
     table = schema.artifacts
     with store.reading() as connection:
-        query = sa.select(table.c.path, table.c.sha256).where(table.c.run_id == run_id, table.c.kind == kind)
+        query = sa.select(table.c.path, table.c.sha256).where(_named(run_id, kind, part))
         row = connection.execute(query).first()
     if row is None:
         raise ArtifactError(f"A run leaves its {kind} when it has finished an epoch; got none from run {run_id}. Train it again.")
@@ -144,13 +153,13 @@ def read(store: Store, run_id: str, kind: ArtifactKind) -> bytes:
     return content
 
 
-def read_probabilities(store: Store, run_id: str, kind: ArtifactKind) -> npt.NDArray[np.float32]:
+def read_probabilities(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> npt.NDArray[np.float32]:
     """Read stored probabilities, float32 ``(N, 10)`` in the order of the images.
 
     Raises:
         ArtifactError: as for `read`.
     """
-    probabilities: npt.NDArray[np.float32] = safetensors.numpy.load(read(store, run_id, kind))["probabilities"]
+    probabilities: npt.NDArray[np.float32] = safetensors.numpy.load(read(store, run_id, kind, part))["probabilities"]
     return probabilities
 
 
@@ -166,6 +175,11 @@ def storage(store: Store) -> StorageUse:
         n_files, n_bytes = connection.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(table.c.n_bytes), 0))).one()
     database = sum(_size(store.settings.home / f"{DATABASE_FILE}{suffix}") for suffix in ("", "-wal")) if store.settings.is_sqlite else 0
     return StorageUse(int(n_bytes), database, shutil.disk_usage(store.settings.artifact_dir).free, int(n_files))
+
+
+def _named(run_id: str, kind: ArtifactKind, part: str) -> sa.ColumnElement[bool]:
+    table = schema.artifacts
+    return (table.c.run_id == run_id) & (table.c.kind == kind) & (table.c.part == part)
 
 
 def _size(path: Path) -> int:

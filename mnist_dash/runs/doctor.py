@@ -188,8 +188,8 @@ def _unusable(error: MnistDashError) -> Check:
 def _artifacts(store: Store) -> Check:
     table = schema.artifacts
     with store.reading() as connection:
-        rows = connection.execute(sa.select(table.c.run_id, table.c.kind).order_by(table.c.run_id)).all()
-    faults = [fault for row in rows if (fault := _fault(store, row.run_id, ArtifactKind(row.kind))) is not None]
+        rows = connection.execute(sa.select(table.c.run_id, table.c.kind, table.c.part).order_by(table.c.run_id)).all()
+    faults = [fault for row in rows if (fault := _fault(store, row.run_id, ArtifactKind(row.kind), row.part)) is not None]
     if not faults:
         return Check("artifacts", Verdict.OK, f"{len(rows)} files are there and have the hashes they were written with.")
     more = f" And {len(faults) - N_NAMED} more." if len(faults) > N_NAMED else ""
@@ -197,11 +197,11 @@ def _artifacts(store: Store) -> Check:
     return Check("artifacts", Verdict.PROBLEM, f"{len(faults)} of {len(rows)} files: {' '.join(faults[:N_NAMED])}{more}", remedy)
 
 
-def _fault(store: Store, run_id: str, kind: ArtifactKind) -> str | None:
+def _fault(store: Store, run_id: str, kind: ArtifactKind, part: str) -> str | None:
     """Say what is wrong with a file; a live run replaces its checkpoint between two looks, so a fault is one that is found twice."""
     for _ in range(2):
         try:
-            artifacts.read(store, run_id, kind)
+            artifacts.read(store, run_id, kind, part)
         except ArtifactError as error:
             fault = str(error)
         else:

@@ -145,8 +145,15 @@ class Ledger:
             self._progress(connection, run, steps)
             return _is_asked_to_stop(connection, run.id)
 
-    def record_epoch(self, run: Run, steps: Sequence[StepReport], epoch: EpochReport, checkpoint: StoredFile) -> bool:
-        """Record a finished epoch and its checkpoint in one transaction, so that neither is ever there alone.
+    def record_epoch(
+        self,
+        run: Run,
+        steps: Sequence[StepReport],
+        epoch: EpochReport,
+        checkpoint: StoredFile,
+        probabilities: StoredFile | None = None,
+    ) -> bool:
+        """Record a finished epoch and its files in one transaction, so that none of them is ever there alone.
 
         Returns:
             Whether somebody asked to stop the run. Epochs may be shorter than the time between two renewals.
@@ -176,6 +183,9 @@ class Ledger:
             )
             connection.execute(epochs.insert().values(run_id=run.id, **asdict(epoch)))
             former = artifacts.record(connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch)
+            if probabilities is not None:
+                kind = ArtifactKind.EPOCH_PROBABILITIES
+                artifacts.record(connection, run.id, kind, probabilities, epoch=epoch.epoch, part=str(epoch.epoch))
             asked = _is_asked_to_stop(connection, run.id)
         artifacts.discard(self._store.settings, former)
         return asked

@@ -217,11 +217,15 @@ class _Execution:
     def _record_epoch(self, checkpoint: Checkpoint) -> None:
         assert self._epoch is not None
         assert self._epoch.epoch == checkpoint.epoch
-        file = artifacts.write(self._settings, self._run.id, ArtifactKind.CHECKPOINT, checkpoint.payload)
+        files = [artifacts.write(self._settings, self._run.id, ArtifactKind.CHECKPOINT, checkpoint.payload)]
         try:
-            self._stop_asked = self._ledger.record_epoch(self._run, self._steps, self._epoch, file)
+            if checkpoint.test_probabilities is not None:
+                packed = artifacts.pack_probabilities(checkpoint.test_probabilities)
+                files.append(artifacts.write(self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed))
+            self._stop_asked = self._ledger.record_epoch(self._run, self._steps, self._epoch, *files)
         except MnistDashError:
-            artifacts.discard(self._settings, file.path)
+            for file in files:
+                artifacts.discard(self._settings, file.path)
             raise
         self._steps, self._epoch, self._flushed_at = [], None, time.monotonic()
 

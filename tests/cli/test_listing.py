@@ -31,7 +31,7 @@ def _finish(store: Store, config: RunConfig) -> str:
     ledger: Ledger = new_ledger(store, f"worker-{run_id}", pid=1)
     run = ledger.claim(Job(run_id, 1))
     assert run is not None
-    epoch = EpochReport(1, config.steps_per_epoch, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, 0.93, 2.0, 1.0, 25_000.0)
+    epoch = EpochReport(1, config.steps_per_epoch, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, 0.93, 0.26, 0.92, 2.0, 1.0, 25_000.0)
     ledger.record_epoch(run, [], epoch, artifacts.write(store.settings, run_id, ArtifactKind.CHECKPOINT, b"state"))
     outcome = Outcome(RunState.FINISHED, "All 1 epochs are done.", 2.0, 1.0, "cpu", "float32", 1, 1, 0.1, 0.97, 10_000)
     ledger.finish(run, outcome, files={})

@@ -18,7 +18,7 @@ from mnist_dash.core.evaluation import accuracy
 from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.core.network import build_sequential
 from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
-from mnist_dash.core.training import train
+from mnist_dash.core.training import is_kept, train
 from mnist_dash.errors import ArtifactError
 
 OUTPUT = Dense(units=10, activation="softmax")
@@ -203,3 +203,17 @@ def test_default_network_learns_real_digits(data_dir: Path) -> None:
     assert result.test_accuracy is not None
     assert result.test_accuracy > 0.95
     assert np.array_equal(result.test_probabilities, result.validation_probabilities)  # type: ignore[arg-type]
+
+
+def test_test_set_is_watched_and_kept_evenly(data_dir: Path) -> None:
+    """Every epoch has its test figures; probabilities are kept of some, and say the same."""
+    kept = {n: [epoch for epoch in range(1, n + 1) if is_kept(epoch, n)] for n in (1, 20, 50)}
+    assert kept[1] == [1]
+    assert len(kept[20]) == 20
+    assert len(kept[50]) == 17
+    assert kept[50][-1] == 50
+    outcome = run(SMALL, data_dir)
+    labels = load_raw("mnist", data_dir).test_labels.numpy()
+    for report, saved in zip(outcome.epochs, outcome.checkpoints, strict=True):
+        assert saved.test_probabilities is not None
+        assert np.mean(saved.test_probabilities.argmax(1) == labels) == pytest.approx(report.test_accuracy)

@@ -38,7 +38,7 @@ def step(number: int, epoch: int) -> StepReport:
 
 def epoch_report(epoch: int, *, val_accuracy: float = 0.9) -> EpochReport:
     """Report an epoch of two seconds of training and one of evaluation."""
-    return EpochReport(epoch, epoch * STEPS_PER_EPOCH, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, val_accuracy, 2.0, 1.0, 25_000.0)
+    return EpochReport(epoch, epoch * STEPS_PER_EPOCH, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, val_accuracy, 0.26, 0.92, 2.0, 1.0, 25_000.0)
 
 
 def record_epoch(store: Store, ledger: Ledger, run: Run, epoch: int, *, val_accuracy: float = 0.9) -> None:

@@ -85,7 +85,7 @@ def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
         for epoch in range(1, epochs + 1):
             step = epoch * config.steps_per_epoch
             accuracy = 0.9 + 0.02 * epoch
-            report = EpochReport(epoch, step, 0.001, 0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 1.0, 0.2, 50_000.0)
+            report = EpochReport(epoch, step, 0.001, 0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 0.26, accuracy - 0.02, 1.0, 0.2, 50_000.0)
             ledger.record_epoch(run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint)
         if state is not None:
             _finish(store, ledger, run, state, reason)
