@@ -33,6 +33,17 @@ class ClassRow:
     """Images of this class."""
 
 
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Images of one class that were taken for another."""
+
+    true: int
+    predicted: int
+    count: int
+    share: float
+    """Of the images of the true class, in (0, 1]."""
+
+
 def confusion_matrix(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.int64]:
     """Count images by true class (rows) and predicted class (columns), ``(10, 10)``; the entries sum to N."""
     cells = labels * N_CLASSES + probabilities.argmax(axis=1)
@@ -53,6 +64,74 @@ def classification_report(labels: Labels, probabilities: Probabilities) -> tuple
     return tuple(
         ClassRow(label, float(precision[label]), float(recall[label]), float(f1[label]), int(support[label])) for label in range(N_CLASSES)
     )
+
+
+def confused_pairs(confusion: npt.NDArray[np.int64], n: int) -> tuple[ConfusedPair, ...]:
+    """List the n most frequent confusions, the most frequent first, equals in the order of the classes; none that never happened.
+
+    Args:
+        confusion: ``(10, 10)``, from `confusion_matrix`.
+        n: how many at most.
+    """
+    wrong = confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    support = confusion.sum(axis=1)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:n]
+    pairs = [(*divmod(int(cell), N_CLASSES), int(wrong.flat[cell])) for cell in order]
+    return tuple(ConfusedPair(true, predicted, count, count / int(support[true])) for true, predicted, count in pairs if count)
+
+
+def error_margins(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.float32]:
+    """Compute ``p(predicted) - p(true)``, ``(N,)`` in [0, 1]; 0 where the prediction is right."""
+    margins: npt.NDArray[np.float32] = probabilities.max(axis=1) - probabilities[np.arange(len(labels)), labels]
+    return margins
+
+
+def top_two_margins(probabilities: Probabilities) -> npt.NDArray[np.float32]:
+    """Compute how far the most probable class is ahead of the second, ``(N,)`` in [0, 1]."""
+    two = np.partition(probabilities, -2, axis=1)
+    margins: npt.NDArray[np.float32] = two[:, -1] - two[:, -2]
+    return margins
+
+
+def ranked_images(
+    labels: Labels,
+    probabilities: Probabilities,
+    *,
+    true: int | None = None,
+    predicted: int | None = None,
+    margins: tuple[float, float] = (0.0, 1.0),
+) -> npt.NDArray[np.int64]:
+    """Rank images: errors by `error_margins`, the worst first; the right ones of one class by `top_two_margins`, the least sure first.
+
+    Args:
+        labels: true classes.
+        probabilities: of the same images.
+        true: only images of this class.
+        predicted: only images that were taken for this class. The right ones are meant where it is `true`, the errors otherwise.
+        margins: bounds, both included, of the margin that ranks.
+
+    Returns:
+        Indices of the images; equals in the order of the images.
+    """
+    guesses = probabilities.argmax(axis=1)
+    right = true is not None and true == predicted
+    chosen = (guesses == labels) if right else (guesses != labels)
+    if true is not None:
+        chosen &= labels == true
+    if predicted is not None:
+        chosen &= guesses == predicted
+    ranking = top_two_margins(probabilities) if right else error_margins(labels, probabilities)
+    if margins != (0.0, 1.0):
+        chosen &= (ranking >= margins[0]) & (ranking <= margins[1])
+    indices = np.flatnonzero(chosen)
+    return indices[np.argsort(ranking[indices] if right else -ranking[indices], kind="stable")]
+
+
+def class_accuracies(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.float64]:
+    """Compute the share of each class that was called rightly (its recall), ``(10,)``; 0 where there are none."""
+    confusion = confusion_matrix(labels, probabilities)
+    return _share(np.diag(confusion), confusion.sum(axis=1))
 
 
 def wilson_interval(n_right: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

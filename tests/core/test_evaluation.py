@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from mnist_dash.core.evaluation import accuracy, classification_report, confusion_matrix, wilson_interval
+from mnist_dash.core.evaluation import (
+    accuracy,
+    class_accuracies,
+    classification_report,
+    confused_pairs,
+    confusion_matrix,
+    error_margins,
+    ranked_images,
+    top_two_margins,
+    wilson_interval,
+)
 
 GENERATOR = np.random.default_rng(7)
 LABELS = GENERATOR.integers(0, 10, 2_000)
@@ -46,3 +56,48 @@ def test_wilson_interval_has_the_published_values() -> None:
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson_interval(20, 20)[1] == 1.0
+
+
+def test_confused_pairs_are_the_largest_entries_beside_the_diagonal() -> None:
+    """The most frequent first, with its share of the true class; never a right one."""
+    confusion = confusion_matrix(LABELS, PROBABILITIES)
+    pairs = confused_pairs(confusion, 90)
+    wrong = [(int(confusion[true, predicted]), true, predicted) for true in range(10) for predicted in range(10) if true != predicted]
+    assert [(pair.count, pair.true, pair.predicted) for pair in pairs] == sorted(wrong, key=lambda entry: (-entry[0], *entry[1:]))
+    assert sum(pair.count for pair in pairs) == np.sum(LABELS != PREDICTED)
+    assert pairs[0].share == pairs[0].count / np.sum(pairs[0].true == LABELS)
+    assert confused_pairs(np.diag(np.full(10, 5)), 6) == ()
+
+
+def test_errors_are_ranked_by_how_far_the_wrong_class_is_ahead() -> None:
+    """Every error once, the largest p(predicted) - p(true) first."""
+    ranked = ranked_images(LABELS, PROBABILITIES)
+    by_hand = [PROBABILITIES[i, PREDICTED[i]] - PROBABILITIES[i, LABELS[i]] for i in ranked]
+    assert by_hand == sorted(by_hand, reverse=True)
+    assert sorted(ranked) == list(np.flatnonzero(PREDICTED != LABELS))
+    assert np.array_equal(error_margins(LABELS, PROBABILITIES)[ranked], by_hand)
+
+
+@pytest.mark.parametrize("cell", [(4, 9), (4, 4), (0, 1)])
+def test_images_of_a_cell_are_as_many_as_it_counts(cell: tuple[int, int]) -> None:
+    """The images of a cell of the matrix, right ones on its diagonal, the least sure of these first."""
+    true, predicted = cell
+    ranked = ranked_images(LABELS, PROBABILITIES, true=true, predicted=predicted)
+    assert len(ranked) == confusion_matrix(LABELS, PROBABILITIES)[true, predicted]
+    assert set(LABELS[ranked]) | {true} == {true}
+    assert set(PREDICTED[ranked]) | {predicted} == {predicted}
+    if true == predicted:
+        assert np.all(np.diff(top_two_margins(PROBABILITIES)[ranked]) >= 0)
+
+
+def test_margins_bound_the_ranking() -> None:
+    """Only errors between the bounds are left."""
+    margins = error_margins(LABELS, PROBABILITIES)[ranked_images(LABELS, PROBABILITIES, margins=(0.1, 0.3))]
+    assert len(margins)
+    assert margins.min() >= 0.1
+    assert margins.max() <= 0.3
+
+
+def test_class_accuracy_is_the_recall() -> None:
+    """It is scikit-learn's recall of each class."""
+    assert np.allclose(class_accuracies(LABELS, PROBABILITIES), metrics.recall_score(LABELS, PREDICTED, average=None))
