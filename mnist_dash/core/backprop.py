@@ -15,7 +15,7 @@ from torch import Tensor
 from mnist_dash.core import layers as specs
 from mnist_dash.core.config import N_CLASSES, RunConfig
 from mnist_dash.core.dropout import Dropout
-from mnist_dash.core.network import Network, same_padding
+from mnist_dash.core.network import Network
 from mnist_dash.core.optimizers import Rule
 from mnist_dash.core.update import Measured, clip_by_global_norm
 
@@ -39,7 +39,7 @@ def is_supported(config: RunConfig) -> bool:
     for layer, planned in zip(config.layers, config.plan, strict=True):
         match layer:
             case specs.Conv():
-                padding = same_padding(planned.input_shape[0], layer) if layer.padding == "same" else (0, 0)
+                padding = specs.same_padding(planned.input_shape[0], layer) if layer.padding == "same" else (0, 0)
                 if layer.activation not in ("relu", "linear") or padding[0] != padding[1]:
                     return False
             case specs.Dense():
@@ -248,7 +248,7 @@ def _operations(config: RunConfig, network: Network, dtype: torch.dtype) -> tupl
     for layer, planned in zip(config.layers, config.plan, strict=True):
         match layer:
             case specs.Conv():
-                padding = same_padding(planned.input_shape[0], layer)[0] if layer.padding == "same" else 0
+                padding = specs.same_padding(planned.input_shape[0], layer)[0] if layer.padding == "same" else 0
                 operations.append(_Conv(weights(), layer.stride, padding, is_first=len(all_weights) == 1))
             case specs.Dense():
                 is_wide = dtype == torch.float32 and min(planned.input_shape[0], layer.units) >= WIDE_UNITS and _has_onednn()

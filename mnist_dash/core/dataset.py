@@ -20,6 +20,7 @@ from torch import Tensor
 from mnist_dash.core.archives import MNIST_ARCHIVES, ensure_mnist, mnist_folder
 from mnist_dash.core.config import DATASET_SIZES, DatasetName, RunConfig, Scaling
 from mnist_dash.core.idx import CONTENTS, PARTS, find_idx, read_folder
+from mnist_dash.core.splits import training_indices, validation_indices
 from mnist_dash.errors import DataError
 
 N_PIXELS = 28 * 28
@@ -115,21 +116,11 @@ def split_indices(config: RunConfig, labels: Tensor) -> SplitIndices:
         config: names the split, its fraction and its seed.
         labels: ``(N,)`` int64, of the training archive.
     """
-    n = len(labels)
-    split, n_training = config.split, config.n_training
-    match split.kind:
-        case "test_as_validation":
-            return SplitIndices(torch.arange(n), None)
-        case "tail":
-            return SplitIndices(torch.arange(n_training), torch.arange(n_training, n))
-        case "random":
-            order = torch.from_numpy(np.random.default_rng(split.seed).permutation(n))
-            validation = order[: n - n_training].sort().values
-        case "stratified":
-            validation = torch.from_numpy(_stratified(labels.numpy(), n - n_training, split.seed))
-    kept = torch.ones(n, dtype=torch.bool)
-    kept[validation] = False
-    return SplitIndices(kept.nonzero().squeeze(1), validation)
+    validation = validation_indices(config, labels.numpy())
+    training = training_indices(config, labels.numpy())
+    if validation is None or training is None:
+        return SplitIndices(torch.arange(len(labels)), None)
+    return SplitIndices(torch.from_numpy(training), torch.from_numpy(validation))
 
 
 def prepare(config: RunConfig, data_dir: Path, device: torch.device) -> PreparedData:
@@ -173,17 +164,6 @@ def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.
     if indices is not None:
         images, labels = images.index_select(0, indices), labels.index_select(0, indices)
     return Part(images.reshape(len(images), N_PIXELS).to(device), labels.to(device))
-
-
-def _stratified(labels: np.ndarray, n_validation: int, seed: int) -> np.ndarray:
-    """Draw the same fraction of every class; remainders go to the classes with the largest ones."""
-    rng = np.random.default_rng(seed)
-    counts = np.bincount(labels)
-    shares = counts * n_validation / len(labels)
-    wanted = np.floor(shares).astype(int)
-    wanted[np.argsort(wanted - shares, kind="stable")[: n_validation - wanted.sum()]] += 1
-    drawn = [rng.permutation(np.flatnonzero(labels == digit))[: wanted[digit]] for digit in range(len(counts))]
-    return np.sort(np.concatenate(drawn))
 
 
 def _check_sizes(name: DatasetName, data: RawData, folder: Path) -> None:

@@ -245,6 +245,12 @@ def format_shape(shape: Shape) -> str:
     return " x ".join(str(size) for size in shape)
 
 
+def same_padding(side: int, layer: Conv) -> tuple[int, int]:
+    """Zeros before and after one axis for a `same` convolution: TensorFlow's rule, the odd one behind."""
+    total = max((math.ceil(side / layer.stride) - 1) * layer.stride + layer.kernel - side, 0)
+    return total // 2, total - total // 2
+
+
 def _plan_layer(index: int, name: str, layer: Layer, shape: Shape) -> LayerPlan:
     match layer:
         case Conv():

@@ -71,17 +71,11 @@ def build_sequential(config: RunConfig) -> nn.Sequential:
     return nn.Sequential(*modules)
 
 
-def same_padding(side: int, layer: specs.Conv) -> tuple[int, int]:
-    """Zeros before and after one axis for a `same` convolution: TensorFlow's rule, the odd one behind."""
-    total = max((math.ceil(side / layer.stride) - 1) * layer.stride + layer.kernel - side, 0)
-    return total // 2, total - total // 2
-
-
 def _modules(layer: specs.Layer, shape: Shape, generator: torch.Generator) -> list[nn.Module]:
     """Make one layer's modules: padding where torch's own cannot be used, the layer, its activation."""
     match layer:
         case specs.Conv():
-            before, after = same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
+            before, after = specs.same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
             even = before == after
             conv = nn.Conv2d(shape[2], layer.filters, layer.kernel, layer.stride, before if even else 0)
             _fill_module(conv, layer, generator)
@@ -234,7 +228,7 @@ class Network:
         return kernel, bias
 
     def _add_conv(self, index: int, layer: specs.Conv, shape: Shape, names: itertools.count[int]) -> None:
-        before, after = same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
+        before, after = specs.same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
         stride, padding = layer.stride, before if before == after else 0
         if before != after:
             next(names)
