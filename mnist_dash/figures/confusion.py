@@ -4,46 +4,81 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import plotly.graph_objects as go
 
+Shares = Literal["counts", "by row", "by column"]
+"""What the cells print: images, or their share of the true class, or of the predicted one."""
 
-def draw_confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str]) -> go.Figure:
+
+def draw_confusion(
+    matrix: Sequence[Sequence[int]],
+    class_names: Sequence[str],
+    *,
+    shares: Shares = "counts",
+    selected: tuple[int | None, int | None] = (None, None),
+) -> go.Figure:
     """Draw counts of true classes (rows, downwards) against predicted ones (columns).
 
-    Colour is the logarithm of the count, so that rare errors show beside a full diagonal.
+    Colour is the logarithm of the count or share, so that rare errors show beside a full diagonal. A cell's ``customdata`` is its true
+    and its predicted class.
 
     Args:
         matrix: ``(n_classes, n_classes)`` counts; a row is a true class, a column a predicted one.
         class_names: as the axes print them.
+        shares: what the cells print.
+        selected: framed; true class and predicted class, a whole row or column where the other is None.
     """
-    totals = [sum(row) for row in matrix]
-    hover = [
-        [_sentence(class_names, true, predicted, count, totals[true]) for predicted, count in enumerate(row)]
-        for true, row in enumerate(matrix)
-    ]
+    n = len(matrix)
+    rows, columns = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix, strict=True)]
+    cells = [[(true, predicted, matrix[true][predicted]) for predicted in range(n)] for true in range(n)]
+
+    def share(true: int, predicted: int, count: int) -> float:
+        whole = {"counts": 1, "by row": rows[true], "by column": columns[predicted]}[shares]
+        return count / whole if whole else 0.0
+
     heat = go.Heatmap(
         x=list(class_names),
         y=list(class_names),
-        z=[[math.log1p(count) for count in row] for row in matrix],
-        text=[[str(count) if count else "" for count in row] for row in matrix],
+        z=[[math.log1p(share(*cell) * (1 if shares == "counts" else 10_000)) for cell in row] for row in cells],
+        text=[[_text(share(*cell), shares) for cell in row] for row in cells],
         texttemplate="%{text}",
-        hovertext=hover,
+        customdata=[[[true, predicted] for true, predicted, _ in row] for row in cells],
+        hovertext=[[_sentence(class_names, *cell, of_true=rows[cell[0]], of_predicted=columns[cell[1]]) for cell in row] for row in cells],
         hoverinfo="text",
         showscale=False,
         xgap=1,
         ygap=1,
         meta={"scale": "sequential"},
     )
-    return go.Figure(heat, _layout())
+    return go.Figure(heat, _layout(_frame(selected, n)))
 
 
-def _sentence(class_names: Sequence[str], true: int, predicted: int, count: int, total: int) -> str:
-    share = f"{count / total:.1%} of them" if total else "there are none"
-    return f"true {class_names[true]}, predicted {class_names[predicted]}: {count:,} ({share})"
+def _text(value: float, shares: Shares) -> str:
+    if value == 0:
+        return ""
+    if shares == "counts":
+        return str(int(value))
+    percent = 100 * value
+    return f"{percent:.2f}" if percent < 1 else f"{percent:.1f}"
 
 
-def _layout() -> go.Layout:
+def _sentence(class_names: Sequence[str], true: int, predicted: int, count: int, *, of_true: int, of_predicted: int) -> str:
+    recall = f"{count / of_true:.1%} of them" if of_true else "there are none"
+    called = f"<br>{count / of_predicted:.1%} of those called {class_names[predicted]}" if of_predicted else ""
+    return f"true {class_names[true]}, predicted {class_names[predicted]}: {count:,} ({recall}){called}"
+
+
+def _frame(selected: tuple[int | None, int | None], n: int) -> list[dict[str, object]]:
+    true, predicted = selected
+    if true is None and predicted is None:
+        return []
+    (top, bottom), (left, right) = ((-0.5, n - 0.5) if place is None else (place - 0.5, place + 0.5) for place in (true, predicted))
+    return [{"type": "rect", "x0": left, "x1": right, "y0": top, "y1": bottom, "line": {"width": 3}}]
+
+
+def _layout(shapes: list[dict[str, object]]) -> go.Layout:
     ticks = {"type": "category", "showgrid": False, "ticks": "", "fixedrange": True, "automargin": True}
     return go.Layout(
         uirevision="kept",
@@ -51,4 +86,5 @@ def _layout() -> go.Layout:
         margin={"l": 44, "r": 8, "t": 8, "b": 44},
         xaxis={**ticks, "title": {"text": "predicted", "standoff": 4}},
         yaxis={**ticks, "title": {"text": "true", "standoff": 4}, "autorange": "reversed"},
+        shapes=shapes,
     )

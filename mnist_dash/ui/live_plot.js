@@ -61,6 +61,7 @@ function paintLayout(layout, theme) {
   layout.plot_bgcolor = "rgba(0,0,0,0)"
   layout.font = { family: theme.font, color: theme.text, size: 12, ...layout.font }
   layout.hoverlabel = { bgcolor: theme.panel, bordercolor: theme.grid, font: { color: theme.text, family: theme.font } }
+  for (const shape of layout.shapes ?? []) shape.line = { color: theme.text, ...shape.line }
   for (const name of Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key))) {
     layout[name] = { gridcolor: theme.grid, zerolinecolor: theme.grid, linecolor: theme.grid, ...layout[name] }
   }
