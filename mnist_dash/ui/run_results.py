@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash.core.idx import CLASS_NAMES, read_labels
-from mnist_dash.core.layers import format_shape
 from mnist_dash.core.script import training_script
 from mnist_dash.errors import ArtifactError, DataError
 from mnist_dash.figures.confusion import draw_confusion
@@ -20,6 +19,7 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
 from mnist_dash.ui.resources import history, store
+from mnist_dash.ui.run_layers import layer_table
 
 if TYPE_CHECKING:
     from mnist_dash.core.evaluation import ClassRow
@@ -58,7 +58,7 @@ def results(run: Run) -> None:
     else:
         st.caption("The test set was not evaluated: the run ended before its first epoch did, or it diverged.")
     st.subheader("Layers")
-    _layers(run)
+    layer_table(run)
     st.subheader("Downloads")
     _downloads(run)
     with st.expander("Show the configuration", icon=":material/data_object:"):
@@ -154,31 +154,6 @@ def _report(run: Run, result: TestResult) -> None:
         column_config={"Precision": fraction, "Recall": fraction, "F1": fraction},
         alt=f"Classification report of run {run.id}, one row a class",
     )
-
-
-def _layers(run: Run) -> None:
-    rows = [
-        (
-            layer.name,
-            layer.summary,
-            format_shape(layer.output_shape),
-            layer.n_parameters,
-            layer.flops,
-            layer.shape_arithmetic,
-            layer.parameter_arithmetic,
-        )
-        for layer in run.config.plan
-    ]
-    columns = ["Layer", "Settings", "Output", "Parameters", "Operations an image", "Shape, worked out", "Parameters, worked out"]
-    localized = st.column_config.NumberColumn(format="localized")
-    st.dataframe(
-        pd.DataFrame(rows, columns=columns),
-        hide_index=True,
-        height="content",
-        column_config={"Layer": st.column_config.TextColumn(pinned=True), "Parameters": localized, "Operations an image": localized},
-        alt=f"Layers of run {run.id} with output shape, parameters and their arithmetic",
-    )
-    st.caption(f"{run.n_parameters:,} trained parameters; a multiplication and its addition count as two operations.")
 
 
 def _downloads(run: Run) -> None:
