@@ -135,6 +135,18 @@ calibrations = sa.Table(
 )
 
 
+drawings = sa.Table(
+    "drawings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("label", sa.SmallInteger, nullable=False),
+    sa.Column("pixels", sa.LargeBinary, nullable=False, doc="28 x 28 bytes, 0 is background"),
+    sa.Column("strokes", sa.Text, nullable=False, doc="as `core.drawing.encode_strokes` writes them"),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("deleted_at", sa.Float),
+)
+
+
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
     """Seconds since 1970 on the database's own clock, which all workers share."""
 
