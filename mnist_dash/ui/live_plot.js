@@ -40,6 +40,7 @@ function readTheme(element) {
     font: read("font"),
     categorical: read("chart-categorical-colors").split(","),
     sequential: read("chart-sequential-colors").split(","),
+    diverging: read("chart-diverging-colors").split(","),
   }
 }
 
@@ -50,9 +51,9 @@ function paintTrace(trace, theme) {
     trace.line = { ...trace.line, color: painted }
     trace.marker = { ...trace.marker, color: painted }
   }
-  if (scale === "sequential") {
-    const last = theme.sequential.length - 1
-    trace.colorscale = theme.sequential.map((step, index) => [index / last, step])
+  if (scale !== undefined) {
+    const last = theme[scale].length - 1
+    trace.colorscale = theme[scale].map((step, index) => [index / last, step])
   }
 }
 

@@ -28,8 +28,8 @@ _LIVE_PLOT = st.components.v2.component(
 def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clickable: bool = False) -> object | None:
     """Draw a figure in place; the same key is the same chart.
 
-    Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` the
-    theme's scale.
+    Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` or
+    ``"diverging"`` one of the theme's scales.
 
     Args:
         figure_json: the whole chart as it should look now, from ``Figure.to_json``; its ``layout.uirevision`` says how long zoom and
