@@ -7,10 +7,12 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mnist_dash.cli.wording import json_line, moment, number, percent, span, table
 from mnist_dash.core.config import RunConfig
+from mnist_dash.core.experiments import Published
 from mnist_dash.core.layers import format_shape
 from mnist_dash.core.presets import PRESETS, preset
 from mnist_dash.errors import InvalidInput
@@ -77,7 +79,7 @@ def presets(arguments: Namespace) -> int:
     if arguments.json:
         for ready in PRESETS.values():
             values = {"preset": ready.name, "title": ready.title, "parameters": ready.config.n_parameters, "epochs": ready.config.epochs}
-            print(json_line(values | {"published": None if ready.published is None else dict(ready.published)}))
+            print(json_line(values | {"published": None if ready.published is None else asdict(ready.published)}))
         return 0
     rows = ((r.name, f"{r.config.n_parameters:,}", str(r.config.epochs), _published(r.published), r.title) for r in PRESETS.values())
     print(table(("preset", "parameters", "epochs", "published", "title"), rows, right=("parameters", "epochs", "published")))
@@ -209,5 +211,5 @@ def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
         yield path, "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _published(published: Mapping[str, Any] | None) -> str:
-    return percent(None if published is None else published.get("test_accuracy"))
+def _published(published: Published | None) -> str:
+    return percent(None if published is None else published.test_accuracy)

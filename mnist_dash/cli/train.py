@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mnist_dash.cli.wording import json_line, number, percent, span
 from mnist_dash.core.config import RunConfig, parse_config, with_overrides
-from mnist_dash.core.presets import DEFAULT_PRESET, PRESETS, preset
+from mnist_dash.core.presets import DEFAULT_PRESET, name_of, preset
 from mnist_dash.errors import InvalidConfig, InvalidInput, MnistDashError, Problem
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
@@ -29,7 +29,7 @@ def train(arguments: Namespace) -> int:
 
     store = Store.open(Settings.from_environment())
     try:
-        run_id = actions.submit(store, config, preset=_preset_name(config))
+        run_id = actions.submit(store, config, preset=name_of(config, first=arguments.preset))
         run = _follow(store, run_id, quiet=arguments.json)
     finally:
         store.close()
@@ -106,11 +106,6 @@ def _override(text: str) -> tuple[str, str]:
     if not equals or not key.strip():
         raise InvalidConfig((Problem("--set", "a change is KEY=VALUE", repr(text), "Type --set epochs=8, say."),))
     return key.strip(), value.strip()
-
-
-def _preset_name(config: RunConfig) -> str | None:
-    """Name the preset that a configuration is, unchanged."""
-    return next((name for name, ready in PRESETS.items() if ready.config == config), None)
 
 
 def _sentences(run: Run) -> str:

@@ -17,7 +17,7 @@ from mnist_dash.core.config import N_CLASSES, RunConfig
 from mnist_dash.core.dropout import Dropout
 from mnist_dash.core.network import Network
 from mnist_dash.core.optimizers import Rule
-from mnist_dash.core.update import Measured, clip_by_global_norm
+from mnist_dash.core.update import Measured, clip_bounds, clip_by_global_norm
 
 aten = torch.ops.aten
 WIDE_UNITS = 64
@@ -201,6 +201,7 @@ class HandwrittenUpdate:
         first = next(index for index, operation in enumerate(self._operations) if isinstance(operation, _Dense | _Conv))
         self._backwards = self._operations[first:][::-1]
         self._copies = [copy for weights in self._weights for copy in weights.copies]
+        self._clip = clip_bounds(config.probability_clip)
         self._targets = torch.eye(N_CLASSES).mul_(1 - config.label_smoothing).add_(config.label_smoothing / N_CLASSES)
 
     def refresh(self) -> None:
@@ -211,15 +212,21 @@ class HandwrittenUpdate:
     @torch.no_grad()
     def step(self, images: Tensor, labels: Tensor, *, rate: float, t: int) -> Measured:
         """Do one update; see `Update.step`."""
-        x = images.to(self._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
+        x = self._network.arrange(images.to(self._dtype))
         for operation in self._operations:
             x = operation.forward(x)
         n = len(labels)
         log_probabilities = torch.log_softmax(x.float(), 1)
         targets = self._targets.index_select(0, labels).div_(-n)
-        loss = torch.dot(log_probabilities.view(-1), targets.view(-1))
         n_right = log_probabilities.argmax(1).eq_(labels).sum()
-        grad = targets.add_(log_probabilities.exp_(), alpha=1 / n).to(self._dtype)
+        if self._clip is None:
+            loss = torch.dot(log_probabilities.view(-1), targets.view(-1))
+            grad = targets.add_(log_probabilities.exp_(), alpha=1 / n).to(self._dtype)
+        else:
+            clipped = log_probabilities.clamp(*self._clip)
+            loss = torch.dot(clipped.view(-1), targets.view(-1))
+            targets.mul_(clipped == log_probabilities)  # a clipped probability has no gradient
+            grad = targets.addcmul_(log_probabilities.exp_(), targets.sum(1, keepdim=True), value=-1).to(self._dtype)
         for operation in self._backwards:
             grad = operation.backward(grad)
         grads = [grad for weights in self._weights for grad in weights.grads]

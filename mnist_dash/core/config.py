@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from mnist_dash.core.hog import N_FEATURES
 from mnist_dash.core.layers import MAX_LAYERS, MAX_PARAMETERS, Dense, Flatten, ImpossibleLayer, Layer, LayerPlan, Shape, Spec, plan
 from mnist_dash.errors import InvalidConfig, Problem
 
@@ -29,6 +30,7 @@ DATASET_SIZES: dict[str, tuple[int, int]] = {
 }
 """Images in the training and the test part of each data set."""
 
+Features = Literal["pixels", "hog"]
 Scaling = Literal["unit", "minmax", "standard"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -236,6 +238,7 @@ class RunConfig(Spec):
 
     dataset: DatasetName = "mnist"
     split: Split = TailSplit()
+    features: Features = "pixels"
     scaling: Scaling = "unit"
     augmentation: Augmentation | None = None
     layers: tuple[Layer, ...] = Field(
@@ -248,14 +251,15 @@ class RunConfig(Spec):
     early_stopping: EarlyStopping | None = None
     gradient_clip_norm: float | None = Field(None, gt=0, le=1000, description="largest global norm of the gradient")
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    probability_clip: float = Field(0.0, ge=0, le=0.01, description="least distance of a probability from 0 and 1 in the loss")
     seed: int = Field(0, ge=0, lt=2**32)
     device: Device = "auto"
     precision: Precision = "float32"
 
     @property
     def input_shape(self) -> Shape:
-        """Shape of one input, channels last."""
-        return (28, 28, 1)
+        """Shape of one input: an image, channels last, or a vector of features."""
+        return (28, 28, 1) if self.features == "pixels" else (N_FEATURES,)
 
     @property
     def plan(self) -> tuple[LayerPlan, ...]:
@@ -320,6 +324,18 @@ class RunConfig(Spec):
                 f"{n_parameters:,}, {largest.n_parameters:,} of them in {largest.name}",
                 "Make this layer narrower, or pool before it.",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _features_are_left_alone(self) -> Self:
+        if self.features == "pixels":
+            return self
+        if self.augmentation is not None:
+            raise _rule(
+                "augmentation", "only pixels are augmented", f"features {self.features}", "Set augmentation to none, or features to pixels."
+            )
+        if self.scaling != "unit":
+            raise _rule("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
         return self
 
     @model_validator(mode="after")

@@ -19,11 +19,10 @@ from torch import Tensor
 
 from mnist_dash.core.archives import MNIST_ARCHIVES, ensure_mnist, mnist_folder
 from mnist_dash.core.config import DATASET_SIZES, DatasetName, RunConfig, Scaling
+from mnist_dash.core.features import hog_features
 from mnist_dash.core.idx import CONTENTS, PARTS, find_idx, read_folder
 from mnist_dash.core.splits import training_indices, validation_indices
 from mnist_dash.errors import DataError
-
-N_PIXELS = 28 * 28
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Part:
     """One part of a data set on the training device."""
 
     images: Tensor
-    """``(N, 784)`` uint8."""
+    """``(N, 784)`` uint8, or ``(N, features)`` float32."""
     labels: Tensor
     """``(N,)`` int64."""
 
@@ -69,7 +68,7 @@ class PreparedData:
     validation: Part
     test: Part
     scale: Callable[[Tensor], Tensor]
-    """Turns ``(B, 784)`` uint8, or float32 in 0 to 255, into scaled float32."""
+    """Turns ``(B, 784)`` uint8, or float32 in 0 to 255, into scaled float32; leaves features as they are."""
 
 
 def ensure_dataset(name: DatasetName, data_dir: Path) -> None:
@@ -133,10 +132,14 @@ def prepare(config: RunConfig, data_dir: Path, device: torch.device) -> Prepared
     """
     raw = load_raw(config.dataset, data_dir)
     indices = split_indices(config, raw.train_labels)
-    test = _part(raw.test_images, raw.test_labels, None, device)
-    training = _part(raw.train_images, raw.train_labels, None if indices.validation is None else indices.training, device)
-    validation = test if indices.validation is None else _part(raw.train_images, raw.train_labels, indices.validation, device)
-    return PreparedData(training, validation, test, fit_scaling(config.scaling, training.images))
+    train_inputs, test_inputs = raw.train_images, raw.test_images
+    if config.features == "hog":
+        train_inputs, test_inputs = (torch.from_numpy(hog_features(part.numpy(), data_dir)) for part in (raw.train_images, raw.test_images))
+    test = _part(test_inputs, raw.test_labels, None, device)
+    training = _part(train_inputs, raw.train_labels, None if indices.validation is None else indices.training, device)
+    validation = test if indices.validation is None else _part(train_inputs, raw.train_labels, indices.validation, device)
+    scale = fit_scaling(config.scaling, training.images) if config.features == "pixels" else Tensor.float
+    return PreparedData(training, validation, test, scale)
 
 
 def fit_scaling(scaling: Scaling, images: Tensor) -> Callable[[Tensor], Tensor]:
@@ -163,7 +166,7 @@ def fit_scaling(scaling: Scaling, images: Tensor) -> Callable[[Tensor], Tensor]:
 def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.device) -> Part:
     if indices is not None:
         images, labels = images.index_select(0, indices), labels.index_select(0, indices)
-    return Part(images.reshape(len(images), N_PIXELS).to(device), labels.to(device))
+    return Part(images.reshape(len(images), -1).to(device), labels.to(device))
 
 
 def _check_sizes(name: DatasetName, data: RawData, folder: Path) -> None:

@@ -55,6 +55,12 @@ def accuracy(labels: Labels, probabilities: Probabilities) -> float:
     return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 
+def cross_entropy(labels: Labels, probabilities: Probabilities) -> float:
+    """Compute the mean of ``-log p(true)`` in nats; what float32 rounded to 0 counts as its smallest number."""
+    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.mean(np.log(np.maximum(true, np.finfo(np.float32).tiny))))
+
+
 def classification_report(labels: Labels, probabilities: Probabilities) -> tuple[ClassRow, ...]:
     """Compute precision, recall, F1 and support of every class, from 0 to 9."""
     confusion = confusion_matrix(labels, probabilities)

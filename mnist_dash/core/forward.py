@@ -49,7 +49,7 @@ def activations(config: RunConfig, weights: Weights, images: Images, scale: Scal
         ValueError: the weights are not those of this network.
     """
     operations = _operations(config, weights)
-    batches = [list(_outputs(operations, batch)) for batch in _batches(images, scale)]
+    batches = [list(_outputs(operations, batch)) for batch in _batches(config, images, scale)]
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
@@ -69,7 +69,7 @@ def layer_output(config: RunConfig, weights: Weights, images: Images, scale: Sca
     """
     operations = _operations(config, weights)
     wanted = operations[: range(len(operations))[layer] + 1]
-    return np.concatenate([functools.reduce(lambda values, run: run(values), wanted, batch) for batch in _batches(images, scale)])
+    return np.concatenate([functools.reduce(lambda values, run: run(values), wanted, batch) for batch in _batches(config, images, scale)])
 
 
 def probabilities(config: RunConfig, weights: Weights, images: Images, scale: Scale) -> Values:
@@ -121,9 +121,28 @@ def _fitted(config: RunConfig, data_dir: Path) -> Scale:
     return numpy_scaling(config, read_images(config.dataset, "train", data_dir), labels)
 
 
-def _batches(images: Images, scale: Scale) -> Iterator[Values]:
+def module_numbers(config: RunConfig) -> tuple[int, ...]:
+    """Number each layer's own module as the plain network does, where padding and activations are modules too.
+
+    The parameters of the layer at index i are named ``<number i>.weight`` and ``<number i>.bias``. A layer that is no module, a linear
+    activation, has the number of the next one.
+    """
+    numbers: list[int] = []
+    n_modules = 0
+    for layer, planned in zip(config.layers, config.plan, strict=True):
+        if isinstance(layer, specs.Conv) and layer.padding == "same":
+            before, after = specs.same_padding(planned.input_shape[0], layer)
+            n_modules += before != after
+        numbers.append(n_modules)
+        activation = getattr(layer, "activation", "linear")
+        n_modules += (not isinstance(layer, specs.ActivationLayer)) + (activation not in ("linear", "softmax"))
+    return tuple(numbers)
+
+
+def _batches(config: RunConfig, images: Images, scale: Scale) -> Iterator[Values]:
     for start in range(0, max(len(images), 1), BATCH):
-        yield scale(images[start : start + BATCH])[..., np.newaxis]
+        batch = images[start : start + BATCH]
+        yield scale(batch).reshape(len(batch), *config.input_shape)
 
 
 def _outputs(operations: list[Operation], values: Values) -> Iterator[Values]:
@@ -133,53 +152,44 @@ def _outputs(operations: list[Operation], values: Values) -> Iterator[Values]:
 
 
 def _operations(config: RunConfig, weights: Weights) -> list[Operation]:
-    """Make one function a layer, activation included; modules are counted as `network.build_sequential` makes them."""
-    modules = itertools.count()
-    operations: list[Operation] = []
+    """Make one function a layer, activation included."""
+    layers = zip(config.layers, config.plan, module_numbers(config), strict=True)
     try:
-        for layer, planned in zip(config.layers, config.plan, strict=True):
-            operations.append(_operation(layer, planned.input_shape, weights, modules))
+        return [_operation(layer, planned.input_shape, weights, module) for layer, planned, module in layers]
     except KeyError as error:
         raise ValueError(
             f"The weights hold a tensor for every layer of the configuration; got none named {error}. Use those of the same run."
         ) from error
-    return operations
 
 
-def _operation(layer: specs.Layer, shape: Shape, weights: Weights, modules: itertools.count[int]) -> Operation:
+def _operation(layer: specs.Layer, shape: Shape, weights: Weights, module: int) -> Operation:
     match layer:
         case specs.Conv():
-            return _conv(layer, shape, weights, modules)
+            return _conv(layer, shape, weights, module)
         case specs.Dense():
-            kernel, bias = _kernel_and_bias(weights, next(modules), (layer.units, *shape))
-            activate = _activation(layer.activation, modules)
+            kernel, bias = _kernel_and_bias(weights, module, (layer.units, *shape))
+            activate = _ACTIVATIONS[layer.activation]
             return lambda values: activate(values @ kernel.T + bias)
         case specs.MaxPool():
-            next(modules)
             return lambda values: functools.reduce(np.maximum, _shifted(values, layer.size, layer.stride or layer.size))
         case specs.AvgPool():
-            next(modules)
             share = np.float32(1 / layer.size**2)
             return lambda values: functools.reduce(np.add, _shifted(values, layer.size, layer.stride or layer.size)) * share
         case specs.BatchNorm():
-            return _batch_norm(layer, weights, next(modules))
+            return _batch_norm(layer, weights, module)
         case specs.ActivationLayer():
-            return _activation(layer.activation, modules)
+            return _ACTIVATIONS[layer.activation]
         case specs.Flatten():
-            next(modules)
             return lambda values: (values.transpose(0, 3, 1, 2) if values.ndim == 4 else values).reshape(len(values), math.prod(shape))
         case specs.Dropout():
-            next(modules)
             return lambda values: values
 
 
-def _conv(layer: specs.Conv, shape: Shape, weights: Weights, modules: itertools.count[int]) -> Operation:
+def _conv(layer: specs.Conv, shape: Shape, weights: Weights, module: int) -> Operation:
     before, after = specs.same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
-    if before != after:
-        next(modules)  # the plain network pads by a module of its own
-    kernel, bias = _kernel_and_bias(weights, next(modules), (layer.filters, shape[2], layer.kernel, layer.kernel))
+    kernel, bias = _kernel_and_bias(weights, module, (layer.filters, shape[2], layer.kernel, layer.kernel))
     matrix = kernel.transpose(2, 3, 1, 0).reshape(-1, layer.filters)  # window row, window column, channel -> filter
-    activate = _activation(layer.activation, modules)
+    activate = _ACTIVATIONS[layer.activation]
 
     def convolve(values: Values) -> Values:
         padded = np.pad(values, ((0, 0), (before, after), (before, after), (0, 0))) if before or after else values
@@ -211,12 +221,6 @@ def _kernel_and_bias(weights: Weights, module: int, shape: tuple[int, ...]) -> t
     if kernel.shape != shape:
         raise ValueError(f"The kernel {module}.weight has the shape {shape}; got {kernel.shape}. Use the weights of the same run.")
     return kernel, bias
-
-
-def _activation(name: str, modules: itertools.count[int]) -> Operation:
-    if name not in ("linear", "softmax"):
-        next(modules)
-    return _ACTIVATIONS[name]
 
 
 def _softmax(values: Values) -> Values:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from mnist_dash.core.dataset import Part
 from mnist_dash.core.network import Network
+from mnist_dash.core.update import cross_entropy
 
 BATCH_CONVOLUTIONAL = 100
 """Images a batch of a convolutional network: its activations stay in the processor's caches."""
@@ -42,6 +42,7 @@ def evaluate(
     *,
     scale: Callable[[Tensor], Tensor],
     precision: str,
+    clip: tuple[float, float] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     keep_probabilities: bool = False,
 ) -> Outputs:
@@ -52,6 +53,7 @@ def evaluate(
         part: images and labels, on the network's device.
         scale: the scaling of the run's data.
         precision: ``float32`` or ``bfloat16``, as the network is trained.
+        clip: of the loss, from `mnist_dash.core.update.clip_bounds`.
         should_stop: asked before every batch.
         keep_probabilities: whether to return the softmax of every image.
 
@@ -67,7 +69,7 @@ def evaluate(
                 raise Interrupted
             logits[start : start + size] = network.logits(scale(part.images[start : start + size]), training=False)
     with torch.inference_mode():
-        loss = functional.cross_entropy(logits, part.labels).double()
+        loss = cross_entropy(logits, part.labels, clip=clip).double()
         penalty = network.penalty()
         n_right = (logits.argmax(1) == part.labels).sum()
         total = loss if penalty is None else loss + penalty

@@ -139,6 +139,7 @@ class Network:
 
     def __init__(self, config: RunConfig, device: torch.device, dropout_generator: torch.Generator) -> None:
         self.layers = config.layers
+        self._input_shape = config.input_shape
         self.is_convolutional = any(isinstance(layer, specs.Conv) for layer in config.layers)
         self.parameters: list[Value] = []
         self.buffers: list[Value] = []
@@ -153,10 +154,14 @@ class Network:
         self._steps = _pool_first(self._steps, config.layers)
         self.load({name: tensor.detach() for name, tensor in build_sequential(config).state_dict().items()})
 
-    def logits(self, images: Tensor, *, training: bool) -> Tensor:
-        """Compute ``(B, 10)`` from scaled images, ``(B, 784)``; dropout and batch statistics only when `training`."""
+    def arrange(self, inputs: Tensor) -> Tensor:
+        """Turn scaled inputs, ``(B, 784)`` or ``(B, features)``, into what the first layer takes: images channels first, or themselves."""
         # With one channel the strides alone say channels-last, and torch keeps to them from here on.
-        values = images.view(-1, 28, 28, 1).permute(0, 3, 1, 2)
+        return inputs.view(-1, *self._input_shape).permute(0, 3, 1, 2) if len(self._input_shape) == 3 else inputs
+
+    def logits(self, inputs: Tensor, *, training: bool) -> Tensor:
+        """Compute ``(B, 10)`` from scaled inputs, see `arrange`; dropout and batch statistics only when `training`."""
+        values = self.arrange(inputs)
         for step in self._steps:
             values = step.run(values, training)
         return values

@@ -6,8 +6,10 @@ agree with a run's as those of two seeds do.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
+from mnist_dash.core import hog
 from mnist_dash.core.config import (
     SGD,
     Adadelta,
@@ -42,7 +44,7 @@ from mnist_dash.core.layers import (
     TruncatedNormal,
     format_shape,
 )
-from mnist_dash.core.script_parts import AUGMENTATION, BODY, BUILD, HEAD, LION, SCALINGS, SPLITS
+from mnist_dash.core.script_parts import AUGMENTATION, BODY, BUILD, FEATURES, HEAD, LION, LOSSES, NO_SCALING, SCALINGS, SPLITS
 
 _ACTIVATIONS = {
     "relu": "nn.ReLU()",
@@ -71,12 +73,14 @@ def training_script(config: RunConfig) -> str:
     indented = "\n".join(f"        {line}" for line in _network(config))
     parts = [
         HEAD.format(dataset=config.dataset, hash=config.hash),
+        _features(config),
         _constants(config),
         _load(config),
         SPLITS["fraction" if not config.leaks_test_set else "leak"].format(order=_split_order(config)),
-        SCALINGS[config.scaling],
+        SCALINGS[config.scaling] if config.features == "pixels" else NO_SCALING,
         BUILD.format(modules=indented),
         _initialise(config),
+        LOSSES["clipped" if config.probability_clip else "plain"].format(clip=config.probability_clip),
         _penalty(config),
         LION if isinstance(config.optimizer, Lion) else "",
         _optimizer(config),
@@ -103,14 +107,24 @@ def _constants(config: RunConfig) -> str:
     )
 
 
+def _features(config: RunConfig) -> str:
+    """Copy the definition of the features from this package."""
+    if config.features == "pixels":
+        return ""
+    source = inspect.getsource(hog)
+    return FEATURES + source[source.index("N_ORIENTATIONS") :]
+
+
 def _load(config: RunConfig) -> str:
     images = "part.data.transpose(1, 2)" if config.dataset == "emnist_digits" else "part.data"
     labels = "part.targets[:, 0]" if config.dataset == "qmnist" else "part.targets"
+    inputs = f"{images}.unsqueeze(1).contiguous()" if config.features == "pixels" else f"torch.from_numpy(hog({images}.numpy()))"
+    said = "images (N, 1, 28, 28) uint8" if config.features == "pixels" else "features (N, 392)"
     return (
         "def load(root: str, train: bool) -> tuple[torch.Tensor, torch.Tensor]:\n"
-        '    """Fetch one part: images (N, 1, 28, 28) uint8 and labels (N,)."""\n'
+        f'    """Fetch one part: {said} and labels (N,)."""\n'
         f"    part = {_DATASETS[config.dataset]}\n"
-        f"    return {images}.unsqueeze(1).contiguous(), {labels}.long()"
+        f"    return {inputs}, {labels}.long()"
     )
 
 

@@ -55,6 +55,27 @@ SCALINGS = {
     return lambda batch: (batch.float() - mean) / std''',
 }
 
+NO_SCALING = '''def fit_scaling(features: torch.Tensor):
+    """Leave features as they are."""
+    return lambda batch: batch'''
+
+FEATURES = """import functools
+
+import numpy as np
+import numpy.typing as npt
+
+"""
+
+LOSSES = {
+    "plain": '''def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+    """Mean categorical cross-entropy."""
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)''',
+    "clipped": '''def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
+    """Mean categorical cross-entropy of probabilities that are clipped as in Keras 2."""
+    clipped = F.log_softmax(logits, 1).clamp(math.log({clip}), math.log1p(-{clip}))
+    return F.nll_loss(clipped, labels) * (1 - smoothing) - clipped.mean() * smoothing''',
+}
+
 BUILD = '''def build() -> nn.Sequential:
     """Make the network; its last layer gives logits."""
     return nn.Sequential(
@@ -95,7 +116,7 @@ def evaluate(network: nn.Sequential, images: torch.Tensor, labels: torch.Tensor,
     for batch, truth in zip(images.split(1000), labels.split(1000)):
         logits = network(scale(batch.to(DEVICE))).float()
         truth = truth.to(DEVICE)
-        loss += float(F.cross_entropy(logits, truth, reduction="sum"))
+        loss += float(cross_entropy(logits, truth)) * len(truth)
         right += int((logits.argmax(1) == truth).sum())
     return loss / len(labels), right / len(labels)
 
@@ -129,7 +150,7 @@ def main() -> None:
                 group["lr"] = rate(step){epsilon}
             with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled={autocast}):
                 logits = network(batch)
-            loss = F.cross_entropy(logits.float(), truth, label_smoothing={smoothing}) + penalty(network)
+            loss = cross_entropy(logits.float(), truth, {smoothing}) + penalty(network)
             optimizer.zero_grad()
             loss.backward(){clip}
             optimizer.step()

@@ -34,7 +34,7 @@ from mnist_dash.core.schedules import learning_rate
 from mnist_dash.core.seeds import stream_seed
 from mnist_dash.core.stopping import is_exhausted, judge
 from mnist_dash.core.threads import threads_for
-from mnist_dash.core.update import AutogradUpdate, Update
+from mnist_dash.core.update import AutogradUpdate, Update, clip_bounds
 
 __all__ = ["is_kept", "resolve_device", "resolve_precision", "train"]
 KEPT_EPOCHS = 20
@@ -124,6 +124,7 @@ class _Run:
     ) -> None:
         saved, groups = checkpoint.unpack(resume, config.hash) if resume is not None else (None, {})
         self.config, self.should_stop = config, should_stop
+        self.clip = clip_bounds(config.probability_clip)
         self.device = resolve_device(config.device)
         self.counters = saved or Counters(config.hash, resolve_precision(config, self.device))
         self.data = prepare(config, data_dir, self.device)
@@ -250,6 +251,7 @@ class _Run:
             part,
             scale=self.data.scale,
             precision=self.counters.precision,
+            clip=self.clip,
             should_stop=self.should_stop,
             keep_probabilities=keep_probabilities,
         )
@@ -258,7 +260,9 @@ class _Run:
         return outputs
 
     def _outputs(self, part: Part) -> Outputs:
-        return evaluate(self.network, part, scale=self.data.scale, precision=self.counters.precision, keep_probabilities=True)
+        return evaluate(
+            self.network, part, scale=self.data.scale, precision=self.counters.precision, clip=self.clip, keep_probabilities=True
+        )
 
     def _finish_epoch(self, report: EpochReport) -> None:
         counters, rule = self.counters, self.config.early_stopping

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import torch
@@ -42,6 +43,7 @@ class AutogradUpdate:
         self._network, self._rule = network, rule
         self._precision = precision
         self._smoothing = config.label_smoothing
+        self._clip = clip_bounds(config.probability_clip)
         self._clip_norm = config.gradient_clip_norm
         self._params = [value.tensor for value in network.parameters]
         self._l2 = [(index, value.l2) for index, value in enumerate(network.parameters) if value.l2]
@@ -51,7 +53,7 @@ class AutogradUpdate:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             logits = self._network.logits(images, training=True)
         logits = logits.float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self._smoothing)
+        loss = cross_entropy(logits, labels, clip=self._clip, smoothing=self._smoothing)
         grads = list(torch.autograd.grad(loss, self._params))
         with torch.no_grad():
             total = loss.detach()
@@ -64,6 +66,29 @@ class AutogradUpdate:
                 clip_by_global_norm(grads, self._clip_norm)
             self._rule.step(grads, rate=rate, t=t)
             return Measured(total, (logits.detach().argmax(1) == labels).sum())
+
+
+def clip_bounds(clip: float) -> tuple[float, float] | None:
+    """Turn a configuration's `probability_clip` into the least and the largest log probability; None where nothing is clipped."""
+    return (math.log(clip), math.log1p(-clip)) if clip else None
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, *, clip: tuple[float, float] | None, smoothing: float = 0.0) -> Tensor:
+    """Compute the mean categorical cross-entropy of ``(B, 10)`` logits.
+
+    Keras 2 clips the probabilities to [1e-7, 1 - 1e-7] first: an image that is wrong beyond that pulls at no weight, which keeps networks
+    trained at a high rate from diverging.
+
+    Args:
+        logits: before the softmax.
+        labels: ``(B,)`` int64.
+        clip: from `clip_bounds`.
+        smoothing: share of each label that is spread over all classes.
+    """
+    if clip is None:
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    clipped = functional.log_softmax(logits, 1).clamp(*clip)
+    return functional.nll_loss(clipped, labels) * (1 - smoothing) - clipped.mean() * smoothing
 
 
 def clip_by_global_norm(grads: list[Tensor], largest: float) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mnist_dash.core.config import RunConfig
-from mnist_dash.core.presets import PRESETS
+from mnist_dash.core.presets import PRESETS, name_of
 from mnist_dash.errors import DeviceUnavailable, MnistDashError
 from mnist_dash.runs import actions
 from mnist_dash.runs.estimate import Estimate, estimate
@@ -91,7 +91,7 @@ def _submit() -> None:
         return
     submission = _submission(config)
     try:
-        run_id = actions.submit(store(), config, key=submission.key, preset=None if draft.is_changed else draft.preset)
+        run_id = actions.submit(store(), config, key=submission.key, preset=name_of(config, first=draft.preset))
     except MnistDashError as error:
         st.session_state[REFUSAL_KEY] = str(error)
         if isinstance(error, DeviceUnavailable):

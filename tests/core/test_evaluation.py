@@ -12,6 +12,7 @@ from mnist_dash.core.evaluation import (
     classification_report,
     confused_pairs,
     confusion_matrix,
+    cross_entropy,
     error_margins,
     ranked_images,
     top_two_margins,
@@ -101,3 +102,10 @@ def test_margins_bound_the_ranking() -> None:
 def test_class_accuracy_is_the_recall() -> None:
     """It is scikit-learn's recall of each class."""
     assert np.allclose(class_accuracies(LABELS, PROBABILITIES), metrics.recall_score(LABELS, PREDICTED, average=None))
+
+
+def test_cross_entropy_is_scikit_learns_log_loss() -> None:
+    """In nats; a probability of zero for the true class is bad but finite."""
+    shares = PROBABILITIES / PROBABILITIES.sum(axis=1, keepdims=True)
+    assert cross_entropy(LABELS, shares) == pytest.approx(metrics.log_loss(LABELS, shares), rel=1e-5)
+    assert 80 < cross_entropy(np.array([1]), np.eye(10, dtype=np.float32)[[0]]) < 90

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from mnist_dash.core.config import SGD, Adadelta, Adam, RandomSplit, RunConfig, TailSplit, parse_config
+from mnist_dash.core.experiments import Preset
 from mnist_dash.core.layers import Constant, Dense, GlorotUniform, TruncatedNormal, Zeros
-from mnist_dash.core.presets import DEFAULT_PRESET, PRESETS, Preset, preset
+from mnist_dash.core.presets import DEFAULT_PRESET, PRESETS, preset
+from mnist_dash.core.published import EXPERIMENTS
 from mnist_dash.errors import UnknownPreset
 
 PARAMETERS_BY_LAYER = {
@@ -85,7 +91,8 @@ def test_splits_and_scalings_are_the_published_ones() -> None:
     assert isinstance(tail.split, TailSplit)
     assert (random.scaling, tail.scaling) == ("minmax", "unit")
     leaking = {name for name, ready in PRESETS.items() if ready.config.leaks_test_set}
-    assert leaking == {"cnn_32_64_5x5", "cnn_9_9_16", "linear_10_10", "mlp_1500x3"}
+    dense = {"linear_10_10", "mlp_1500x3", "mlp_1500x3_dropout", "mlp_300_30", "mlp_300_30_hog"}
+    assert leaking == {"cnn_32_64_5x5", "cnn_9_9_16"} | dense
 
 
 @pytest.mark.parametrize("name", ["mlp_1500x3", "cnn_32_64_5x5"])
@@ -119,13 +126,54 @@ def test_every_preset_survives_json(ready: Preset) -> None:
     assert config.precision == "float32"
 
 
-def test_published_accuracies_are_fractions() -> None:
-    """A published accuracy is a fraction, and only the first look has none."""
+@pytest.fixture(scope="module")
+def published_systems() -> dict[str, dict[str, Any]]:
+    """The reports' own numbers, by experiment, with what an entry takes from its base."""
+    entries = json.loads((Path(__file__).parent / "published.json").read_text())
+    bases = entries_by_id(entries)
+    return {entry["id"]: {**bases.get(entry.get("base", ""), {}), "published": {}, **entry} for entry in entries}
+
+
+def entries_by_id(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Find entries by their name."""
+    return {entry["id"]: entry for entry in entries}
+
+
+def test_every_published_experiment_is_there(published_systems: dict[str, dict[str, Any]]) -> None:
+    """Seventeen experiments, and one sound variant of the one whose printed code is not that of its log."""
+    assert {ready.name for ready in EXPERIMENTS} == set(published_systems) | {"mlp_784_adam"}
+    assert len(published_systems) == 17
     assert [name for name, ready in PRESETS.items() if ready.published is None] == [DEFAULT_PRESET.name]
-    for ready in PRESETS.values():
-        for name, value in (ready.published or {}).items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            assert "accuracy" not in name or all(isinstance(n, str) or 0.5 < n <= 1 for n in numbers), name
+
+
+@pytest.mark.parametrize("ready", EXPERIMENTS, ids=[ready.name for ready in EXPERIMENTS])
+def test_published_numbers_are_the_reports(ready: Preset, published_systems: dict[str, dict[str, Any]]) -> None:
+    """Every number of a report's entry stands in the preset, and the network has the published counts and shapes."""
+    entry = published_systems[ready.name.removesuffix("_adam")]
+    assert ready.published is not None
+    wanted, found = entry.get("published", {}), ready.published
+    assert found.source == entry["source"]
+    counts = entry.get("parameters", {})
+    if counts:
+        assert found.n_parameters == counts["total"]
+        assert ready.config.n_parameters == counts["total"]
+    plans = ready.config.plan[ready.config.layers[0].kind == "flatten" :]
+    assert [layer.n_parameters for layer in plans] == counts.get("by_layer", [layer.n_parameters for layer in plans])
+    shapes = [list(layer.output_shape) for layer in plans]
+    assert shapes == entry.get("output_shapes", shapes)
+    for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
+        if name in wanted:
+            assert [value for _, value in getattr(found, name)] == wanted[name]
+    test_accuracy = wanted.get("test_accuracy", 1 - wanted["test_error"] if "test_error" in wanted else None)
+    assert found.test_accuracy == (None if test_accuracy is None else pytest.approx(test_accuracy))
+    assert found.test_loss == wanted.get("test_loss")
+    for path, values in entry.get("grid", {}).items():
+        assert ready.grid is not None
+        assert ready.grid.values == tuple(values)
+        assert ready.grid.path in (path, "split.fraction")
+    for setting in ("batch_size", "epochs"):
+        if setting in entry and setting not in entry.get("grid", {}):
+            assert getattr(ready.config, setting) == entry[setting]
 
 
 @pytest.mark.parametrize(("typed", "offered"), [("mlp_512", "mlp_512_256"), ("cnn_9916", "cnn_9_9_16"), ("???", "mlp_1500x3")])

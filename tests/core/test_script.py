@@ -79,7 +79,7 @@ def test_builds_the_engine_s_network(name: str, tmp_path: Path) -> None:
     assert {key: value.shape for key, value in network.state_dict().items()} == expected
 
 
-@pytest.mark.parametrize("name", ["mlp_quick", "everything"])
+@pytest.mark.parametrize("name", ["mlp_quick", "everything", "mlp_300_30_hog"])
 def test_trains_in_a_process_of_its_own(name: str, data_dir: Path, tmp_path: Path) -> None:
     """A few steps run, figures are printed and weights are saved."""
     path = tmp_path / "train.py"

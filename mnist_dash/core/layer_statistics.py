@@ -1,0 +1,137 @@
+"""What a network has learned, layer by layer, in numbers: its kernels, and the units that never answer. numpy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mnist_dash.core.config import RunConfig
+from mnist_dash.core.forward import BATCH, Images, Scale, Values, Weights, activations, module_numbers
+from mnist_dash.core.layers import Conv, Dense
+
+N_BINS = 61
+WIDEST_SHARE = 0.999
+"""Histograms of weights reach as far as this share of them; the rest is counted in the outermost bins."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The trained kernel and bias of one layer."""
+
+    index: int
+    """The layer's index in the configuration."""
+    name: str
+    """As the plan names it, such as ``conv_1``."""
+    values: Values
+    """``(filters, channels, rows, columns)`` or ``(units, inputs)``."""
+    bias: Values
+    """``(filters,)`` or ``(units,)``."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A few figures of many values."""
+
+    n: int
+    mean: float
+    std: float
+    low: float
+    high: float
+    norm: float
+    """Square root of the sum of squares."""
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Distributions over the same bins."""
+
+    centers: npt.NDArray[np.float64]
+    """``(N_BINS,)``, the middle of each bin."""
+    shares: dict[str, npt.NDArray[np.float64]]
+    """Name -> ``(N_BINS,)``, the share of the values in each bin; each adds up to 1."""
+
+
+def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
+    """Find the kernels of all convolutions and dense layers, input side first.
+
+    Raises:
+        ValueError: the weights are not those of this network.
+    """
+    found: list[Kernel] = []
+    for layer, planned, module in zip(config.layers, config.plan, module_numbers(config), strict=True):
+        if isinstance(layer, Conv | Dense):
+            values, bias = weights.get(f"{module}.weight"), weights.get(f"{module}.bias")
+            if values is None or bias is None or values.size + bias.size != planned.n_parameters:
+                raise ValueError(
+                    f"The weights hold {planned.n_parameters:,} values for {planned.name}; got others. Use those of the same run."
+                )
+            found.append(Kernel(planned.index, planned.name, values, bias))
+    return tuple(found)
+
+
+def summarise(values: Values) -> Summary:
+    """Compute a few figures of an array of any shape; NaN where it has no values."""
+    flat = values.ravel().astype(np.float64)
+    if not flat.size:
+        return Summary(0, np.nan, np.nan, np.nan, np.nan, 0.0)
+    low, high = float(flat.min()), float(flat.max())
+    return Summary(flat.size, float(flat.mean()), float(flat.std()), low, high, float(np.linalg.norm(flat)))
+
+
+def histograms(named: Mapping[str, Values]) -> Histograms:
+    """Count values over common bins that lie evenly around zero and hold nearly all of every array."""
+    widest = max((float(np.quantile(np.abs(values), WIDEST_SHARE)) for values in named.values() if values.size), default=0.0) or 1.0
+    edges = np.linspace(-widest, widest, N_BINS + 1)
+    shares = {}
+    for name, values in named.items():
+        counts, _ = np.histogram(np.clip(values, -widest, widest), edges)
+        shares[name] = counts / max(values.size, 1)
+    return Histograms((edges[:-1] + edges[1:]) / 2, shares)
+
+
+def relu_layers(config: RunConfig) -> tuple[int, ...]:
+    """Find the layers that end in ReLU, the activation whose units can die, by their index."""
+    return tuple(index for index, layer in enumerate(config.layers) if getattr(layer, "activation", None) == "relu")
+
+
+def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale) -> dict[int, npt.NDArray[np.bool_]]:
+    """Find the units that are zero for every image, and the filters that are zero everywhere in every image.
+
+    A unit whose input to ReLU is negative for all of the training data has no gradient any more and stays as it is. Here fewer images are
+    asked, so that a unit that answers rarely may be counted too.
+
+    Args:
+        config: names the layers.
+        weights: as exported.
+        images: ``(B, 28, 28)``, grey values 0 to 255.
+        scale: from `mnist_dash.core.forward`.
+
+    Returns:
+        Index of each layer that ends in ReLU -> ``(units,)`` or ``(filters,)``, True where dead.
+
+    Raises:
+        ValueError: the weights are not those of this network.
+    """
+    wanted = relu_layers(config)
+    dead = {index: np.ones(config.plan[index].output_shape[-1], dtype=np.bool_) for index in wanted}
+    for start in range(0, len(images), BATCH):
+        if not any(units.any() for units in dead.values()):
+            break  # every unit has answered already
+        outputs = activations(config, weights, images[start : start + BATCH], scale)
+        for index in wanted:
+            dead[index] = np.logical_and(dead[index], ~_answers(outputs[index]))
+    return dead
+
+
+def _answers(values: Values) -> npt.NDArray[np.bool_]:
+    answers: npt.NDArray[np.bool_] = (values.reshape(-1, values.shape[-1]) > 0).any(0)
+    return answers
+
+
+def order_by_norm(rows: Sequence[Values] | Values) -> npt.NDArray[np.intp]:
+    """Order filters or units by the norm of their weights, the greatest first; equal ones stay in order."""
+    flat = np.asarray(rows).reshape(len(rows), -1)
+    return np.argsort(-np.linalg.norm(flat, axis=1), kind="stable")
