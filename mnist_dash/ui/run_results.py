@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import get_args
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from mnist_dash.core.idx import CLASS_NAMES, read_labels
+from mnist_dash.core.evaluation import (
+    ClassRow,
+    ConfusedPair,
+    classification_report,
+    confused_pairs,
+    confusion_matrix,
+    cross_entropy,
+    wilson_interval,
+)
 from mnist_dash.core.script import training_script
-from mnist_dash.errors import ArtifactError, DataError
-from mnist_dash.figures.confusion import draw_confusion
+from mnist_dash.figures.confusion import Shares, draw_confusion
 from mnist_dash.runs import artifacts
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.records import Run
@@ -19,25 +28,33 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
 from mnist_dash.ui.resources import history, store
+from mnist_dash.ui.run_evaluation import FINAL, Evaluated, choose, selected
 from mnist_dash.ui.run_layers import layer_table
+from mnist_dash.ui.selected_images import choose_cell, draw_selected
+from mnist_dash.ui.selection import Selection
 
-if TYPE_CHECKING:
-    from mnist_dash.core.evaluation import ClassRow
-
+SHARES: tuple[Shares, ...] = get_args(Shares)
+DIGIT_PLURALS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens", "eights", "nines")
+N_PAIRS = 6
+"""Confusions that are put into words."""
 SURE = 0.95
 """Confidence of the interval around the test accuracy."""
 
 
 @dataclass(frozen=True)
-class TestResult:
-    """What the stored test probabilities say."""
+class Summary:
+    """What the probabilities of some images say."""
 
-    __test__ = False  # not a test case, whatever pytest thinks of the name
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: npt.NDArray[np.int64]
+    """``(10, 10)`` counts; a row is a true class."""
     report: tuple[ClassRow, ...]
+    pairs: tuple[ConfusedPair, ...]
     n_right: int
     n_images: int
     interval: tuple[float, float]
+    """Of the accuracy, at a confidence of 95 %."""
+    loss: float
+    """Mean cross-entropy, in nats."""
 
 
 def outcome(run: Run) -> None:
@@ -53,10 +70,9 @@ def outcome(run: Run) -> None:
 
 def results(run: Run) -> None:
     """Draw the results of an ended run."""
-    if artifacts.has(store(), run.id, ArtifactKind.TEST_PROBABILITIES):
-        _test_section(run)
-    else:
-        st.caption("The test set was not evaluated: the run ended before its first epoch did, or it diverged.")
+    of = choose(run)
+    if of is not None:
+        _evaluation(run, of)
     st.subheader("Layers")
     layer_table(run)
     st.subheader("Downloads")
@@ -65,87 +81,123 @@ def results(run: Run) -> None:
         st.code(run.config.model_dump_json(indent=2), language="json")
 
 
-def _test_section(run: Run) -> None:
-    st.subheader("On the test set")
-    try:
-        result = test_result(run)
-    except (ArtifactError, DataError) as error:
-        st.error(str(error), icon=":material/error:")
-        return
-    accuracy = result.n_right / result.n_images
-    low, high = result.interval
-    with st.grid(3, min_column_width=210):
-        interval = f"95 % interval {100 * low:.2f} – {words.percent(high)}"
-        st.metric(
-            "Test accuracy",
-            words.percent(accuracy),
-            interval,
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help=f"Wilson's score interval of {result.n_right:,} right out of {result.n_images:,}",
-        )
-        wrong = result.n_images - result.n_right
-        st.metric("Wrong", f"{wrong:,}", f"of {result.n_images:,} images", delta_color="off", delta_arrow="off", border=True)
-        st.metric(
-            "Test loss",
-            words.NOTHING if run.test_loss is None else f"{run.test_loss:.4f}",
-            "cross-entropy, nats",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-        )
+def _evaluation(run: Run, of: Evaluated) -> None:
+    found = summary(of)
+    chosen = selected(of)
+    where = "" if of.kept == FINAL else f" after epoch {of.kept}"
+    st.subheader(f"On the {of.part} set{where}")
+    _figures(run, of, found)
     left, right = st.columns([6, 5], gap="large")
     with left:
-        _confusion(run, result)
+        _confusion(of, found, chosen)
     with right:
-        _report(run, result)
+        _report(run, of, found)
+        _pairs(of, found)
+    if chosen.true is not None or chosen.predicted is not None:
+        draw_selected(of, chosen)
 
 
-def test_result(run: Run) -> TestResult:
-    """Evaluate the stored test probabilities, once for all sessions.
+def _figures(run: Run, of: Evaluated, found: Summary) -> None:
+    low, high = found.interval
+    loss = run.test_loss if of.part == "test" and of.kept == FINAL and run.test_loss is not None else found.loss
+    name = of.part.capitalize()
+    with st.grid(3, min_column_width=210):
+        st.metric(
+            f"{name} accuracy",
+            words.percent(found.n_right / found.n_images),
+            f"95 % interval {100 * low:.2f} – {words.percent(high)}",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help=f"Wilson's score interval of {found.n_right:,} right out of {found.n_images:,}",
+        )
+        wrong = found.n_images - found.n_right
+        st.metric("Wrong", f"{wrong:,}", f"of {found.n_images:,} images", delta_color="off", delta_arrow="off", border=True)
+        st.metric(f"{name} loss", f"{loss:.4f}", "cross-entropy, nats", delta_color="off", delta_arrow="off", border=True)
 
-    Raises:
-        ArtifactError: they are missing or damaged.
-        DataError: the labels of the test set are.
-    """
-    return _evaluate(store().settings.database_url, run.id, run.revision, run.config.dataset)
+
+def summary(of: Evaluated) -> Summary:
+    """Evaluate probabilities, once for all sessions."""
+    return _summarise(of.name, of)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _evaluate(_database_url: str, run_id: str, revision: int, dataset: str) -> TestResult:  # noqa: ARG001 - the revision is part of the cache's key
-    from mnist_dash.core.evaluation import classification_report, confusion_matrix, wilson_interval  # scikit-learn takes half a second
-
-    probabilities = artifacts.read_probabilities(store(), run_id, ArtifactKind.TEST_PROBABILITIES)
-    labels = read_labels(dataset, "test", store().settings.data_dir)
-    confusion = confusion_matrix(labels, probabilities)
-    n_right = int(confusion.trace())
-    return TestResult(
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        report=classification_report(labels, probabilities),
+def _summarise(name: str, _of: Evaluated) -> Summary:  # noqa: ARG001 - the cache's key
+    confusion = confusion_matrix(_of.labels, _of.probabilities)
+    n_right, n_images = int(confusion.trace()), len(_of.labels)
+    return Summary(
+        confusion=confusion,
+        report=classification_report(_of.labels, _of.probabilities),
+        pairs=confused_pairs(confusion, N_PAIRS),
         n_right=n_right,
-        n_images=len(labels),
-        interval=wilson_interval(n_right, len(labels), SURE),
+        n_images=n_images,
+        interval=wilson_interval(n_right, n_images, SURE),
+        loss=cross_entropy(_of.labels, _of.probabilities),
     )
 
 
-def _confusion(run: Run, result: TestResult) -> None:
+def _confusion(of: Evaluated, found: Summary, chosen: Selection) -> None:
     st.markdown("**Confusion matrix**")
-    st.caption(f"{result.n_images:,} test images: true class downwards, predicted class across.")
-    figure = draw_confusion(result.confusion, CLASS_NAMES[run.config.dataset])
-    live_plot(
-        str(figure.to_json()),
-        key="run_confusion_chart",
-        alt=f"Confusion matrix of run {run.id} on {result.n_images:,} test images",
-        height=460,
+    shares = st.segmented_control(
+        "Cells", SHARES, default=SHARES[0], required=True, key="cells", bind="query-params", label_visibility="collapsed"
     )
+    unit = {"counts": "images", "by row": "per cent of the true class", "by column": "per cent of the predicted class"}[shares]
+    st.caption(
+        f"{found.n_images:,} {of.part} images: true class downwards, predicted class across, {unit}. Click a cell to see its images."
+    )
+    clicked = live_plot(
+        _confusion_figure(of.name, shares, chosen.true, chosen.predicted, found.confusion, of.class_names),
+        key="run_confusion_chart",
+        alt=f"Confusion matrix of run {of.run_id} on {found.n_images:,} {of.part} images",
+        height=460,
+        clickable=True,
+    )
+    if isinstance(clicked, list):
+        true, predicted = (int(label) for label in clicked)
+        again = (true, predicted) == (chosen.true, chosen.predicted)
+        choose_cell(Selection() if again else Selection(true, predicted))
+        st.rerun()
 
 
-def _report(run: Run, result: TestResult) -> None:
+@st.cache_data(show_spinner=False, max_entries=256)
+def _confusion_figure(
+    name: str,  # noqa: ARG001 - the cache's key
+    shares: Shares,
+    true: int | None,
+    predicted: int | None,
+    _matrix: npt.NDArray[np.int64],
+    _class_names: tuple[str, ...],
+) -> str:
+    return str(draw_confusion(_matrix.tolist(), _class_names, shares=shares, selected=(true, predicted)).to_json())
+
+
+def _pairs(of: Evaluated, found: Summary) -> None:
+    st.markdown("**Most confused pairs**")
+    if not found.pairs:
+        st.caption("No image was taken for another class.")
+    for pair in found.pairs:
+        st.button(
+            pair_in_words(pair, of.class_names),
+            key=f"pair_{pair.true}_{pair.predicted}",
+            type="tertiary",
+            icon=":material/compare_arrows:",
+            on_click=choose_cell,
+            args=(Selection(pair.true, pair.predicted),),
+        )
+
+
+def pair_in_words(pair: ConfusedPair, class_names: tuple[str, ...]) -> str:
+    """Write a confusion as ``4 taken for 9: 23 times, 2.3 % of the fours``."""
+    true, predicted = class_names[pair.true], class_names[pair.predicted]
+    them = f"the {DIGIT_PLURALS[pair.true]}" if true.isdigit() else f"those of class {true}"
+    times = "once" if pair.count == 1 else f"{pair.count:,} times"
+    return f"{true} taken for {predicted}: {times}, {words.percent(pair.share, 1)} of {them}"
+
+
+def _report(run: Run, of: Evaluated, found: Summary) -> None:
     st.markdown("**Classification report**")
     st.caption("Precision: share of right ones among those called so. Recall: share of a class that was found.")
-    names = CLASS_NAMES[run.config.dataset]
-    rows = [(name, row.precision, row.recall, row.f1, row.support) for name, row in zip(names, result.report, strict=False)]
+    rows = [(name, row.precision, row.recall, row.f1, row.support) for name, row in zip(of.class_names, found.report, strict=True)]
     fraction = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(
         pd.DataFrame(rows, columns=["Class", "Precision", "Recall", "F1", "Images"]),
