@@ -45,6 +45,24 @@ With --json, standard output is one object on one line when the run has ended:
 
 exit codes: 0 finished or stopped, 1 failed or diverged, 2 invalid input and nothing was queued"""
 
+_REPRODUCE = """\
+Train published experiments as their reports describe them and print our figures beside theirs.
+
+All runs are queued at once; Ctrl+C stops those that have not ended. A run of exactly the same configuration and seed that has finished before
+is shown instead of trained again. A sweep is one run a value."""
+
+_REPRODUCE_EXAMPLES = """\
+examples:
+  python -m mnist_dash reproduce mlp_784 mlp_784_adam
+  python -m mnist_dash reproduce --epochs-scale 0.1
+  python -m mnist_dash reproduce --seeds 3 --json > published.jsonl
+
+With --json, one object a line:
+  preset, parameters, published_parameters, test_accuracy (fraction), published_test_accuracy, test_loss, published_test_loss, epochs,
+  seconds_per_epoch (of training), seed, state, run, point (a sweep's value)
+
+exit codes: 0 all finished, 1 a run failed or diverged, 2 invalid input and nothing was queued"""
+
 _RUNS_EXAMPLES = """\
 examples:
   python -m mnist_dash runs
@@ -98,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"MNIST Dash {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_train(commands)
+    _add_reproduce(commands)
     _add_listings(commands)
     _add_stop(commands)
     _add_worker(commands)
@@ -122,6 +141,25 @@ def _add_train(commands: _Commands[argparse.ArgumentParser]) -> None:
     source.add_argument("--config", metavar="FILE", help="a configuration as JSON; - reads standard input")
     train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change one field of it; may be given many times")
     train.add_argument("--json", action="store_true", help="print one object on one line at the end")
+
+
+def _add_reproduce(commands: _Commands[argparse.ArgumentParser]) -> None:
+    reproduce = _command(
+        commands,
+        "reproduce",
+        line="train published experiments and hold them against their reports",
+        description=_REPRODUCE,
+        epilog=_REPRODUCE_EXAMPLES,
+        target="mnist_dash.cli.reproduce:reproduce",
+    )
+    reproduce.add_argument("names", metavar="NAME", nargs="*", help="an experiment; `presets` lists them (default: all)")
+    reproduce.add_argument(
+        "--epochs-scale", type=_scale, default=1.0, metavar="F", help="train this part of the published epochs, at least one"
+    )
+    reproduce.add_argument("--seed", type=_natural, default=0, metavar="N", help="the first seed (default: %(default)s)")
+    reproduce.add_argument("--seeds", type=_positive, default=1, metavar="N", help="how many seeds of each; three tell noise (default: 1)")
+    reproduce.add_argument("--again", action="store_true", help="train what has been trained before as well, instead of showing that run")
+    reproduce.add_argument("--json", action="store_true", help="print one object a line, each when its run has ended")
 
 
 def _add_listings(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -226,6 +264,22 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1; got {text!r}. Type 20, say.")
     return int(text)
+
+
+def _natural(text: str) -> int:
+    if not text.isdigit() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {2**32 - 1:,}; got {text!r}. Type 0, say.")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 10:
+        raise argparse.ArgumentTypeError(f"a factor above 0 and at most 10; got {text!r}. Type 0.1, say.")
+    return value
 
 
 def _seconds(text: str) -> float:
