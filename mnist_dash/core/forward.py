@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mnist_dash.core import layers as specs
 from mnist_dash.core.config import RunConfig
+from mnist_dash.core.hog import hog
 from mnist_dash.core.idx import read_images, read_labels
 from mnist_dash.core.layers import Shape
 from mnist_dash.core.splits import training_indices
@@ -86,8 +87,11 @@ def numpy_scaling(config: RunConfig, train_images: npt.NDArray[np.uint8], train_
         train_labels: ``(N,)``; only needed for a stratified split.
 
     Returns:
-        A function from ``(..., 28, 28)`` grey values, 0 to 255, to scaled float32 of the same shape.
+        A function from ``(B, 28, 28)`` grey values, 0 to 255, to what the network takes: scaled float32 of the same shape, or features
+        ``(B, features)``.
     """
+    if config.features == "hog":
+        return lambda images: hog(np.rint(images).astype(np.uint8))
     if config.scaling == "unit":
         return lambda images: images.astype(np.float32) / np.float32(255)
     chosen = training_indices(config, train_labels)

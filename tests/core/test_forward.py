@@ -51,7 +51,7 @@ def trained_like(config: RunConfig) -> tuple[torch.nn.Sequential, Weights]:
 
 def outputs_of_torch(network: torch.nn.Sequential, images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
     """Collect what every module gives, channels-last, and the probabilities."""
-    values = torch.from_numpy(images)[:, None]
+    values = torch.from_numpy(images[:, None] if images.ndim == 3 else images)
     outputs = []
     with torch.inference_mode():
         for module in network:
@@ -64,8 +64,9 @@ def outputs_of_torch(network: torch.nn.Sequential, images: npt.NDArray[np.float3
 def assert_equals_torch(config: RunConfig, n_images: int = 8) -> None:
     """Every layer's output is what torch computes at the same place, to 1e-5 of its size."""
     network, weights = trained_like(config)
-    expected = outputs_of_torch(network, unit(IMAGES[:n_images]))
-    found = activations(config, weights, IMAGES[:n_images], unit)
+    scale = unit if config.features == "pixels" else fitted_scaling(config, NOWHERE)
+    expected = outputs_of_torch(network, scale(IMAGES[:n_images]))
+    found = activations(config, weights, IMAGES[:n_images], scale)
     assert [values.shape[1:] for values in found] == [planned.output_shape for planned in config.plan]
     assert all(values.dtype == np.float32 for values in found)
     position = 0
