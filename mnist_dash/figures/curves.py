@@ -9,6 +9,9 @@ from typing import Literal
 import pandas as pd
 import plotly.graph_objects as go
 
+from mnist_dash.core.experiments import Curve as PublishedCurve
+from mnist_dash.core.experiments import Published
+
 Metric = Literal["loss", "accuracy"]
 Axis = Literal["epoch", "step", "seconds"]
 AXIS_TITLES: dict[Axis, str] = {"epoch": "epoch", "step": "step (optimizer updates)", "seconds": "seconds"}
@@ -35,40 +38,70 @@ class Curve:
 
     Attributes:
         name: as the legend prints it.
-        color: index into the theme's chart colours.
+        color: index into the theme's chart colours, or ``text`` for the colour of the text.
         x: positions on the chosen axis.
         y: values, as recorded.
         by_epoch: whether there is one point an epoch, drawn with markers, rather than one a step.
+        dash: Plotly's name of the line's pattern.
+        hidden: whether the line waits in the legend until it is asked for.
     """
 
     name: str
-    color: int
+    color: int | Literal["text"]
     x: tuple[float, ...]
     y: tuple[float, ...]
     by_epoch: bool
+    dash: str = "solid"
+    hidden: bool = False
 
 
 def prepare_curves(
-    epochs: pd.DataFrame, steps: pd.DataFrame, *, metric: Metric, axis: Axis, steps_per_epoch: int, leak: bool = False
+    epochs: pd.DataFrame,
+    steps: pd.DataFrame,
+    *,
+    metric: Metric,
+    axis: Axis,
+    steps_per_epoch: int,
+    leak: bool = False,
+    published: Published | None = None,
 ) -> tuple[Curve, ...]:
-    """Choose the rows of a chart: batches, the training part and the validation part.
+    """Choose the lines of a chart: batches and their running averages; the three sets with dropout off; what was published.
 
     Args:
-        epochs: one row an epoch; columns ``epoch``, ``step``, ``train_<metric>``, ``val_<metric>``, ``seconds_training``,
-            ``seconds_evaluation``.
+        epochs: one row an epoch; columns ``epoch``, ``step``, ``running_<metric>``, ``train_<metric>``, ``val_<metric>``,
+            ``test_<metric>``, ``seconds_training``, ``seconds_evaluation``.
         steps: columns ``step``, ``seconds``, ``<metric>``; one row a recorded step.
         metric: which figure.
         axis: what runs along x.
         steps_per_epoch: turns steps into parts of epochs.
-        leak: whether the validation part is the test set; the legend says so.
+        leak: whether the validation part is the test set; the legend says so, and there is no test line of its own.
+        published: what the run's experiment has published.
     """
-    validation = "validation (test set: leak)" if leak else "validation"
-    lines = (
-        ("training, by batch", 0, _step_axis(steps, axis, steps_per_epoch), steps[metric], False),
-        ("training", 0, _epoch_axis(epochs, axis), epochs[f"train_{metric}"], True),
-        (validation, 1, _epoch_axis(epochs, axis), epochs[f"val_{metric}"], True),
-    )
-    return tuple(Curve(name, color, tuple(x.tolist()), tuple(y.tolist()), by_epoch) for name, color, x, y, by_epoch in lines if len(x))
+    x = tuple(_epoch_axis(epochs, axis).tolist())
+
+    def by_epoch(name: str, color: int, column: str, *, dash: str, hidden: bool = False) -> Curve:
+        return Curve(name, color, x, tuple(epochs[f"{column}_{metric}"].tolist()), by_epoch=True, dash=dash, hidden=hidden)
+
+    batches = tuple(_step_axis(steps, axis, steps_per_epoch).tolist()), tuple(steps[metric].tolist())
+    lines = [
+        Curve("training, by batch", 0, *batches, by_epoch=False),
+        by_epoch("training, running average", 3, "running", dash="dot"),
+        by_epoch("training", 0, "train", dash="solid"),
+        by_epoch("validation (test set: leak)" if leak else "validation", 1, "val", dash="dash"),
+    ]
+    if not leak:
+        lines.append(by_epoch("test", 2, "test", dash="dashdot", hidden=True))
+    if published is not None and axis != "seconds":
+        stride = 1 if axis == "epoch" else steps_per_epoch
+        lines += [
+            _published("published, training average", getattr(published, f"train_{metric}"), stride, "dot"),
+            _published("published, validation", getattr(published, f"val_{metric}"), stride, "dash"),
+        ]
+    return tuple(line for line in lines if line.x)
+
+
+def _published(name: str, points: PublishedCurve, stride: int, dash: str) -> Curve:
+    return Curve(name, "text", tuple(epoch * stride for epoch, _ in points), tuple(y for _, y in points), by_epoch=True, dash=dash)
 
 
 def smooth(values: Sequence[float], weight: float) -> tuple[float, ...]:
@@ -98,7 +131,7 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
     """
     traces: list[go.Scatter] = []
     for curve in curves:
-        smoothed = options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS
+        smoothed = options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS and curve.color != "text"
         if smoothed:
             traces.append(_raw(curve))
         traces.append(_line(curve, smooth(curve.y, options.smoothing) if smoothed else curve.y))
@@ -134,11 +167,15 @@ def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
         meta={"color": curve.color},
         hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
     )
-    is_training = curve.color == 0
-    if curve.by_epoch:
+    if curve.hidden:
+        line.visible = "legendonly"
+    if curve.color == "text":
+        line.mode, line.opacity = "lines+markers", 0.45
+        line.line, line.marker = {"width": 1.5, "dash": curve.dash}, {"size": 5, "symbol": "x-thin-open"}
+    elif curve.by_epoch:
         line.mode = "lines+markers"
-        line.line = {"width": 2, "dash": "solid" if is_training else "dash"}
-        line.marker = {"size": 7, "symbol": "circle" if is_training else "diamond"}
+        line.line = {"width": 2, "dash": curve.dash}
+        line.marker = {"size": 7, "symbol": "circle" if curve.color == 0 else "diamond"}
     else:
         line.mode = "lines" if len(curve.x) > 1 else "markers"
         line.line = {"width": 1}

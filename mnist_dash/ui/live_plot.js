@@ -47,7 +47,7 @@ function readTheme(element) {
 function paintTrace(trace, theme) {
   const { color, scale } = trace.meta ?? {}
   if (color !== undefined) {
-    const painted = theme.categorical[color % theme.categorical.length]
+    const painted = color === "text" ? theme.text : theme.categorical[color % theme.categorical.length]
     trace.line = { ...trace.line, color: painted }
     trace.marker = { ...trace.marker, color: painted }
   }

@@ -6,6 +6,7 @@ from typing import get_args
 
 import streamlit as st
 
+from mnist_dash.core.presets import PRESETS
 from mnist_dash.errors import IllegalTransition
 from mnist_dash.figures.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
 from mnist_dash.runs import actions
@@ -121,8 +122,27 @@ def _curves(run: Run, options: CurveOptions) -> None:
                 _figure(run, metric, options),
                 key=f"run_{metric}_chart",
                 alt=f"{metric} of run {run.id} by {options.axis}, training and validation",
-                height=330,
+                height=360,
             )
+    _explain(run)
+
+
+def _explain(run: Run) -> None:
+    with st.popover("Why do these lines differ?", icon=":material/help:"):
+        st.markdown(
+            "**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout "
+            "was on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.\n\n"
+            "**Training**, **validation** and **test** are taken after the epoch, with dropout off, over whole sets: these three can be "
+            "compared. What lies between training and validation is overfitting."
+        )
+        st.markdown(
+            "This run validates on the test set, so there is no test line of its own."
+            if run.config.leaks_test_set
+            else "The **test** line is hidden: click it in the legend to see it. Whoever picks an epoch or a setting by looking at it has used "
+            "the test set up, and has no honest estimate left."
+        )
+        if run.preset in PRESETS and PRESETS[run.preset].published is not None:
+            st.markdown("The **grey** lines are what the experiment's report has published.")
 
 
 def _figure(run: Run, metric: Metric, options: CurveOptions) -> str:
@@ -140,6 +160,7 @@ def _draw(_database_url: str, run_id: str, revision: int, metric: Metric, option
         axis=options.axis,
         steps_per_epoch=_run.config.steps_per_epoch,
         leak=_run.config.leaks_test_set,
+        published=PRESETS[_run.preset].published if _run.preset in PRESETS else None,
     )
     figure = draw_curves(curves, metric=metric, options=options, best_epoch=_run.best_epoch)
     return str(figure.to_json())

@@ -8,16 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_dash.core.experiments import Published
 from mnist_dash.figures.curves import Axis, Curve, CurveOptions, draw_curves, prepare_curves, smooth
 
 EPOCHS = pd.DataFrame(
     {
         "epoch": [1, 2],
         "step": [10, 20],
+        "running_loss": [0.9, 0.4],
+        "running_accuracy": [0.6, 0.85],
         "train_loss": [0.5, 0.25],
         "val_loss": [0.6, 0.4],
         "train_accuracy": [0.8, 0.9],
         "val_accuracy": [0.7, 0.85],
+        "test_loss": [0.65, 0.45],
+        "test_accuracy": [0.69, 0.84],
         "seconds_training": [1.0, 2.0],
         "seconds_evaluation": [0.5, 0.5],
     }
@@ -33,9 +38,9 @@ STEPS = pd.DataFrame(
 )
 def test_places_points_on_the_chosen_axis(axis: Axis, by_step: tuple[float, ...], by_epoch: tuple[float, ...]) -> None:
     """Steps and epochs share one axis, whichever it is."""
-    batches, training, validation = prepare_curves(EPOCHS, STEPS, metric="loss", axis=axis, steps_per_epoch=10)
+    batches, running, training, validation, test = prepare_curves(EPOCHS, STEPS, metric="loss", axis=axis, steps_per_epoch=10)
     assert batches.x == by_step
-    assert training.x == validation.x == by_epoch
+    assert running.x == training.x == validation.x == test.x == by_epoch
     assert validation.y == (0.6, 0.4)
 
 
@@ -59,7 +64,7 @@ def test_draws_raw_line_behind_the_smoothed() -> None:
     assert list(raw.y) == [1.0, 0.6, 0.5, 0.3]
     assert raw.opacity < line.opacity
     assert list(line.y) == pytest.approx(smooth([1.0, 0.6, 0.5, 0.3], 0.6))
-    assert len(figure.data) == 4  # two points an epoch line are too few to smooth
+    assert len(figure.data) == 6  # two points an epoch line are too few to smooth
 
 
 def test_keeps_the_view_while_data_grow() -> None:
@@ -122,3 +127,22 @@ def test_smoothing_equals_the_weighted_mean() -> None:
     values = np.array([3.0, 1.0, 4.0, 1.0, 5.0])
     weights = 0.7 ** np.arange(5)[::-1]
     assert smooth(values.tolist(), 0.7)[-1] == pytest.approx(float((weights * values).sum() / weights.sum()))
+
+
+def test_test_line_waits_in_the_legend() -> None:
+    """Nobody sees the test set's line without asking for it."""
+    figure = draw_curves(
+        prepare_curves(EPOCHS, STEPS, metric="loss", axis="epoch", steps_per_epoch=10), metric="loss", options=CurveOptions()
+    )
+    hidden = [trace.name for trace in figure.data if trace.visible == "legendonly"]
+    assert hidden == ["test"]
+
+
+def test_published_lines_stand_behind_our_own() -> None:
+    """Published points lie at their epochs, or at the steps that an epoch of ours ends with; not over another machine's seconds."""
+    published = Published(source="", val_accuracy=((1, 0.9), (3, 0.95)))
+    for axis, expected in (("epoch", (1, 3)), ("step", (10, 30))):
+        curves = prepare_curves(EPOCHS, STEPS, metric="accuracy", axis=axis, steps_per_epoch=10, published=published)  # type: ignore[arg-type]
+        assert [(curve.name, curve.color, curve.x) for curve in curves[5:]] == [("published, validation", "text", expected)]
+    curves = prepare_curves(EPOCHS, STEPS, metric="accuracy", axis="seconds", steps_per_epoch=10, published=published)
+    assert len(curves) == 5
