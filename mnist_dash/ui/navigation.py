@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 _PAGES = Path(__file__).parent / "pages"
-TRAIN, RUNS, RUN, SYSTEM = (_PAGES / f"{name}.py" for name in ("train", "runs", "run", "system"))
+TRAIN, RUNS, RUN, DATA, DRAW, SYSTEM = (_PAGES / f"{name}.py" for name in ("train", "runs", "run", "data", "draw", "system"))
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_run"
 
@@ -20,6 +20,8 @@ def pages() -> list[st.Page]:
     about = (
         (TRAIN, "Train", "Choose or compose a network, see what it will cost, and train it."),
         (RUNS, "Runs", "All runs, newest first: their state, settings and figures. Open, stop or delete them."),
+        (DATA, "Data", "The images that networks learn from: one by one, by class and as a whole."),
+        (DRAW, "Draw", "Draw a digit and have it recognised by your runs; keep drawings as a test set of your own."),
         (SYSTEM, "System", "Workers and what each does, the queue, storage and versions."),
         (RUN, "Run", "One run: live curves while it trains, results when it has ended."),
     )
@@ -32,6 +34,8 @@ def draw_menu() -> None:
         for path, label, icon in (
             (TRAIN, "Train", ":material/model_training:"),
             (RUNS, "Runs", ":material/table_rows:"),
+            (DATA, "Data", ":material/grid_view:"),
+            (DRAW, "Draw", ":material/draw:"),
             (SYSTEM, "System", ":material/memory:"),
         ):
             st.page_link(path, label=label, icon=icon)
