@@ -87,14 +87,15 @@ class Embedding:
 
     def pack(self) -> bytes:
         """Write it as safetensors."""
-        arrays = {"points": self.points, "neighbours": self.neighbours, "predicted": self.predicted, "shares": self.shares}
-        return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()} | {"n": np.array([self.n_dimensions])})
+        arrays: dict[str, npt.NDArray[np.generic]] = {"n_dimensions": np.array([self.n_dimensions])}
+        arrays |= {"points": self.points, "neighbours": self.neighbours, "predicted": self.predicted, "shares": self.shares}
+        return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
     @classmethod
     def unpack(cls, content: bytes) -> Embedding:
         """Read what `pack` wrote."""
         arrays = safetensors.numpy.load(content)
-        n_dimensions = int(arrays.pop("n")[0])
+        n_dimensions = int(arrays.pop("n_dimensions")[0])
         return cls(**arrays, n_dimensions=n_dimensions)
 
 
@@ -158,9 +159,12 @@ def compute_embedding(
     """
     phases = _Phases(_phases(parameters, config), report)
     images = read_images(config.dataset, parameters.part, data_dir)[: parameters.n_points]
-    values, predicted = _features(parameters, config, weights, images, data_dir, phases.enter())
+    outputs = _Outputs(config, weights, fitted_scaling(config, data_dir) if weights is not None else None)
+    values, predicted = _features(parameters, outputs, images, phases.enter())
     if not np.isfinite(values).all():
-        raise InvalidInput("Embedded activations are finite; got infinite or undefined ones. Choose an earlier layer, or a run that has not diverged.")
+        raise InvalidInput(
+            "Embedded activations are finite; got infinite or undefined ones. Choose an earlier layer, or a run that has not diverged."
+        )
     phases.enter()(0.0)
     in_layer = len(values) ** 2 * values.shape[1] <= MAX_PRODUCTS
     neighbours = nearest_neighbours(values) if in_layer else None
@@ -172,6 +176,11 @@ def compute_embedding(
     if points.shape[1] == 1:
         points = np.pad(points, ((0, 0), (0, 1)))
     return Embedding(np.ascontiguousarray(points, np.float32), neighbours, predicted, shares, n_dimensions)
+
+
+def load_ahead() -> None:
+    """Import what t-SNE needs: a second that nobody has to wait for later."""
+    import sklearn.manifold  # noqa: F401 - this import is the point
 
 
 def principal_components(values: Values, n_components: int) -> tuple[Values, npt.NDArray[np.float64]]:
@@ -232,35 +241,36 @@ def _iterate(values: Values, k: int) -> Values:
     return scores
 
 
+@dataclass(frozen=True)
+class _Outputs:
+    """What a network makes of images, as far as it is known."""
+
+    config: RunConfig
+    weights: Mapping[str, Values] | None
+    scale: Scale | None
+
+    def of(self, layer: int | None, images: npt.NDArray[np.uint8]) -> Values:
+        """Give a layer's output, or the pixels, one row an image."""
+        if layer is None:
+            return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+        if self.weights is None or self.scale is None:
+            raise InvalidInput("A layer's output needs the run's weights; got none. Embed the pixels, or train the run again.")
+        return layer_output(self.config, self.weights, images, self.scale, layer=layer).reshape(len(images), -1)
+
+
 def _features(
-    parameters: EmbeddingParameters,
-    config: RunConfig,
-    weights: Mapping[str, Values] | None,
-    images: npt.NDArray[np.uint8],
-    data_dir: Path,
-    report: Callable[[float], None],
+    parameters: EmbeddingParameters, outputs: _Outputs, images: npt.NDArray[np.uint8], report: Callable[[float], None]
 ) -> tuple[Values, npt.NDArray[np.uint8]]:
     """Give what is to be embedded, ``(N, d)``, and the classes predicted for training images."""
-    wants_classes = parameters.part == "train" and weights is not None
-    scale = fitted_scaling(config, data_dir) if weights is not None else None
-    values = np.empty((len(images), _width(parameters, config)), np.float32)
+    wants_classes = parameters.part == "train" and outputs.weights is not None
+    values = np.empty((len(images), _width(parameters, outputs.config)), np.float32)
     predicted = np.empty(len(images) if wants_classes else 0, np.uint8)
     for chunk in _chunks(len(images)):
         report(chunk.start / len(images))
-        values[chunk] = _layer(parameters.layer, config, weights, images[chunk], scale)
+        values[chunk] = outputs.of(parameters.layer, images[chunk])
         if wants_classes:
-            predicted[chunk] = _layer(-1, config, weights, images[chunk], scale).argmax(1)
+            predicted[chunk] = outputs.of(-1, images[chunk]).argmax(1)
     return values, predicted
-
-
-def _layer(
-    layer: int | None, config: RunConfig, weights: Mapping[str, Values] | None, images: npt.NDArray[np.uint8], scale: Scale | None
-) -> Values:
-    if layer is None:
-        return images.reshape(len(images), -1) / np.float32(255)
-    if weights is None or scale is None:
-        raise InvalidInput("A layer's output needs the run's weights; got none. Embed the pixels, or train the run again.")
-    return layer_output(config, weights, images, scale, layer=layer).reshape(len(images), -1)
 
 
 def _tsne(scores: Values, parameters: EmbeddingParameters, report: Callable[[float], None]) -> Values:
@@ -324,7 +334,10 @@ def _phases(parameters: EmbeddingParameters, config: RunConfig) -> list[tuple[st
     used = 0 if parameters.layer is None else sum(flops[: parameters.layer + 1])
     used += sum(flops) if parameters.part == "train" else 0
     products = min(n**2 * width, MAX_PRODUCTS) + n * width * min(n, width, EXACT_SIDE) + 20 * min(n, width, EXACT_SIDE) ** 3
-    phases = [("Activations", 0.1 + n * used / _FLOPS_A_SECOND), ("Neighbours and principal components", 0.1 + products / _PRODUCTS_A_SECOND)]
+    phases = [
+        ("Activations", 0.1 + n * used / _FLOPS_A_SECOND),
+        ("Neighbours and principal components", 0.1 + products / _PRODUCTS_A_SECOND),
+    ]
     return phases if parameters.method == "pca" else [*phases, ("t-SNE", 0.5 + _SECONDS_A_POINT * n)]
 
 

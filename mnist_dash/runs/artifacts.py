@@ -41,6 +41,8 @@ class ArtifactKind(StrEnum):
     """The same after a kept epoch; the part is the epoch's number."""
     VALIDATION_PROBABILITIES = "validation_probabilities"
     """Probabilities of the validation images, safetensors with one float32 array (N, 10)."""
+    EMBEDDING = "embedding"
+    """Images on a plane; the part is the hash of its parameters."""
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,26 @@ artifacts = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
 )
 
+analyses = sa.Table(
+    "analyses",
+    metadata,
+    sa.Column("run_id", sa.String(16), primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("part", sa.String(32), primary_key=True, doc="hash of the parameters, and the part of the artifact"),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("attempt", sa.Integer, nullable=False, default=0),
+    sa.Column("n_tries", sa.Integer, nullable=False, default=0, doc="attempts since it was last asked for"),
+    sa.Column("fraction", sa.Float, nullable=False, default=0.0),
+    sa.Column("phrase", sa.String(80), nullable=False, default=""),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("machine", sa.String(64)),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("started_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("lease_until", sa.Float),
+)
+
 workers = sa.Table(
     "workers",
     metadata,

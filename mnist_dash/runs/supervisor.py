@@ -53,7 +53,7 @@ def ensure_workers(settings: Settings) -> None:
             return
         command = [sys.executable, "-m", "mnist_dash.runs.supervisor"]
         _started[settings.database_url] = subprocess.Popen(  # noqa: S603 - this interpreter, this package
-            command, stdin=subprocess.PIPE, env=_environment(settings), start_new_session=True
+            command, stdin=subprocess.PIPE, env=child_environment(settings), start_new_session=True
         )
 
 
@@ -62,7 +62,7 @@ def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, 
     command = [sys.executable, "-m", "mnist_dash", "worker"]
     if idle_exit_seconds is not None:
         command += ["--exit-when-idle", str(idle_exit_seconds)]
-    environment = _environment(settings)
+    environment = child_environment(settings)
     if slot is not None:
         command += ["--device", slot.device, "--threads", str(slot.n_threads)]
         environment |= {} if slot.gpu is None else {VISIBLE_GPUS: slot.gpu}
@@ -139,7 +139,7 @@ def _ended(parent: IO[bytes]) -> bool:
     return bool(readable) and not os.read(parent.fileno(), 1)
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def child_environment(settings: Settings) -> dict[str, str]:
     """Give a child process the settings of this one, wherever they came from."""
     return (
         os.environ
