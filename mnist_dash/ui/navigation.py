@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 _PAGES = Path(__file__).parent / "pages"
-TRAIN, RUNS, RUN, DATA, DRAW, SYSTEM = (_PAGES / f"{name}.py" for name in ("train", "runs", "run", "data", "draw", "system"))
+_NAMES = ("train", "runs", "run", "published", "data", "draw", "system")
+TRAIN, RUNS, RUN, PUBLISHED, DATA, DRAW, SYSTEM = (_PAGES / f"{name}.py" for name in _NAMES)
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_run"
 
@@ -20,6 +21,7 @@ def pages() -> list[st.Page]:
     about = (
         (TRAIN, "Train", "Choose or compose a network, see what it will cost, and train it."),
         (RUNS, "Runs", "All runs, newest first: their state, settings and figures. Open, stop or delete them."),
+        (PUBLISHED, "Published", "Seventeen published experiments: their numbers beside ours, and one click to run each."),
         (DATA, "Data", "The images that networks learn from: one by one, by class and as a whole."),
         (DRAW, "Draw", "Draw a digit and have it recognised by your runs; keep drawings as a test set of your own."),
         (SYSTEM, "System", "Workers and what each does, the queue, storage and versions."),
@@ -34,6 +36,7 @@ def draw_menu() -> None:
         for path, label, icon in (
             (TRAIN, "Train", ":material/model_training:"),
             (RUNS, "Runs", ":material/table_rows:"),
+            (PUBLISHED, "Published", ":material/menu_book:"),
             (DATA, "Data", ":material/grid_view:"),
             (DRAW, "Draw", ":material/draw:"),
             (SYSTEM, "System", ":material/memory:"),

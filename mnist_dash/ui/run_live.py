@@ -6,6 +6,7 @@ from typing import get_args
 
 import streamlit as st
 
+from mnist_dash.core.experiments import Published
 from mnist_dash.core.presets import PRESETS
 from mnist_dash.errors import IllegalTransition
 from mnist_dash.figures.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
@@ -19,6 +20,14 @@ from mnist_dash.ui.resources import history, store
 
 TICK_SECONDS = 0.4
 """How often a live page asks whether its run has changed."""
+_LINES = """**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout was
+on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.
+
+**Training**, **validation** and **test** are taken after the epoch, with dropout off, over whole sets: these three can be compared. What
+lies between training and validation is overfitting."""
+_TEST_IS_VALIDATION = "This run validates on the test set, so there is no test line of its own."
+_TEST_IS_HIDDEN = """The **test** line is hidden: click it in the legend to see it. Whoever picks an epoch or a setting by looking at it has
+used the test set up, and has no honest estimate left."""
 _AXES: tuple[Axis, ...] = get_args(Axis)
 
 
@@ -127,21 +136,15 @@ def _curves(run: Run, options: CurveOptions) -> None:
     _explain(run)
 
 
+def _published(run: Run) -> Published | None:
+    return PRESETS[run.preset].published if run.preset is not None and run.preset in PRESETS else None
+
+
 def _explain(run: Run) -> None:
     with st.popover("Why do these lines differ?", icon=":material/help:"):
-        st.markdown(
-            "**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout "
-            "was on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.\n\n"
-            "**Training**, **validation** and **test** are taken after the epoch, with dropout off, over whole sets: these three can be "
-            "compared. What lies between training and validation is overfitting."
-        )
-        st.markdown(
-            "This run validates on the test set, so there is no test line of its own."
-            if run.config.leaks_test_set
-            else "The **test** line is hidden: click it in the legend to see it. Whoever picks an epoch or a setting by looking at it has used "
-            "the test set up, and has no honest estimate left."
-        )
-        if run.preset in PRESETS and PRESETS[run.preset].published is not None:
+        st.markdown(_LINES)
+        st.markdown(_TEST_IS_VALIDATION if run.config.leaks_test_set else _TEST_IS_HIDDEN)
+        if _published(run) is not None:
             st.markdown("The **grey** lines are what the experiment's report has published.")
 
 
@@ -160,7 +163,7 @@ def _draw(_database_url: str, run_id: str, revision: int, metric: Metric, option
         axis=options.axis,
         steps_per_epoch=_run.config.steps_per_epoch,
         leak=_run.config.leaks_test_set,
-        published=PRESETS[_run.preset].published if _run.preset in PRESETS else None,
+        published=_published(_run),
     )
     figure = draw_curves(curves, metric=metric, options=options, best_epoch=_run.best_epoch)
     return str(figure.to_json())
