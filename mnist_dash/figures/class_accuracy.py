@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -16,7 +17,7 @@ def draw_class_accuracies(
     """Draw the share of each class that is called rightly, by epoch.
 
     Args:
-        epochs: the kept ones, ascending.
+        epochs: the kept ones, ascending, at least one.
         accuracies: one row an epoch, one column a class, in [0, 1].
         class_names: as the legend prints them.
         selected: a class to draw in full; the others step back.
@@ -42,7 +43,7 @@ def draw_class_accuracies(
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="x unified",
-        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False, "tickformat": "d"},
+        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False, "dtick": max(1, math.ceil((epochs[-1] - epochs[0]) / 10))},
         yaxis={"title": {"text": "accuracy", "standoff": 6}, "tickformat": ".2~%", "zeroline": False},
     )
     return go.Figure(lines, layout)

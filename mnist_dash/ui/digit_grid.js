@@ -37,7 +37,7 @@ function bars(tile, names) {
 }
 
 function draw(grid, data) {
-  const widest = data.tiles.some(tile => tile.bars.length) ? Math.max(data.size, 118) + 14 : data.size + 6
+  const widest = data.tiles.some(tile => tile.bars.length) ? Math.max(data.size, 104) + 14 : data.size + 6
   grid.className = `digit-grid${data.tiles.some(tile => tile.title || tile.bars.length) ? "" : " bare"}`
   grid.style.gridTemplateColumns = `repeat(auto-fill, minmax(min(100%, ${widest}px), ${widest === data.size + 6 ? "max-content" : "1fr"}))`
   grid.replaceChildren(

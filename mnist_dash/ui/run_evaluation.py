@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from mnist_dash.core.config import N_CLASSES, DatasetName, RunConfig
+from mnist_dash.core.config import DatasetName, RunConfig
 from mnist_dash.core.evaluation import Labels, Probabilities
 from mnist_dash.core.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.splits import validation_indices
@@ -19,6 +19,7 @@ from mnist_dash.runs import artifacts
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.records import Run
 from mnist_dash.ui import selection
+from mnist_dash.ui.addresses import refuse_choice
 from mnist_dash.ui.navigation import TRAIN
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.selection import Selection
@@ -92,7 +93,8 @@ def choose(run: Run) -> Evaluated | None:
         )
         st.page_link(TRAIN, label="Train it again", icon=":material/replay:", query_params={"from": run.id})
         return None
-    _check_kept(found)
+    refuse_choice("part", parts, what="What a run was evaluated on")
+    complaints = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         part = parts[0]
         if len(parts) > 1:
@@ -103,6 +105,8 @@ def choose(run: Run) -> Evaluated | None:
         default = 0 if FINAL in kept else len(kept) - 1
         chosen = kept[default]
         if len(kept) > 1:
+            with complaints:
+                refuse_choice("kept", kept, what="A kept epoch")
             note = "Final is what the run ended with; the probabilities of at most 20 epochs are kept"
             chosen = st.selectbox("After epoch", kept, default, key="kept", bind="query-params", width=160, help=note)
     try:
@@ -136,15 +140,6 @@ def selected(of: Evaluated) -> Selection:
         return Selection()
 
 
-def digit_in_address(name: str) -> None:
-    """Say so when a parameter of the page's address is no class; its control then takes its default."""
-    text = st.query_params.get(name)
-    if text is not None and text not in map(str, range(N_CLASSES)):
-        st.error(
-            f"A class is 0 to {N_CLASSES - 1}; got {name}={text!r} in the address. Correct it, or choose below.", icon=":material/error:"
-        )
-
-
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _evaluated(database_url: str, run_id: str, revision: int, part: Part, kept: str, _config: RunConfig) -> Evaluated:
     kind, name = (
@@ -176,13 +171,6 @@ def _sources(database_url: str, run_id: str, revision: int, leaks: bool) -> Sour
 
 
 _FINAL_KINDS = (ArtifactKind.TEST_PROBABILITIES, ArtifactKind.VALIDATION_PROBABILITIES)
-
-
-def _check_kept(found: Sources) -> None:
-    asked = st.query_params.get("kept")
-    if asked is not None and asked != FINAL and asked not in found.epochs:
-        some = f"{found.epochs[0]} to {found.epochs[-1]}" if found.epochs else "none"
-        st.error(f"An epoch is one of those kept ({some}); got kept={asked!r} in the address. Choose one below.", icon=":material/error:")
 
 
 def _forget_image() -> None:

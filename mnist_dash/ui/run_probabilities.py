@@ -15,9 +15,10 @@ from mnist_dash.figures.class_accuracy import draw_class_accuracies
 from mnist_dash.figures.probability_histogram import Bars, draw_histogram
 from mnist_dash.runs.records import Run
 from mnist_dash.ui import words
+from mnist_dash.ui.addresses import refuse_choice
 from mnist_dash.ui.live_plot import live_plot
 from mnist_dash.ui.resources import store
-from mnist_dash.ui.run_evaluation import Evaluated, digit_in_address, evaluated, sources
+from mnist_dash.ui.run_evaluation import Evaluated, evaluated, sources
 from mnist_dash.ui.selected_images import draw_grid, sentence
 from mnist_dash.ui.selection import Selection
 
@@ -31,7 +32,7 @@ _OTHERS, _DIGIT, _SELECTED = 6, 0, 1
 def draw(run: Run, of: Evaluated, chosen: Selection) -> None:
     """Draw the sections below the worst errors."""
     st.subheader("Probability of a digit")
-    digit_in_address("digit")
+    refuse_choice("digit", of.class_names, what="A class")
     st.fragment(_one_against_rest)(of, chosen)
     st.subheader("How sure it is")
     left, right = st.columns(2, gap="large")
@@ -100,7 +101,10 @@ def _threshold(of: Evaluated, chosen: Selection, digit: int, threshold: float) -
     wanted = {"flipped": images.flipped, "false positives": images.false_positives, "false negatives": images.false_negatives}[group]
     against = f" called otherwise than at {USUAL_THRESHOLD}" if group == "flipped" else ""
     shown = f", the first {MOST_FLIPPED}" if len(wanted) > MOST_FLIPPED else ""
-    st.caption(f"{words.counted(len(wanted), 'image')}{against}{shown}")
+    if group == "flipped" and threshold == USUAL_THRESHOLD:
+        st.caption(f"Move the threshold away from {USUAL_THRESHOLD} to see which images are then called otherwise.")
+    else:
+        st.caption(f"{words.counted(len(wanted), 'image')}{against}{shown}")
     if len(wanted):
         draw_grid(of, wanted[:MOST_FLIPPED], key="threshold_images", chosen=chosen)
 

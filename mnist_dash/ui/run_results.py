@@ -46,7 +46,7 @@ class Summary:
     """What the probabilities of some images say."""
 
     confusion: npt.NDArray[np.int64]
-    """``(10, 10)`` counts; a row is a true class."""
+    """``(10, 10)`` counts; a row is a true class, a column a predicted one."""
     report: tuple[ClassRow, ...]
     pairs: tuple[ConfusedPair, ...]
     n_right: int
@@ -90,11 +90,11 @@ def _evaluation(run: Run, of: Evaluated) -> None:
     left, right = st.columns([6, 5], gap="large")
     with left:
         _confusion(of, found, chosen)
+        if chosen != Selection():
+            draw_selected(of, chosen)
     with right:
         _report(run, of, found)
         _pairs(of, found)
-    if chosen.true is not None or chosen.predicted is not None:
-        draw_selected(of, chosen)
 
 
 def _figures(run: Run, of: Evaluated, found: Summary) -> None:
@@ -141,7 +141,7 @@ def _confusion(of: Evaluated, found: Summary, chosen: Selection) -> None:
     shares = st.segmented_control(
         "Cells", SHARES, default=SHARES[0], required=True, key="cells", bind="query-params", label_visibility="collapsed"
     )
-    unit = {"counts": "images", "by row": "per cent of the true class", "by column": "per cent of the predicted class"}[shares]
+    unit = {"counts": "counts of images", "by row": "per cent of the true class", "by column": "per cent of the predicted class"}[shares]
     st.caption(
         f"{found.n_images:,} {of.part} images: true class downwards, predicted class across, {unit}. Click a cell to see its images."
     )
@@ -175,15 +175,16 @@ def _pairs(of: Evaluated, found: Summary) -> None:
     st.markdown("**Most confused pairs**")
     if not found.pairs:
         st.caption("No image was taken for another class.")
-    for pair in found.pairs:
-        st.button(
-            pair_in_words(pair, of.class_names),
-            key=f"pair_{pair.true}_{pair.predicted}",
-            type="tertiary",
-            icon=":material/compare_arrows:",
-            on_click=choose_cell,
-            args=(Selection(pair.true, pair.predicted),),
-        )
+    with st.container(gap=None):
+        for pair in found.pairs:
+            st.button(
+                pair_in_words(pair, of.class_names),
+                key=f"pair_{pair.true}_{pair.predicted}",
+                type="tertiary",
+                icon=":material/compare_arrows:",
+                on_click=choose_cell,
+                args=(Selection(pair.true, pair.predicted),),
+            )
 
 
 def pair_in_words(pair: ConfusedPair, class_names: tuple[str, ...]) -> str:
