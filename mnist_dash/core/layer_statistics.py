@@ -25,7 +25,7 @@ class Kernel:
     """The layer's index in the configuration."""
     name: str
     """As the plan names it, such as ``conv_1``."""
-    values: Values
+    weights: Values
     """``(filters, channels, rows, columns)`` or ``(units, inputs)``."""
     bias: Values
     """``(filters,)`` or ``(units,)``."""
@@ -122,13 +122,9 @@ def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale
             break  # every unit has answered already
         outputs = activations(config, weights, images[start : start + BATCH], scale)
         for index in wanted:
-            dead[index] = np.logical_and(dead[index], ~_answers(outputs[index]))
+            units = outputs[index].reshape(-1, len(dead[index]))
+            dead[index][(units > 0).any(0)] = False
     return dead
-
-
-def _answers(values: Values) -> npt.NDArray[np.bool_]:
-    answers: npt.NDArray[np.bool_] = (values.reshape(-1, values.shape[-1]) > 0).any(0)
-    return answers
 
 
 def order_by_norm(rows: Sequence[Values] | Values) -> npt.NDArray[np.intp]:

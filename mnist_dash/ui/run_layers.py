@@ -5,14 +5,38 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from mnist_dash.core.layer_statistics import histograms, summarise
 from mnist_dash.core.layers import format_shape
+from mnist_dash.errors import ArtifactError, DataError, InvalidInput
+from mnist_dash.figures.parameters import draw_layer_parameters
+from mnist_dash.figures.weights import draw_distributions
 from mnist_dash.runs.records import Run
+from mnist_dash.ui import words
+from mnist_dash.ui.layer_pictures import choose_image, first_filters, on_its_way, weights_between
+from mnist_dash.ui.live_plot import live_plot
+from mnist_dash.ui.navigation import RUNS, TRAIN
+from mnist_dash.ui.resources import store
+from mnist_dash.ui.trained_network import N_ASKED, TrainedNetwork, dead_counts, trained_network
 
 
 def draw(run: Run) -> None:
     """Draw the view of an ended run."""
     st.subheader("Structure")
     layer_table(run)
+    network = _network(run)
+    _parameters(run, network)
+    if network is None:
+        return
+    st.subheader("A digit on its way through the layers")
+    try:
+        image = choose_image(run)
+        on_its_way(run, image)
+        st.subheader("What the first layer looks for")
+        first_filters(run, image)
+        st.subheader("Weights and dead units")
+        _weights(run, network)
+    except (InvalidInput, DataError) as error:
+        st.error(str(error), icon=":material/error:")
 
 
 def layer_table(run: Run) -> None:
@@ -39,3 +63,94 @@ def layer_table(run: Run) -> None:
         alt=f"Layers of run {run.id} with output shape, parameters and their arithmetic",
     )
     st.caption(f"{run.n_parameters:,} trained parameters; a multiplication and its addition count as two operations.")
+
+
+def _network(run: Run) -> TrainedNetwork | None:
+    """Read the weights, or say why there are none and offer to train them."""
+    try:
+        return trained_network(run)
+    except (ArtifactError, DataError) as error:
+        st.warning(f"What the layers have learned is drawn from the run's weights. {error}", icon=":material/warning:")
+        st.page_link(TRAIN, label="Train it again", icon=":material/model_training:", query_params={"from": run.id})
+        return None
+
+
+def _parameters(run: Run, network: TrainedNetwork | None) -> None:
+    st.subheader("Weights between the layers")
+    plans = run.config.plan
+    largest = max(plans, key=lambda planned: planned.n_parameters)
+    n_trained = sum(planned.n_parameters > 0 for planned in plans)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**Parameters by layer**")
+        live_plot(
+            _layer_parameters(run.id, _run=run),
+            key="layers_parameters",
+            alt=f"Parameters of each layer of run {run.id}",
+            height=max(140, 60 + 36 * n_trained),
+        )
+        st.caption(
+            f"{largest.name} holds {words.percent(largest.n_parameters / run.n_parameters, 0)} of the {run.n_parameters:,} parameters. "
+            "A deeper network is not a more complex one for that: a convolution uses its few weights everywhere, and pooling leaves less "
+            "for the dense layer behind it, where most weights are."
+        )
+        st.page_link(RUNS, label="Parameters against accuracy, all runs", icon=":material/scatter_plot:", query_params={"as": "parameters"})
+    if network is not None:
+        with right:
+            weights_between(run, network)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _layer_parameters(run_id: str, _run: Run) -> str:  # noqa: ARG001 - the id is the cache's key: a configuration never changes
+    return str(draw_layer_parameters(_run.config.plan).to_json())
+
+
+def _weights(run: Run, network: TrainedNetwork) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**Distribution of the weights**, biases left out")
+        live_plot(
+            _distributions(store().settings.database_url, run.id, run.revision, _network=network),
+            key="layers_distributions",
+            alt=f"Distribution of the weights of each layer of run {run.id}",
+            height=330,
+        )
+    with right:
+        st.markdown("**In figures**")
+        place = st.empty()
+        with place, st.spinner(f"Asking {N_ASKED:,} test images"):
+            dead = dead_counts(run)
+        with place.container():
+            _figures(run, network, dead)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _distributions(_database_url: str, run_id: str, revision: int, _network: TrainedNetwork) -> str:  # noqa: ARG001 - parts of the cache's key
+    return str(draw_distributions(histograms({kernel.name: kernel.weights for kernel in _network.kernels})).to_json())
+
+
+def _figures(run: Run, network: TrainedNetwork, dead: dict[str, tuple[int, int]]) -> None:
+    weights = {kernel.name: summarise(kernel.weights) for kernel in network.kernels}
+    rows = []
+    for planned in run.config.plan:
+        if planned.name in weights or planned.name in dead:
+            summary = weights.get(planned.name)
+            figures = (summary.mean, summary.std, summary.low, summary.high, summary.norm) if summary else (None,) * 5
+            rows.append((planned.name, _dead(dead.get(planned.name)), *figures))
+    number = st.column_config.NumberColumn(format="%.4f")
+    columns = ["Layer", "Dead units", "Mean", "Deviation", "Least", "Greatest", "Norm"]
+    st.dataframe(
+        pd.DataFrame(rows, columns=columns),
+        hide_index=True,
+        height="content",
+        column_config={"Layer": st.column_config.TextColumn(pinned=True), **dict.fromkeys(columns[2:], number)},
+        alt=f"Weights and dead units of each layer of run {run.id}",
+    )
+    st.caption(f"Dead: a ReLU unit that is zero for each of {N_ASKED:,} test images, or a filter that is zero everywhere in all of them.")
+
+
+def _dead(counts: tuple[int, int] | None) -> str:
+    if counts is None:
+        return "no ReLU"
+    n_dead, n = counts
+    return f"{n_dead:,} of {n:,} ({words.percent(n_dead / n, 1)})"
