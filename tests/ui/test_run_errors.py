@@ -43,7 +43,7 @@ def labels(store: Store) -> np.ndarray:
 
 def grid(app: AppTest, place: int = 0) -> dict[str, list[dict[str, object]]]:
     """Read what one of the page's grids of images draws."""
-    drawn = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]  # type: ignore[union-attr]
+    drawn = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]
     content: dict[str, list[dict[str, object]]] = drawn[place]
     return content
 
