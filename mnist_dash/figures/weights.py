@@ -133,7 +133,7 @@ def draw_distributions(distributions: Histograms) -> go.Figure:
             showlegend=True,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             xaxis={"title": {"text": "weight", "standoff": 6}},
-            yaxis={"title": {"text": "share of the layer's weights", "standoff": 6}, "type": "log", "tickformat": ".2~%", "dtick": 1},
+            yaxis={"title": {"text": "share of the layer's weights", "standoff": 6}, "type": "log", "tickformat": "~%", "dtick": 1},
         ),
     )
 

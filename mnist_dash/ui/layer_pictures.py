@@ -21,10 +21,10 @@ from mnist_dash.ui.trained_network import TrainedNetwork, activations_of, traine
 
 MAX_FILTERS = 64
 _IMAGE_KEY = "layers_image"
-_WIDTH = 480
-"""Width in pixels, about, of a picture in a grid of two; its height is chosen for it."""
-FILTERS_WIDE = 2.2
-_FILTER_PIXELS = 100
+_WIDTH = 350
+"""Width in pixels, about, of a picture in a grid of three and on a phone; its height is chosen for it."""
+FILTERS_WIDE = 1.3
+_FILTER_PIXELS, _FILTERS_WIDTH = 80, 430
 ORDERS = ("greatest norm", "most active", "in order")
 
 
@@ -129,7 +129,7 @@ def _filters_height(kernel: Kernel, run: Run) -> int:
     n = min(len(kernel.weights), MAX_FILTERS)
     columns = columns_for(n, wide=FILTERS_WIDE)
     rows = -(-n // columns)
-    return min(rows * _FILTER_PIXELS, _height(rows * (height + 1) / (columns * (width + 1)), width=2 * _WIDTH))
+    return min(rows * _FILTER_PIXELS, _height(rows * (height + 1) / (columns * (width + 1)), width=_FILTERS_WIDTH))
 
 
 def on_its_way(run: Run, image: int) -> None:
@@ -142,11 +142,11 @@ def on_its_way(run: Run, image: int) -> None:
     predicted = int(probabilities.argmax())
     verdict = "rightly" if predicted == true else f"wrongly: it is {names[true]}"
     st.markdown(f"Test image {image:,} is called **{names[predicted]}** with {words.percent(float(probabilities[predicted]))}, {verdict}.")
-    with st.grid(2, min_column_width=300):
+    with st.grid(3, min_column_width=300):
         with st.container():
             st.markdown("**Image**, 28 x 28 grey values")
             picture = read_images(config.dataset, "test", data_dir)[image : image + 1].astype(np.float32)
-            _picture(str(draw_pictures(picture, [image], noun="test image", signed=False).to_json()), "input", f"Test image {image}", 0.5)
+            _picture(str(draw_pictures(picture, [image], noun="test image", signed=False).to_json()), "input", f"Test image {image}", 0.7)
         for planned, layer in zip(config.plan[:-1], config.layers[:-1], strict=True):
             if not _passes_on(layer):
                 with st.container():

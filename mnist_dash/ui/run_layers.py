@@ -31,10 +31,15 @@ def draw(run: Run) -> None:
     try:
         image = choose_image(run)
         on_its_way(run, image)
-        st.subheader("What the first layer looks for")
-        first_filters(run, image)
+        left, right = st.columns(2, gap="large")
+        with left:
+            st.subheader("What the first layer looks for")
+            first_filters(run, image)
+        with right:
+            st.subheader("Distribution of the weights")
+            _distribution(run, network)
         st.subheader("Weights and dead units")
-        _weights(run, network)
+        _figures(run, network)
     except (InvalidInput, DataError) as error:
         st.error(str(error), icon=":material/error:")
 
@@ -105,23 +110,14 @@ def _layer_parameters(run_id: str, _run: Run) -> str:  # noqa: ARG001 - the id i
     return str(draw_layer_parameters(_run.config.plan).to_json())
 
 
-def _weights(run: Run, network: TrainedNetwork) -> None:
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.markdown("**Distribution of the weights**, biases left out")
-        live_plot(
-            _distributions(store().settings.database_url, run.id, run.revision, _network=network),
-            key="layers_distributions",
-            alt=f"Distribution of the weights of each layer of run {run.id}",
-            height=330,
-        )
-    with right:
-        st.markdown("**In figures**")
-        place = st.empty()
-        with place, st.spinner(f"Asking {N_ASKED:,} test images"):
-            dead = dead_counts(run)
-        with place.container():
-            _figures(run, network, dead)
+def _distribution(run: Run, network: TrainedNetwork) -> None:
+    live_plot(
+        _distributions(store().settings.database_url, run.id, run.revision, _network=network),
+        key="layers_distributions",
+        alt=f"Distribution of the weights of each layer of run {run.id}",
+        height=400,
+    )
+    st.caption("Share of each layer's weights by size, biases left out, on a logarithmic axis.")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -129,7 +125,9 @@ def _distributions(_database_url: str, run_id: str, revision: int, _network: Tra
     return str(draw_distributions(histograms({kernel.name: kernel.weights for kernel in _network.kernels})).to_json())
 
 
-def _figures(run: Run, network: TrainedNetwork, dead: dict[str, tuple[int, int]]) -> None:
+def _figures(run: Run, network: TrainedNetwork) -> None:
+    with st.spinner(f"Asking {N_ASKED:,} test images"):
+        dead = dead_counts(run)
     weights = {kernel.name: summarise(kernel.weights) for kernel in network.kernels}
     rows = []
     for planned in run.config.plan:
