@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import struct
 from collections.abc import Sequence
 from typing import cast
 
@@ -35,10 +36,9 @@ MAX_STROKES, MAX_POINTS = 100, 5000
 _OVERSAMPLING = 10
 _SMALLEST = 0.05
 """Extent below which a drawing counts as a dot, as a share of the canvas."""
-_TOLERANCE = 0.004
-"""How far a stroke may be from the one that `encode_strokes` writes, as a share of the canvas."""
-_STEPS = 255
-_MAX_STROKE = 255
+_TOLERANCE = 0.003
+"""How far a stroke may be from the one that `encode_strokes` writes, as a share of the drawing's longer side."""
+_STEPS = 4095
 
 
 def parse_strokes(values: object) -> Strokes:
@@ -61,11 +61,16 @@ def parse_strokes(values: object) -> Strokes:
 
 def encode_strokes(strokes: Strokes) -> str:
     """Write a drawing as a short text for an address: each stroke with only the points that its shape needs."""
-    parts: list[int] = []
+    if not strokes:
+        return ""
+    points = np.array([point for stroke in strokes for point in stroke], dtype=float)
+    tolerance = _TOLERANCE * float(np.ptp(points, axis=0).max())
+    numbers: list[int] = []
     for stroke in strokes:
-        points = _simplify(stroke)[:_MAX_STROKE]
-        parts += [len(points), *(round(value * _STEPS) for point in points for value in point)]
-    return base64.urlsafe_b64encode(bytes(parts)).decode("ascii").rstrip("=")
+        kept = _simplify(stroke, tolerance)
+        numbers += [len(kept), *(round(value * _STEPS) for point in kept for value in point)]
+    content = struct.pack(f">{len(numbers)}H", *numbers)
+    return base64.urlsafe_b64encode(content).decode("ascii").rstrip("=")
 
 
 def decode_strokes(text: str) -> Strokes:
@@ -75,7 +80,7 @@ def decode_strokes(text: str) -> Strokes:
         InvalidInput: it has not.
     """
     try:
-        if len(text) > 4 * MAX_POINTS:
+        if len(text) > 8 * MAX_POINTS:
             raise ValueError("it is too long")
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return parse_strokes(_split(content))
@@ -177,7 +182,7 @@ def _area_shares(n_from: int, n_to: int) -> npt.NDArray[np.float64]:
     return shares
 
 
-def _simplify(stroke: Sequence[Point]) -> list[Point]:
+def _simplify(stroke: Sequence[Point], tolerance: float) -> list[Point]:
     """Leave out the points that a line between others already gives (Ramer, 1972; Douglas and Peucker, 1973)."""
     points = np.array(stroke, dtype=float)
     kept = {0, len(points) - 1}
@@ -191,7 +196,7 @@ def _simplify(stroke: Sequence[Point]) -> list[Point]:
         length = float(np.hypot(*chord))
         distances = np.abs(inner[:, 0] * chord[1] - inner[:, 1] * chord[0]) / length if length else np.hypot(inner[:, 0], inner[:, 1])
         farthest = int(distances.argmax())
-        if distances[farthest] > _TOLERANCE:
+        if distances[farthest] > tolerance:
             middle = first + 1 + farthest
             kept.add(middle)
             waiting += [(first, middle), (middle, last)]
@@ -199,15 +204,19 @@ def _simplify(stroke: Sequence[Point]) -> list[Point]:
 
 
 def _split(content: bytes) -> list[list[Point]]:
+    """Take strokes apart: the number of points, then x and y of each, two bytes a number."""
+    if len(content) % 2:
+        raise ValueError("it is cut short")
+    numbers = struct.unpack(f">{len(content) // 2}H", content)
     strokes: list[list[Point]] = []
     place = 0
-    while place < len(content):
-        n_values = 2 * content[place]
-        values = [value / _STEPS for value in content[place + 1 : place + 1 + n_values]]
-        if not n_values or len(values) != n_values:
+    while place < len(numbers):
+        end = place + 1 + 2 * numbers[place]
+        if end > len(numbers) or end == place + 1:
             raise ValueError("a stroke is cut short")
+        values = [value / _STEPS for value in numbers[place + 1 : end]]
         strokes.append(list(zip(values[::2], values[1::2], strict=True)))
-        place += 1 + n_values
+        place = end
     return strokes
 
 

@@ -82,11 +82,12 @@ def test_no_ink_is_refused() -> None:
 
 def test_address_brings_the_drawing_back() -> None:
     """The text is short, and the image of what it says nearly the same."""
-    strokes = three(n=200)
-    text = encode_strokes(strokes)
-    assert len(text) < 150
-    again = image_of(decode_strokes(text))
-    assert np.abs(again.astype(int) - image_of(strokes).astype(int)).mean() < 3
+    for strokes in (three(n=200), three(n=200, size=0.08)):
+        text = encode_strokes(strokes)
+        assert len(text) < 300
+        again = image_of(decode_strokes(text))
+        assert np.abs(again.astype(int) - image_of(strokes).astype(int)).mean() < 1
+    assert decode_strokes(encode_strokes(())) == ()
 
 
 @given(some.text(max_size=60))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import safetensors.numpy
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.drawing import Strokes, image_of
 from mnist_dash.core.layers import Dense, Flatten
-from mnist_dash.errors import ArtifactError, InvalidInput
+from mnist_dash.errors import InvalidInput
 from mnist_dash.runs import actions, artifacts, drawings, recognizers
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.engine import Job
@@ -76,17 +75,3 @@ def test_runs_are_listed_by_what_they_can_do(store: Store) -> None:
     finish(store, LINEAR.model_copy(update={"seed": 2}), accuracy=0.99, weights=None)
     assert [run.id for run in recognizers.best(store, limit=3)] == [better, good]
     assert [run.id for run in recognizers.newest(store, limit=1)] == [better]
-    assert recognizers.load(store, store.run(good)).probabilities(image_of(ONE)[None]).argmax() == 3
-
-
-def test_network_that_cannot_be_read_is_a_sentence(store: Store) -> None:
-    """Weights of other layers, no weights, and features that a drawing has not."""
-    odd = finish(store, LINEAR, accuracy=0.5, weights={"1.weight": np.zeros((10, 5), np.float32), "1.bias": np.zeros(10, np.float32)})
-    with pytest.raises(ArtifactError, match="fit its layers"):
-        recognizers.load(store, store.run(odd))
-    bare = finish(store, LINEAR.model_copy(update={"seed": 3}), accuracy=0.51, weights=None)
-    with pytest.raises(ArtifactError, match="weights"):
-        recognizers.load(store, store.run(bare))
-    features = replace(store.run(odd), config=store.run(odd).config.model_copy(update={"features": "hog"}))
-    with pytest.raises(InvalidInput, match="HOG features"):
-        recognizers.load(store, features)
