@@ -69,8 +69,8 @@ def draw_accuracy_by_parameters(points: Sequence[RunPoint]) -> go.Figure:
     return go.Figure([trace for trace in traces if len(trace.x)], _scatter_layout(points))
 
 
-def _points(kind: str, color: int, points: Sequence[RunPoint]) -> go.Scattergl:
-    return go.Scattergl(
+def _points(kind: str, color: int, points: Sequence[RunPoint]) -> go.Scatter:
+    return go.Scatter(
         name=kind,
         uid=kind,
         mode="markers",

@@ -7,6 +7,7 @@ import streamlit as st
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import TRAIN, follow
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.runs_scatter import parameters_section
 from mnist_dash.ui.runs_table import FILTERS, PAGE_SIZE, action_bar, clear_selection, listed, runs_table
 
 TICK_SECONDS = 2.0
@@ -49,8 +50,18 @@ def runs_section() -> None:
     runs_table(runs, f"{view}_{page}")
 
 
+def shown_as() -> str:
+    """Let a person choose between the list and the picture; the address keeps it."""
+    shapes = ("table", "parameters")
+    return str(
+        st.segmented_control("Show as", shapes, default="table", required=True, key="as", bind="query-params", label_visibility="collapsed")
+    )
+
+
 st.title("Runs")
-if store().count() or store().count(deleted=True):
-    st.fragment(run_every=TICK_SECONDS if store().count(states=FILTERS["live"].states) else None)(runs_section)()
-else:
+if not (store().count() or store().count(deleted=True)):
     nothing_yet()
+elif shown_as() == "parameters":
+    parameters_section()
+else:
+    st.fragment(run_every=TICK_SECONDS if store().count(states=FILTERS["live"].states) else None)(runs_section)()
