@@ -60,4 +60,4 @@ def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str
 
 def _written(probability: float) -> str:
     """Write a probability so that small ones can still be told apart."""
-    return f"{100 * probability:.2f} %" if probability >= 1e-4 or probability == 0 else f"{probability:.0e}".replace("e-0", "e-")
+    return f"{probability:.4f}" if probability >= 1e-3 or probability == 0 else f"{probability:.0e}".replace("e-0", "e-")

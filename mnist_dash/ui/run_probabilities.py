@@ -79,12 +79,12 @@ def _one_against_rest(of: Evaluated, chosen: Selection) -> None:
                 height=340,
             )
     with right:
-        _threshold(of, chosen, digit, threshold)
+        _threshold_figures(of, digit, threshold)
+    _threshold_images(of, chosen, digit, threshold)
 
 
-def _threshold(of: Evaluated, chosen: Selection, digit: int, threshold: float) -> None:
+def _threshold_figures(of: Evaluated, digit: int, threshold: float) -> None:
     found = threshold_figures(of.labels, of.probabilities, digit, threshold)
-    images = threshold_images(of.labels, of.probabilities, digit, threshold)
     name = of.class_names[digit]
     support = found.true_positives + found.false_negatives
     with st.grid(2, min_column_width=120):
@@ -95,6 +95,10 @@ def _threshold(of: Evaluated, chosen: Selection, digit: int, threshold: float) -
             ("False negatives", f"{found.false_negatives:,}", f"are {name}, not called so"),
         ):
             st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
+
+
+def _threshold_images(of: Evaluated, chosen: Selection, digit: int, threshold: float) -> None:
+    images = threshold_images(of.labels, of.probabilities, digit, threshold)
     group = st.segmented_control(
         "Images", GROUPS, default=GROUPS[0], required=True, key="group", bind="query-params", label_visibility="collapsed"
     )

@@ -92,9 +92,8 @@ def full_tile(of: Evaluated, image: int) -> Tile:
     true, predicted = int(of.labels[image]), int(probabilities.argmax())
     names = of.class_names
     title = f"{names[true]} taken for {names[predicted]}" if true != predicted else f"{names[true]}, rightly"
-    note = f"{words.percent(float(probabilities[predicted]), 1)}, not {words.percent(float(probabilities[true]), 1)}"
-    if true == predicted:
-        note = words.percent(float(probabilities[predicted]), 1)
+    behind = probabilities[true] if true != predicted else np.partition(probabilities, -2)[-2]
+    note = f"ahead by {probabilities[predicted] - behind:.4f}"
     return Tile(image, _spoken(of, image), title, note, tuple(probabilities.tolist()), true, predicted)
 
 
