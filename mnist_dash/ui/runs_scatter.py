@@ -70,7 +70,7 @@ def findings(points: Sequence[RunPoint]) -> str:
             if correlation < -0.3
             else "depth says little"
         )
-        sentences.append(f"Depth and parameters of the {len(networks)} different networks: rank correlation {correlation:+.2f}, {trend}.")
+        sentences.append(f"Depth and parameters of the {len(networks):,} different networks: rank correlation {correlation:+.2f}, {trend}.")
     return " ".join(sentences)
 
 
