@@ -26,6 +26,7 @@ from mnist_dash.ui.selection import Selection
 
 Part = Literal["test", "validation"]
 PARTS: tuple[Part, ...] = get_args(Part)
+_FINAL_KINDS = (ArtifactKind.TEST_PROBABILITIES, ArtifactKind.VALIDATION_PROBABILITIES)
 FINAL = "final"
 """What the run ended with, as opposed to an epoch on the way."""
 
@@ -98,9 +99,7 @@ def choose(run: Run) -> Evaluated | None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         part = parts[0]
         if len(parts) > 1:
-            part = st.segmented_control(
-                "Images", parts, default=parts[0], required=True, key="part", bind="query-params", on_change=_forget_image
-            )
+            part = st.segmented_control("Images", parts, default=parts[0], required=True, key="part", bind="query-params")
         kept = found.kept(part)
         default = 0 if FINAL in kept else len(kept) - 1
         chosen = kept[default]
@@ -134,7 +133,7 @@ def sources(run: Run) -> Sources:
 def selected(of: Evaluated) -> Selection:
     """Read the selection from the page's address; what cannot be is a sentence on the page, and then nothing is selected."""
     try:
-        return selection.current(len(of.labels))
+        return selection.current(len(of.labels), validation=of.part == "validation")
     except InvalidInput as error:
         st.error(str(error), icon=":material/error:")
         return Selection()
@@ -168,11 +167,3 @@ def _sources(database_url: str, run_id: str, revision: int, leaks: bool) -> Sour
     has = {part: artifacts.has(store(), run_id, kind) for part, kind in zip(PARTS, _FINAL_KINDS, strict=True)}
     parts = tuple(part for part in PARTS if has[part] and not (part == "validation" and leaks))
     return Sources(parts, tuple(artifacts.parts(store(), run_id, ArtifactKind.EPOCH_PROBABILITIES)))
-
-
-_FINAL_KINDS = (ArtifactKind.TEST_PROBABILITIES, ArtifactKind.VALIDATION_PROBABILITIES)
-
-
-def _forget_image() -> None:
-    """Drop the selected image: the same index is another image of another part."""
-    st.query_params.pop(selection.IMAGE, None)

@@ -102,7 +102,7 @@ def draw_grid(of: Evaluated, images: npt.NDArray[np.int64], *, key: str, chosen:
     tiles = [(full_tile if bars else bare_tile)(of, image) for image in images.tolist()]
     clicked = digit_grid(of.images(images), tiles, key=key, class_names=of.class_names, size=size, selected=chosen.image)
     if clicked is not None:
-        selection.select(replace(chosen, image=clicked))
+        selection.select(replace(chosen, image=clicked), validation=of.part == "validation")
         st.rerun()
 
 

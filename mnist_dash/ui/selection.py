@@ -9,7 +9,8 @@ import streamlit as st
 from mnist_dash.core.config import N_CLASSES
 from mnist_dash.errors import InvalidInput
 
-TRUE, PREDICTED, IMAGE = "true", "pred", "image"
+TRUE, PREDICTED, IMAGE, VALIDATION_IMAGE = "true", "pred", "image", "val_image"
+"""Their names in the address; a validation image has one of its own, for the same index is another image of another part."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,15 @@ class Selection:
     predicted: int | None = None
     """Predicted class, 0 to 9."""
     image: int | None = None
-    """Index of a test image."""
+    """Index of a test image, or of a validation image where these are looked at."""
 
 
-def current(n_images: int) -> Selection:
+def current(n_images: int, *, validation: bool = False) -> Selection:
     """Read the selection from the page's address.
 
     Args:
-        n_images: test images of the run's data set.
+        n_images: how many images there are to select from.
+        validation: whether these are validation images and not test images.
 
     Raises:
         InvalidInput: a class is not 0 to 9, or an image is not below `n_images`.
@@ -36,13 +38,14 @@ def current(n_images: int) -> Selection:
     return Selection(
         true=_number(TRUE, N_CLASSES, "A class"),
         predicted=_number(PREDICTED, N_CLASSES, "A class"),
-        image=_number(IMAGE, n_images, "A test image's index"),
+        image=_number(VALIDATION_IMAGE if validation else IMAGE, n_images, f"A {'validation' if validation else 'test'} image's index"),
     )
 
 
-def select(selection: Selection) -> None:
-    """Write a selection into the page's address; what is None is taken out of it."""
-    for name, value in ((TRUE, selection.true), (PREDICTED, selection.predicted), (IMAGE, selection.image)):
+def select(selection: Selection, *, validation: bool = False) -> None:
+    """Write a selection into the page's address; what is None is taken out of it, and an image of the other part always."""
+    image, other = (VALIDATION_IMAGE, IMAGE) if validation else (IMAGE, VALIDATION_IMAGE)
+    for name, value in ((TRUE, selection.true), (PREDICTED, selection.predicted), (image, selection.image), (other, None)):
         if value is None:
             st.query_params.pop(name, None)
         else:

@@ -137,7 +137,9 @@ def test_validation_images_are_those_of_the_split(open_page: Callable[..., AppTe
     indices = validation_indices(config, archive)
     assert indices is not None
     probabilities = keep(store, run, ArtifactKind.VALIDATION_PROBABILITIES, archive[indices])
-    app = open_page("run", run=run.id, part="validation")
+    app = open_page("run", run=run.id, part="validation", view="errors", val_image="7", image="5")
+    assert "Validation image 7" in texts(app)
+    app.segmented_control(key="view").select("summary").run()
     assert metric(app, "Validation accuracy") == f"{100 * float(np.mean(probabilities.argmax(axis=1) == archive[indices])):.2f} %"
 
 
@@ -164,6 +166,18 @@ def test_a_run_without_probabilities_offers_a_new_one(open_page: Callable[..., A
     app = open_page("run", run=train(state=RunState.STOPPED, epochs=1, reason="Stopped by hand.").id, view="errors")
     assert "The test set was not evaluated" in texts(app)
     assert "Train it again" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+
+
+def test_a_run_that_did_not_finish_shows_what_it_kept(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store, labels: np.ndarray
+) -> None:
+    """The last kept epoch stands for the final one, which there is not."""
+    run = train(state=RunState.DIVERGED, epochs=2, reason="The loss became infinite in epoch 3.")
+    for epoch in ("1", "2"):
+        keep(store, run, ArtifactKind.EPOCH_PROBABILITIES, labels, part=epoch)
+    app = open_page("run", run=run.id)
+    assert "On the test set after epoch 2" in texts(app)
+    assert app.selectbox(key="kept").options == ["1", "2"]
 
 
 def test_a_sprite_holds_every_image_in_order() -> None:
