@@ -26,6 +26,7 @@ from mnist_dash.core.layers import LayerPlan, Spec
 from mnist_dash.errors import InvalidInput
 
 Values = npt.NDArray[np.float32]
+Method = Literal["tsne", "pca"]
 Report = Callable[[str, float], None]
 """Takes a phrase and the share of the expected time that is over."""
 
@@ -54,7 +55,7 @@ _SECONDS_A_POINT, _FLOPS_A_SECOND, _PRODUCTS_A_SECOND = 2.8e-3, 4e9, 2e10
 class EmbeddingParameters(Spec):
     """What decides an embedding of a run, besides its weights; `check_embedding` knows the bounds."""
 
-    method: Literal["tsne", "pca"] = "tsne"
+    method: Method = "tsne"
     layer: int | None = None
     """Index of the layer whose output is embedded; None for the pixels themselves."""
     part: PartName = "test"

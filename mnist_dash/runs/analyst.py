@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from mnist_dash.core.embedding import EmbeddingParameters, Report, check_embedding, compute_embedding, load_ahead
-from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StoreLocked
+from mnist_dash.errors import Fenced, MnistDashError, StoreLocked
 from mnist_dash.runs import artifacts, schema
 from mnist_dash.runs.analyses import Analysis, AnalysisKind, AnalysisState, analysis_from_row, identified
 from mnist_dash.runs.artifacts import ArtifactKind, StoredFile
@@ -52,12 +52,9 @@ def compute(store: Store, analysis: Analysis, report: Report) -> bytes:
 def _embedding(store: Store, analysis: Analysis, report: Report) -> bytes:
     parameters, config = EmbeddingParameters.model_validate_json(analysis.parameters), store.run(analysis.run_id).config
     check_embedding(parameters, config)
-    try:
+    weights = None
+    if parameters.layer is not None or (parameters.part == "train" and artifacts.has(store, analysis.run_id, ArtifactKind.WEIGHTS)):
         weights = safetensors.numpy.load(artifacts.read(store, analysis.run_id, ArtifactKind.WEIGHTS))
-    except ArtifactError:
-        if parameters.layer is not None:
-            raise
-        weights = None
     return compute_embedding(parameters, config, weights, store.settings.data_dir, report=report).pack()
 
 

@@ -16,7 +16,7 @@ import streamlit as st
 
 from mnist_dash.core.png import data_uri
 
-_SPRITE_COLUMNS = 32
+SPRITE_COLUMNS = 32
 _HERE = Path(__file__).parent
 _GRID = st.components.v2.component(
     "mnist_dash_digit_grid",
@@ -73,8 +73,8 @@ def digit_grid(
     """
     data = {
         "sprite": data_uri(sprite(pixels)),
-        "columns": _SPRITE_COLUMNS,
-        "rows": max(1, math.ceil(len(tiles) / _SPRITE_COLUMNS)),
+        "columns": SPRITE_COLUMNS,
+        "rows": max(1, math.ceil(len(tiles) / SPRITE_COLUMNS)),
         "tiles": [asdict(tile) | {"bars": [round(share, 4) for share in tile.bars]} for tile in tiles],
         "names": list(class_names),
         "size": size,
@@ -86,10 +86,10 @@ def digit_grid(
 
 def sprite(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Lay images ``(N, 28, 28)`` side by side, 32 a row, into one picture; free places are 0."""
-    rows = max(1, math.ceil(len(pixels) / _SPRITE_COLUMNS))
-    places = np.zeros((rows * _SPRITE_COLUMNS, 28, 28), dtype=np.uint8)
+    rows = max(1, math.ceil(len(pixels) / SPRITE_COLUMNS))
+    places = np.zeros((rows * SPRITE_COLUMNS, 28, 28), dtype=np.uint8)
     places[: len(pixels)] = pixels
-    return places.reshape(rows, _SPRITE_COLUMNS, 28, 28).swapaxes(1, 2).reshape(rows * 28, _SPRITE_COLUMNS * 28)
+    return places.reshape(rows, SPRITE_COLUMNS, 28, 28).swapaxes(1, 2).reshape(rows * 28, SPRITE_COLUMNS * 28)
 
 
 def _ignore() -> None:

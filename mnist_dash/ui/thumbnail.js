@@ -1,0 +1,50 @@
+// Shows the image of the point under the pointer of a chart that stands elsewhere on the page.
+
+const SIDE = 84
+const LOOK_MS = 300
+
+function show(box, data, event) {
+  const point = event.points.find(candidate => typeof candidate.customdata === "number")
+  if (!point || point.customdata >= data.n) return
+  const place = (at, n) => (n > 1 ? `${(100 * at) / (n - 1)}%` : "0%")
+  const { clientX, clientY } = event.event
+  const left = clientX + 24 + SIDE > window.innerWidth ? clientX - 24 - SIDE : clientX + 24
+  Object.assign(box.style, {
+    display: "block",
+    left: `${left}px`,
+    top: `${Math.max(4, clientY - 24 - SIDE)}px`,
+    backgroundImage: `url(${data.sprite})`,
+    backgroundSize: `${100 * data.columns}% ${100 * data.rows}%`,
+    backgroundPosition: `${place(point.customdata % data.columns, data.columns)} ${place(Math.floor(point.customdata / data.columns), data.rows)}`,
+  })
+  box.dataset.image = point.customdata
+}
+
+export default function (component) {
+  const { data, parentElement } = component
+  const box = parentElement.querySelector(".thumbnail")
+  const hide = () => (box.style.display = "none")
+  let node = null
+  const onHover = event => show(box, data, event)
+  const leave = () => {
+    node?.removeListener?.("plotly_hover", onHover)
+    node?.removeListener?.("plotly_unhover", hide)
+    node = null
+  }
+  // The chart is drawn when its library has arrived, and anew when it was away.
+  const look = () => {
+    const found = document.querySelector(`.st-key-${data.chart} .live-plot`)
+    if (found === node || !found?.on) return
+    leave()
+    node = found
+    node.on("plotly_hover", onHover)
+    node.on("plotly_unhover", hide)
+  }
+  look()
+  const timer = setInterval(look, LOOK_MS)
+  return () => {
+    clearInterval(timer)
+    leave()
+    hide()
+  }
+}
