@@ -38,7 +38,7 @@ FLAGS = [
 ]
 LIVE = [RunState.QUEUED, RunState.RUNNING]
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-_BASE_PROBE = re.compile(r"/(runs|run|system)/_stcore/(health|host-config)$")
+_BASE_PROBE = re.compile(r"/\w+/_stcore/(health|host-config)$")
 """Streamlit's own search for its base address: on a page's address it asks there first and gets a 404."""
 
 

@@ -173,7 +173,9 @@ def test_deletes_the_ticked_run_and_brings_it_back(warm: Dashboard, page: Page) 
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
-@pytest.mark.parametrize("path", ["/", "/runs", "/system", "/run?run=LAST", "/run?run=nobody", "/run", "/?preset=nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/data", "/draw", "/system", "/run?run=LAST", "/run?run=nobody", "/run", "/?preset=nothing"]
+)
 def test_every_page_is_whole(warm: Dashboard, new_page: Callable[..., Page], path: str, width: int, scheme: str) -> None:
     """No page has an error or scrolls sideways, on a phone or a desk, by day or by night."""
     if "LAST" in path:

@@ -14,7 +14,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 
 app = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
-for name in ("runs", "run", "system"):
+for name in ("runs", "run", "data", "draw", "system"):
     app.switch_page(f"mnist_dash/ui/pages/{name}.py").run()
     assert not app.exception, name
 import mnist_dash.core.evaluation
