@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.evaluation import confusion_matrix, ranked_images
@@ -36,10 +36,10 @@ def images(page: Page, key: str, n: int) -> list[int]:
     return [int(tile.get_attribute("data-image") or -1) for tile in tiles.all()]
 
 
-def figure(page: Page, label: str) -> str:
-    """Read a figure of the page."""
+def figure(page: Page, label: str) -> Locator:
+    """Find a figure of the page."""
     metric = page.get_by_test_id("stMetric").filter(has=page.get_by_text(label, exact=True))
-    return metric.get_by_test_id("stMetricValue").inner_text()
+    return metric.get_by_test_id("stMetricValue")
 
 
 def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
@@ -75,8 +75,8 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     page.wait_for_url("**threshold=0.3*")
     found = threshold_figures(labels, probabilities, 0, 0.3)
     expect(page.get_by_text(f"of {found.true_positives + found.false_positives:,} called 0")).to_be_visible()
-    assert figure(page, "False positives") == f"{found.false_positives:,}"
-    assert figure(page, "False negatives") == f"{found.false_negatives:,}"
+    expect(figure(page, "False positives")).to_have_text(f"{found.false_positives:,}")
+    expect(figure(page, "False negatives")).to_have_text(f"{found.false_negatives:,}")
     expect(page.locator(".st-key-threshold_images .tile")).to_have_count(len(threshold_images(labels, probabilities, 0, 0.3).flipped))
     page.wait_for_function("() => document.querySelector('.st-key-probability_chart .live-plot').layout.shapes[0].x0 === 0.3")
 
