@@ -85,6 +85,7 @@ def draw_embedding(
                 uid=f"{color_by} {group}",
                 mode="markers",
                 marker={
+                    "line": {"width": 0},
                     "symbol": symbols.tolist(),
                     "size": np.where(bold, size + 3, size).tolist(),
                     "opacity": np.where(faded[chosen], FADED, np.where(bold, 1.0, PLAIN)).tolist(),

@@ -112,7 +112,7 @@ def _chart(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64
         _figure(shown, color_by, marks),
         key=CHART,
         alt=f"{n:,} images of run {run.id} on a plane, coloured by {color_by}",
-        height=620,
+        height=560,
         clickable=True,
     )
     pictures = _sprite(store().settings.database_url, run.config.dataset, shown.parameters.part, n, shown.images)
