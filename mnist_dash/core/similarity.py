@@ -56,3 +56,9 @@ def nearest(
     found = np.argpartition(distances, n - 1)[:n] if n < len(distances) else np.arange(len(distances))
     found = found[np.lexsort((found, distances[found]))]
     return found, distances[found]
+
+
+def nearest_rows(values: npt.NDArray[np.float32], row: npt.NDArray[np.float32], *, n: int) -> npt.NDArray[np.int64]:
+    """Find the rows of ``(N, d)`` nearest to one of ``(d,)`` by Euclidean distance: the indices of the `n` nearest, nearest first."""
+    distances = np.linalg.norm(values - row, axis=1)
+    return np.argsort(distances, kind="stable")[:n]

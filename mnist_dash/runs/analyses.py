@@ -132,6 +132,16 @@ def find(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[str,
     return None if row is None else analysis_from_row(row)
 
 
+def newest_done(store: Store, run_id: str, kind: AnalysisKind) -> Analysis | None:
+    """Read the analysis of a kind that was done last; None where there is none."""
+    table = schema.analyses
+    query = sa.select(table, (table.c.ended_at - table.c.started_at).label("seconds"))
+    here = (table.c.run_id == run_id) & (table.c.kind == kind) & (table.c.state == AnalysisState.DONE)
+    with store.reading() as connection:
+        row = connection.execute(query.where(here).order_by(table.c.ended_at.desc()).limit(1)).mappings().first()
+    return None if row is None else analysis_from_row(row)
+
+
 def canonical(parameters: Mapping[str, object]) -> tuple[str, str]:
     """Write parameters as JSON with sorted keys, and the hash that names them."""
     text = json.dumps(parameters, sort_keys=True, separators=(",", ":"))

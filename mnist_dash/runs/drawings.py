@@ -10,7 +10,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from mnist_dash.core.config import N_CLASSES
-from mnist_dash.core.drawing import FIELD, Strokes, decode_strokes, encode_strokes, image_of
+from mnist_dash.core.drawing import FIELD, Strokes, encode_strokes, image_of
 from mnist_dash.errors import InvalidInput
 from mnist_dash.runs.retention import BIN_DAYS
 from mnist_dash.runs.schema import drawings as table
@@ -29,7 +29,8 @@ class Drawing:
     """What it is meant to be, 0 to 9."""
     image: npt.NDArray[np.uint8]
     """``(28, 28)``, prepared as MNIST was."""
-    strokes: Strokes
+    strokes: str
+    """What was drawn, for `core.drawing.decode_strokes`."""
 
 
 def keep(store: Store, strokes: Strokes, label: int) -> int:
@@ -57,9 +58,7 @@ def kept(store: Store) -> tuple[Drawing, ...]:
     """List the kept drawings, oldest first."""
     with store.reading() as connection:
         rows = connection.execute(sa.select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id)).all()
-    return tuple(
-        Drawing(row.id, row.label, np.frombuffer(row.pixels, np.uint8).reshape(FIELD, FIELD), decode_strokes(row.strokes)) for row in rows
-    )
+    return tuple(Drawing(row.id, row.label, np.frombuffer(row.pixels, np.uint8).reshape(FIELD, FIELD), row.strokes) for row in rows)
 
 
 def delete(store: Store, numbers: Iterable[int]) -> None:

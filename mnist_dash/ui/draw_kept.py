@@ -10,9 +10,9 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash.core.config import N_CLASSES
-from mnist_dash.core.drawing import Strokes
+from mnist_dash.core.drawing import Strokes, decode_strokes
 from mnist_dash.core.idx import CLASS_NAMES
-from mnist_dash.errors import ArtifactError, DataError, MnistDashError
+from mnist_dash.errors import ArtifactError, DataError, InvalidInput, MnistDashError
 from mnist_dash.runs import drawings, recognizers
 from mnist_dash.runs.drawings import Drawing
 from mnist_dash.runs.records import Run
@@ -80,7 +80,7 @@ def _actions(selected: Drawing | None, begin: Callable[[Strokes], None]) -> None
         if selected is not None:
             name = f"drawing {selected.id}, a {selected.label}"
             st.button(f"Delete {name}", key="draw_delete", icon=":material/delete:", on_click=_delete, args=(selected.id,))
-            st.button("Put it on the canvas", key="draw_show", icon=":material/draw:", on_click=begin, args=(selected.strokes,))
+            st.button("Put it on the canvas", key="draw_show", icon=":material/draw:", on_click=_show, args=(begin, selected))
         elif deleted is not None:
             st.button("Undo", key="draw_undelete", icon=":material/undo:", on_click=_undelete, args=(deleted,))
             st.markdown(f"Deleted drawing {deleted}.", width="stretch")
@@ -165,6 +165,13 @@ def _keep(begin: Callable[[Strokes], None]) -> None:
     st.session_state[_DELETED_KEY] = None
     st.toast(f"Kept as {label}.", icon=":material/check:")
     begin(())
+
+
+def _show(begin: Callable[[Strokes], None], drawing: Drawing) -> None:
+    try:
+        begin(decode_strokes(drawing.strokes))
+    except InvalidInput as error:
+        st.toast(str(error), icon=":material/error:")
 
 
 def _delete(number: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_dash.core.idx import read_images, read_labels
-from mnist_dash.core.similarity import hang, nearest
+from mnist_dash.core.similarity import hang, nearest, nearest_rows
 from mnist_dash.core.statistics import class_images, count_classes, count_grey_values
 
 
@@ -49,3 +49,9 @@ def test_nearest_are_those_of_the_full_table(tmp_path: Path) -> None:
             assert indices.tolist() == np.argsort(table, kind="stable")[:10].tolist()
             np.testing.assert_allclose(distances[1:], table[indices[1:]], rtol=1e-3)
             assert distances[0] < 0.01
+
+
+def test_nearest_rows_are_in_order() -> None:
+    """By Euclidean distance; of equal ones the first."""
+    values = np.array([[5, 0], [1, 0], [0, 2], [1, 0]], np.float32)
+    assert nearest_rows(values, np.zeros(2, np.float32), n=3).tolist() == [1, 3, 2]

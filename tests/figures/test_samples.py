@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mnist_dash.figures.placement import draw_placement
 from mnist_dash.figures.samples import draw_class_counts, draw_grey_values, draw_pixels, draw_scaled
 
 NAMES = [str(digit) for digit in range(10)]
@@ -39,3 +40,12 @@ def test_scaled_values_are_drawn_as_they_are() -> None:
     """Negative ones included."""
     values = np.linspace(-0.4, 2.8, 784, dtype=np.float32).reshape(28, 28)
     assert np.allclose(draw_scaled(values).data[0].z, values, atol=1e-4)
+
+
+def test_drawing_stands_in_the_midst_of_its_neighbours() -> None:
+    """The star is at the mean of their points."""
+    points = np.array([[0, 0], [1, 0], [2, 3], [9, 9]], np.float32)
+    figure = draw_placement(points, np.array([0, 1, 2, 3]), [0, 1, 2], class_names=NAMES, name="a")
+    star = figure.data[-1]
+    assert (star.x[0], star.y[0]) == (1.0, 1.0)
+    assert len(figure.layout.shapes) == 3

@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.drawing import Strokes, decode_strokes, encode_strokes
+from mnist_dash.core.embedding import Embedding, EmbeddingParameters
 from mnist_dash.core.idx import read_images, read_labels
 from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.core.statistics import class_images
-from mnist_dash.runs import artifacts, drawings
+from mnist_dash.runs import analyses, artifacts, drawings, schema
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.store import Store
@@ -110,3 +111,21 @@ def test_kept_drawing_is_deleted_and_brought_back(open_page: Callable[..., AppTe
     assert drawings.kept(store) == ()
     app.button(key="draw_undelete").click().run()
     assert len(drawings.kept(store)) == 1
+
+
+def test_place_in_the_embedding_is_that_of_its_neighbours(open_page: Callable[..., AppTest], reader: Run, store: Store) -> None:
+    """Without an embedding the page says where to get one; with one it names what the drawing was compared with."""
+    app = open_page("draw", drawing=encode_strokes(ONE))
+    assert f"Run {reader.id} has no embedding yet" in texts(app)
+    parameters = EmbeddingParameters(layer=None, n_points=100).model_dump()
+    text, part = analyses.canonical(parameters)
+    n = 100
+    made = Embedding(np.zeros((n, 2), np.float32), np.zeros((n, 10), np.int32), np.zeros(0, np.uint8), np.ones(2), 784)
+    file = artifacts.write(store.settings, reader.id, ArtifactKind.EMBEDDING, made.pack())
+    row = {"run_id": reader.id, "kind": "embedding", "part": part, "parameters": text, "state": "done", "created_at": 1.0, "ended_at": 2.0}
+    with store.writing() as connection:
+        artifacts.record(connection, reader.id, ArtifactKind.EMBEDDING, file, epoch=3, part=part)
+        connection.execute(schema.analyses.insert().values(row))
+    app.run()
+    assert not app.exception
+    assert "t-SNE of the pixels for 100 test images" in texts(app)

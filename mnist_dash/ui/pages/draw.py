@@ -5,7 +5,7 @@ import streamlit as st
 
 from mnist_dash.core.drawing import Strokes, decode_strokes, encode_strokes, image_of
 from mnist_dash.errors import InvalidInput
-from mnist_dash.ui import draw_kept, draw_results
+from mnist_dash.ui import draw_kept, draw_place, draw_results
 from mnist_dash.ui.digit_canvas import digit_canvas
 
 ADDRESS = "drawing"
@@ -70,5 +70,8 @@ if strokes:
     with like:
         st.subheader("Most like it in the training data")
         draw_results.likest(image)
+        if len(runs) == 1:
+            st.subheader("Its place in the embedding")
+            draw_place.place(image, runs[0])
 st.subheader("Your test set")
 draw_kept.kept_section(begin)
