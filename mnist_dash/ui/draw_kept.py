@@ -126,10 +126,10 @@ def _row(run: Run, labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int6
     wrong = [f"{label} as {guess}" for label, guess in zip(labels[~right], predicted[~right], strict=True)]
     return {
         "Run": run.id,
-        "Network": words.network(run.config),
         "On your drawings": 100 * float(right.mean()),
         "Right": f"{int(right.sum())} of {len(labels)}",
         "On the test set": None if run.test_accuracy is None else 100 * run.test_accuracy,
+        "Network": words.network(run.config),
         "Taken for another": ", ".join(wrong[:8]) + (", …" if len(wrong) > 8 else ""),
     }
 
