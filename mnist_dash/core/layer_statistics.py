@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +16,10 @@ from mnist_dash.core.forward import BATCH, Images, Scale, Values, Weights, activ
 from mnist_dash.core.layers import Conv, Dense
 
 N_BINS = 61
+QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
+"""Where a `Spread` is read; the first and the last are the least and the greatest value."""
+N_SAMPLED = 16_384
+"""Values that the other figures of a `Spread` are computed from, at most, drawn evenly."""
 WIDEST_SHARE = 0.999
 """Histograms of weights reach as far as this share of them; the rest is counted in the outermost bins."""
 
@@ -42,6 +49,28 @@ class Summary:
     high: float
     norm: float
     """Square root of the sum of squares."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many values lie where."""
+
+    mean: float
+    std: float
+    quantiles: tuple[float, ...]
+    """At `QUANTILES`."""
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """One layer after one epoch."""
+
+    weights: Spread | None
+    """Of its kernel; None where it has none."""
+    activations: Spread
+    """Of its output, that of the last layer before the softmax."""
+    dead: float | None
+    """Share of its units that are zero for every image asked, in [0, 1]; None where it does not end in ReLU."""
 
 
 @dataclass(frozen=True)
@@ -131,3 +160,52 @@ def order_by_norm(rows: Sequence[Values] | Values) -> npt.NDArray[np.intp]:
     """Order filters or units by the norm of their weights, the greatest first; equal ones stay in order."""
     flat = np.asarray(rows).reshape(len(rows), -1)
     return np.argsort(-np.linalg.norm(flat, axis=1), kind="stable")
+
+
+def spread(values: Values) -> Spread:
+    """Compute where the values of an array of any shape lie: its ends of all of them, the rest of `N_SAMPLED` drawn evenly."""
+    flat = values.ravel()
+    sample = flat if flat.size <= N_SAMPLED else flat[_places(flat.size)]
+    return spread_of(sample, float(flat.min()), float(flat.max()))
+
+
+def spread_of(sample: Values, low: float, high: float) -> Spread:
+    """Compute where values lie from an even sample of them, ``(n,)``, and their ends."""
+    with np.errstate(all="ignore"):  # a network that is about to diverge
+        inner = np.quantile(sample, QUANTILES[1:-1])
+        return Spread(float(sample.mean()), float(sample.std()), (low, *(float(value) for value in inner), high))
+
+
+@functools.lru_cache(maxsize=64)
+def _places(n: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(0).integers(0, n, N_SAMPLED)
+
+
+def pack(measured: Mapping[str, LayerMeasurement]) -> str:
+    """Write the layers' measurements as JSON, four digits each."""
+    return json.dumps({name: _packed(layer) for name, layer in measured.items()}, separators=(",", ":"))
+
+
+def unpack(text: str) -> dict[str, LayerMeasurement]:
+    """Read what `pack` wrote; a value that was not finite is NaN."""
+    return {
+        name: LayerMeasurement(_spread(layer["weights"]) if layer["weights"] else None, _spread(layer["activations"]), layer["dead"])
+        for name, layer in json.loads(text).items()
+    }
+
+
+def _packed(layer: LayerMeasurement) -> dict[str, object]:
+    return {
+        "weights": None if layer.weights is None else _numbers(layer.weights),
+        "activations": _numbers(layer.activations),
+        "dead": layer.dead,
+    }
+
+
+def _numbers(found: Spread) -> list[float | None]:
+    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in (found.mean, found.std, *found.quantiles)]
+
+
+def _spread(numbers: Sequence[float | None]) -> Spread:
+    mean, std, *quantiles = (math.nan if number is None else number for number in numbers)
+    return Spread(mean, std, tuple(quantiles))

@@ -50,6 +50,8 @@ class EpochReport:
     seconds_evaluation: float
     images_per_second: float
     """Images trained on in a second of training."""
+    layers: str | None = None
+    """What the weights and activations of each layer are like, packed by `mnist_dash.core.layer_statistics`; None where not measured."""
 
 
 @dataclass(frozen=True)

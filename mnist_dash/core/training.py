@@ -25,6 +25,8 @@ from mnist_dash.core.checkpoint import Counters
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.dataset import Part, prepare
 from mnist_dash.core.inference import Interrupted, Outputs, evaluate, is_finite
+from mnist_dash.core.layer_recorder import LayerRecorder
+from mnist_dash.core.layer_statistics import pack
 from mnist_dash.core.metering import Diverged, Meter
 from mnist_dash.core.network import Network
 from mnist_dash.core.optimizers import Rule, build_rule
@@ -39,6 +41,8 @@ from mnist_dash.core.update import AutogradUpdate, Update, clip_bounds
 __all__ = ["is_kept", "resolve_device", "resolve_precision", "train"]
 KEPT_EPOCHS = 20
 """Epochs of a run whose test probabilities are kept, at most; 0.4 MB each."""
+MEASURED_EPOCHS = 100
+"""Epochs of a run after which its layers are measured, at most; 1 kB a layer."""
 
 
 def train(
@@ -100,9 +104,9 @@ def _train(
     return run.result(ending, reason)
 
 
-def is_kept(epoch: int, n_epochs: int) -> bool:
-    """Say whether an epoch's test probabilities are kept: at most `KEPT_EPOCHS` evenly over a run, always the last planned one."""
-    return (n_epochs - epoch) % math.ceil(n_epochs / KEPT_EPOCHS) == 0
+def is_kept(epoch: int, n_epochs: int, *, most: int = KEPT_EPOCHS) -> bool:
+    """Say whether an epoch's test probabilities are kept: at most `most` evenly over a run, always the last planned one."""
+    return (n_epochs - epoch) % math.ceil(n_epochs / most) == 0
 
 
 def build_update(config: RunConfig, network: Network, rule: Rule, *, precision: str) -> Update:
@@ -134,6 +138,7 @@ class _Run:
         self.rule = build_rule(config.optimizer, [value.tensor for value in self.network.parameters])
         self.meter = Meter(config.epochs * config.steps_per_epoch, self.device.type, on_step)
         self.best: list[Tensor] | None = None
+        self.recorder: LayerRecorder | None = None
         if saved:
             self._restore(groups)
         self.update = build_update(config, self.network, self.rule, precision=self.counters.precision)
@@ -173,7 +178,7 @@ class _Run:
             images_per_second=len(self.data.training) / (trained - start),
         )
         self._finish_epoch(report)
-        return report, on_test.probabilities
+        return replace(report, layers=self._layers(epoch)), on_test.probabilities
 
     def state(self) -> bytes:
         """Everything needed to go on from here."""
@@ -263,6 +268,14 @@ class _Run:
         return evaluate(
             self.network, part, scale=self.data.scale, precision=self.counters.precision, clip=self.clip, keep_probabilities=True
         )
+
+    def _layers(self, epoch: int) -> str | None:
+        """Measure the layers as they are now, after some epochs."""
+        if self.whole_epoch is None or not is_kept(epoch, self.config.epochs, most=MEASURED_EPOCHS):
+            return None
+        if self.recorder is None:
+            self.recorder = LayerRecorder(self.config, self.data)
+        return pack(self.recorder.measure(self.whole_epoch))
 
     def _finish_epoch(self, report: EpochReport) -> None:
         counters, rule = self.counters, self.config.early_stopping

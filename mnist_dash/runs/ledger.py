@@ -181,7 +181,11 @@ class Ledger:
                 .where(epochs.c.run_id == run.id)
                 .scalar_subquery(),
             )
-            connection.execute(epochs.insert().values(run_id=run.id, **asdict(epoch)))
+            values = asdict(epoch)
+            layers = values.pop("layers")
+            connection.execute(epochs.insert().values(run_id=run.id, **values))
+            if layers is not None:
+                connection.execute(schema.epoch_layers.insert().values(run_id=run.id, epoch=epoch.epoch, layers=layers))
             former = artifacts.record(connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch)
             if probabilities is not None:
                 kind = ArtifactKind.EPOCH_PROBABILITIES

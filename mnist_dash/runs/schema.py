@@ -85,6 +85,14 @@ epochs = sa.Table(
     sa.Column("images_per_second", sa.Float, nullable=False),
 )
 
+epoch_layers = sa.Table(
+    "epoch_layers",
+    metadata,
+    sa.Column("run_id", sa.String(16), primary_key=True),
+    sa.Column("epoch", sa.Integer, primary_key=True),
+    sa.Column("layers", sa.Text, nullable=False, doc="JSON, packed by core.layer_statistics"),
+)
+
 step_chunks = sa.Table(
     "step_chunks",
     metadata,
@@ -211,8 +219,9 @@ def migrate(engine: Engine) -> None:
         StoreTooNew: a newer MNIST Dash wrote this database.
     """
     with engine.begin() as connection:
-        if not sa.inspect(connection).has_table("meta"):
-            metadata.create_all(connection)
+        is_new = not sa.inspect(connection).has_table("meta")
+        metadata.create_all(connection)
+        if is_new:
             connection.execute(meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
         found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
     if found > SCHEMA_VERSION:

@@ -12,6 +12,7 @@ from mnist_dash.figures.parameters import draw_layer_parameters
 from mnist_dash.figures.weights import draw_distributions
 from mnist_dash.runs.records import Run
 from mnist_dash.ui import words
+from mnist_dash.ui.layer_changes import by_epoch
 from mnist_dash.ui.layer_pictures import choose_image, first_filters, on_its_way, weights_between
 from mnist_dash.ui.live_plot import live_plot
 from mnist_dash.ui.navigation import RUNS, TRAIN
@@ -25,6 +26,8 @@ def draw(run: Run) -> None:
     layer_table(run)
     network = _network(run)
     _parameters(run, network)
+    st.subheader("From epoch to epoch")
+    by_epoch(run)
     if network is None:
         return
     st.subheader("A digit on its way through the layers")

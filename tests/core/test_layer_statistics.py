@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
 from mnist_dash.core.config import RunConfig
-from mnist_dash.core.layer_statistics import N_BINS, dead_units, histograms, kernels, order_by_norm, summarise
+from mnist_dash.core.dataset import Part, PreparedData
+from mnist_dash.core.forward import activations
+from mnist_dash.core.layer_recorder import LayerRecorder
+from mnist_dash.core.layer_statistics import (
+    N_BINS,
+    QUANTILES,
+    LayerMeasurement,
+    Spread,
+    dead_units,
+    histograms,
+    kernels,
+    order_by_norm,
+    pack,
+    spread,
+    summarise,
+    unpack,
+)
 from mnist_dash.core.layers import ActivationLayer, BatchNorm, Conv, Dense, Flatten
+from mnist_dash.core.network import build_sequential
 
 OUTPUT = Dense(units=10, activation="softmax")
 Weights = dict[str, npt.NDArray[np.float32]]
@@ -83,3 +103,48 @@ def test_summary_is_numpy_s() -> None:
 def test_greatest_norm_comes_first() -> None:
     """Equal ones stay in order."""
     assert order_by_norm(np.array([[1, 0], [3, 4], [0, 1]], np.float32)).tolist() == [1, 0, 2]
+
+
+def test_measurements_survive_their_packing() -> None:
+    """Four digits are kept; a value that is not finite becomes NaN; layers without a kernel or ReLU have none."""
+    values = np.random.default_rng(0).normal(size=100_000).astype(np.float32)
+    found = spread(values)
+    assert found.quantiles[0] == float(values.min())
+    np.testing.assert_allclose(found.quantiles[1:-1], np.quantile(values, QUANTILES[1:-1]), atol=0.05)
+    broken = Spread(math.inf, 0.0, (0.0,) * 9)
+    packed = unpack(pack({"a": LayerMeasurement(found, broken, 0.25), "b": LayerMeasurement(None, found, None)}))
+    assert packed["a"].weights is not None
+    assert packed["a"].weights.std == pytest.approx(found.std, rel=1e-3)
+    assert math.isnan(packed["a"].activations.mean)
+    assert (packed["a"].dead, packed["b"].weights, packed["b"].dead) == (0.25, None, None)
+
+
+def test_recorder_measures_what_the_forward_pass_gives() -> None:
+    """Ends, dead share and names agree with the numpy forward pass over the same images."""
+    config = RunConfig(
+        layers=(
+            Conv(filters=3, kernel=4, padding="same", activation="tanh"),
+            BatchNorm(),
+            ActivationLayer(activation="relu"),
+            Flatten(),
+            Dense(units=20),
+            OUTPUT,
+        )
+    )
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (230, 784), dtype=np.uint8))
+    part = Part(images, torch.zeros(230, dtype=torch.int64))
+    recorder = LayerRecorder(config, PreparedData(part, part, part, lambda batch: batch.float() / 255))
+    weights = build_sequential(config).state_dict()
+    measured = recorder.measure(weights)
+    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+    outputs = activations(config, arrays, images.numpy().reshape(-1, 28, 28), unit)
+    dead = dead_units(config, arrays, images.numpy().reshape(-1, 28, 28), unit)
+    assert list(measured) == ["conv_1", "batch_norm_1", "activation_1", "dense_1", "dense_2"]
+    for index, name in ((0, "conv_1"), (1, "batch_norm_1"), (2, "activation_1"), (4, "dense_1")):
+        ends = measured[name].activations.quantiles
+        assert (ends[0], ends[-1]) == pytest.approx((float(outputs[index].min()), float(outputs[index].max())), abs=1e-4)
+        assert measured[name].dead == (pytest.approx(float(dead[index].mean())) if index in dead else None)
+    assert measured["batch_norm_1"].weights is None
+    kernel = measured["dense_2"].weights
+    assert kernel is not None
+    assert kernel.quantiles[-1] == pytest.approx(float(weights["8.weight"].max()))

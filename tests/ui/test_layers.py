@@ -11,9 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.forward import module_numbers
+from mnist_dash.core.layer_statistics import LayerMeasurement, Spread, pack
 from mnist_dash.core.layers import Conv, Dense, Dropout, Flatten, MaxPool
-from mnist_dash.runs import artifacts
+from mnist_dash.runs import artifacts, schema
 from mnist_dash.runs.artifacts import ArtifactKind
+from mnist_dash.runs.layer_history import layer_history
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
@@ -96,6 +98,22 @@ def test_image_that_does_not_exist_is_a_sentence(open_page: Callable[..., AppTes
     app = open_page("run", run=trained(CNN).id, view="layers", image="10000")
     assert "A test image's index is 0 to 9,999; got image='10000'" in app.error[0].value
     assert len(app.dataframe) == 1
+
+
+def test_changes_by_epoch_are_drawn(open_page: Callable[..., AppTest], trained: Callable[[RunConfig], Run], store: Store) -> None:
+    """What the trainer measured, for the layer of the address; a run without measurements says so."""
+    run = trained(CNN)
+    assert "were not measured" in texts(open_page("run", run=run.id, view="layers"))
+    again = trained(CNN)
+    spread = Spread(0.0, 1.0, tuple(float(value) for value in range(-4, 5)))
+    layers = {"conv_1": LayerMeasurement(spread, spread, 0.2), "dense_2": LayerMeasurement(spread, spread, None)}
+    with store.writing() as connection:
+        for epoch in (1, 2, 3):
+            connection.execute(schema.epoch_layers.insert().values(run_id=again.id, epoch=epoch, layers=pack(layers)))
+    app = open_page("run", run=again.id, view="layers", changes="dense_2")
+    assert not app.error
+    assert "Activations of dense_2**, before the softmax" in texts(app)
+    assert layer_history(store, again.id) == dict.fromkeys((1, 2, 3), layers)
 
 
 def test_run_without_weights_says_what_to_do(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
