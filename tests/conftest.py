@@ -8,6 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin in barriers collapse beside other work
+
 # A loaded machine makes any example slow now and then; pytest's own timeout catches what hangs.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")

@@ -48,8 +48,8 @@ exit codes: 0 finished or stopped, 1 failed or diverged, 2 invalid input and not
 _REPRODUCE = """\
 Train published experiments as their reports describe them and print our figures beside theirs.
 
-All runs are queued at once; Ctrl+C stops those that have not ended. A run of exactly the same configuration and seed that has finished before
-is shown instead of trained again. A sweep is one run a value."""
+All runs are queued at once; Ctrl+C stops those that have not ended. A run of exactly the same configuration and seed that has finished
+before is shown instead of trained again. A sweep is one run a value."""
 
 _REPRODUCE_EXAMPLES = """\
 examples:

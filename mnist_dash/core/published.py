@@ -112,28 +112,30 @@ def _perceptrons() -> Iterable[Preset]:
     )
 
 
-def _convolutions() -> Iterable[Preset]:
-    adadelta = RunConfig(
-        layers=(
-            *(_conv(32, 3), _conv(64, 3), MaxPool(size=2), Dropout(rate=0.25), Flatten()),
-            *(_dense(128), Dropout(rate=0.5), _SOFTMAX),
-        ),
-        split=TailSplit(fraction=0.3),
-        optimizer=Adadelta(),
-        batch_size=256,
-        epochs=3,
-        probability_clip=KERAS_CLIP,
-    )
-    n_parameters, by_layer = 1_199_882, (320, 18_496, 0, 0, 0, 1_179_776, 0, 1_290)
-    yield Preset(
+_ADADELTA = RunConfig(
+    layers=(
+        *(_conv(32, 3), _conv(64, 3), MaxPool(size=2), Dropout(rate=0.25), Flatten()),
+        *(_dense(128), Dropout(rate=0.5), _SOFTMAX),
+    ),
+    split=TailSplit(fraction=0.3),
+    optimizer=Adadelta(),
+    batch_size=256,
+    epochs=3,
+    probability_clip=KERAS_CLIP,
+)
+_ADADELTA_PARAMETERS = (320, 18_496, 0, 0, 0, 1_179_776, 0, 1_290)
+
+
+def _adadelta() -> Preset:
+    return Preset(
         name="cnn_32_64_adadelta",
         title="Two 3x3 convolutions, pooling, dropout (Adadelta)",
         summary="The classic small convolutional network: three epochs do what a dense network does not reach in fifty.",
-        config=adadelta,
+        config=_ADADELTA,
         published=Published(
             source=_CONVOLUTIONS,
-            n_parameters=n_parameters,
-            parameters_by_layer=by_layer,
+            n_parameters=sum(_ADADELTA_PARAMETERS),
+            parameters_by_layer=_ADADELTA_PARAMETERS,
             train_loss=_every(0.4280, 0.1306, 0.0941),
             train_accuracy=_every(0.8660, 0.9605, 0.9714),
             val_loss=_every(0.1187, 0.0901, 0.0641),
@@ -159,7 +161,15 @@ def _convolutions() -> Iterable[Preset]:
             "sweeps had "
             "gone on training it for ten more epochs."
         ),
+        unattainable=(
+            "The published 0.9850 belongs to the model after ten more epochs of the two sweeps. Three epochs give the losses and "
+            "accuracies that the report logs for them, and a test accuracy of about 0.977."
+        ),
     )
+
+
+def _sweeps() -> Iterable[Preset]:
+    published = Published(source=_CONVOLUTIONS, n_parameters=sum(_ADADELTA_PARAMETERS), parameters_by_layer=_ADADELTA_PARAMETERS)
     continued = (
         "The report goes on training one and the same model through the sweep and scores the training set: each value inherits "
         "what the values "
@@ -171,8 +181,8 @@ def _convolutions() -> Iterable[Preset]:
         name="sweep_batch_size",
         title="Batch-size sweep of cnn_32_64_adadelta",
         summary="Small batches make more steps an epoch: how much of the accuracy after one epoch is only that?",
-        config=adadelta.model_copy(update={"batch_size": 16, "epochs": 1}),
-        published=Published(source=_CONVOLUTIONS, n_parameters=n_parameters, parameters_by_layer=by_layer),
+        config=_ADADELTA.model_copy(update={"batch_size": 16, "epochs": 1}),
+        published=published,
         caveat=continued,
         grid=Grid("batch_size", (16, 32, 64, 128, 256)),
     )
@@ -180,11 +190,14 @@ def _convolutions() -> Iterable[Preset]:
         name="sweep_validation_split",
         title="Validation-split sweep of cnn_32_64_adadelta",
         summary="Every image that validates is one that does not train: what does the choice cost?",
-        config=adadelta.model_copy(update={"split": TailSplit(fraction=0.1), "batch_size": 1024, "epochs": 1}),
-        published=Published(source=_CONVOLUTIONS, n_parameters=n_parameters, parameters_by_layer=by_layer),
+        config=_ADADELTA.model_copy(update={"split": TailSplit(fraction=0.1), "batch_size": 1024, "epochs": 1}),
+        published=published,
         caveat=f"{continued} Its text gives a batch size of 2^10, its code 210; the text's is taken.",
         grid=Grid("split.fraction", (0.1, 0.2, 0.3, 0.4, 0.5)),
     )
+
+
+def _deep_convolutions() -> Iterable[Preset]:
     yield Preset(
         name="cnn_elu_sgd",
         title="Four 3x3 ELU convolutions, SGD with Nesterov momentum",
@@ -288,13 +301,15 @@ def _regularisation() -> Iterable[Preset]:
     )
 
 
-def _overfitting() -> Iterable[Preset]:
-    base = RunConfig(split=TestAsValidation(), optimizer=_ADAM_EPSILON_8, batch_size=100, epochs=34, probability_clip=KERAS_CLIP)
-    yield Preset(
+_OVERFITTING_BASE = RunConfig(split=TestAsValidation(), optimizer=_ADAM_EPSILON_8, batch_size=100, epochs=34, probability_clip=KERAS_CLIP)
+
+
+def _linear() -> Preset:
+    return Preset(
         name="linear_10_10",
         title="Two linear layers, SGD",
         summary="How far a network without any non-linearity goes: about 92 %.",
-        config=base.model_copy(
+        config=_OVERFITTING_BASE.model_copy(
             update={
                 "layers": (Flatten(), Dense(units=10, activation="linear", kernel_init=Zeros(), bias_init=Zeros()), _SOFTMAX),
                 "optimizer": SGD(learning_rate=0.5),
@@ -316,12 +331,15 @@ def _overfitting() -> Iterable[Preset]:
             "it diverges within the first epoch."
         ),
     )
+
+
+def _wide() -> Iterable[Preset]:
     wide = (_narrow_dense(1500), _narrow_dense(1500), _narrow_dense(1500))
     yield Preset(
         name="mlp_1500x3",
         title="Three hidden layers of 1500",
         summary="Nearly six million parameters: what width buys, and what it costs.",
-        config=base.model_copy(update={"layers": (Flatten(), *wide, _SOFTMAX)}),
+        config=_OVERFITTING_BASE.model_copy(update={"layers": (Flatten(), *wide, _SOFTMAX)}),
         published=Published(
             source=_OVERFITTING,
             val_accuracy=((1, 0.9665), (34, 0.9842)),
@@ -336,7 +354,7 @@ def _overfitting() -> Iterable[Preset]:
         name="mlp_1500x3_dropout",
         title="The same with dropout 0.5 after each hidden layer",
         summary="Dropout closes the gap to the training accuracy; does the test accuracy gain by it?",
-        config=base.model_copy(update={"layers": (Flatten(), *dropped, _SOFTMAX)}),
+        config=_OVERFITTING_BASE.model_copy(update={"layers": (Flatten(), *dropped, _SOFTMAX)}),
         published=Published(
             source=_OVERFITTING,
             val_accuracy=((1, 0.9648), (34, 0.9840)),
@@ -346,11 +364,14 @@ def _overfitting() -> Iterable[Preset]:
         ),
         caveat=_LEAK,
     )
-    yield Preset(
+
+
+def _large_filters() -> Preset:
+    return Preset(
         name="cnn_32_64_5x5",
         title="Two 5x5 convolutions and one dense layer",
         summary="The most accurate of all with a hundredth of the parameters: above 98 % after two epochs, 99 % after a few more.",
-        config=base.model_copy(
+        config=_OVERFITTING_BASE.model_copy(
             update={"layers": (_narrow_conv(32), MaxPool(size=2), _narrow_conv(64), MaxPool(size=2), Flatten(), _SOFTMAX)}
         ),
         published=Published(
@@ -427,9 +448,13 @@ def _features() -> Iterable[Preset]:
 
 EXPERIMENTS: tuple[Preset, ...] = (
     *_regularisation(),
-    *_overfitting(),
+    _linear(),
+    *_wide(),
+    _large_filters(),
     *_features(),
     *_perceptrons(),
-    *_convolutions(),
+    _adadelta(),
+    *_sweeps(),
+    *_deep_convolutions(),
 )
 """All published experiments, and the sound variant of the one whose printed code is not that of its log."""

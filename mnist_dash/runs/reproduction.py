@@ -111,10 +111,9 @@ def points(presets: Iterable[Preset] = EXPERIMENTS) -> tuple[Point, ...]:
 def compare(store: Store, wanted: Sequence[Point]) -> tuple[Comparison, ...]:
     """Find our finished runs of points, whatever their seed and device."""
     runs = schema.runs
-    names = {point.preset.name for point in wanted}
     query = (
         sa.select(runs)
-        .where(runs.c.preset.in_(names), runs.c.state == RunState.FINISHED, runs.c.deleted_at.is_(None))
+        .where(runs.c.preset.is_not(None), runs.c.state == RunState.FINISHED, runs.c.deleted_at.is_(None))
         .order_by(runs.c.created_at.desc())
     )
     with store.reading() as connection:
@@ -123,7 +122,7 @@ def compare(store: Store, wanted: Sequence[Point]) -> tuple[Comparison, ...]:
 
 
 def _is_of(run: Run, point: Point) -> bool:
-    return run.preset == point.preset.name and run.config.model_copy(update={"seed": 0, "device": "auto"}) == point.config
+    return run.config.model_copy(update={"seed": 0, "device": "auto"}) == point.config
 
 
 def _one_a_seed(runs: Iterable[Run]) -> tuple[Run, ...]:

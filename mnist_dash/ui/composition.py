@@ -29,6 +29,7 @@ from mnist_dash.core.config import (
     TestAsValidation,
     parse_config,
 )
+from mnist_dash.core.hog import N_FEATURES
 from mnist_dash.core.layers import (
     LAYER_KINDS,
     Constant,
@@ -78,7 +79,6 @@ INITIALIZER_KINDS: dict[str, type[Spec]] = {
 """How kernels and biases may begin."""
 
 _IMAGE_LAYERS = ("conv", "max_pool", "avg_pool")
-_INPUT_SHAPE: Shape = (28, 28, 1)
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _keys = itertools.count(1)
 
@@ -195,6 +195,11 @@ class Draft:
         return replace(self, tree=self.tree | {"layers": layers}, layer_keys=keys)
 
     @property
+    def input_shape(self) -> Shape:
+        """Shape of what goes into the first layer: an image, channels last, or a vector of features."""
+        return (28, 28, 1) if self.tree["features"] == "pixels" else (N_FEATURES,)
+
+    @property
     def is_changed(self) -> bool:
         """Whether it differs from its preset."""
         return self.tree != PRESETS[self.preset].config.model_dump(mode="json")
@@ -207,7 +212,7 @@ class Draft:
 
     def check(self) -> Checked:
         """Find out whether it is a configuration, and what is wrong where it is not."""
-        plans, misfit = _plan_as_far_as_possible(self.tree["layers"])
+        plans, misfit = _plan_as_far_as_possible(self.tree["layers"], self.input_shape)
         try:
             return Checked(parse_config(self.tree), (), plans)
         except InvalidConfig as error:
@@ -217,7 +222,7 @@ class Draft:
         return Checked(None, problems, plans)
 
 
-def _plan_as_far_as_possible(layers: Sequence[Tree]) -> tuple[tuple[LayerPlan, ...], Problem | None]:
+def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tuple[tuple[LayerPlan, ...], Problem | None]:
     """Plan the leading layers that are right, and name the first that does not fit what comes before it."""
     specs: list[Layer] = []
     for layer in layers:
@@ -226,10 +231,10 @@ def _plan_as_far_as_possible(layers: Sequence[Tree]) -> tuple[tuple[LayerPlan, .
         except ValidationError:
             break
     try:
-        return plan(tuple(specs), _INPUT_SHAPE), None
+        return plan(tuple(specs), input_shape), None
     except ImpossibleLayer as error:
         problem = Problem(f"layers.{error.index}", error.rule, error.value, error.remedy)
-        return plan(tuple(specs[: error.index]), _INPUT_SHAPE), problem
+        return plan(tuple(specs[: error.index]), input_shape), problem
 
 
 def _assign(tree: Tree, path: str, value: Any) -> bool:  # noqa: ANN401 - JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
+import numpy as np
 import streamlit as st
 
 from mnist_dash.core.experiments import Preset
@@ -176,7 +177,7 @@ def _matrices(compared: Comparison) -> None:
             st.caption("Run it to see ours.")
             return
         try:
-            figure = draw_confusion(summary(evaluated(own)).confusion, names)
+            figure = draw_confusion(np.asarray(summary(evaluated(own)).confusion).tolist(), names)
         except (ArtifactError, DataError) as error:
             st.error(str(error), icon=":material/error:")
             return

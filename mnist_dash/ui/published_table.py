@@ -40,7 +40,7 @@ def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
         rows,
         key=_TABLE_KEY,
         hide_index=True,
-        height="content",
+        height=320 if chosen in names else "content",  # leaves room for the experiment below
         on_select=lambda: _choose(names),
         selection_mode="single-row",
         placeholder="–",

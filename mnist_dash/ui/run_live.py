@@ -20,8 +20,8 @@ from mnist_dash.ui.resources import history, store
 
 TICK_SECONDS = 0.4
 """How often a live page asks whether its run has changed."""
-_LINES = """**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout was
-on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.
+_LINES = """**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout
+was on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.
 
 **Training**, **validation** and **test** are taken after the epoch, with dropout off, over whole sets: these three can be compared. What
 lies between training and validation is overfitting."""

@@ -31,6 +31,7 @@ DATASET_NAMES = {
     "qmnist": "QMNIST",
     "emnist_digits": "EMNIST digits",
 }
+FEATURE_NAMES = {"pixels": "the pixels", "hog": "oriented gradients (HOG)"}
 SCALING_NAMES = {"unit": "divide by 255", "minmax": "pixel by pixel, minimum to maximum", "standard": "mean 0, deviation 1"}
 DEVICE_NAMES = {"auto": "best available", "cpu": "CPU", "cuda": "GPU (CUDA)"}
 PRECISION_NAMES = {"auto": "whichever is faster", "float32": "float32", "bfloat16": "bfloat16"}
@@ -66,12 +67,14 @@ _HINTS = {
 }
 _FOLDED = (
     "dataset",
+    "features",
     "scaling",
     "schedule",
     "augmentation",
     "early_stopping",
     "gradient_clip_norm",
     "label_smoothing",
+    "probability_clip",
     "seed",
     "device",
     "precision",
@@ -141,6 +144,7 @@ def _data_and_device(form: Form) -> None:
     grid = st.grid(min_column_width=170)
     for path, label, names in (
         ("dataset", "Data set", DATASET_NAMES),
+        ("features", "The network sees", FEATURE_NAMES),
         ("scaling", "Scaling of pixels", SCALING_NAMES),
         ("device", "Device", DEVICE_NAMES),
         ("precision", "Precision", PRECISION_NAMES),
@@ -154,6 +158,8 @@ def _data_and_device(form: Form) -> None:
         form.number("seed", "Seed", hint="The same configuration and seed give the same numbers")
     with grid.cell():
         form.number("label_smoothing", "Label smoothing", hint="Share of each label that is spread over all classes")
+    with grid.cell():
+        form.number("probability_clip", "Clip probabilities at", hint="In the loss, as Keras 2 does with 1e-7; 0 for never")
     with grid.cell():
         form.number("gradient_clip_norm", "Clip gradients at norm", hint="Empty: never")
 

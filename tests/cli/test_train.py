@@ -59,7 +59,7 @@ def test_people_get_sentences(staffed_home: Store, capfd: pytest.CaptureFixture[
 
 def test_diverged_run_exits_with_one(staffed_home: Store, capfd: pytest.CaptureFixture[str]) -> None:
     """A loss that is not finite ends the run as diverged, with a reason and exit code 1."""
-    assert main([*QUICK, "--set", "optimizer.learning_rate=50", "--json"]) == 1
+    assert main([*QUICK, "--set", "optimizer.learning_rate=50", "--set", "probability_clip=0", "--json"]) == 1
     values = json.loads(capfd.readouterr().out)
     assert values["state"] == "diverged"
     assert staffed_home.run(values["run"]).reason

@@ -13,6 +13,8 @@ from mnist_dash.core.experiments import Preset
 from mnist_dash.core.layers import Constant, Dense, GlorotUniform, TruncatedNormal, Zeros
 from mnist_dash.core.presets import DEFAULT_PRESET, PRESETS, preset
 from mnist_dash.core.published import EXPERIMENTS
+from mnist_dash.core.reports import Ending, EpochReport, StepReport
+from mnist_dash.core.training import train
 from mnist_dash.errors import UnknownPreset
 
 PARAMETERS_BY_LAYER = {
@@ -181,3 +183,20 @@ def test_unknown_preset_offers_near_names(typed: str, offered: str) -> None:
     """A wrong name is answered with the nearest ones, or with all."""
     with pytest.raises(UnknownPreset, match=offered):
         preset(typed)
+
+
+@pytest.mark.parametrize("ready", EXPERIMENTS, ids=[ready.name for ready in EXPERIMENTS])
+def test_every_experiment_trains_and_improves(ready: Preset, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One epoch on a tenth of the images brings the loss down from its first batch's."""
+    data_dir = tmp_path_factory.getbasetemp() / "experiments"
+    config = ready.config.model_copy(
+        update={"split": TailSplit(fraction=0.9), "epochs": 1, "batch_size": min(ready.config.batch_size, 200)}
+    )
+    steps: list[StepReport] = []
+    epochs: list[EpochReport] = []
+    result = train(
+        config, data_dir=data_dir, on_step=steps.append, on_epoch=epochs.append, on_checkpoint=lambda _: None, should_stop=lambda: False
+    )
+    assert result.ending is Ending.FINISHED
+    assert epochs[0].train_loss < 0.9 * steps[0].loss
+    assert epochs[0].test_accuracy > 0.5

@@ -78,14 +78,22 @@ def open_page(app: AppTest) -> Callable[..., AppTest]:
 def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
     """Play a run to its end, or as far as asked: the rows and files that a worker would write."""
 
-    def trained(config: RunConfig = CONFIG, *, state: RunState | None = RunState.FINISHED, epochs: int = 3, reason: str = "") -> Run:
-        run = ledger.claim(Job(actions.submit(store, config), 1))
+    def trained(
+        config: RunConfig = CONFIG,
+        *,
+        state: RunState | None = RunState.FINISHED,
+        epochs: int = 3,
+        reason: str = "",
+        preset: str | None = None,
+    ) -> Run:
+        run = ledger.claim(Job(actions.submit(store, config, preset=preset), 1))
         assert run is not None
         checkpoint = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, b"checkpoint")
         for epoch in range(1, epochs + 1):
             step = epoch * config.steps_per_epoch
             accuracy = 0.9 + 0.02 * epoch
-            report = EpochReport(epoch, step, 0.001, 0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 0.26, accuracy - 0.02, 1.0, 0.2, 50_000.0)
+            figures = (0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 0.26, accuracy - 0.02)
+            report = EpochReport(epoch, step, 0.001, *figures, 1.0, 0.2, 50_000.0)
             ledger.record_epoch(run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint)
         if state is not None:
             _finish(store, ledger, run, state, reason)
