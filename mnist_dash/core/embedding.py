@@ -115,7 +115,7 @@ def check_embedding(parameters: EmbeddingParameters, config: RunConfig) -> None:
     if not MIN_POINTS <= parameters.n_points <= n_images:
         raise InvalidInput(
             f"An embedding has {MIN_POINTS} to {n_images:,} of the {parameters.part} images of {config.dataset}; got "
-            f"{parameters.n_points:,}. Ask for as many."
+            f"{parameters.n_points:,}. Choose a number in between."
         )
     layers = {planned.index: planned for planned in embeddable_layers(config)}
     if parameters.layer is not None and parameters.layer not in layers:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash.core.config import DATASET_SIZES, RunConfig
-from mnist_dash.core.embedding import MAX_POINTS, EmbeddingParameters, Method, check_embedding, embeddable_layers, estimate_seconds
+from mnist_dash.core.embedding import (
+    MAX_POINTS,
+    N_COMPONENTS,
+    EmbeddingParameters,
+    Method,
+    check_embedding,
+    embeddable_layers,
+    estimate_seconds,
+)
 from mnist_dash.core.idx import PartName
 from mnist_dash.errors import InvalidInput
 from mnist_dash.runs import analyses, artifacts
@@ -112,6 +120,7 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
             st.button("Embed the pixels", key="emb_pixels", icon=":material/grid_on:", on_click=_take_pixels)
             st.page_link(TRAIN, label="Train it again", icon=":material/replay:", query_params={"from": run.id})
         return
+    st.caption(_sentence(parameters, run.config))
     seconds = words.duration(max(1.0, estimate_seconds(parameters, run.config)))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -127,6 +136,14 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
         )
     if store().settings.n_workers:
         analyses.ensure_analyst(store().settings)  # ready when the button is pressed: it takes two seconds to start
+
+
+def _sentence(parameters: EmbeddingParameters, config: RunConfig) -> str:
+    """Say what will be computed."""
+    what = "the pixels" if parameters.layer is None else f"what {config.plan[parameters.layer].name} makes of them"
+    images = f"the first {parameters.n_points:,} {'test' if parameters.part == 'test' else 'training'} images"
+    how = f"{N_COMPONENTS} principal components, then t-SNE" if parameters.method == "tsne" else "the first two principal components"
+    return f"A point for each of {images}, near each other where they are alike by {what}: {how}."
 
 
 def _progress(run: Run, parameters: EmbeddingParameters) -> None:
