@@ -57,47 +57,55 @@ def draw_embedding(
     """
     known = labels if predicted is None else predicted
     wrong = known != labels
-    groups = wrong.astype(np.int64) if color_by == "error" else labels if color_by == "label" else known
-    names = ("right", "wrong") if color_by == "error" else class_names
-    called = np.array(class_names)
-    faded = np.zeros(len(labels), dtype=bool)
+    by_error = color_by == "error"
+    groups = wrong.astype(np.int64) if by_error else labels if color_by == "label" else known
+    names = ("right", "wrong") if by_error else class_names
+    classes = np.array(class_names)
+    said = "true " + classes[labels]
+    if predicted is not None:
+        said = said + ", called " + classes[known]
+    bright = np.ones(len(labels), dtype=bool)
     if marks.emphasised is not None:
-        faded[:] = True
-        faded[marks.emphasised] = False
-    coordinates = _rounded(points)
-    figure = go.Figure(layout=_layout(name, axes))
+        bright[:] = False
+        bright[marks.emphasised] = True
+    bold = wrong | (bright & (marks.emphasised is not None))
     size = 5 if len(points) > _MANY else 7
+    coordinates = _rounded(points)
+    columns = {
+        "size": np.where(bold, size + 3, size),
+        "opacity": np.where(bright, np.where(bold, 1.0, PLAIN), FADED),
+        "symbol": np.where(wrong, WRONG_SYMBOL, "circle" if by_error else np.array(SYMBOLS)[groups % len(SYMBOLS)]),
+    }
+    figure = go.Figure(layout=_layout(name, axes))
     for group, title in enumerate(names):
         chosen = np.flatnonzero(groups == group)
         chosen = chosen[np.argsort(wrong[chosen], kind="stable")]  # the legend shows the first one's symbol
-        symbols = np.where(wrong[chosen], WRONG_SYMBOL, "circle" if color_by == "error" else SYMBOLS[group % len(SYMBOLS)])
-        said = (
-            "true " + called[labels[chosen]]
-            if predicted is None
-            else "true " + called[labels[chosen]] + ", called " + called[known[chosen]]
-        )
-        bold = wrong[chosen] | ((not faded.all()) & (marks.emphasised is not None) & ~faded[chosen])
-        figure.add_trace(
-            go.Scattergl(
-                x=coordinates[chosen, 0].tolist(),
-                y=coordinates[chosen, 1].tolist(),
-                name=f"{title} ({len(chosen):,})" if color_by == "error" else title,
-                uid=f"{color_by} {group}",
-                mode="markers",
-                marker={
-                    "line": {"width": 0},
-                    "symbol": symbols.tolist(),
-                    "size": np.where(bold, size + 3, size).tolist(),
-                    "opacity": np.where(faded[chosen], FADED, np.where(bold, 1.0, PLAIN)).tolist(),
-                },
-                customdata=chosen.tolist(),
-                text=said.tolist(),
-                hovertemplate="image %{customdata:,}: %{text}<extra></extra>",
-                meta={"color": (RIGHT_COLOR, WRONG_COLOR)[group] if color_by == "error" else group},
-            )
-        )
-    figure.update_layout(shapes=_rings(coordinates, marks), annotations=_names(coordinates, groups, names) if color_by != "error" else [])
+        trace = _trace(coordinates, chosen, said=said, columns=columns)
+        trace.name = f"{title} ({len(chosen):,})" if by_error else title
+        trace.uid = f"{color_by} {group}"
+        trace.meta = {"color": (RIGHT_COLOR, WRONG_COLOR)[group] if by_error else group}
+        figure.add_trace(trace)
+    figure.update_layout(shapes=_rings(coordinates, marks), annotations=[] if by_error else _names(coordinates, groups, names))
     return figure
+
+
+def _trace(
+    points: npt.NDArray[np.float64],
+    chosen: npt.NDArray[np.intp],
+    *,
+    said: npt.NDArray[np.str_],
+    columns: dict[str, npt.NDArray[np.generic]],
+) -> go.Scattergl:
+    """Draw some of the points, with the looks that the columns give each."""
+    return go.Scattergl(
+        x=points[chosen, 0].tolist(),
+        y=points[chosen, 1].tolist(),
+        mode="markers",
+        marker={"line": {"width": 0}} | {name: values[chosen].tolist() for name, values in columns.items()},
+        customdata=chosen.tolist(),
+        text=said[chosen].tolist(),
+        hovertemplate="image %{customdata:,}: %{text}<extra></extra>",
+    )
 
 
 def _rounded(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
