@@ -7,7 +7,9 @@ import streamlit as st
 
 from mnist_dash.core.config import Augmentation
 from mnist_dash.core.distortion import distort
+from mnist_dash.core.presets import PRESETS
 from mnist_dash.ui.addresses import refuse_number
+from mnist_dash.ui.composition import FIRST_PRESET, Draft
 from mnist_dash.ui.data_set import Archive
 from mnist_dash.ui.navigation import TRAIN
 from mnist_dash.ui.picture_grid import picture_grid
@@ -37,7 +39,8 @@ def augmentation(part: Archive, index: int) -> None:
         chosen[_SIGMA] = st.slider("Smoothness, pixels", 1.0, 20.0, 5.0, 0.5, key=_SIGMA, bind="query-params", disabled=plain)
         seed = st.number_input("Draw", 0, 9999, 0, 1, key="draw", bind="query-params", help="Another number draws other changes")
     image = part.images[index]
-    variants = distort(np.repeat(image[None], N_VARIANTS, axis=0), Augmentation(**chosen), seed=int(seed))
+    wanted = Augmentation(**chosen)
+    variants = distort(np.repeat(image[None], N_VARIANTS, axis=0), wanted, seed=int(seed))
     picture_grid(
         np.concatenate([image[None], variants]),
         key="data_variants",
@@ -50,5 +53,5 @@ def augmentation(part: Archive, index: int) -> None:
         TRAIN,
         label="Train with this augmentation",
         icon=":material/model_training:",
-        query_params={"set": [f"augmentation.{name}={value:g}" for name, value in chosen.items()]},
+        query_params=Draft.from_config(PRESETS[FIRST_PRESET].config.model_copy(update={"augmentation": wanted})).link(),
     )

@@ -19,9 +19,10 @@ def begin(strokes: Strokes) -> None:
 
 
 def arrive() -> None:
-    """Put what the address holds onto the canvas."""
+    """Put what the address holds onto the canvas, or what was on it when the page was left."""
+    text = st.query_params.get(ADDRESS)
     try:
-        begin(decode_strokes(st.query_params.get(ADDRESS, "")))
+        begin(st.session_state.get(draw_kept.STROKES_KEY, ()) if text is None else decode_strokes(text))
     except InvalidInput as error:
         st.error(str(error), icon=":material/error:")
         begin(())
