@@ -31,12 +31,12 @@ used the test set up, and has no honest estimate left."""
 _AXES: tuple[Axis, ...] = get_args(Axis)
 
 
-def live_section(run: Run) -> None:
-    """Draw what moves; it draws itself anew while the run is live."""
-    st.fragment(run_every=TICK_SECONDS if run.state.is_live else None)(_section)(run.id, run.state)
+def live_section(run: Run, *, whole: bool = True) -> None:
+    """Draw what moves, or only its head; it draws itself anew while the run is live."""
+    st.fragment(run_every=TICK_SECONDS if run.state.is_live else None)(_section)(run.id, run.state, whole=whole)
 
 
-def _section(run_id: str, drawn_state: RunState) -> None:
+def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
     run = _run(run_id, store().run_revision(run_id))
     if run.state.is_terminal and not drawn_state.is_terminal:
         st.rerun()  # the results join the page
@@ -46,6 +46,8 @@ def _section(run_id: str, drawn_state: RunState) -> None:
     with st.container():
         if not run.state.is_terminal:
             st.progress(run.progress, text=words.progress(run))
+    if not whole:
+        return
     past = history(run_id, run.revision)
     _figures(run, past)
     _curves(run, _options())

@@ -21,6 +21,7 @@ VIEWS: dict[str, Callable[[Run], None]] = {
     "embedding": run_embedding.draw,
 }
 """What can be seen of a run that has ended."""
+FIRST_VIEW = next(iter(VIEWS))
 
 
 def no_run(sentence: str) -> None:
@@ -44,20 +45,24 @@ def show_run(run_id: str) -> None:
     deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
     ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
     st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}")
-    with st.container():  # always there, so that nothing below changes its place when the run ends
+    # These containers are always there, so that nothing below changes its place when the run ends.
+    with st.container():
         if run.state.is_terminal:
             outcome(run)
-    live_section(run)
+    with st.container():
+        view = choose_view() if run.state.is_terminal else FIRST_VIEW
+    live_section(run, whole=view == FIRST_VIEW)
     if run.state.is_terminal:
-        show_view(run)
+        VIEWS[view](run)
 
 
-def show_view(run: Run) -> None:
-    """Draw the view that was chosen; the address keeps it."""
-    chosen = st.segmented_control(
-        "View", VIEWS, default="summary", required=True, key="view", bind="query-params", label_visibility="collapsed"
+def choose_view() -> str:
+    """Offer the views of an ended run; the address keeps the choice."""
+    return str(
+        st.segmented_control(
+            "View", VIEWS, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
+        )
     )
-    VIEWS[chosen](run)
 
 
 wanted = st.query_params.get("run")
