@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from mnist_dash.core.config import DATASET_SIZES
+from mnist_dash.core.hog import N_CELLS, N_ORIENTATIONS
 from mnist_dash.core.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.layer_statistics import Kernel, order_by_norm
 from mnist_dash.core.layers import ActivationLayer, Dropout, Flatten, Layer, format_shape
@@ -92,7 +93,9 @@ def first_filters(run: Run, image: int) -> None:
         height=_filters_height(kernel, run),
     )
     shown = words.counted(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {n:,} {noun}s"
-    what = "the window it looks for" if is_conv else "its incoming weights, laid out as the pixels are"
+    of_pixels = "its incoming weights, laid out as the pixels are"
+    of_features = f"its incoming weights, a line a row of cells with {N_ORIENTATIONS} orientations each"
+    what = "the window it looks for" if is_conv else of_pixels if run.config.features == "pixels" else of_features
     st.caption(f"{shown} of {kernel.name}, {order}: each is {what}.")
 
 
@@ -111,14 +114,12 @@ def _filters(_database_url: str, run_id: str, revision: int, order: str, image: 
 
 
 def _as_pictures(kernel: Kernel, run: Run) -> np.ndarray:
-    """Lay out each filter, or each unit's incoming weights, as an image; features that are no image as a block."""
+    """Lay out each filter, or each unit's incoming weights, as an image; of HOG features a line is a row of cells."""
     if kernel.weights.ndim == 4:
         return kernel.weights[:, 0]
     flattened = next((planned.input_shape for planned in run.config.plan[: kernel.index] if len(planned.input_shape) == 3), None)
-    n_inputs = kernel.weights.shape[1]
-    if flattened is None or flattened[0] * flattened[1] != n_inputs:
-        height = next(side for side in range(int(n_inputs**0.5), 0, -1) if n_inputs % side == 0)
-        return kernel.weights.reshape(len(kernel.weights), height, -1)
+    if flattened is None:
+        return kernel.weights.reshape(len(kernel.weights), N_CELLS, -1)
     pooled = [planned.output_shape for planned in run.config.plan[: kernel.index] if len(planned.output_shape) == 3]
     height, width = pooled[-1][:2] if pooled else flattened[:2]
     return kernel.weights.reshape(len(kernel.weights), height, width)
