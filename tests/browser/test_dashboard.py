@@ -69,7 +69,7 @@ def test_zoom_and_hidden_lines_outlive_the_ticks(warm: Dashboard, page: Page) ->
     run_id = press_train(page, warm, LONG)
     wait_until(lambda: warm.store.run(run_id).epoch >= 1, "the first epoch", seconds=60)
     chart = page.locator(".st-key-run_loss_chart .live-plot")
-    expect(chart.locator(".legendtoggle")).to_have_count(4)
+    expect(chart.locator(".legendtoggle")).to_have_count(6)
     area = chart.locator(".nsewdrag").bounding_box()
     assert area is not None
     page.mouse.move(area["x"] + 40, area["y"] + 20)
