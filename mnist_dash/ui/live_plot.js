@@ -78,9 +78,7 @@ async function draw(Plotly, node, source, theme) {
   layout.autosize = true
   layout.dragmode ??= isTouch() ? false : "zoom"
   await Plotly.react(node, data, layout, {
-    displaylogo: false,
-    displayModeBar: isTouch() ? false : "hover",
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    displayModeBar: false, // it would lie over the legend, and offers to send the chart elsewhere
   })
   node.dataset.points = data.reduce((sum, trace) => sum + (trace.x?.length ?? 0), 0)
   node.dataset.draws = Number(node.dataset.draws ?? 0) + 1

@@ -143,6 +143,7 @@ def _published(run: Run) -> Published | None:
 
 
 def _explain(run: Run) -> None:
+    st.caption("Drag over a chart to zoom, double-click to see all of it again, click a line's name to hide it.")
     with st.popover("Why do these lines differ?", icon=":material/help:"):
         st.markdown(_LINES)
         st.markdown(_TEST_IS_VALIDATION if run.config.leaks_test_set else _TEST_IS_HIDDEN)
