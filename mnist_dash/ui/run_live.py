@@ -32,7 +32,7 @@ _AXES: tuple[Axis, ...] = get_args(Axis)
 
 
 def live_section(run: Run, *, whole: bool = True) -> None:
-    """Draw what moves, or only its head; it draws itself anew while the run is live."""
+    """Draw what moves, curves and figures only if `whole`; it draws itself anew while the run is live."""
     st.fragment(run_every=TICK_SECONDS if run.state.is_live else None)(_section)(run.id, run.state, whole=whole)
 
 
@@ -42,9 +42,8 @@ def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
         st.rerun()  # the results join the page
     # What may come or go has a container of its own: an element that changes its place is built anew, and a chart would lose its zoom.
     with st.container():
-        _head(run)
-    with st.container():
         if not run.state.is_terminal:
+            head(run)
             st.progress(run.progress, text=words.progress(run))
     if not whole:
         return
@@ -63,7 +62,8 @@ def _run(run_id: str, revision: int) -> Run:
     return _read(store().settings.database_url, run_id, revision)
 
 
-def _head(run: Run) -> None:
+def head(run: Run) -> None:
+    """Draw state, network and optimizer in a line, with what can be done."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
         st.markdown(
