@@ -207,3 +207,15 @@ def test_unknown_path_is_named(path: str) -> None:
     with pytest.raises(InvalidConfig) as refused:
         with_overrides(RunConfig(), [(path, "1")])
     assert str(refused.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [(("scaling", "minmax"), "scale of their own"), (("augmentation", {}), "only pixels are augmented")]
+)
+def test_features_are_neither_scaled_nor_augmented(change: tuple[str, object], said: str) -> None:
+    """HOG features go into the network as they are, 392 of them."""
+    config = with_overrides(RunConfig(), [("features", "hog")])
+    assert config.input_shape == (392,)
+    assert config.plan[1].n_parameters == 392 * 512 + 512
+    with pytest.raises(InvalidConfig, match=said):
+        with_overrides(config, [change])

@@ -159,3 +159,10 @@ def test_typing_is_not_lost_by_a_quick_click(open_page: Callable[..., AppTest], 
     next(field for field in app.text_input if field.label == "Epochs").set_value("7")
     press(app, "Train")
     assert store.runs()[0].config.epochs == 7
+
+
+def test_features_change_what_goes_in(open_page: Callable[..., AppTest]) -> None:
+    """A network on HOG features says how many go in, and is planned for them."""
+    app = open_page("train", preset="mlp_300_30_hog")
+    assert "392 features of an image go in" in texts(app)
+    assert not app.error

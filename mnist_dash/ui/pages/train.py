@@ -52,7 +52,8 @@ with right:
     st.subheader("Training")
     training_fields(form)
     st.subheader("Layers")
-    st.caption("Images of 28 x 28 x 1 go in; ten probabilities come out of the last layer, dense with softmax.")
+    inputs = "Images of 28 x 28 x 1 go" if len(draft.input_shape) == 3 else f"{draft.input_shape[0]} features of an image go"
+    st.caption(f"{inputs} in; ten probabilities come out of the last layer, dense with softmax.")
     layer_editor(form)
     more_fields(form)
 with left:
