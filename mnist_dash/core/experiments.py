@@ -10,6 +10,11 @@ Curve = tuple[tuple[int, float], ...]
 """A published history: pairs of an epoch, from 1, and a value."""
 
 
+def as_experiment(config: RunConfig) -> RunConfig:
+    """Leave out of a run's configuration what does not make it another experiment: its seed and its device."""
+    return config.model_copy(update={"seed": 0, "device": "auto"})
+
+
 @dataclass(frozen=True)
 class Published:
     """The numbers that a report prints; None or empty where it prints none. Accuracies are fractions, losses nats, times seconds."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mnist_dash.core.config import RunConfig
-from mnist_dash.core.experiments import Preset
+from mnist_dash.core.experiments import Preset, as_experiment
 from mnist_dash.core.published import EXPERIMENTS
 from mnist_dash.errors import UnknownPreset
 
@@ -45,6 +45,6 @@ def name_of(config: RunConfig, *, first: str | None = None) -> str | None:
         config: of a run.
         first: the preset that is looked at first; some differ in nothing but what is made of their run.
     """
-    wanted = config.model_copy(update={"seed": 0, "device": "auto"})
+    wanted = as_experiment(config)
     candidates = PRESETS if first is None else (first, *PRESETS)
     return next((name for name in candidates if wanted in PRESETS[name].configs), None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from mnist_dash.core.config import RunConfig
-from mnist_dash.core.experiments import Preset
+from mnist_dash.core.experiments import Preset, as_experiment
 from mnist_dash.core.published import EXPERIMENTS
 from mnist_dash.runs import schema
 from mnist_dash.runs.records import Run
@@ -118,11 +119,10 @@ def compare(store: Store, wanted: Sequence[Point]) -> tuple[Comparison, ...]:
     )
     with store.reading() as connection:
         ours = [run_from_row(row) for row in connection.execute(query).mappings()]
-    return tuple(Comparison(point, _one_a_seed(run for run in ours if _is_of(run, point))) for point in wanted)
-
-
-def _is_of(run: Run, point: Point) -> bool:
-    return run.config.model_copy(update={"seed": 0, "device": "auto"}) == point.config
+    by_experiment: dict[RunConfig, list[Run]] = defaultdict(list)
+    for run in ours:
+        by_experiment[as_experiment(run.config)].append(run)
+    return tuple(Comparison(point, _one_a_seed(by_experiment.get(point.config, ()))) for point in wanted)
 
 
 def _one_a_seed(runs: Iterable[Run]) -> tuple[Run, ...]:
