@@ -5,9 +5,11 @@ Every message states the rule, the value that breaks it and the remedy.
     MnistDashError
     ├── InvalidInput            what a person typed cannot be done; exit code 2
     │   ├── InvalidConfig       a configuration breaks a rule; lists every problem
+    │   ├── InvalidStudy        a study breaks a rule; lists every problem
     │   ├── UnknownRun          no run has this id
+    │   ├── UnknownStudy        no study has this id or name
     │   ├── UnknownPreset       no preset has this name
-    │   ├── IllegalTransition   a run's state does not allow this
+    │   ├── IllegalTransition   the state of a run or a study does not allow this
     │   └── DeviceUnavailable   the asked device is not on this machine
     ├── DataError               an archive is missing or damaged
     ├── ArtifactError           a stored file is missing or its hash differs
@@ -58,6 +60,18 @@ class InvalidConfig(InvalidInput):
         self.problems = problems
 
 
+class InvalidStudy(InvalidInput):
+    """A study's definition breaks one or more rules, all of them in ``problems``."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class UnknownStudy(InvalidInput):
+    """No study has this id or name."""
+
+
 class UnknownRun(InvalidInput):
     """No run has this id."""
 
@@ -67,7 +81,7 @@ class UnknownPreset(InvalidInput):
 
 
 class IllegalTransition(InvalidInput):
-    """A run's state does not allow the asked transition."""
+    """The state of a run, a trial or a study does not allow what was asked."""
 
 
 class DeviceUnavailable(InvalidInput):

@@ -46,7 +46,7 @@ HEAVY = ("torch", "torchvision", "sklearn", "scipy")
 LIGHT = ("errors", "settings", "runs", "figures", "ui", "cli", "streamlit_app", "__main__", PACKAGE)
 MAX_LINES = 599
 MAX_FUNCTION_LINES = 60
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "skimage": "scikit-image"}
+DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image"}
 """Import names that differ from the name of what is installed."""
 REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout"}
 """What the Makefile and pytest use without an import of ours."""

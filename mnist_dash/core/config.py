@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 from mnist_dash.core.hog import N_FEATURES
 from mnist_dash.core.layers import MAX_LAYERS, MAX_PARAMETERS, Dense, Flatten, ImpossibleLayer, Layer, LayerPlan, Shape, Spec, plan
+from mnist_dash.core.problems import broken, problems_of
 from mnist_dash.errors import InvalidConfig, Problem
 
 N_CLASSES = 10
@@ -95,7 +95,7 @@ class SGD(Spec):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise _rule("nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false.")
+            raise broken("nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false.")
         return self
 
 
@@ -303,10 +303,10 @@ class RunConfig(Spec):
         try:
             plans = self.plan
         except ImpossibleLayer as error:
-            raise _rule(f"layers.{error.index}", error.rule, error.value, error.remedy) from error
+            raise broken(f"layers.{error.index}", error.rule, error.value, error.remedy) from error
         last = self.layers[-1]
         if not isinstance(last, Dense) or last.units != N_CLASSES or last.activation != "softmax":
-            raise _rule(
+            raise broken(
                 f"layers.{len(self.layers) - 1}",
                 f"the last layer is dense with {N_CLASSES} units and softmax, one probability a class",
                 plans[-1].summary,
@@ -314,11 +314,11 @@ class RunConfig(Spec):
             )
         for index, layer in enumerate(self.layers[:-1]):
             if isinstance(layer, Dense) and layer.activation == "softmax":
-                raise _rule(f"layers.{index}.activation", "softmax belongs to the last layer only", "softmax", "Choose relu, say.")
+                raise broken(f"layers.{index}.activation", "softmax belongs to the last layer only", "softmax", "Choose relu, say.")
         n_parameters = sum(layer.n_parameters for layer in plans)
         if n_parameters > MAX_PARAMETERS:
             largest = max(plans, key=lambda planned: planned.n_parameters)
-            raise _rule(
+            raise broken(
                 f"layers.{largest.index}",
                 f"a network has at most {MAX_PARAMETERS:,} parameters",
                 f"{n_parameters:,}, {largest.n_parameters:,} of them in {largest.name}",
@@ -331,17 +331,17 @@ class RunConfig(Spec):
         if self.features == "pixels":
             return self
         if self.augmentation is not None:
-            raise _rule(
+            raise broken(
                 "augmentation", "only pixels are augmented", f"features {self.features}", "Set augmentation to none, or features to pixels."
             )
         if self.scaling != "unit":
-            raise _rule("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
+            raise broken("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
         return self
 
     @model_validator(mode="after")
     def _batch_fits(self) -> Self:
         if self.batch_size > self.n_training:
-            raise _rule(
+            raise broken(
                 "batch_size",
                 "a batch is not larger than the training part",
                 f"{self.batch_size:,} of {self.n_training:,} training images",
@@ -371,7 +371,7 @@ def parse_config(values: Mapping[str, Any] | str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise InvalidConfig(_problems(error)) from error
+        raise InvalidConfig(problems_of(error)) from error
 
 
 def with_overrides(config: RunConfig, overrides: Iterable[tuple[str, Any]]) -> RunConfig:
@@ -429,77 +429,3 @@ def _literal(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 def _unknown_path(path: str, tree: Mapping[str, Any]) -> Problem:
     return Problem(path, "a path names a field of the configuration", path, f"The first part is one of {', '.join(tree)}.")
-
-
-def _rule(path: str, rule: str, value: str, remedy: str) -> PydanticCustomError:
-    return PydanticCustomError("rule", "{rule}; got {value}. {remedy}", {"path": path, "rule": rule, "value": value, "remedy": remedy})
-
-
-def _problems(error: ValidationError) -> tuple[Problem, ...]:
-    found = error.errors(include_url=False)
-    wrong_layers = any(len(details["loc"]) > 1 and details["loc"][0] == "layers" for details in found)
-    # pydantic counts only the layers that are well: too few of them is no news beside what is wrong with the others
-    return tuple(_problem(details) for details in found if not (wrong_layers and details["type"] == "too_short"))
-
-
-def _problem(details: ErrorDetails) -> Problem:
-    context = details.get("ctx", {})
-    path = _path(details["loc"])
-    if details["type"] == "rule":
-        inner = str(context["path"])
-        # A rule of a part (Nesterov needs momentum) is found inside that part's path.
-        full = f"{path}.{inner}" if path and not inner.startswith(path) else inner
-        return Problem(full, str(context["rule"]), str(context["value"]), str(context["remedy"]))
-    value = details.get("input")
-    shown = repr(value) if not isinstance(value, dict | list | tuple) else ""
-    field = path.rsplit(".", 1)[-1]
-    match details["type"]:
-        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
-            word = {"greater_than_equal": "at least", "greater_than": "above", "less_than_equal": "at most", "less_than": "below"}
-            kind = details["type"]
-            bound = context[{"greater_than_equal": "ge", "greater_than": "gt", "less_than_equal": "le", "less_than": "lt"}[kind]]
-            text = f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
-            return Problem(path, f"{field} is {word[kind]} {text}", shown, f"Choose a value {word[kind]} {text}.")
-        case "finite_number":
-            return Problem(path, f"{field} is a finite number", shown, "Type a number such as 0.001.")
-        case "int_parsing" | "int_type" | "int_from_float":
-            return Problem(path, f"{field} is a whole number", shown, "Type a whole number such as 10.")
-        case "float_parsing" | "float_type":
-            return Problem(path, f"{field} is a number", shown, "Type a number such as 0.001.")
-        case "union_tag_invalid":
-            expected = str(context["expected_tags"]).replace("'", "")
-            return Problem(f"{path}.kind", "kind is one that exists", repr(context["tag"]), f"Choose one of {expected}.")
-        case "union_tag_not_found":
-            return Problem(f"{path}.kind", "kind says which part this is", "none", "Add a kind.")
-        case "literal_error":
-            return Problem(path, f"{field} is one of the known values", shown, f"Choose {context['expected']}.")
-        case "extra_forbidden":
-            return Problem(path, "every name is a field of the configuration", field, "Remove it, or correct its spelling.")
-        case "too_long" | "too_short":
-            return Problem(path, f"a network has 1 to {MAX_LAYERS} layers", f"{context['actual_length']} layers", "Add or remove layers.")
-    return Problem(path, details["msg"][:1].lower() + details["msg"][1:], shown, "Correct this value.")
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """Join a pydantic location, leaving out the tags of unions that it inserts (``optimizer.adam.learning_rate``)."""
-    parts: list[str] = []
-    previous = ""
-    for part in location:
-        tagged = previous in ("optimizer", "schedule", "split", "kernel_init", "bias_init") or previous.isdigit()
-        if not (tagged and isinstance(part, str) and parts[-1:] != [part] and _is_tag(part)):
-            parts.append(str(part))
-        previous = str(part)
-    return ".".join(parts)
-
-
-def _is_tag(part: str) -> bool:
-    return part in _TAGS
-
-
-_TAGS = (
-    set(OPTIMIZER_KINDS)
-    | {"conv", "max_pool", "avg_pool", "dropout", "batch_norm", "activation", "flatten", "dense"}
-    | {"tail", "random", "stratified", "test_as_validation"}
-    | {"constant", "step", "exponential", "cosine", "one_cycle"}
-    | {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal", "truncated_normal", "zeros"}
-)

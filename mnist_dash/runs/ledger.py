@@ -26,6 +26,7 @@ from mnist_dash.runs.schema import now
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import STEP_COLUMNS, Store, move, run_from_row, touch, update
 
+PRUNED = "Ended by its study's pruner, because it lagged behind."
 CLOCK_SLACK_SECONDS = 1.0
 """How far the database's clock may be behind a process's."""
 
@@ -58,6 +59,7 @@ class Outcome:
     test_loss: float | None = None
     test_accuracy: float | None = None
     n_test: int | None = None
+    seconds_per_image_test: float | None = None
 
 
 class Ledger:
@@ -206,7 +208,10 @@ class Ledger:
             self._progress(connection, run, steps)
             for kind, file in files.items():
                 artifacts.record(connection, run.id, kind, file, epoch=epoch)
-            if not move(connection, run.id, outcome.state, held_by=run.attempt, **values):
+            state = outcome.state
+            if state is RunState.STOPPED and _is_pruned(connection, run.id):
+                state, values["reason"] = RunState.PRUNED, PRUNED
+            if not move(connection, run.id, state, held_by=run.attempt, **values):
                 raise Fenced(f"Attempt {run.attempt} of run {run.id} has ended already.")
 
     def release(self, run_id: str, attempt: int, *, reason: str, count: bool = True) -> None:
@@ -221,7 +226,9 @@ class Ledger:
         limit = self._store.settings.max_attempts
         with self._store.writing() as connection:
             if _is_asked_to_stop(connection, run_id):
-                move(connection, run_id, RunState.STOPPED, held_by=attempt, reason="Stopped; its worker was gone, so it was not evaluated.")
+                pruned = _is_pruned(connection, run_id)
+                reason = PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
+                move(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, held_by=attempt, reason=reason)
             elif count and attempt >= limit:
                 text = f"A run is given up after {limit} attempts; the last one ended because {reason}. Look into it, then train it again."
                 move(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
@@ -288,6 +295,10 @@ def process_lives(pid: int, started_at: float) -> bool:
 
 def _is_asked_to_stop(connection: sa.Connection, run_id: str) -> bool:
     return bool(connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)).scalar())
+
+
+def _is_pruned(connection: sa.Connection, run_id: str) -> bool:
+    return bool(connection.execute(sa.select(schema.runs.c.prune_requested).where(schema.runs.c.id == run_id)).scalar())
 
 
 def _by_epoch(steps: Sequence[StepReport]) -> list[tuple[StepReport, bytes]]:

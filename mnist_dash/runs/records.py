@@ -47,6 +47,8 @@ class Run:
     n_test: int | None
     seconds_training: float
     seconds_evaluation: float
+    seconds_per_image_test: float | None
+    """Of the final evaluation, batched."""
     revision: int
     """Changes with every write to the run, its history or its artifacts."""
     stop_requested: bool

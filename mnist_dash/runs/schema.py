@@ -16,7 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from mnist_dash.errors import StoreTooNew
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_SECONDS = 10
 metadata = sa.MetaData()
 
@@ -60,6 +60,8 @@ runs = sa.Table(
     sa.Column("seconds_evaluation", sa.Float, nullable=False, default=0.0),
     sa.Column("revision", sa.Integer, nullable=False, default=1),
     sa.Column("stop_requested", sa.Boolean, nullable=False, default=False),
+    sa.Column("prune_requested", sa.Boolean, doc="whether the stop is a pruner's; NULL is no"),
+    sa.Column("seconds_per_image_test", sa.Float),
     sa.Column("deleted_at", sa.Float),
     sa.Column("lease_until", sa.Float),
     sa.Index("ix_runs_state", "state", "created_at"),
@@ -175,6 +177,65 @@ drawings = sa.Table(
 )
 
 
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, unique=True),
+    sa.Column("definition", sa.Text, nullable=False, doc="JSON of search.definition.StudyDefinition, as it is now"),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("seconds_used", sa.Float, nullable=False, default=0.0, doc="running, pauses left out"),
+    sa.Column("advanced_at", sa.Float),
+    sa.Column("revision", sa.Integer, nullable=False, default=1, doc="changes with every change to the study or its trials"),
+    sa.Column("edition", sa.Integer, nullable=False, default=1, doc="changes with its definition"),
+    sa.Column("held_by", sa.String(120), doc="the process that advances it"),
+    sa.Column("held_until", sa.Float),
+)
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("study_id", sa.String(16), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("origin", sa.String(16), nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False, doc="JSON, by path"),
+    sa.Column("figures", sa.Text, doc="JSON list, one an objective; NULL where there is none"),
+    sa.Column("deviation", sa.Float, doc="standard deviation of the first objective over seeds"),
+    sa.Column("curve", sa.Text, nullable=False, default="[]", doc="JSON list, the first objective by epoch, mean over seeds"),
+    sa.Column("attributes", sa.Text, nullable=False, default="{}", doc="JSON, what the sampler and the pruner remember of it"),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("started_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("told_order", sa.Integer, doc="the place in which it ended among the study's trials"),
+    sa.Column("revision", sa.Integer, nullable=False, default=1, doc="the study's when it changed last"),
+    sa.Index("ix_trials_state", "study_id", "state"),
+)
+
+trial_runs = sa.Table(
+    "trial_runs",
+    metadata,
+    sa.Column("study_id", sa.String(16), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("seed", sa.BigInteger, primary_key=True),
+    sa.Column("run_id", sa.String(16), nullable=False, unique=True),
+)
+
+study_events = sa.Table(
+    "study_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("study_id", sa.String(16), nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("former", sa.Text, doc="the definition before the change, where it was changed"),
+)
+
+
 class now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
     """Seconds since 1970 on the database's own clock, which all workers share."""
 
@@ -224,8 +285,23 @@ def migrate(engine: Engine) -> None:
         if is_new:
             connection.execute(meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
         found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
+        if found < SCHEMA_VERSION:
+            _add_columns(connection)
+            connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
     if found > SCHEMA_VERSION:
         raise StoreTooNew(
             f"A database is at most of version {SCHEMA_VERSION}, the one this MNIST Dash knows; got version {found} in "
             f"{engine.url.render_as_string(hide_password=True)}. Upgrade MNIST Dash, or point MNIST_DASH_HOME at another folder."
         )
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """Bring the tables of an older version up to date: new columns are nullable, so that they need no values."""
+    inspector = sa.inspect(connection)
+    quoted = connection.dialect.identifier_preparer
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {quoted.format_table(table)} ADD COLUMN {quoted.format_column(column)} {kind}")

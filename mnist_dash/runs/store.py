@@ -89,6 +89,15 @@ class Store:
 
         The same `key` again returns the first run's id and writes nothing.
         """
+        with self.writing() as connection:
+            return self.insert_run(connection, config, key=key, preset=preset)
+
+    def insert_run(self, connection: sa.Connection, config: RunConfig, *, key: str | None, preset: str | None) -> str:
+        """Do what `accept` does within the caller's transaction."""
+        if key is not None:
+            known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
+            if known is not None:
+                return str(known)
         run_id = secrets.token_hex(4)
         row = {
             "id": run_id,
@@ -101,14 +110,9 @@ class Store:
             "n_steps": config.steps_per_epoch * config.epochs,
             "n_parameters": config.n_parameters,
         }
-        with self.writing() as connection:
-            if key is not None:
-                known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
-                if known is not None:
-                    return str(known)
-            connection.execute(schema.runs.insert().values(row))
-            self.add_job(connection, Job(run_id, 1), config.device)
-            touch(connection)
+        connection.execute(schema.runs.insert().values(row))
+        self.add_job(connection, Job(run_id, 1), config.device)
+        touch(connection)
         return run_id
 
     def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
@@ -278,14 +282,22 @@ def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None
     return result.rowcount == 1
 
 
-def move(connection: sa.Connection, run_id: str, target: RunState, *, held_by: int | None = None, **values: Any) -> bool:  # noqa: ANN401
-    """Move a run to `target` if its state, and its attempt where `held_by` gives one, allow it: the one place where a state changes.
+def move(
+    connection: sa.Connection,
+    run_id: str,
+    target: RunState,
+    *,
+    held_by: int | None = None,
+    only_from: RunState | None = None,
+    **values: Any,  # noqa: ANN401 - column values
+) -> bool:
+    """Move a run to `target` if its state allows it, and its attempt and former state where asked: the one place where a state changes.
 
     Returns:
         Whether the run was moved.
     """
     runs = schema.runs
-    conditions = [runs.c.id == run_id, runs.c.state.in_(sources(target))]
+    conditions = [runs.c.id == run_id, runs.c.state.in_(sources(target) if only_from is None else (only_from,))]
     if held_by is not None:
         conditions.append(runs.c.attempt == held_by)
     if target.is_terminal:

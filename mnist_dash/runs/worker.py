@@ -236,7 +236,7 @@ class _Execution:
 
     def _finish(self, result: TrainingResult | Broken | None) -> None:
         if result is None:
-            outcome = Outcome(RunState.STOPPED, reason="Stopped by hand; the trainer did not obey in time, so it was not evaluated.")
+            outcome = Outcome(RunState.STOPPED, reason="Stopped; the trainer did not obey in time, so it was not evaluated.")
             self._ledger.finish(self._run, outcome, steps=self._steps, files={})
             return
         if isinstance(result, Broken):
@@ -254,6 +254,7 @@ class _Execution:
             test_loss=result.test_loss,
             test_accuracy=result.test_accuracy,
             n_test=None if result.test_probabilities is None else len(result.test_probabilities),
+            seconds_per_image_test=result.seconds_per_image_test,
         )
         self._ledger.finish(self._run, outcome, steps=self._steps, files=self._files(result))
 
