@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +20,9 @@ from mnist_dash.runs import schema
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.store import Store
-from mnist_dash.runs.supervisor import child_environment
+from mnist_dash.runs.supervisor import start_companion
 from mnist_dash.settings import Settings
 
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _starting = threading.Lock()
 _started: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -166,14 +164,4 @@ def ensure_analyst(settings: Settings) -> None:
         known = _started.get(settings.database_url)
         if known is not None and known.poll() is None:
             return
-        logs = settings.home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        with (logs / "analyst.log").open("ab") as log_file:
-            _started[settings.database_url] = subprocess.Popen(
-                [sys.executable, "-m", "mnist_dash.runs.analyst"],
-                stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file,
-                env=child_environment(settings) | ONE_THREAD,
-                start_new_session=True,
-            )
+        _started[settings.database_url] = start_companion(settings, "mnist_dash.runs.analyst")

@@ -1,4 +1,4 @@
-"""Keeps the local workers running while a dashboard does.
+"""Keeps the local workers, and what serves beside them, running while a dashboard does.
 
 Each server process starts one supervisor process. Of all the supervisors of a store on a machine one holds the lock and keeps the workers;
 the others wait for it and take over when its server ends. A supervisor ends when the pipe to its server closes, however the server ended,
@@ -15,8 +15,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
 from filelock import FileLock, Timeout
@@ -28,7 +29,9 @@ from mnist_dash.settings import Settings
 LOCK_FILE = "supervisor.lock"
 TICK_SECONDS = 0.5
 RESTART_SECONDS = 2.0
-"""Pause before a worker that died is started again."""
+"""Pause before a process that died is started again."""
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment of a process that leaves the cores to the workers."""
 GRACE_SECONDS = 8.0
 log = logging.getLogger("mnist_dash.supervisor")
 _starting = threading.Lock()
@@ -45,13 +48,18 @@ class Slot:
     """The one that it may use, as `VISIBLE_GPUS` names it."""
 
 
-def ensure_workers(settings: Settings) -> None:
-    """See to it that this machine's workers run for as long as this process does; cheap when they do already."""
+def ensure_workers(settings: Settings, *, companions: Sequence[str] = ()) -> None:
+    """See to it that this machine's workers run for as long as this process does; cheap when they do already.
+
+    Args:
+        settings: how many, and of which store.
+        companions: modules of this package that are kept running beside the workers, one process each.
+    """
     with _starting:
         known = _started.get(settings.database_url)
         if settings.n_workers == 0 or (known is not None and known.poll() is None):
             return
-        command = [sys.executable, "-m", "mnist_dash.runs.supervisor"]
+        command = [sys.executable, "-m", "mnist_dash.runs.supervisor", *companions]
         _started[settings.database_url] = subprocess.Popen(  # noqa: S603 - this interpreter, this package
             command, stdin=subprocess.PIPE, env=child_environment(settings), start_new_session=True
         )
@@ -92,7 +100,23 @@ def slots(settings: Settings, gpus: Sequence[str]) -> list[Slot]:
     return [Slot("cpu", n_threads)] * n_workers
 
 
-def supervise(settings: Settings, parent: IO[bytes]) -> None:
+def start_companion(settings: Settings, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """Start a module of this package as a process of its own session, with one thread; its log is named after it."""
+    logs = settings.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    environment = child_environment(settings) | ONE_THREAD
+    with (logs / f"{module.rpartition('.')[2]}.log").open("ab") as log_file:
+        return subprocess.Popen(  # noqa: S603 - this interpreter, this package
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def supervise(settings: Settings, parent: IO[bytes], companions: Sequence[str] = ()) -> None:
     """Wait for the lock, keep the workers running, and end with `parent`'s end of file."""
     settings.home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.home / LOCK_FILE)
@@ -102,35 +126,36 @@ def supervise(settings: Settings, parent: IO[bytes]) -> None:
         except Timeout:
             continue
         with lock:
-            _keep(settings, parent)
+            starters = [partial(start_worker, settings, slot=slot) for slot in slots(settings, gpu_names())]
+            _keep([*starters, *(partial(start_companion, settings, module) for module in companions)], parent)
             return
 
 
-def _keep(settings: Settings, parent: IO[bytes]) -> None:
-    wanted = slots(settings, gpu_names())
-    workers: list[subprocess.Popen[bytes] | None] = [None] * len(wanted)
-    due = [0.0] * len(wanted)
+def _keep(starters: Sequence[Callable[[], subprocess.Popen[bytes]]], parent: IO[bytes]) -> None:
+    """Keep one process of each starter running."""
+    processes: list[subprocess.Popen[bytes] | None] = [None] * len(starters)
+    due = [0.0] * len(starters)
     while not _ended(parent):
-        for index, slot in enumerate(wanted):
-            worker = workers[index]
-            if worker is not None and worker.poll() is not None:
-                log.warning("Worker %d ended with code %s and is started again.", worker.pid, worker.returncode)
-                workers[index], due[index] = None, time.monotonic() + RESTART_SECONDS
-            elif worker is None and time.monotonic() >= due[index]:
-                workers[index] = start_worker(settings, slot=slot)
-    _end([worker for worker in workers if worker is not None])
+        for index, start in enumerate(starters):
+            process = processes[index]
+            if process is not None and process.poll() is not None:
+                log.warning("Process %d ended with code %s and is started again.", process.pid, process.returncode)
+                processes[index], due[index] = None, time.monotonic() + RESTART_SECONDS
+            elif process is None and time.monotonic() >= due[index]:
+                processes[index] = start()
+    _end([process for process in processes if process is not None])
 
 
-def _end(workers: list[subprocess.Popen[bytes]]) -> None:
-    for worker in workers:
-        worker.terminate()
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
     deadline = time.monotonic() + GRACE_SECONDS
-    for worker in workers:
+    for process in processes:
         try:
-            worker.wait(max(0.0, deadline - time.monotonic()))
+            process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            worker.kill()
-            worker.wait()
+            process.kill()
+            process.wait()
 
 
 def _ended(parent: IO[bytes]) -> bool:
@@ -162,7 +187,7 @@ def main() -> None:
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)  # a terminal's Ctrl+C ends the server, and the server's end ends this
     try:
-        supervise(Settings.from_environment(), sys.stdin.buffer)
+        supervise(Settings.from_environment(), sys.stdin.buffer, sys.argv[1:])
     except MnistDashError as error:
         log.error("%s", error)  # noqa: TRY400 - a sentence, not a traceback
 

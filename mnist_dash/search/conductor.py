@@ -12,7 +12,6 @@ import logging
 import os
 import secrets
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -22,11 +21,10 @@ import sqlalchemy as sa
 
 from mnist_dash.errors import Fenced, MnistDashError, StoreError
 from mnist_dash.runs import schema
-from mnist_dash.runs.analyses import ONE_THREAD
 from mnist_dash.runs.ledger import process_lives
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.store import Store
-from mnist_dash.runs.supervisor import child_environment
+from mnist_dash.runs.supervisor import start_companion
 from mnist_dash.runs.worker import machine_id
 from mnist_dash.search import studies
 from mnist_dash.search.advance import Advancer
@@ -151,22 +149,7 @@ def ensure_conductor(settings: Settings) -> None:
     with _starting:
         known = _started.get(settings.database_url)
         if known is None or known.poll() is not None:
-            _started[settings.database_url] = start_conductor(settings, idle_seconds=IDLE_SECONDS)
-
-
-def start_conductor(settings: Settings, *, idle_seconds: float) -> subprocess.Popen[bytes]:
-    """Start a conductor that outlives this process and ends when no study has lived for a while."""
-    logs = settings.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / "conductor.log").open("ab") as log_file:
-        return subprocess.Popen(  # noqa: S603 - this interpreter, this package
-            [sys.executable, "-m", MODULE, "--exit-when-idle", str(idle_seconds)],
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=log_file,
-            env=child_environment(settings) | ONE_THREAD,
-            start_new_session=True,
-        )
+            _started[settings.database_url] = start_companion(settings, MODULE, "--exit-when-idle", str(IDLE_SECONDS))
 
 
 def _lives(holder: str) -> bool:

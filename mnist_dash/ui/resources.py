@@ -14,13 +14,13 @@ from mnist_dash.settings import Settings
 
 
 def store() -> Store:
-    """Give this server's store, opened by the first call, and see to it that the local workers run.
+    """Give this server's store, opened by the first call, and see to it that the local workers run and studies are advanced.
 
     Raises:
         StoreError: it cannot be opened.
     """
     opened = _open(Settings.from_environment())
-    ensure_workers(opened.settings)
+    ensure_workers(opened.settings, companions=["mnist_dash.search.conductor"])
     return opened
 
 
