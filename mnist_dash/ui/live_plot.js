@@ -35,6 +35,7 @@ function readTheme(element) {
   const read = name => style.getPropertyValue(`--st-${name}`).trim()
   return {
     text: read("text-color"),
+    background: read("background-color"),
     grid: read("border-color"),
     panel: read("secondary-background-color"),
     font: read("font"),
@@ -45,17 +46,22 @@ function readTheme(element) {
 }
 
 function paintTrace(trace, theme) {
-  const { color, scale } = trace.meta ?? {}
+  const { color, scale, ring } = trace.meta ?? {}
   if (color !== undefined) {
     const painted = color === "text" ? theme.text : theme.categorical[color % theme.categorical.length]
     trace.line = { ...trace.line, color: painted }
     trace.marker = { ...trace.marker, color: painted }
   }
   if (scale !== undefined) {
-    const last = theme[scale].length - 1
-    trace.colorscale = theme[scale].map((step, index) => [index / last, step])
+    const holder = trace.type === "parcoords" ? trace.line : trace.marker?.color !== undefined ? trace.marker : trace
+    // Lines and points lie on the page's background, which is the scale's first step: they begin with one that can be seen.
+    holder.colorscale = spread(holder === trace || scale !== "sequential" ? theme[scale] : theme[scale].slice(VISIBLE_STEP))
   }
+  if (ring !== undefined) trace.marker.line = { ...trace.marker.line, color: theme[ring] }
 }
+
+const VISIBLE_STEP = 4
+const spread = steps => steps.map((step, index) => [index / (steps.length - 1), step])
 
 function paintLayout(layout, theme) {
   layout.paper_bgcolor = "rgba(0,0,0,0)"
@@ -71,16 +77,30 @@ function paintLayout(layout, theme) {
 // Dragging scrolls the page on a touch screen, and zooms where there is a mouse.
 const isTouch = () => window.matchMedia("(pointer: coarse)").matches
 
-async function draw(Plotly, node, source, theme) {
+async function draw(Plotly, node, source, theme, state) {
+  const { brushable } = state
   const { data, layout } = JSON.parse(source)
   data.forEach(trace => paintTrace(trace, theme))
   paintLayout(layout, theme)
   layout.autosize = true
-  layout.dragmode ??= isTouch() ? false : "zoom"
+  layout.dragmode ??= isTouch() ? false : brushable ? "select" : "zoom"
+  if (brushable) {
+    layout.newselection = { line: { color: theme.text, width: 1.5, dash: "dash" }, ...layout.newselection }
+    layout.activeselection = { fillcolor: theme.text, opacity: 0.08, ...layout.activeselection }
+  }
+  // Plotly writes a person's zoom into the layout, so what was asked for is put aside for the way back.
+  state.axes = Object.fromEntries(
+    Object.entries(layout).flatMap(([name, axis]) =>
+      /^[xy]axis/.test(name) ? [[name, { range: axis.range && [...axis.range], autorange: axis.autorange }]] : [],
+    ),
+  )
   await Plotly.react(node, data, layout, {
     displayModeBar: false, // it would lie over the legend, and offers to send the chart elsewhere
+    scrollZoom: Boolean(brushable), // with Ctrl only, see below
+    doubleClick: brushable ? false : "reset+autosize", // and its own answer instead: selecting knows no reset
   })
-  node.dataset.points = data.reduce((sum, trace) => sum + (trace.x?.length ?? 0), 0)
+  // Plotly's own copies: arrays come as base64 and are read by it.
+  node.dataset.points = node._fullData.reduce((sum, { x, dimensions }) => sum + (x ?? dimensions?.[0]?.values)?.length || sum, 0)
   node.dataset.draws = Number(node.dataset.draws ?? 0) + 1
 }
 
@@ -91,11 +111,80 @@ function listen(node, state) {
   node.on("plotly_click", event => {
     const picked = event.points.find(point => point.customdata !== undefined && point.customdata !== null)
     if (picked) state.report?.("clicked", picked.customdata)
+    else if (event.points.some(point => point.data.meta?.place)) reportPlace(node, state, event.event)
   })
+  node.on("plotly_selected", event => {
+    if (event?.range) reportBox(node, state, event.range)
+  })
+  node.on("plotly_restyle", ([change]) => reportConstraint(node, state, change))
+  node.on("plotly_deselect", () => state.brushable && resetView(node, state)) // a double click, where boxes are marked
+  node.addEventListener("wheel", event => state.brushable && !event.ctrlKey && event.stopPropagation(), { capture: true })
+}
+
+const axisOf = (node, letter) => node._fullLayout[letter.replace(/^([xy])/, "$1axis")]
+
+// A place along an axis in the unit of what it shows: a choice by name, whole numbers rounded.
+function valueAt(meta, letter, place) {
+  const path = meta.axes?.[letter]
+  const choices = meta.choices?.[path]
+  if (choices) return choices[Math.min(Math.max(Math.round(place), 0), choices.length - 1)]
+  if (meta.complements?.includes(letter)) return 1 - place
+  return meta.integers?.includes(path) ? Math.round(place) : place
+}
+
+function brush(path, choices, low, high) {
+  if (choices) return { axis: path, choices: choices.filter((_, index) => low <= index && index <= high) }
+  return { axis: path, low, high }
+}
+
+function reportPlace(node, state, { clientX, clientY }) {
+  const meta = node._fullLayout.meta ?? {}
+  const corner = node.getBoundingClientRect()
+  const { xaxis, yaxis } = node._fullLayout
+  const x = xaxis.p2d(clientX - corner.left - xaxis._offset)
+  const y = yaxis.p2d(clientY - corner.top - yaxis._offset)
+  state.interact?.("placed", [valueAt(meta, "x", x), valueAt(meta, "y", y)])
+}
+
+// Plotly gives the ends of a box in values, of a logarithmic axis too.
+function reportBox(node, state, range) {
+  const meta = node._fullLayout.meta ?? {}
+  const brushes = Object.entries(range).flatMap(([letter, ends]) => {
+    const path = meta.axes?.[letter]
+    if (path === undefined || !axisOf(node, letter)) return []
+    const [low, high] = ends.map(end => (meta.complements?.includes(letter) ? 1 - end : end)).sort((a, b) => a - b)
+    return [brush(path, meta.choices?.[path], low, high)]
+  })
+  state.marked = brushes.map(({ axis }) => axis)
+  if (brushes.length) state.interact?.("brushed", brushes)
+}
+
+function reportConstraint(node, state, change) {
+  const meta = node._fullLayout.meta ?? {}
+  for (const [name, value] of Object.entries(change)) {
+    const index = /^dimensions\[(\d+)\]\.constraintrange$/.exec(name)?.[1]
+    const path = node._fullData[0]?.dimensions?.[index]?.name
+    if (path === undefined) continue
+    const range = value?.[0]
+    if (!range) return state.interact?.("brushed", [{ axis: path }])
+    const [low, high] = range.map(end => (meta.logs?.includes(path) ? 10 ** end : end))
+    state.interact?.("brushed", [brush(path, meta.choices?.[path], low, high)])
+  }
+}
+
+function resetView(node, state) {
+  const change = { selections: [] }
+  for (const name of Object.keys(node._fullLayout).filter(key => /^[xy]axis\d*$/.test(key))) {
+    const { range, autorange } = state.axes[name] ?? {}
+    Object.assign(change, range ? { [`${name}.range`]: range } : { [`${name}.autorange`]: autorange ?? true })
+  }
+  window.Plotly.update(node, { selectedpoints: null }, change)
+  if (state.marked.length) state.interact?.("brushed", state.marked.map(axis => ({ axis })))
+  state.marked = []
 }
 
 function start(node) {
-  const state = { drawn: "", turn: Promise.resolve(), observer: null, report: null, listens: false }
+  const state = { drawn: "", turn: Promise.resolve(), observer: null, report: null, interact: null, brushable: false, axes: {}, marked: [], listens: false }
   state.observer = new ResizeObserver(() => {
     if (node.data && node.offsetWidth) window.Plotly.Plots.resize(node)
   })
@@ -116,13 +205,15 @@ export default function (component) {
   node.setAttribute("aria-label", data.alt)
   node.classList.toggle("clickable", Boolean(data.clickable))
   state.report = data.clickable ? setTriggerValue : null
+  state.interact = data.interactive ? setTriggerValue : null
+  state.brushable = Boolean(data.brushable)
   const theme = readTheme(parentElement)
-  const wanted = data.figure + JSON.stringify(theme)
+  const wanted = data.figure + JSON.stringify(theme) + state.brushable
   if (wanted !== state.drawn) {
     state.drawn = wanted
     state.turn = state.turn
       .then(() => loadPlotly(data.plotly_url))
-      .then(Plotly => (state.drawn === wanted ? draw(Plotly, node, data.figure, theme) : undefined))
+      .then(Plotly => (state.drawn === wanted ? draw(Plotly, node, data.figure, theme, state) : undefined))
       .then(() => (node.data ? listen(node, state) : undefined))
       .catch(error => {
         node.textContent = `${error.message}. Reload the page to try again.`

@@ -9,17 +9,30 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
 
 _ASSETS = "mnist_dash.plotly"
+_CSS = """
+.live-plot { width: 100%; min-width: 0; }
+.live-plot.clickable .draglayer .drag { cursor: pointer; }
+/* Points within a mark can be clicked. */
+.live-plot :is(.selectionlayer, .select-outline, .outline-controllers) * { pointer-events: none !important; }
+/* Parallel coordinates are black on white by themselves, and tell it nobody. */
+.live-plot .parcoords :is(.domain, .tick line) { stroke: var(--st-text-color) !important; stroke-opacity: 0.6 !important; }
+.live-plot .parcoords text { text-shadow: 0 0 3px var(--st-background-color), 0 0 3px var(--st-background-color) !important; }
+.live-plot .parcoords .highlight { stroke: var(--st-text-color) !important; }
+"""
 _LIVE_PLOT = st.components.v2.component(
     "mnist_dash_live_plot",
     html="<div class='live-plot' role='figure'></div>\n<!-- drawn by Plotly -->",
-    css=".live-plot { width: 100%;\n min-width: 0; }\n.live-plot.clickable .draglayer .drag { cursor: pointer; }",
+    css=_CSS,
     js=(Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
@@ -29,7 +42,8 @@ def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clicka
     """Draw a figure in place; the same key is the same chart.
 
     Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` or
-    ``"diverging"`` one of the theme's scales.
+    ``"diverging"`` one of the theme's scales, ``meta={"ring": "text"}`` or
+    ``"background"`` outlines markers in the colour of the text or of the page.
 
     Args:
         figure_json: the whole chart as it should look now, from ``Figure.to_json``; its ``layout.uirevision`` says how long zoom and
@@ -48,6 +62,66 @@ def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clicka
         return None
     clicked: object | None = _LIVE_PLOT(key=key, data=data, height="content", on_clicked_change=_ignore).clicked
     return clicked
+
+
+@dataclass(frozen=True)
+class Brush:
+    """A part of one axis that a person has marked."""
+
+    axis: str
+    """What the axis shows, as the figure's ``layout.meta["axes"]`` says: a setting's path, an objective's name, ``number``."""
+    low: float | None = None
+    """Least value, in the setting's own unit; None on an axis of choices, and where the mark was taken away."""
+    high: float | None = None
+    """Greatest value."""
+    choices: tuple[object, ...] | None = None
+    """On an axis of choices those that are marked, as JSON has them; None on an axis of numbers."""
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether the mark was taken away."""
+        return self.low is None and self.high is None and self.choices is None
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """What a person has just done to a chart, in the one rerun that the gesture causes."""
+
+    clicked: int | str | None = None
+    """The ``customdata`` of the point that was clicked."""
+    brushed: tuple[Brush, ...] = ()
+    """The axes of a box, or the one axis of parallel coordinates, that were marked."""
+    placed: tuple[object, object] | None = None
+    """Where a surface with ``meta={"place": True}`` was clicked: x and y in the settings' own units, a choice as JSON has it."""
+
+
+def interactive_plot(figure_json: str, *, key: str, alt: str, height: int = 320, brushable: bool = False) -> Interaction:
+    """Draw a figure in place, as `live_plot` does, and report clicks, brushes and places.
+
+    With ``brushable``, dragging a mouse marks a box instead of zooming; Ctrl and the wheel zoom, a double click resets. Dragging a finger
+    scrolls the page, as everywhere. The mark goes when the figure's ``layout.uirevision`` changes.
+
+    The figure's ``layout.meta`` says what its axes show: ``axes`` names each by its letter (``{"x": "optimizer.learning_rate"}``; others
+    are not reported); by name, ``choices`` lists those that stand at 0, 1, 2 ..., ``integers`` are rounded, and ``logs`` are drawn by
+    parallel coordinates as exponents of ten; ``complements`` lists letters of axes that show 1 - value.
+
+    Args:
+        figure_json: the whole chart as it should look now, from ``Figure.to_json``.
+        key: names the chart on its page.
+        alt: what the chart shows, for those who cannot see it.
+        height: in pixels.
+        brushable: whether dragging marks a box.
+    """
+    wishes = {"clickable": True, "interactive": True, "brushable": brushable}
+    data = {"figure": figure_json, "alt": alt, "height": height, "plotly_url": _plotly_url(), **wishes}
+    seen = _LIVE_PLOT(key=key, data=data, height="content", on_clicked_change=_ignore, on_brushed_change=_ignore, on_placed_change=_ignore)
+    brushes = tuple(_brush(one) for one in seen.brushed or ())
+    return Interaction(seen.clicked, brushes, None if seen.placed is None else (seen.placed[0], seen.placed[1]))
+
+
+def _brush(said: Mapping[str, Any]) -> Brush:
+    choices = said.get("choices")
+    return Brush(str(said["axis"]), said.get("low"), said.get("high"), None if choices is None else tuple(choices))
 
 
 def preload_plotly() -> None:
