@@ -17,6 +17,9 @@ from mnist_dash.search.definition import StudyDefinition
 from mnist_dash.search.methods import CMAES
 from mnist_dash.search.space import Choice, Scalar, SearchSpace
 
+REMEMBERED = ("generation", "point")
+"""What is to be remembered of a trial, by name."""
+
 
 class CmaSearch:
     """Draws from the distribution of the present generation; choices are drawn at random, as CMA-ES knows numbers only."""

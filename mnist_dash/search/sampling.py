@@ -11,17 +11,18 @@ import hashlib
 import json
 import logging
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.terminator import BestValueStagnationEvaluator
+from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
 
-from mnist_dash.search.cma import CmaSearch
+from mnist_dash.search.cma import REMEMBERED, CmaSearch
 from mnist_dash.search.definition import StudyDefinition
 from mnist_dash.search.records import Trial, TrialState
 from mnist_dash.search.space import Choice, IntRange, Parameter, Scalar, applies
@@ -52,6 +53,7 @@ class Search:
         self._ids: list[int] = []
         self.open: set[int] = set()
         """Numbers of the trials that have not ended."""
+        self._outside: set[int] = set()
         self._cma = CmaSearch(self._space, definition) if definition.sampler.kind == "cmaes" else None
         self._attributes: dict[int, dict[str, Any]] = {}
         for trial in trials:
@@ -68,6 +70,8 @@ class Search:
         """Take a trial's row over; trials come in the order of their numbers."""
         assert trial.number == len(self._ids)
         self._attributes[trial.number] = dict(trial.attributes)
+        if not self._fits(trial):
+            self._outside.add(trial.number)
         distributions, n_objectives = self._distributions(trial.parameters), len(self.definition.goals)
         self._study.add_trial(_frozen(trial, distributions, fits=self._fits(trial), n_objectives=n_objectives))
         self._ids.append(self._study.get_trials(deepcopy=False)[-1]._trial_id)  # noqa: SLF001 - the way to report to it later
@@ -100,7 +104,12 @@ class Search:
         return values, attributes
 
     def report(self, number: int, epoch: int, value: float) -> bool:
-        """Take the first objective after an epoch, from 1; say whether the trial is to be pruned."""
+        """Take the first objective after an epoch, from 1; say whether the trial is to be pruned.
+
+        Several objectives have no order by epoch, and a trial outside of the present space has no others to be held against.
+        """
+        if number in self._outside or len(self.definition.goals) > 1:
+            return False
         trial = optuna.Trial(self._study, self._ids[number])
         trial.report(value, epoch)
         return self.definition.pruner.kind != "none" and trial.should_prune()
@@ -112,6 +121,8 @@ class Search:
         """
         kept = self._attributes.get(number, {})
         self.open.discard(number)
+        if number in self._outside:
+            return kept
         if state is TrialState.COMPLETE:
             assert figures is not None
             self._study.tell(number, values=list(figures))
@@ -133,13 +144,8 @@ class Search:
         complete = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state is OptunaState.COMPLETE]
         if patience is None or len(complete) <= patience:
             return False
-        evaluator = BestValueStagnationEvaluator(max_stagnation_trials=patience)
-        return evaluator.evaluate(complete, self._study.direction) <= 0
-
-    def importances(self) -> dict[str, float]:
-        """Rate how much each setting matters for the first objective, by PED-ANOVA; see `mnist_dash.search.insight`."""
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator, target=lambda trial: trial.values[0]))
+        losses = [self._signed(trial.values) for trial in complete]
+        return min(losses[-patience:]) >= min(losses[:-patience])
 
     @property
     def study(self) -> optuna.Study:
@@ -214,13 +220,15 @@ def build_sampler(definition: StudyDefinition, seed: int) -> BaseSampler:
     sampler = definition.sampler
     match sampler.kind:
         case "tpe":
-            return optuna.samplers.TPESampler(
-                n_startup_trials=sampler.n_startup_trials,
-                multivariate=True,
-                group=definition.space.is_conditional,
-                constant_liar=True,
-                seed=seed,
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)  # `group` is pinned with Optuna's version
+                return optuna.samplers.TPESampler(
+                    n_startup_trials=sampler.n_startup_trials,
+                    multivariate=True,
+                    group=definition.space.is_conditional,
+                    constant_liar=True,
+                    seed=seed,
+                )
         case "gp":
             return optuna.samplers.GPSampler(n_startup_trials=sampler.n_startup_trials, seed=seed)
         case "nsga2":
@@ -263,7 +271,7 @@ def _longest(definition: StudyDefinition) -> int:
 def _frozen(trial: Trial, distributions: dict[str, BaseDistribution], *, fits: bool, n_objectives: int) -> FrozenTrial:
     """Write a trial's row as Optuna has it; one outside of the present space is there, but taught nothing."""
     curve = {epoch: value for epoch, value in enumerate(trial.curve, 1) if math.isfinite(value)}
-    attributes = {name: value for name, value in trial.attributes.items() if ":" in name}
+    attributes = {name: value for name, value in trial.attributes.items() if name not in REMEMBERED}
     if not fits:
         return create_trial(state=OptunaState.FAIL)
     shared: dict[str, Any] = {"params": dict(trial.parameters), "distributions": distributions, "system_attrs": attributes}
