@@ -8,7 +8,7 @@ import math
 import pytest
 import sqlalchemy as sa
 
-from mnist_dash.core.config import RunConfig
+from mnist_dash.core.config import SGD, RunConfig
 from mnist_dash.errors import Fenced, IllegalTransition, InvalidConfig, InvalidInput, InvalidStudy, UnknownStudy
 from mnist_dash.runs import actions, artifacts, schema
 from mnist_dash.runs.artifacts import ArtifactKind
@@ -17,6 +17,7 @@ from mnist_dash.runs.store import Store
 from mnist_dash.search import steering, studies
 from mnist_dash.search.keeping import discard_files, kept_trials
 from mnist_dash.search.records import Origin, StudyState, Trial, TrialState, best_trial
+from mnist_dash.search.space import Scalar
 from mnist_dash.search.steering import Narrowing
 from tests.search.conftest import Player, accuracy, define
 
@@ -266,7 +267,7 @@ def test_asked_for_configuration_is_tried_next(store: Store) -> None:
     """What a person asks for comes before the sampler's next, also outside of the ranges; nonsense is refused."""
     player = Player(store, define())
     player.advancer.step()
-    wanted = {"optimizer.kind": "adam", "optimizer.learning_rate": 5.0, "batch_size": 100.0}
+    wanted: dict[str, Scalar] = {"optimizer.kind": "adam", "optimizer.learning_rate": 5.0, "batch_size": 100.0}
     number = steering.try_next(store, player.id, wanted)
     player.go(steps=2)
     trial = trials_of(store, player)[number]
@@ -344,7 +345,7 @@ def test_values_that_go_together_badly_fail_alone(store: Store) -> None:
         {"kind": "choice", "path": "optimizer.nesterov", "values": [True, False]},
         {"kind": "choice", "path": "optimizer.momentum", "values": [0.0, 0.9]},
     ]
-    base = RunConfig(optimizer={"kind": "sgd", "momentum": 0.9}, epochs=3)  # type: ignore[arg-type]
+    base = RunConfig(optimizer=SGD(momentum=0.9), epochs=3)
     tree["space"] = {"base": base.model_dump(), "parameters": parameters}
     player = Player(store, define(trials=8, sampler="random"))
     with store.writing() as connection:  # such a space is refused when it is created; this one is older than the rule
