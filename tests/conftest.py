@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from mnist_dash.runs import analyses
+from mnist_dash.runs.store import Store
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin in barriers collapse beside other work
 
@@ -23,3 +27,13 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     monkeypatch.setenv("MNIST_DASH_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def no_analyst_is_left(store: Store) -> Iterator[None]:
+    """End the analyst that the test, or a page in it, has started."""
+    yield
+    started = analyses._started.pop(store.settings.database_url, None)
+    if started is not None:
+        started.kill()
+        started.wait()

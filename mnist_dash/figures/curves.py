@@ -147,6 +147,19 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
     return figure
 
 
+def epoch_layout(what: str) -> go.Layout:
+    """Lay lines by epoch out: the legend above, one hover for all of them, zoom and hidden lines kept."""
+    return go.Layout(
+        uirevision="kept",
+        margin={"l": 56, "r": 8, "t": 36, "b": 40},
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        hovermode="x unified",
+        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False},
+        yaxis={"title": {"text": what, "standoff": 6}},
+    )
+
+
 def _step_axis(steps: pd.DataFrame, axis: Axis, steps_per_epoch: int) -> pd.Series[float]:
     return steps["seconds"] if axis == "seconds" else steps["step"] / (steps_per_epoch if axis == "epoch" else 1)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from mnist_dash.core.layer_statistics import QUANTILES, Spread
+from mnist_dash.figures.curves import epoch_layout
 
 _BANDS = ((1, 7, "1 to 99 %"), (2, 6, "5 to 95 %"), (3, 5, "25 to 75 %"))
 """Indices into `QUANTILES` of the lower and the upper edge, and the name of what lies between."""
@@ -51,7 +52,7 @@ def draw_spreads(epochs: Sequence[int], spreads: Sequence[Spread], *, what: str)
         meta={"color": 1},
         hovertemplate="median: %{y:.3g}<extra></extra>",
     )
-    return go.Figure([*traces, median], _layout(what))
+    return go.Figure([*traces, median], epoch_layout(what))
 
 
 def draw_dead_units(epochs: Sequence[int], shares: Mapping[str, Sequence[float]]) -> go.Figure:
@@ -74,17 +75,5 @@ def draw_dead_units(epochs: Sequence[int], shares: Mapping[str, Sequence[float]]
         )
         for color, (name, values) in enumerate(shares.items())
     ]
-    figure = go.Figure(lines, _layout("dead units"))
+    figure = go.Figure(lines, epoch_layout("dead units"))
     return figure.update_yaxes(tickformat="~%", rangemode="tozero")
-
-
-def _layout(what: str) -> go.Layout:
-    return go.Layout(
-        uirevision="kept",
-        margin={"l": 56, "r": 8, "t": 36, "b": 40},
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        hovermode="x unified",
-        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False},
-        yaxis={"title": {"text": what, "standoff": 6}},
-    )

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mnist_dash.core.experiments import Curve
-from mnist_dash.figures.curves import Metric
+from mnist_dash.figures.curves import Metric, epoch_layout
 
 OURS, BAND_OPACITY = "ours", 0.18
 
@@ -100,12 +100,5 @@ def _band(name: str, ours: Sequence[Sequence[float]], color: int) -> list[go.Sca
 
 
 def _layout(metric: Metric) -> go.Layout:
-    return go.Layout(
-        uirevision="kept",
-        margin={"l": 52, "r": 8, "t": 36, "b": 40},
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        hovermode="x unified",
-        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False},
-        yaxis={"title": {"text": metric, "standoff": 6}, "tickformat": ".2~%" if metric == "accuracy" else None, "zeroline": False},
-    )
+    layout = epoch_layout(metric)
+    return layout.update(yaxis={"tickformat": ".2~%" if metric == "accuracy" else None, "zeroline": False})

@@ -26,7 +26,7 @@ def empty_bin(store: Store, *, older_than_days: float = BIN_DAYS) -> int:
         if not ids:
             return 0
         paths = connection.execute(sa.select(files.c.path).where(files.c.run_id.in_(ids))).scalars().all()
-        for table in (schema.epochs, schema.epoch_layers, schema.step_chunks, schema.analyses, files):
+        for table in (schema.epochs, schema.epoch_layers, schema.step_chunks, schema.analyses, schema.trial_runs, files):
             connection.execute(table.delete().where(table.c.run_id.in_(ids)))
         connection.execute(runs.delete().where(runs.c.id.in_(ids)))
         touch(connection)

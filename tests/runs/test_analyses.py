@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,12 +15,12 @@ from mnist_dash.core.config import RunConfig
 from mnist_dash.core.embedding import Embedding, EmbeddingParameters
 from mnist_dash.errors import ArtifactError, UnknownRun
 from mnist_dash.runs import actions, analyses, artifacts, schema
-from mnist_dash.runs.analyses import ONE_THREAD, Analysis, AnalysisKind, AnalysisState
+from mnist_dash.runs.analyses import Analysis, AnalysisKind, AnalysisState
 from mnist_dash.runs.analyst import Analyst
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.retention import empty_bin
 from mnist_dash.runs.store import Store
-from mnist_dash.runs.supervisor import child_environment
+from mnist_dash.runs.supervisor import ONE_THREAD, child_environment
 from tests.source_tree import ROOT
 from tests.waiting import wait_until
 
@@ -29,14 +28,7 @@ KIND = AnalysisKind.EMBEDDING
 SMALL = EmbeddingParameters(n_points=300, perplexity=20).model_dump()
 
 
-@pytest.fixture(autouse=True)
-def no_analyst_is_left(store: Store) -> Iterator[None]:
-    """End the analysts that the test has started."""
-    yield
-    started = analyses._started.pop(store.settings.database_url, None)
-    if started is not None:
-        started.kill()
-        started.wait()
+pytestmark = pytest.mark.usefixtures("no_analyst_is_left")
 
 
 @pytest.fixture

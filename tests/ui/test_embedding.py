@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -22,14 +22,7 @@ VIEW = {"view": "embedding", "emb_layer": "pixels", "emb_n": "300", "emb_method"
 PARAMETERS = EmbeddingParameters(n_points=300, method="pca")
 
 
-@pytest.fixture(autouse=True)
-def no_analyst_is_left(store: Store) -> Iterator[None]:
-    """End the analysts that a page has started."""
-    yield
-    started = analyses._started.pop(store.settings.database_url, None)
-    if started is not None:
-        started.kill()
-        started.wait()
+pytestmark = pytest.mark.usefixtures("no_analyst_is_left")
 
 
 @pytest.fixture
