@@ -115,7 +115,9 @@ class Conductor:
         """Renew the leases of the studies that this process holds, and take those that nobody holds."""
         table = schema.studies
         live = [state for state in StudyState if state.is_live]
-        query = sa.select(table.c.id, table.c.held_by, (table.c.held_until < now()).label("expired")).where(table.c.state.in_(live))
+        is_broken = (table.c.state == StudyState.PAUSED) & (table.c.reason != "")  # waits for a person, who resumes it
+        query = sa.select(table.c.id, table.c.held_by, (table.c.held_until < now()).label("expired"))
+        query = query.where(table.c.state.in_(live), ~is_broken)
         with self._store.reading() as connection:
             rows = connection.execute(query).all()
         for study_id in set(self._held) - {row.id for row in rows}:

@@ -100,6 +100,8 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
     if "budget" in tree:
         budget = tree["budget"]
         definition["budget"] = {"trials": budget} if not isinstance(budget, Mapping) else dict(budget)
+    elif definition.get("sampler", {}).get("kind") == "grid":
+        definition["budget"] = {}  # all of its points
     if "keep" in tree:
         definition["keep"] = _keep(tree["keep"])
     return definition

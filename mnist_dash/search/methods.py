@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -171,5 +172,5 @@ class Keep(Spec):
 
 
 def summary(spec: Spec) -> str:
-    """Give the first sentence of what a sampler or pruner is."""
-    return (type(spec).__doc__ or "").split(".", 1)[0].split(";")[0]
+    """Give the first sentence of what a sampler or pruner is, without its full stop."""
+    return re.split(r"(?<!al)\.(?:\s|$)", type(spec).__doc__ or "", maxsplit=1)[0]

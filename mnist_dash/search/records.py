@@ -132,3 +132,18 @@ def best_trial(trials: tuple[Trial, ...], definition: StudyDefinition, objective
     sign = -1 if definition.goals[objective].maximize else 1
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.figures is not None]
     return min(complete, key=lambda trial: (sign * trial.figures[objective], trial.number), default=None)  # type: ignore[index]
+
+
+def pareto_front(trials: tuple[Trial, ...], definition: StudyDefinition) -> tuple[Trial, ...]:
+    """Find the complete trials that no other one beats in all objectives, best by the first objective first."""
+    signs = [-1 if goal.maximize else 1 for goal in definition.goals]
+    points = [
+        (tuple(sign * value for sign, value in zip(signs, trial.figures, strict=True)), trial)
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.figures is not None
+    ]
+    front: list[tuple[tuple[float, ...], Trial]] = []
+    for point, trial in sorted(points, key=lambda pair: (pair[0], pair[1].number)):  # what dominates a point comes before it
+        if not any(other != point and all(one <= two for one, two in zip(other, point, strict=True)) for other, _ in front):
+            front.append((point, trial))
+    return tuple(trial for _, trial in front)

@@ -16,7 +16,8 @@ from mnist_dash.runs.store import Store
 from mnist_dash.search import studies
 from mnist_dash.search.advance import end_run, insert_trial
 from mnist_dash.search.conductor import ensure_conductor
-from mnist_dash.search.definition import StudyDefinition, canonical, check, parse_definition
+from mnist_dash.search.definition import StudyDefinition, canonical, check, parse_definition, trusted
+from mnist_dash.search.methods import Budget
 from mnist_dash.search.records import Origin, Study, StudyState, Trial, TrialState
 from mnist_dash.search.space import Choice, Condition, IntRange, Scalar
 
@@ -369,17 +370,42 @@ def _budget_in_words(definition: StudyDefinition) -> str:
 
 
 def attach(store: Store, definition: StudyDefinition) -> Study | None:
-    """Find the study that a file names and bring its budget and parallelism up to date; None where there is none yet.
+    """Find the study that a file names; None where there is none yet.
+
+    The file may be of any edition of the study: one that was narrowed since still belongs to it.
 
     Raises:
-        InvalidStudy: it has trials, and the file differs in what they were made by.
+        InvalidStudy: the file differs in what the study's trials were made by.
     """
     if not studies.exists(store, definition.name):
         return None
     study = studies.find(store, definition.name)
-    changed = differences(study.definition, definition)
-    if changed:
+    formers = [trusted(event.former) for event in studies.events(store, study.id) if event.former is not None]
+    if all(differences(edition, definition) for edition in (study.definition, *formers)):
         rule = "a file matches the study of its name once that has trials"
         remedy = f"Give the file another name, such as {free_name(store, definition.name)}, or take the change back."
+        changed = differences(formers[0] if formers else study.definition, definition)
         raise InvalidStudy(tuple(Problem(part, rule, f"another {part}", remedy) for part in changed))
     return study
+
+
+def go_on(store: Store, study_id: str, budget: Budget) -> None:
+    """Have a study run until it has used a budget in all: a paused one is resumed, one that has ended with less runs again.
+
+    Raises:
+        InvalidStudy: the budget breaks a rule.
+    """
+    study = studies.find(store, study_id)
+    is_same, has_ended = budget == study.definition.budget, study.state.has_ended
+    is_spent = (budget.trials is not None and _n_trials(store, study_id) >= budget.trials) or (
+        budget.minutes is not None and study.seconds_used >= 60 * budget.minutes
+    )
+    if has_ended and (is_spent or (is_same and study.state is StudyState.FINISHED)):
+        return
+    if has_ended or not is_same:
+        words = _budget_in_words(_with(study.definition, budget=budget))
+        sentence = f"{'Goes on' if has_ended else 'Another budget'}: {words}."
+        _edit(store, study_id, lambda definition: _with(definition, budget=budget), sentence, restart=has_ended)
+    if not has_ended and study.state is not StudyState.RUNNING:
+        resume(store, study_id)
+    ensure_conductor(store.settings)

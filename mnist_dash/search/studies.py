@@ -74,6 +74,27 @@ def counts(store: Store, study_id: str) -> dict[TrialState, int]:
     return {state: found[state] for state in TrialState if state in found}
 
 
+def tallies(store: Store, ids: Iterable[str]) -> dict[str, dict[TrialState, int]]:
+    """Count the trials of several studies by state; a study without trials has an empty tally."""
+    wanted, table = list(ids), schema.trials
+    query = sa.select(table.c.study_id, table.c.state, sa.func.count()).where(table.c.study_id.in_(wanted))
+    found: dict[str, dict[TrialState, int]] = {study_id: {} for study_id in wanted}
+    with store.reading() as connection:
+        for study_id, state, count in connection.execute(query.group_by(table.c.study_id, table.c.state)):
+            found[study_id][TrialState(state)] = int(count)
+    return found
+
+
+def figures_of_complete(store: Store, study_id: str, *, after_revision: int = 0) -> tuple[tuple[int, tuple[float, ...]], ...]:
+    """List number and figures of a study's complete trials, those that became so after a revision."""
+    table = schema.trials
+    query = sa.select(table.c.number, table.c.figures).where(
+        table.c.study_id == study_id, table.c.state == TrialState.COMPLETE, table.c.revision > after_revision, table.c.figures.is_not(None)
+    )
+    with store.reading() as connection:
+        return tuple((int(row.number), tuple(json.loads(row.figures))) for row in connection.execute(query.order_by(table.c.number)))
+
+
 def runs_of(store: Store, study_id: str, numbers: Iterable[int] | None = None) -> dict[int, tuple[str, ...]]:
     """Name the runs of trials by their number, in the order of their seeds; of all trials by default."""
     table = schema.trial_runs

@@ -15,7 +15,7 @@ from mnist_dash.runs.records import History, Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
-from mnist_dash.ui.navigation import TRAIN
+from mnist_dash.ui.navigation import STUDIES, TRAIN
 from mnist_dash.ui.resources import history, store
 
 TICK_SECONDS = 0.4
@@ -83,6 +83,7 @@ def head(run: Run) -> None:
                 help="Keeps what it has learned so far",
             )
         st.page_link(TRAIN, label="Change and train again", icon=":material/edit:", query_params={"from": run.id})
+        st.page_link(STUDIES, label="Search around it", icon=":material/manage_search:", query_params={"new": "1", "from": run.id})
 
 
 def _stop(run_id: str) -> None:

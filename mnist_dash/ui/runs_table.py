@@ -16,6 +16,7 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import open_run
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.runs_proposal import proposal_button
 
 PAGE_SIZE = 50
 OPEN_KEY = "runs_open"
@@ -100,6 +101,7 @@ def _selection_actions(chosen: Sequence[Run]) -> None:
         if ids:
             name = ids[0] if len(ids) == 1 else str(len(ids))
             st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(act, tuple(ids)))
+    proposal_button(chosen)
     st.button("Clear", key="runs_clear", type="tertiary", on_click=clear_selection)
     st.markdown(f"**{words.counted(len(chosen), 'run')}:** {_named([run.id for run in chosen])}", width="stretch")
 

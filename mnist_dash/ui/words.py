@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from mnist_dash.core.config import RunConfig
@@ -77,6 +78,11 @@ def ago(moment: datetime, *, now: datetime | None = None) -> str:
 def counted(n: int, noun: str) -> str:
     """Write a number of things: ``1 epoch``, ``5 epochs``."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def plain(text: str) -> str:
+    """Write what a person typed so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|:$~])", r"\\\1", text)
 
 
 def network(config: RunConfig) -> str:

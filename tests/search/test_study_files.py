@@ -15,14 +15,15 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 from mnist_dash.search import conductor, steering, studies
 from mnist_dash.search.definition import StudyDefinition, check, parse_definition
-from mnist_dash.search.files import parse_study, read_study, write_study
+from mnist_dash.search.files import FIELDS, parse_study, read_study, write_study
+from mnist_dash.search.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, Budget
+from mnist_dash.search.network_shape import WORDS
 from mnist_dash.search.records import StudyState, TrialState, best_trial
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
 from tests.waiting import wait_until
 
 FILES = sorted((ROOT / "studies").iterdir())
-N_TRIALS = 3
 SMALL_NETWORK = [
     {"kind": "conv", "filters": 2, "kernel": 5, "stride": 3},
     {"kind": "flatten"},
@@ -32,7 +33,7 @@ WIDTHS = ("units", "filters")
 
 
 def small(definition: StudyDefinition) -> StudyDefinition:
-    """Scale a study down: an epoch of a tenth, three trials, large batches, narrow layers; space, sampler and pruner stay what they are."""
+    """Scale a study down: a short epoch, two or three trials, large batches, narrow layers; space, sampler and pruner stay."""
     tree = definition.model_dump(mode="json")
     base = tree["space"]["base"] | {"epochs": 1}
     if "batch_size" not in definition.space.paths:
@@ -42,16 +43,23 @@ def small(definition: StudyDefinition) -> StudyDefinition:
     if not any(path.startswith(("dense.", "conv.")) for path in definition.space.paths):
         base["layers"] = SMALL_NETWORK
     tree["space"] = {"base": base, "parameters": [_narrowed(parameter) for parameter in tree["space"]["parameters"]]}
-    tree |= {"budget": {"trials": N_TRIALS}, "seeds": min(2, definition.seeds), "parallelism": 2}
+    tree |= {"budget": {"trials": n_trials(definition)}, "seeds": min(2, definition.seeds), "parallelism": n_trials(definition)}
     return parse_definition(tree)
+
+
+def n_trials(definition: StudyDefinition) -> int:
+    """Say how many trials a study has at a small scale: two where each is two runs."""
+    return 2 if definition.seeds > 1 else 3
 
 
 def _narrowed(parameter: dict[str, Any]) -> dict[str, Any]:
     leaf, kind = parameter["path"].rpartition(".")[2], parameter["kind"]
     if parameter["path"] == "batch_size":  # the largest ones are the fastest
-        return parameter | ({"values": parameter["values"][-N_TRIALS:]} if kind == "choice" else {"low": parameter["high"] // 2})
+        return parameter | ({"values": parameter["values"][-2:]} if kind == "choice" else {"low": parameter["high"] // 2})
     if leaf in WIDTHS:
-        return parameter | ({"values": parameter["values"][:2]} if kind == "choice" else {"high": 2 * parameter["low"]})
+        return parameter | (
+            {"values": parameter["values"][:2]} if kind == "choice" else {"high": parameter["low"] * (2 if leaf == "units" else 1)}
+        )
     return parameter
 
 
@@ -61,7 +69,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, dic
     home = tmp_path_factory.mktemp("studies")
     environment = {"MNIST_DASH_HOME": str(home)}
     store = Store.open(Settings.from_environment(environment))
-    worker = subprocess.Popen([sys.executable, "-m", "mnist_dash", "worker"], cwd=ROOT, env=os.environ | environment)
+    worker = subprocess.Popen([sys.executable, "-m", "mnist_dash", "worker", "--threads", "1"], cwd=ROOT, env=os.environ | environment)
     try:
         yield store, {file.name: steering.create(store, small(read_study(file))) for file in FILES}
     finally:
@@ -79,6 +87,19 @@ def test_there_are_the_studies_that_the_documentation_lists() -> None:
     assert len(FILES) >= 7
     documented = (ROOT / "docs" / "studies.md").read_text()
     assert [file.name for file in FILES if file.suffix != ".yaml" or f"studies/{file.name}" not in documented] == []
+
+
+def test_every_word_is_documented() -> None:
+    """docs/studies.md names each word of a file, each sampler and pruner with its options, each objective and each word for a network."""
+    text = (ROOT / "docs" / "studies.md").read_text()
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    missing = [word for word in (*FIELDS, *OBJECTIVES, *WORDS) if f"`{word}`" not in text]
+    missing += [f"budget.{name}" for name in Budget.model_fields if name not in rows]
+    for kind, spec in (*SAMPLER_KINDS.items(), *PRUNER_KINDS.items()):
+        missing += (
+            [kind] if kind not in rows else [f"{kind}.{name}" for name in set(spec.model_fields) - {"kind"} if name not in rows[kind]]
+        )
+    assert missing == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -112,11 +133,11 @@ def test_study_runs_to_its_end(begun: tuple[Store, dict[str, str]], file: Path) 
     """It finishes with as many trials as it was to have, each with its runs, and the best is what the run table says."""
     store, ids = begun
     study_id = ids[file.name]
-    wait_until(lambda: studies.find(store, study_id).state.has_ended, f"{file.name} to end", seconds=120)
+    wait_until(lambda: studies.find(store, study_id).state.has_ended, f"{file.name} to end", seconds=150)
     study = studies.find(store, study_id)
-    assert (study.state, study.reason) == (StudyState.FINISHED, f"All {N_TRIALS} trials are done.")
+    assert (study.state, study.reason) == (StudyState.FINISHED, f"All {n_trials(study.definition)} trials are done.")
     trials, runs = studies.trials(store, study_id), studies.runs_of(store, study_id)
-    assert [trial.number for trial in trials] == list(range(N_TRIALS))
+    assert [trial.number for trial in trials] == list(range(n_trials(study.definition)))
     assert {len(runs[trial.number]) for trial in trials} == {study.definition.seeds}
     assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.DIVERGED}
     best = best_trial(trials, study.definition)

@@ -7,6 +7,7 @@ import streamlit as st
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import TRAIN, follow
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.runs_proposal import proposal_card
 from mnist_dash.ui.runs_scatter import parameters_section
 from mnist_dash.ui.runs_table import FILTERS, PAGE_SIZE, action_bar, clear_selection, listed, runs_table
 
@@ -47,6 +48,7 @@ def runs_section() -> None:
             st.caption(f"{words.counted(count, 'run')}, {PAGE_SIZE} a page")
     runs = listed(which, min(page, pages))
     action_bar(runs)
+    proposal_card()
     runs_table(runs, f"{view}_{page}")
 
 
