@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-from collections.abc import Callable
 
 from mnist_dash import __version__
+from mnist_dash.cli.arguments import Commands, add_command, natural, positive, scale, seconds
+from mnist_dash.cli.study_parser import add_study
 
 _DESCRIPTION = """\
 Train networks on MNIST, with runs that survive whatever happens to the terminal.
@@ -117,6 +117,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_train(commands)
     _add_reproduce(commands)
+    add_study(commands)
     _add_listings(commands)
     _add_stop(commands)
     _add_worker(commands)
@@ -124,11 +125,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-_Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives this type no public name
-
-
-def _add_train(commands: _Commands[argparse.ArgumentParser]) -> None:
-    train = _command(
+def _add_train(commands: Commands) -> None:
+    train = add_command(
         commands,
         "train",
         line="queue a run, follow it and print its result",
@@ -143,8 +141,8 @@ def _add_train(commands: _Commands[argparse.ArgumentParser]) -> None:
     train.add_argument("--json", action="store_true", help="print one object on one line at the end")
 
 
-def _add_reproduce(commands: _Commands[argparse.ArgumentParser]) -> None:
-    reproduce = _command(
+def _add_reproduce(commands: Commands) -> None:
+    reproduce = add_command(
         commands,
         "reproduce",
         line="train published experiments and hold them against their reports",
@@ -154,16 +152,16 @@ def _add_reproduce(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     reproduce.add_argument("names", metavar="NAME", nargs="*", help="an experiment; `presets` lists them (default: all)")
     reproduce.add_argument(
-        "--epochs-scale", type=_scale, default=1.0, metavar="F", help="train this part of the published epochs, at least one"
+        "--epochs-scale", type=scale, default=1.0, metavar="F", help="train this part of the published epochs, at least one"
     )
-    reproduce.add_argument("--seed", type=_natural, default=0, metavar="N", help="the first seed (default: %(default)s)")
-    reproduce.add_argument("--seeds", type=_positive, default=1, metavar="N", help="how many seeds of each; three tell noise (default: 1)")
+    reproduce.add_argument("--seed", type=natural, default=0, metavar="N", help="the first seed (default: %(default)s)")
+    reproduce.add_argument("--seeds", type=positive, default=1, metavar="N", help="how many seeds of each; three tell noise (default: 1)")
     reproduce.add_argument("--again", action="store_true", help="train what has been trained before as well, instead of showing that run")
     reproduce.add_argument("--json", action="store_true", help="print one object a line, each when its run has ended")
 
 
-def _add_listings(commands: _Commands[argparse.ArgumentParser]) -> None:
-    runs = _command(
+def _add_listings(commands: Commands) -> None:
+    runs = add_command(
         commands,
         "runs",
         line="list runs, newest first",
@@ -171,17 +169,17 @@ def _add_listings(commands: _Commands[argparse.ArgumentParser]) -> None:
         epilog=_RUNS_EXAMPLES,
         target="mnist_dash.cli.listing:runs",
     )
-    runs.add_argument("--limit", type=_positive, default=20, metavar="N", help="list at most this many (default: %(default)s)")
+    runs.add_argument("--limit", type=positive, default=20, metavar="N", help="list at most this many (default: %(default)s)")
     runs.add_argument("--state", action="append", metavar="STATE", help="only runs in this state; may be given many times")
     runs.add_argument("--json", action="store_true", help="print one object a line")
 
     text = "Show one run: state, result, history, network, configuration."
-    show = _command(commands, "show", line="show one run", description=text, epilog=_SHOW_EXAMPLES, target="mnist_dash.cli.listing:show")
+    show = add_command(commands, "show", line="show one run", description=text, epilog=_SHOW_EXAMPLES, target="mnist_dash.cli.listing:show")
     show.add_argument("run", metavar="RUN", help="the run's id")
     show.add_argument("--json", action="store_true", help="print one object, configuration and history by epoch included")
 
     text = "List the ready configurations, or print one of them as JSON."
-    presets = _command(
+    presets = add_command(
         commands,
         "presets",
         line="list the ready configurations",
@@ -193,9 +191,9 @@ def _add_listings(commands: _Commands[argparse.ArgumentParser]) -> None:
     presets.add_argument("--json", action="store_true", help="print one object a line")
 
 
-def _add_stop(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_stop(commands: Commands) -> None:
     text = "Stop a run and keep what it has."
-    stop = _command(
+    stop = add_command(
         commands,
         "stop",
         line="stop a run and keep what it has",
@@ -206,8 +204,8 @@ def _add_stop(commands: _Commands[argparse.ArgumentParser]) -> None:
     stop.add_argument("run", metavar="RUN", help="the run's id")
 
 
-def _add_worker(commands: _Commands[argparse.ArgumentParser]) -> None:
-    worker = _command(
+def _add_worker(commands: Commands) -> None:
+    worker = add_command(
         commands,
         "worker",
         line="execute queued runs in this terminal",
@@ -216,15 +214,15 @@ def _add_worker(commands: _Commands[argparse.ArgumentParser]) -> None:
         target="mnist_dash.cli.control:worker",
     )
     worker.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a device, else cpu")
-    worker.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)")
+    worker.add_argument("--threads", type=positive, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)")
     worker.add_argument(
-        "--exit-when-idle", type=_seconds, metavar="SECONDS", help="end after so long with nothing to do (default: wait for ever)"
+        "--exit-when-idle", type=seconds, metavar="SECONDS", help="end after so long with nothing to do (default: wait for ever)"
     )
 
 
-def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_doctor(commands: Commands) -> None:
     examples = "exit codes: 0 no problem (warnings allowed), 1 at least one problem"
-    doctor = _command(
+    doctor = add_command(
         commands,
         "doctor",
         line="check the whole installation",
@@ -233,60 +231,3 @@ def _add_doctor(commands: _Commands[argparse.ArgumentParser]) -> None:
         target="mnist_dash.cli.control:doctor",
     )
     doctor.add_argument("--json", action="store_true", help="print one object: a list of checks and whether all is well")
-
-
-def _command(
-    commands: _Commands[argparse.ArgumentParser], name: str, *, line: str, description: str, epilog: str, target: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=line,
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(execute=_deferred(target))
-    return parser
-
-
-def _deferred(target: str) -> Callable[[argparse.Namespace], int]:
-    module, function = target.split(":")
-
-    def execute(arguments: argparse.Namespace) -> int:
-        code: int = getattr(importlib.import_module(module), function)(arguments)
-        return code
-
-    return execute
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number of at least 1; got {text!r}. Type 20, say.")
-    return int(text)
-
-
-def _natural(text: str) -> int:
-    if not text.isdigit() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"a whole number from 0 to {2**32 - 1:,}; got {text!r}. Type 0, say.")
-    return int(text)
-
-
-def _scale(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 10:
-        raise argparse.ArgumentTypeError(f"a factor above 0 and at most 10; got {text!r}. Type 0.1, say.")
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number of seconds of at least 0; got {text!r}. Type 30, say.")
-    return value

@@ -167,7 +167,7 @@ def _values_to_tick(form: StudyForm, path: str, fields: Tree) -> None:
 
 def _put_values(key: str, path: str) -> None:
     values = list(st.session_state[key])
-    change(lambda draft: draft.changed(("parameters", path, "values"), values))
+    change(lambda draft: draft.changed(("parameters", path, "values"), values) if path in draft.parameters else draft)
 
 
 def _numbers(form: StudyForm, path: str, fields: Tree) -> None:
@@ -193,6 +193,8 @@ def _put_shape(key: str, path: str) -> None:
     shape: str = st.session_state[key]
 
     def put(draft: StudyDraft) -> StudyDraft:
+        if path not in draft.parameters:
+            return draft  # it was taken out meanwhile
         if shape == "list":
             return draft.with_shape(path, "list")
         draft = draft.with_shape(path, "range").changed(("parameters", path, "log"), shape == "log")
