@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mnist_dash.core.devices import gpu_names
 from mnist_dash.errors import MnistDashError
+from mnist_dash.runs.records import Worker
 from mnist_dash.runs.store import Store
 from mnist_dash.runs.supervisor import Slot, slots, start_worker
 
@@ -32,7 +34,7 @@ class _Own:
 
 
 class Staffing:
-    """Starts workers when none is alive: none was there, or those that were have ended. Replaces one of its own that broke."""
+    """Starts workers when none is alive, or fewer than are wanted and threads are left. Replaces one of its own that broke."""
 
     def __init__(self, store: Store, *, n_workers: int = 1) -> None:
         self._store = store
@@ -42,7 +44,7 @@ class Staffing:
         self._looked_at = float("-inf")
 
     def see_to(self) -> None:
-        """Start workers if none is alive; looks once a second, however often it is called.
+        """Start the workers that are missing; looks once a second, however often it is called.
 
         Raises:
             NoWorker: several workers in a row ended with an error.
@@ -56,9 +58,22 @@ class Staffing:
             if own.process.returncode:
                 self._count(own)
                 self._start(own.slot)
-        if not self._own and all(worker.state == "gone" for worker in self._store.workers()):
+        alive = [worker for worker in self._store.workers() if worker.state != "gone"]
+        if not self._own and not alive:
             for slot in self._slots():
                 self._start(slot)
+        elif self._n_workers > 1:
+            self._fill_up(alive)
+
+    def _fill_up(self, alive: Sequence[Worker]) -> None:
+        """Start what is missing beside the workers that are alive, as far as they leave threads; GPUs are shared by those who have them."""
+        signed_on = {worker.pid for worker in alive}
+        starting = [own.slot for own in self._own if own.process.pid not in signed_on and own.slot is not None]
+        n_free = self._store.settings.n_threads - sum(worker.n_threads for worker in alive) - sum(slot.n_threads for slot in starting)
+        for slot in self._slots()[len(alive) + len(starting) :]:
+            if slot is not None and slot.device == "cpu" and slot.n_threads <= n_free:
+                self._start(slot)
+                n_free -= slot.n_threads
 
     def _slots(self) -> list[Slot | None]:
         """Say what each worker has to itself; a single one looks for a device by itself and has all threads."""

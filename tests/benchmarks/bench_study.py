@@ -1,6 +1,6 @@
 """How long a step of a study takes by its number of trials: taken over by a new process, then step by step; and reading it for a page.
 
-    python -m tests.benchmarks.bench_study [--trials N ...]
+python -m tests.benchmarks.bench_study [--trials N ...]
 """
 
 from __future__ import annotations
