@@ -33,14 +33,15 @@ def launch(page: Page, dashboard: Dashboard) -> str:
     page.wait_for_selector(READY)
     page.get_by_role("button", name="Batch size", exact=True).click()  # the learning rate is explored from the start
     expect(page.get_by_text("2 settings")).to_be_visible()
-    page.get_by_label("Epochs a trial").fill("1")
-    page.get_by_label("Epochs a trial").press("Enter")
-    expect(page.get_by_text("Adam 0.001, batch 128, 1 epoch")).to_be_visible()
+    page.get_by_role("textbox", name="Epochs a trial").fill("1")
+    page.get_by_role("textbox", name="Epochs a trial").press("Enter")
     launching = page.get_by_role("button", name="Launch study")
     expect(launching).to_be_enabled()
     launching.click()
     page.wait_for_url("**/study?study=*")
-    return page.url.split("study=")[1].split("&")[0]
+    study_id = page.url.split("study=")[1].split("&")[0]
+    assert studies.find(dashboard.store, study_id).definition.space.base.epochs == 1
+    return study_id
 
 
 def drag(page: Page, selector: str, *, low: float, high: float) -> None:
