@@ -101,6 +101,7 @@ def test_commands_run_without_torch() -> None:
     code = (
         "import sys, mnist_dash.runs.actions, mnist_dash.runs.doctor, mnist_dash.runs.estimate, mnist_dash.runs.artifacts;"
         "import mnist_dash.cli.listing, mnist_dash.cli.train, mnist_dash.cli.following, mnist_dash.cli.control;"
+        "import mnist_dash.search.steering, mnist_dash.search.suggest, mnist_dash.ui.study_page_charts;"
         f"sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from cmaes import CMA
 
 from mnist_dash.search.definition import StudyDefinition
 from mnist_dash.search.methods import CMAES
@@ -25,6 +24,8 @@ class CmaSearch:
     """Draws from the distribution of the present generation; choices are drawn at random, as CMA-ES knows numbers only."""
 
     def __init__(self, space: SearchSpace, definition: StudyDefinition) -> None:
+        from cmaes import CMA  # brings scipy.stats, which takes 0.7 s
+
         assert isinstance(definition.sampler, CMAES)
         self._space = space
         self._numbers = [index for index, parameter in enumerate(space.parameters) if not isinstance(parameter, Choice)]
