@@ -84,6 +84,10 @@ class IllegalTransition(InvalidInput):
     """The state of a run, a trial or a study does not allow what was asked."""
 
 
+class NotAllowed(MnistDashError):
+    """Who asks has a role that may not do this."""
+
+
 class DeviceUnavailable(InvalidInput):
     """The configuration asks for a device that this machine does not have."""
 

@@ -53,6 +53,17 @@ class Run:
     """Changes with every write to the run, its history or its artifacts."""
     stop_requested: bool
     deleted_at: datetime | None
+    name: str | None
+    """What a person calls it."""
+    notes: str | None
+    starred: bool
+    archived_at: datetime | None
+    owner: str | None
+    """Who submitted it; None on a machine with one person."""
+    parent_id: str | None
+    """The run that it was forked from or goes on with."""
+    parent_epoch: int | None
+    """The parent's epoch after which it goes its own way."""
 
     @property
     def progress(self) -> float:

@@ -16,7 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from mnist_dash.errors import StoreTooNew
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_SECONDS = 10
 metadata = sa.MetaData()
 
@@ -64,7 +64,35 @@ runs = sa.Table(
     sa.Column("seconds_per_image_test", sa.Float),
     sa.Column("deleted_at", sa.Float),
     sa.Column("lease_until", sa.Float),
+    sa.Column("name", sa.String(120), doc="what a person calls it; NULL where nobody did"),
+    sa.Column("notes", sa.Text, doc="Markdown of a person's, shown as typed"),
+    sa.Column("starred", sa.Boolean, doc="NULL is no"),
+    sa.Column("archived_at", sa.Float, doc="since when it is out of the list, though not deleted"),
+    sa.Column("owner", sa.String(254), doc="who submitted it; NULL on a machine with one person"),
+    sa.Column("parent_id", sa.String(16), doc="the run that it was forked from or goes on with"),
+    sa.Column("parent_epoch", sa.Integer, doc="the parent's epoch after which it goes its own way"),
+    sa.Column("pause_requested", sa.Boolean, doc="NULL is no"),
+    sa.Column("change_requested", sa.Text, doc="JSON of a change of settings that its worker is to make; NULL is none"),
     sa.Index("ix_runs_state", "state", "created_at"),
+)
+
+run_tags = sa.Table(
+    "run_tags",
+    metadata,
+    sa.Column("run_id", sa.String(16), primary_key=True),
+    sa.Column("tag", sa.String(40), primary_key=True, index=True),
+)
+
+run_events = sa.Table(
+    "run_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.String(16), nullable=False, index=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("epoch", sa.Integer, nullable=False, doc="finished epochs when it took effect"),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("person", sa.String(254)),
 )
 
 epochs = sa.Table(
@@ -233,6 +261,41 @@ study_events = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Column("former", sa.Text, doc="the definition before the change, where it was changed"),
+)
+
+saved_views = sa.Table(
+    "saved_views",
+    metadata,
+    sa.Column("page", sa.String(16), primary_key=True),
+    sa.Column("name", sa.String(80), primary_key=True),
+    sa.Column("address", sa.Text, nullable=False, doc="the query string that brings the view back"),
+    sa.Column("person", sa.String(254)),
+    sa.Column("created_at", sa.Float, nullable=False),
+)
+
+share_links = sa.Table(
+    "share_links",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("token_hash", sa.String(64), nullable=False, doc="SHA-256 of the secret part; the secret is shown once"),
+    sa.Column("page", sa.String(16), nullable=False, doc="run, compare or study"),
+    sa.Column("address", sa.Text, nullable=False, doc="the query string of the view"),
+    sa.Column("targets", sa.Text, nullable=False, doc="JSON list of the ids that may be read"),
+    sa.Column("person", sa.String(254)),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.Column("revoked_at", sa.Float),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False, index=True),
+    sa.Column("person", sa.String(254), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("deed", sa.String(120), nullable=False),
+    sa.Column("allowed", sa.Boolean, nullable=False),
 )
 
 

@@ -22,6 +22,7 @@ from mnist_dash.core.devices import n_cuda_devices
 from mnist_dash.errors import IllegalTransition, StorageFull, StoreError, StoreLocked, UnknownRun
 from mnist_dash.runs import schema
 from mnist_dash.runs.engine import Job, JobQueue
+from mnist_dash.runs.people import OWNER, Person
 from mnist_dash.runs.records import History, Run, Worker
 from mnist_dash.runs.routing import route
 from mnist_dash.runs.schema import now
@@ -36,10 +37,12 @@ WORKER_MEMORY_SECONDS = 3600
 class Store:
     """Everything that is remembered of runs and workers."""
 
-    def __init__(self, settings: Settings, engine: sa.Engine, queue: JobQueue) -> None:
+    def __init__(self, settings: Settings, engine: sa.Engine, queue: JobQueue, person: Person = OWNER) -> None:
         self.settings = settings
         self.engine = engine
         self.queue_client = queue
+        self.person = person
+        """On whose behalf actions act; what they may do is checked by `runs.people.require`."""
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -62,6 +65,10 @@ class Store:
             engine = schema.create_engine(settings.database_url)
             schema.migrate(engine)
             return cls(settings, engine, JobQueue(settings.database_url))
+
+    def acting_for(self, person: Person) -> Store:
+        """Give the same store, with the same connections, to somebody else."""
+        return Store(self.settings, self.engine, self.queue_client, person)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -106,6 +113,7 @@ class Store:
             "config": canonical_json(config),
             "config_hash": config.hash,
             "preset": preset,
+            "owner": self.person.email,
             "created_at": now(),
             "n_steps": config.steps_per_epoch * config.epochs,
             "n_parameters": config.n_parameters,
@@ -322,8 +330,9 @@ def artifact_path(settings: Settings, relative: str) -> Path:
 def run_from_row(row: sa.RowMapping) -> Run:
     """Build the record of a run from its row."""
     fields = {name: row[name] for name in Run.__dataclass_fields__}
-    fields |= {"state": RunState(row["state"]), "config": parse_config(row["config"]), "stop_requested": bool(row["stop_requested"])}
-    for name in ("created_at", "started_at", "ended_at", "deleted_at"):
+    fields |= {"state": RunState(row["state"]), "config": parse_config(row["config"])}
+    fields |= {name: bool(row[name]) for name in ("stop_requested", "starred")}
+    for name in ("created_at", "started_at", "ended_at", "deleted_at", "archived_at"):
         fields[name] = _time(row[name])
     return Run(**fields)
 
