@@ -171,7 +171,7 @@ class Advancer:
     def _write(self, study: Study, verdicts: Sequence[_Verdict]) -> None:
         """Record what was decided, and end the runs that are to end, in one transaction."""
         assert self._search is not None
-        used = self._used(study)
+        used = self._used(study, at_least=0.0 if verdicts else 1.0)
         if not verdicts and used is None:
             return
         attributes = {
@@ -217,8 +217,8 @@ class Advancer:
                     end_run(connection, member.run_id, pruned=verdict.state is TrialState.PRUNED)
         studies.write_trial(connection, self._id, trial.number, revision=revision, **values)
 
-    def _used(self, study: Study) -> dict[str, object] | None:
-        """Count up the time that a running study has used, once a second; the time in which nobody advanced it is left out."""
+    def _used(self, study: Study, *, at_least: float) -> dict[str, object] | None:
+        """Count up the seconds that a running study has used, once there are so many; the time in which nobody advanced it is left out."""
         table = schema.studies
         with self._store.reading() as connection:
             row = connection.execute(
@@ -226,7 +226,7 @@ class Advancer:
             ).one()
         if row.advanced_at is None or row.passed > self._store.settings.lease_seconds:
             return {"advanced_at": now()}
-        if row.passed < 1.0:
+        if row.passed < at_least:
             return None
         spent = row.passed if study.state is StudyState.RUNNING else 0.0
         return {"advanced_at": now(), "seconds_used": table.c.seconds_used + spent}
