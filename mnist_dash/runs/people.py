@@ -54,4 +54,4 @@ def role_of(access: Access, email: str | None) -> Role | None:
 
 def _names(who: tuple[str, ...], email: str) -> bool:
     address = email.strip().lower()
-    return address in who or f"@{address.rpartition('@')[2]}" in who
+    return "@" in address and (address in who or f"@{address.rpartition('@')[2]}" in who)

@@ -37,7 +37,7 @@ def check_run(connection: sa.Connection, store: Store, config: RunConfig) -> Non
             query = sa.select(sa.func.count()).where(runs.c.owner == owner, runs.c.state == state)
             count = int(connection.execute(query).scalar_one())
             if count >= most:
-                raise QuotaExceeded(f"One person has at most {most:,} {state} runs when submitting another; got {count:,}. {remedy}.")
+                raise QuotaExceeded(f"Whoever submits a run has fewer than {most:,} {state}; got {count:,}. {remedy}.")
 
 
 def check_work(settings: Settings, config: RunConfig) -> None:
