@@ -2,19 +2,29 @@
 
 import streamlit as st
 
-from mnist_dash.errors import MnistDashError
+from mnist_dash.errors import MnistDashError, NotAllowed
+from mnist_dash.ui import admission, visitor
 from mnist_dash.ui.navigation import ICON, draw_menu, follow, pages
-from mnist_dash.ui.resources import store
 
 page = st.navigation(pages(), position="hidden")
 st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
 st.session_state["page_arrived"] = st.session_state.get("page_shown") != page.url_path
 st.session_state["page_shown"] = page.url_path
 
-draw_menu()
 try:
-    store()
+    is_admitted = False
+    shared = visitor.has_share_link()
+    is_admitted = True
+    if not shared:
+        draw_menu()
+    visitor.badge()
+    admission.keep_token()
     follow()
+    visitor.check_page(page.url_path)
     page.run()
+except NotAllowed as error:
+    st.error(str(error), icon=":material/lock:")
+    if not is_admitted and admission.token() is None:
+        visitor.sign_in_buttons()
 except MnistDashError as error:
     st.error(str(error), icon=":material/error:")

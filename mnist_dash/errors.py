@@ -10,7 +10,9 @@ Every message states the rule, the value that breaks it and the remedy.
     │   ├── UnknownStudy        no study has this id or name
     │   ├── UnknownPreset       no preset has this name
     │   ├── IllegalTransition   the state of a run or a study does not allow this
+    │   ├── QuotaExceeded       a person has as much as one may have at a time
     │   └── DeviceUnavailable   the asked device is not on this machine
+    ├── NotAllowed              who asks may not do or see this
     ├── DataError               an archive is missing or damaged
     ├── ArtifactError           a stored file is missing or its hash differs
     ├── StoreError              the database cannot be used
@@ -84,8 +86,12 @@ class IllegalTransition(InvalidInput):
     """The state of a run, a trial or a study does not allow what was asked."""
 
 
+class QuotaExceeded(InvalidInput):
+    """Who asks has as much in the queue, in training or in studies as one person may."""
+
+
 class NotAllowed(MnistDashError):
-    """Who asks has a role that may not do this."""
+    """Who asks may not do or see this."""
 
 
 class DeviceUnavailable(InvalidInput):

@@ -10,11 +10,21 @@
 | MNIST_DASH_THREADS | CPU threads of all local workers together | the cores this process may use |
 | MNIST_DASH_LEASE_SECONDS | silence after which a worker's run is given to another | 10 |
 | MNIST_DASH_MAX_ATTEMPTS | deaths of its worker after which a run is failed | 5 |
+| MNIST_DASH_READ_ONLY | 1: everybody on the server only looks on, and it starts no worker | 0 |
+| MNIST_DASH_ADMINS, _EDITORS, _VIEWERS | who has the role: e-mails or @domains, separated by commas | nobody |
+| MNIST_DASH_VISITORS | what those without a role are: viewer or nobody | nobody |
+| MNIST_DASH_TRUST_EMAILS | 1: the sign-in does not say whether it has verified an e-mail, and is believed | 0 |
+| MNIST_DASH_ALLOW_UNAUTHENTICATED | 1: whoever reaches a server without sign-in is an editor | 0 |
+| MNIST_DASH_MAX_QUEUED | runs of one person that may wait at a time | no limit |
+| MNIST_DASH_MAX_RUNNING | runs of one person that may be in training when another is submitted | no limit |
+| MNIST_DASH_MAX_TRIALS | trials that one person's studies may still have to do | no limit |
+| MNIST_DASH_MAX_WORK | epochs times parameters of a run | no limit |
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +36,40 @@ from mnist_dash.errors import InvalidInput
 DATABASE_FILE = "mnist_dash.db"
 MIN_FREE_BYTES = 200 * 2**20
 """Room below which no run is accepted: a checkpoint of the largest network with Adam's moments fits."""
+_WHO = re.compile(r"[^@\s,]*@[^@\s,]+")
+"""An e-mail, or a domain with its @."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may use a server, and as what; nobody is asked on a machine of one's own."""
+
+    read_only: bool = False
+    """Everybody looks on, and nothing is started."""
+    admins: tuple[str, ...] = ()
+    """E-mails and @domains, in lower case."""
+    editors: tuple[str, ...] = ()
+    viewers: tuple[str, ...] = ()
+    visitors_look: bool = False
+    """Whether those without a role may look on."""
+    trust_emails: bool = False
+    """Whether an e-mail counts of which the sign-in does not say that it is verified."""
+    allow_unauthenticated: bool = False
+    """Whether whoever reaches a server without sign-in may edit."""
+
+
+@dataclass(frozen=True)
+class Quotas:
+    """How much one signed-in person may have at a time; None for no limit. Admins have none."""
+
+    queued: int | None = None
+    """Runs that wait."""
+    running: int | None = None
+    """Runs in training, when another one is submitted."""
+    trials: int | None = None
+    """Trials that the person's studies still have to do."""
+    work: int | None = None
+    """Epochs times parameters of a run."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +85,15 @@ class Settings:
     lease_seconds: float = 10.0
     max_attempts: int = 5
     min_free_bytes: int = MIN_FREE_BYTES
+    access: Access = Access()
+    quotas: Quotas = Quotas()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from environment variables, ``os.environ`` by default.
 
         Raises:
-            InvalidInput: a number is not one, or is out of bounds.
+            InvalidInput: a number is not one, or is out of bounds; a person is no e-mail; a word is unknown.
         """
         env = os.environ if environment is None else environment
         home = Path(env.get("MNIST_DASH_HOME") or platformdirs.user_data_dir("mnist-dash", appauthor=False)).expanduser().absolute()
@@ -60,6 +106,21 @@ class Settings:
             n_threads=int(_number(env, "MNIST_DASH_THREADS", default=len(os.sched_getaffinity(0)), low=1, high=1024)),
             lease_seconds=_number(env, "MNIST_DASH_LEASE_SECONDS", default=10.0, low=1, high=3600),
             max_attempts=int(_number(env, "MNIST_DASH_MAX_ATTEMPTS", default=5, low=1, high=100)),
+            access=Access(
+                read_only=_flag(env, "MNIST_DASH_READ_ONLY"),
+                admins=_people(env, "MNIST_DASH_ADMINS"),
+                editors=_people(env, "MNIST_DASH_EDITORS"),
+                viewers=_people(env, "MNIST_DASH_VIEWERS"),
+                visitors_look=_word(env, "MNIST_DASH_VISITORS", {"nobody": False, "viewer": True}),
+                trust_emails=_flag(env, "MNIST_DASH_TRUST_EMAILS"),
+                allow_unauthenticated=_flag(env, "MNIST_DASH_ALLOW_UNAUTHENTICATED"),
+            ),
+            quotas=Quotas(
+                queued=_limit(env, "MNIST_DASH_MAX_QUEUED"),
+                running=_limit(env, "MNIST_DASH_MAX_RUNNING"),
+                trials=_limit(env, "MNIST_DASH_MAX_TRIALS"),
+                work=_limit(env, "MNIST_DASH_MAX_WORK"),
+            ),
         )
 
     @property
@@ -79,3 +140,27 @@ def _number(env: Mapping[str, str], name: str, *, default: float, low: float, hi
     if not low <= value <= high:
         raise InvalidInput(f"{name}: a number from {low:g} to {high:g}; got {text!r}. Correct the variable, or unset it.")
     return value
+
+
+def _limit(env: Mapping[str, str], name: str) -> int | None:
+    return int(_number(env, name, default=0, low=1, high=1e15)) or None
+
+
+def _word(env: Mapping[str, str], name: str, words: Mapping[str, bool]) -> bool:
+    """Read one of a few words; the first is meant where nothing is said."""
+    text = env.get(name, "").strip().lower() or next(iter(words))
+    if text not in words:
+        raise InvalidInput(f"{name}: one of {', '.join(words)}; got {text!r}. Correct the variable, or unset it.")
+    return words[text]
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    return _word(env, name, {"0": False, "1": True, "false": False, "true": True})
+
+
+def _people(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = tuple(part for part in re.split(r"[\s,;]+", env.get(name, "").lower()) if part)
+    wrong = [part for part in found if not _WHO.fullmatch(part)]
+    if wrong:
+        raise InvalidInput(f"{name}: e-mails or @domains, separated by commas; got {wrong[0]!r}. Write ann@example.org or @example.org.")
+    return found

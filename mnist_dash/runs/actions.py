@@ -9,6 +9,8 @@ from mnist_dash.core.archives import check_archives
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.devices import check_device, n_cuda_devices
 from mnist_dash.errors import IllegalTransition, StorageFull
+from mnist_dash.runs import quotas
+from mnist_dash.runs.permission import require
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 
@@ -26,13 +28,21 @@ def submit(store: Store, config: RunConfig, *, key: str | None = None, preset: s
         The run's id.
 
     Raises:
+        NotAllowed: the person may only look.
+        QuotaExceeded: the person has as much in the queue or in training as one may.
         DeviceUnavailable: the configuration asks for a device that neither this machine nor a living worker has.
         DataError: the data set's archives are missing or damaged.
         StorageFull: the disk has no room for the run's artifacts.
         StoreError: the database cannot be written.
     """
+    require(store, "train a network")
     check_can_run(store, config)
-    return store.accept(config, key=key, preset=preset)
+    with store.writing() as connection:
+        known = store.submitted(connection, key)
+        if known is not None:
+            return known
+        quotas.check_run(connection, store, config)
+        return store.insert_run(connection, config, key=key, preset=preset)
 
 
 def check_can_run(store: Store, config: RunConfig) -> None:
@@ -60,6 +70,7 @@ def stop(store: Store, run_id: str) -> RunState:
         UnknownRun: no run has this id.
         IllegalTransition: the run has ended already.
     """
+    require(store, f"stop run {run_id[:16]}")
     run = store.run(run_id)
     if run.state is RunState.RUNNING:
         store.request_stop(run_id)
@@ -84,6 +95,7 @@ def delete(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
         UnknownRun: no run has one of these ids; nothing is deleted.
         IllegalTransition: one of them has not ended; nothing is deleted.
     """
+    require(store, "delete runs")
     wanted = tuple(run_ids)
     for run in map(store.run, wanted):
         if not run.state.is_terminal:
@@ -94,4 +106,5 @@ def delete(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
 
 def undelete(store: Store, run_ids: Iterable[str]) -> None:
     """Take runs out of the bin again."""
+    require(store, "bring deleted runs back")
     store.mark_deleted(run_ids, deleted=False)

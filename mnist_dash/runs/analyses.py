@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from mnist_dash.errors import UnknownRun
 from mnist_dash.runs import schema
 from mnist_dash.runs.artifacts import ArtifactKind
+from mnist_dash.runs.permission import require
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.store import Store
 from mnist_dash.runs.supervisor import start_companion
@@ -101,8 +102,10 @@ def request(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[s
         The analysis: a new one, or the one that was asked for before; a failed one is queued again.
 
     Raises:
+        NotAllowed: the person may only look.
         UnknownRun: no run has this id.
     """
+    require(store, f"have an {kind} computed")
     store.run(run_id)  # raises when there is none
     text, part = canonical(parameters)
     table = schema.analyses
@@ -159,7 +162,12 @@ def analysis_from_row(row: sa.RowMapping) -> Analysis:
 
 
 def ensure_analyst(settings: Settings) -> None:
-    """See to it that an analyst of this machine and store runs; cheap when one does. It ends by itself when there is nothing to do."""
+    """See to it that an analyst of this machine and store runs; cheap when one does. It ends by itself when there is nothing to do.
+
+    A read-only server starts none.
+    """
+    if settings.access.read_only:
+        return
     with _starting:
         known = _started.get(settings.database_url)
         if known is not None and known.poll() is None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from mnist_dash.core.config import N_CLASSES
 from mnist_dash.core.drawing import FIELD, Strokes, encode_strokes, image_of
 from mnist_dash.errors import InvalidInput
+from mnist_dash.runs.permission import require
 from mnist_dash.runs.retention import BIN_DAYS
 from mnist_dash.runs.schema import drawings as table
 from mnist_dash.runs.schema import now
@@ -37,8 +38,10 @@ def keep(store: Store, strokes: Strokes, label: int) -> int:
     """Keep a drawing with its label and return its number.
 
     Raises:
+        NotAllowed: the person may only look.
         InvalidInput: the label is not 0 to 9, nothing is drawn, or there are too many drawings already.
     """
+    require(store, "keep a drawing")
     if not 0 <= label < N_CLASSES:
         raise InvalidInput(f"A drawing's label is 0 to {N_CLASSES - 1}; got {label}. Choose the digit that it is meant to be.")
     if not strokes:
@@ -63,11 +66,13 @@ def kept(store: Store) -> tuple[Drawing, ...]:
 
 def delete(store: Store, numbers: Iterable[int]) -> None:
     """Take drawings out of the test set; `undelete` brings them back for a while."""
+    require(store, "delete drawings")
     _mark(store, numbers, deleted=True)
 
 
 def undelete(store: Store, numbers: Iterable[int]) -> None:
     """Bring deleted drawings back."""
+    require(store, "bring deleted drawings back")
     _mark(store, numbers, deleted=False)
 
 

@@ -219,6 +219,7 @@ studies = sa.Table(
     sa.Column("advanced_at", sa.Float),
     sa.Column("revision", sa.Integer, nullable=False, default=1, doc="changes with every change to the study or its trials"),
     sa.Column("edition", sa.Integer, nullable=False, default=1, doc="changes with its definition"),
+    sa.Column("owner", sa.String(254), doc="e-mail of who created it; NULL on a machine with one person"),
     sa.Column("held_by", sa.String(120), doc="the process that advances it"),
     sa.Column("held_until", sa.Float),
 )

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from mnist_dash.core.config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.devices import n_cuda_devices
-from mnist_dash.errors import IllegalTransition, StorageFull, StoreError, StoreLocked, UnknownRun
+from mnist_dash.errors import IllegalTransition, NotAllowed, StorageFull, StoreError, StoreLocked, UnknownRun
 from mnist_dash.runs import schema
 from mnist_dash.runs.engine import Job, JobQueue
 from mnist_dash.runs.people import OWNER, Person
@@ -42,7 +42,7 @@ class Store:
         self.engine = engine
         self.queue_client = queue
         self.person = person
-        """On whose behalf actions act; what they may do is checked by `runs.people.require`."""
+        """On whose behalf actions act; what they may do is checked by `runs.permission.require`."""
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -91,6 +91,33 @@ class Store:
         with translated(self.settings.database_url), self.engine.begin() as connection:
             yield connection
 
+    def readable(self) -> sa.ColumnElement[bool]:
+        """Say which rows of the run table may be read: all, or those that a share link is for and the runs of its studies."""
+        only = self.person.only
+        if only is None:
+            return sa.true()
+        of_studies = sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.study_id.in_(only))
+        return schema.runs.c.id.in_(only) | schema.runs.c.id.in_(of_studies)
+
+    def check_readable(self, ids: Iterable[str]) -> None:
+        """Check that runs and studies may be read; whoever came by a share link reads what it is for and nothing else.
+
+        Raises:
+            NotAllowed: one of them is another.
+        """
+        only = self.person.only
+        others = set() if only is None else set(ids) - only
+        if others:
+            links = schema.trial_runs
+            query = sa.select(links.c.run_id).where(links.c.run_id.in_(others), links.c.study_id.in_(only or ()))
+            with self.reading() as connection:
+                others -= set(connection.execute(query).scalars())
+        if others:
+            raise NotAllowed(
+                f"A share link shows what it was made for; got {min(others)[:40]!r}, which is something else. "
+                "Open the link again, or sign in to see more."
+            )
+
     def accept(self, config: RunConfig, *, key: str | None, preset: str | None) -> str:
         """Write a run's row and its first job in one transaction and return the run's id.
 
@@ -99,12 +126,18 @@ class Store:
         with self.writing() as connection:
             return self.insert_run(connection, config, key=key, preset=preset)
 
+    def submitted(self, connection: sa.Connection, key: str | None) -> str | None:
+        """Find the run that was submitted under a key; None where there is none."""
+        if key is None:
+            return None
+        known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
+        return None if known is None else str(known)
+
     def insert_run(self, connection: sa.Connection, config: RunConfig, *, key: str | None, preset: str | None) -> str:
         """Do what `accept` does within the caller's transaction."""
-        if key is not None:
-            known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
-            if known is not None:
-                return str(known)
+        known = self.submitted(connection, key)
+        if known is not None:
+            return known
         run_id = secrets.token_hex(4)
         row = {
             "id": run_id,
@@ -162,17 +195,29 @@ class Store:
         """Read one run.
 
         Raises:
+            NotAllowed: whoever asks may read other runs only.
             UnknownRun: no run has this id.
         """
+        self.check_readable((run_id,))
         with self.reading() as connection:
             row = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).mappings().first()
         if row is None:
             raise UnknownRun(_unknown(run_id))
         return run_from_row(row)
 
+    def lineage(self, run: Run) -> tuple[str, ...]:
+        """Name a run and those that it was forked from, the nearest first; its page shows them all."""
+        found, parents = [run.id], sa.select(schema.runs.c.parent_id)
+        with self.reading() as connection:
+            parent = run.parent_id
+            while parent is not None and parent not in found:
+                found.append(parent)
+                parent = connection.execute(parents.where(schema.runs.c.id == parent)).scalar()
+        return tuple(found)
+
     def runs(self, *, limit: int = 50, offset: int = 0, states: Sequence[RunState] | None = None, deleted: bool = False) -> tuple[Run, ...]:
         """List runs, newest first; either those in the bin or the others."""
-        query = sa.select(schema.runs).where(*_filter(states, deleted=deleted))
+        query = sa.select(schema.runs).where(*_filter(states, deleted=deleted), self.readable())
         query = query.order_by(schema.runs.c.created_at.desc(), schema.runs.c.id).limit(limit).offset(offset)
         with self.reading() as connection:
             return tuple(run_from_row(row) for row in connection.execute(query).mappings())
@@ -180,19 +225,21 @@ class Store:
     def count(self, *, states: Sequence[RunState] | None = None, deleted: bool = False) -> int:
         """Count the runs that `runs` would list."""
         with self.reading() as connection:
-            query = sa.select(sa.func.count()).select_from(schema.runs).where(*_filter(states, deleted=deleted))
+            query = sa.select(sa.func.count()).select_from(schema.runs).where(*_filter(states, deleted=deleted), self.readable())
             return int(connection.execute(query).scalar_one())
 
     def queue(self) -> tuple[Run, ...]:
         """List the queued runs in the order in which they will start."""
-        query = sa.select(schema.runs).where(*_filter([RunState.QUEUED], deleted=False))
+        query = sa.select(schema.runs).where(*_filter([RunState.QUEUED], deleted=False), self.readable())
         with self.reading() as connection:
             return tuple(run_from_row(row) for row in connection.execute(query.order_by(schema.runs.c.created_at)).mappings())
 
     def find_same(self, config: RunConfig) -> Run | None:
         """Find the newest finished run of exactly this configuration."""
-        query = sa.select(schema.runs).where(
-            schema.runs.c.config_hash == config.hash, schema.runs.c.state == RunState.FINISHED, schema.runs.c.deleted_at.is_(None)
+        query = (
+            sa.select(schema.runs)
+            .where(schema.runs.c.config_hash == config.hash, schema.runs.c.state == RunState.FINISHED, schema.runs.c.deleted_at.is_(None))
+            .where(self.readable())
         )
         with self.reading() as connection:
             row = connection.execute(query.order_by(schema.runs.c.created_at.desc()).limit(1)).mappings().first()
@@ -207,8 +254,10 @@ class Store:
         """Read a number that changes whenever this run, its history or its artifacts change.
 
         Raises:
+            NotAllowed: whoever asks may read other runs only.
             UnknownRun: no run has this id.
         """
+        self.check_readable((run_id,))
         with self.reading() as connection:
             revision = connection.execute(sa.select(schema.runs.c.revision).where(schema.runs.c.id == run_id)).scalar()
         if revision is None:
@@ -217,6 +266,7 @@ class Store:
 
     def history(self, run_id: str) -> History:
         """Read the metrics of a run by epoch and by step."""
+        self.check_readable((run_id,))
         epochs, chunks = schema.epochs, schema.step_chunks
         with self.reading() as connection:
             rows = connection.execute(sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)).all()
@@ -235,6 +285,7 @@ class Store:
         query = (
             sa.select(epochs.c.run_id, epochs.c.val_accuracy).where(epochs.c.run_id.in_(run_ids)).order_by(epochs.c.run_id, epochs.c.epoch)
         )
+        self.check_readable(run_ids)
         lines: dict[str, list[float]] = {run_id: [] for run_id in run_ids}
         with self.reading() as connection:
             for run_id, accuracy in connection.execute(query):

@@ -51,13 +51,15 @@ class Slot:
 def ensure_workers(settings: Settings, *, companions: Sequence[str] = ()) -> None:
     """See to it that this machine's workers run for as long as this process does; cheap when they do already.
 
+    A read-only server starts none, and none of what serves beside them.
+
     Args:
         settings: how many, and of which store.
         companions: modules of this package that are kept running beside the workers, one process each.
     """
     with _starting:
         known = _started.get(settings.database_url)
-        if settings.n_workers == 0 or (known is not None and known.poll() is None):
+        if settings.n_workers == 0 or settings.access.read_only or (known is not None and known.poll() is None):
             return
         command = [sys.executable, "-m", "mnist_dash.runs.supervisor", *companions]
         _started[settings.database_url] = subprocess.Popen(  # noqa: S603 - this interpreter, this package

@@ -21,8 +21,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from mnist_dash.core.config import parse_config
-from mnist_dash.errors import Fenced, InvalidConfig
-from mnist_dash.runs import schema
+from mnist_dash.errors import Fenced, InvalidConfig, QuotaExceeded
+from mnist_dash.runs import quotas, schema
+from mnist_dash.runs.people import Person, Role
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store, move, update
@@ -286,8 +287,8 @@ class Advancer:
                     insert_trial(connection, self._id, trial, revision=revision)
                 state, reason = TrialState.RUNNING, ""
                 try:
-                    self._insert_runs(connection, study.definition, trial.number, trial.parameters)
-                except InvalidConfig as error:
+                    self._insert_runs(connection, study, trial.number, trial.parameters)
+                except (InvalidConfig, QuotaExceeded) as error:
                     state, reason = TrialState.FAILED, str(error)
                 values: dict[str, object] = {"state": state, "reason": reason}
                 if not state.is_open:
@@ -298,10 +299,13 @@ class Advancer:
             raise
         return state.is_open
 
-    def _insert_runs(self, connection: sa.Connection, definition: StudyDefinition, number: int, values: Mapping[str, Scalar]) -> None:
+    def _insert_runs(self, connection: sa.Connection, study: Study, number: int, values: Mapping[str, Scalar]) -> None:
+        definition, store = study.definition, self._store.acting_for(Person(Role.EDITOR, study.owner))  # the runs are whose the study is
         for config in [definition.space.configure(values, seed=seed) for seed in definition.run_seeds]:
+            if quotas.limits_owner(store.settings, study.owner):
+                quotas.check_work(store.settings, config)
             key = f"study-{self._id}.{number}.{config.seed}"
-            run_id = self._store.insert_run(connection, config, key=key, preset=None)
+            run_id = store.insert_run(connection, config, key=key, preset=None)
             link = {"study_id": self._id, "number": number, "seed": config.seed, "run_id": run_id}
             connection.execute(schema.trial_runs.insert().values(link))
 

@@ -86,6 +86,8 @@ class Study:
     """Changes with every change to the study or its trials."""
     edition: int
     """Changes with its definition."""
+    owner: str | None
+    """Who created it, and owns its runs; None on a machine with one person."""
     is_advanced: bool
     """Whether a process advances it now."""
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from mnist_dash.errors import IllegalTransition, InvalidInput, InvalidStudy, Problem
 from mnist_dash.runs import actions, schema
+from mnist_dash.runs.permission import require
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.store import Store
-from mnist_dash.search import studies
+from mnist_dash.search import allowance, studies
 from mnist_dash.search.advance import end_run, insert_trial
 from mnist_dash.search.conductor import ensure_conductor
 from mnist_dash.search.definition import StudyDefinition, canonical, check, parse_definition, trusted
@@ -46,9 +47,12 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
         The study's id.
 
     Raises:
+        NotAllowed: the person may only look.
         InvalidStudy: a rule is broken, or the name is taken.
+        QuotaExceeded: it is more than one person may have.
         DataError, DeviceUnavailable, StorageFull: as for `mnist_dash.runs.actions.submit`.
     """
+    require(store, "create a study")
     problems = check(definition)
     if problems:
         raise InvalidStudy(problems)
@@ -62,9 +66,11 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
         if taken is not None:
             remedy = f"Choose another name, such as {free_name(store, definition.name)}."
             raise InvalidStudy((Problem("name", "a study's name is its own", f"{definition.name}, which is taken", remedy),))
+        allowance.check_study(connection, store, definition)
         row = {
             "id": study_id,
             "name": definition.name,
+            "owner": store.person.email,
             "definition": canonical(definition),
             "state": StudyState.RUNNING,
             "created_at": now(),
@@ -90,6 +96,7 @@ def pause(store: Store, study_id: str) -> None:
     Raises:
         IllegalTransition: it does not run.
     """
+    require(store, "pause a study")
     _move(store, study_id, StudyState.PAUSED, allowed=(StudyState.RUNNING,), sentence="Paused.")
 
 
@@ -99,6 +106,7 @@ def resume(store: Store, study_id: str) -> None:
     Raises:
         IllegalTransition: it is neither paused nor stopping.
     """
+    require(store, "resume a study")
     _move(store, study_id, StudyState.RUNNING, allowed=(StudyState.PAUSED, StudyState.STOPPING), sentence="Resumed.")
     ensure_conductor(store.settings)
 
@@ -109,6 +117,7 @@ def stop(store: Store, study_id: str, *, cancel: bool = False) -> None:
     Raises:
         IllegalTransition: it has ended already.
     """
+    require(store, "stop a study")
     live = (StudyState.RUNNING, StudyState.PAUSED, *((StudyState.STOPPING,) if cancel else ()))
     sentence = "Stopped, what ran included." if cancel else "Stopped; what runs is let to end."
     _move(store, study_id, StudyState.STOPPING, allowed=live, sentence=sentence)
@@ -125,6 +134,7 @@ def stop_trial(store: Store, study_id: str, number: int) -> None:
     Raises:
         InvalidInput: it does not exist or has ended.
     """
+    require(store, "stop a trial")
     found = [trial for trial in studies.trials(store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]) if trial.number == number]
     if not found:
         raise InvalidInput(f"A trial that is stopped waits or runs; got trial {number}, which does not. Open it to see what became of it.")
@@ -140,6 +150,7 @@ def extend(store: Store, study_id: str, n_trials: int) -> None:
     Raises:
         InvalidInput: fewer than one is asked for.
     """
+    require(store, "give a study more trials")
     if n_trials < 1:
         raise InvalidInput(f"A study is extended by at least 1 trial; got {n_trials}. Type 10, say.")
 
@@ -159,6 +170,7 @@ def set_parallelism(store: Store, study_id: str, parallelism: int) -> None:
     Raises:
         InvalidStudy: the number is out of bounds.
     """
+    require(store, "steer a study")
     _edit(store, study_id, lambda definition: _with(definition, parallelism=parallelism), f"{parallelism} trials at a time.")
 
 
@@ -168,6 +180,7 @@ def set_budget(store: Store, study_id: str, budget: Mapping[str, Any]) -> None:
     Raises:
         InvalidStudy: the budget breaks a rule.
     """
+    require(store, "steer a study")
     _edit(store, study_id, lambda definition: _with(definition, budget=dict(budget)), "Another budget.")
 
 
@@ -178,6 +191,7 @@ def narrow(store: Store, study_id: str, narrowings: tuple[Narrowing, ...]) -> No
         InvalidStudy: a bound breaks a rule.
         InvalidInput: a setting is not explored, or has no range.
     """
+    require(store, "steer a study")
 
     def narrowed(definition: StudyDefinition) -> StudyDefinition:
         parameters = []
@@ -207,6 +221,7 @@ def ban(store: Store, study_id: str, path: str, value: Scalar) -> None:
     Raises:
         InvalidInput: the setting is no choice, or the value is its last.
     """
+    require(store, "steer a study")
 
     def without(definition: StudyDefinition) -> StudyDefinition:
         parameters = []
@@ -234,6 +249,7 @@ def undo(store: Store, study_id: str) -> str:
     Raises:
         InvalidInput: nothing was changed.
     """
+    require(store, "steer a study")
     changes = [event for event in studies.events(store, study_id) if event.former is not None]
     if not changes:
         raise InvalidInput(f"A change is taken back after it was made; got none in study {study_id}. Steer it first.")
@@ -262,6 +278,7 @@ def try_next(store: Store, study_id: str, values: Mapping[str, Scalar]) -> int:
         InvalidInput: a setting is not explored.
         IllegalTransition: the study has ended; extend it first.
     """
+    require(store, "have a configuration tried")
     study = studies.find(store, study_id)
     if study.state.has_ended or study.state is StudyState.STOPPING:
         raise IllegalTransition(f"A study that tries a configuration runs or is paused; got {study.state}. Give it more trials first.")
@@ -315,6 +332,7 @@ def _edit(
         now_at = connection.execute(sa.select(table.c.edition).where(table.c.id == study_id)).scalar()
         if now_at != study.edition:
             raise IllegalTransition(f"A study is changed by one person at a time; got another change of {study.name} meanwhile. Try again.")
+        allowance.check_study(connection, store, wanted, study=study)
         studies.write_study(connection, study_id, **values)
         studies.add_event(connection, study_id, sentence, former=canonical(study.definition))
 
@@ -395,6 +413,7 @@ def go_on(store: Store, study_id: str, budget: Budget) -> None:
     Raises:
         InvalidStudy: the budget breaks a rule.
     """
+    require(store, "go on with a study")
     study = studies.find(store, study_id)
     is_same, has_ended = budget == study.definition.budget, study.state.has_ended
     is_spent = (budget.trials is not None and _n_trials(store, study_id) >= budget.trials) or (

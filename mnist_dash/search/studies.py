@@ -20,12 +20,14 @@ def find(store: Store, id_or_name: str) -> Study:
     """Read a study by its id or its name.
 
     Raises:
+        NotAllowed: whoever asks may read other studies only.
         UnknownStudy: there is none.
     """
     table = schema.studies
     with store.reading() as connection:
         query = _query().where((table.c.id == id_or_name) | (table.c.name == id_or_name))
         row = connection.execute(query.order_by(table.c.id == id_or_name)).mappings().first()
+    store.check_readable((id_or_name if row is None else str(row["id"]),))
     if row is None:
         raise UnknownStudy(
             f"A study's id or name is one that exists; got {id_or_name!r}. Look it up on the Studies page or with "
@@ -45,6 +47,8 @@ def all_studies(store: Store, *, live: bool = False) -> tuple[Study, ...]:
     query = _query().order_by(schema.studies.c.created_at.desc(), schema.studies.c.id)
     if live:
         query = query.where(schema.studies.c.state.in_([state for state in StudyState if state.is_live]))
+    if store.person.only is not None:
+        query = query.where(schema.studies.c.id.in_(store.person.only))
     with store.reading() as connection:
         return tuple(study_from_row(row) for row in connection.execute(query).mappings())
 

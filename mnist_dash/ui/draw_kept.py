@@ -21,6 +21,7 @@ from mnist_dash.ui.digit_grid import Tile, digit_grid
 from mnist_dash.ui.draw_results import predict
 from mnist_dash.ui.navigation import open_run
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.visitor import may_edit
 
 N_SCORED = 20
 STROKES_KEY = "draw_strokes"
@@ -38,6 +39,8 @@ def keep_bar(begin: Callable[[Strokes], None], *, empty: bool) -> None:
         begin: begins a new round on the canvas with these strokes.
         empty: whether nothing is drawn.
     """
+    if not may_edit():
+        return
     st.pills(
         "Keep it as",
         [str(digit) for digit in range(N_CLASSES)],
@@ -54,7 +57,8 @@ def kept_section(begin: Callable[[Strokes], None]) -> None:
     listed = drawings.kept(store())
     selected = next((drawing for drawing in listed if drawing.id == st.session_state.get(_SELECTED_KEY)), None)
     if not listed:
-        st.caption("Draw a digit and choose what it is under “Keep it as”: kept drawings score every run.")
+        how = "Draw a digit and choose what it is under “Keep it as”" if may_edit() else "None is kept yet"
+        st.caption(f"{how}: kept drawings score every run.")
     _actions(selected, begin)
     if not listed:
         return
@@ -74,12 +78,13 @@ def kept_section(begin: Callable[[Strokes], None]) -> None:
 
 def _actions(selected: Drawing | None, begin: Callable[[Strokes], None]) -> None:
     deleted = st.session_state.get(_DELETED_KEY)
-    if selected is None and deleted is None:
+    if selected is None and (deleted is None or not may_edit()):
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if selected is not None:
             name = f"drawing {selected.id}, a {selected.label}"
-            st.button(f"Delete {name}", key="draw_delete", icon=":material/delete:", on_click=_delete, args=(selected.id,))
+            if may_edit():
+                st.button(f"Delete {name}", key="draw_delete", icon=":material/delete:", on_click=_delete, args=(selected.id,))
             st.button("Put it on the canvas", key="draw_show", icon=":material/draw:", on_click=_show, args=(begin, selected))
         elif deleted is not None:
             st.button("Undo", key="draw_undelete", icon=":material/undo:", on_click=_undelete, args=(deleted,))
@@ -175,13 +180,21 @@ def _show(begin: Callable[[Strokes], None], drawing: Drawing) -> None:
 
 
 def _delete(number: int) -> None:
-    drawings.delete(store(), [number])
+    try:
+        drawings.delete(store(), [number])
+    except MnistDashError as error:
+        st.toast(str(error), icon=":material/error:")
+        return
     st.session_state[_SELECTED_KEY] = None
     st.session_state[_DELETED_KEY] = number
 
 
 def _undelete(number: int) -> None:
-    drawings.undelete(store(), [number])
+    try:
+        drawings.undelete(store(), [number])
+    except MnistDashError as error:
+        st.toast(str(error), icon=":material/error:")
+        return
     st.session_state[_DELETED_KEY] = None
 
 

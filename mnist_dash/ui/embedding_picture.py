@@ -15,7 +15,7 @@ from mnist_dash.core.embedding import Embedding, EmbeddingParameters
 from mnist_dash.core.evaluation import ranked_images
 from mnist_dash.core.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.png import data_uri
-from mnist_dash.errors import ArtifactError, DataError, InvalidInput
+from mnist_dash.errors import ArtifactError, DataError, InvalidInput, MnistDashError
 from mnist_dash.figures.embedding import ColorBy, Marks, draw_embedding
 from mnist_dash.runs import analyses, artifacts
 from mnist_dash.runs.analyses import Analysis, AnalysisKind
@@ -30,6 +30,7 @@ from mnist_dash.ui.run_evaluation import evaluated
 from mnist_dash.ui.selected_images import choose_cell, sentence
 from mnist_dash.ui.selection import Selection
 from mnist_dash.ui.thumbnail import thumbnails
+from mnist_dash.ui.visitor import may_edit
 
 CHART = "emb_chart"
 TRAIN_IMAGE = "train_image"
@@ -82,9 +83,10 @@ def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> N
         shown = _read(run, parameters, done)
     except (ArtifactError, DataError) as error:
         st.error(str(error), icon=":material/error:")
-        st.button(
-            "Compute it again", key="emb_again", icon=":material/replay:", on_click=ask, args=(run, parameters), kwargs={"again": True}
-        )
+        if may_edit():
+            st.button(
+                "Compute it again", key="emb_again", icon=":material/replay:", on_click=ask, args=(run, parameters), kwargs={"again": True}
+            )
         return
     chosen = _selected(run, parameters)
     cell = _cell(run, chosen) if parameters.part == "test" else None
@@ -100,7 +102,10 @@ def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> N
 
 def ask(run: Run, parameters: EmbeddingParameters, *, again: bool = False) -> None:
     """Ask for an embedding, as a button does."""
-    analyses.request(store(), run.id, AnalysisKind.EMBEDDING, parameters.model_dump(), again=again)
+    try:
+        analyses.request(store(), run.id, AnalysisKind.EMBEDDING, parameters.model_dump(), again=again)
+    except MnistDashError as error:
+        st.toast(str(error), icon=":material/error:")
 
 
 def _chart(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64] | None, image: int | None) -> None:

@@ -19,6 +19,7 @@ from mnist_dash.ui.composition import Draft
 from mnist_dash.ui.fields import DRAFT_KEY, REFUSAL_KEY, Form, catch_up, sentence
 from mnist_dash.ui.navigation import open_run, run_link
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.visitor import may_edit
 
 _SUBMISSION_KEY = "train_submission"
 _VISIT_KEY = "train_visit"
@@ -48,16 +49,17 @@ def launch_card(form: Form) -> None:
     with st.container(border=True):
         _choose_preset(form.draft)
         config = form.checked.config
-        st.button(
-            "Train",
-            key="train_submit",
-            type="primary",
-            icon=":material/play_arrow:",
-            width="stretch",
-            shortcut="Ctrl+Enter",
-            disabled=config is None,
-            on_click=_submit,
-        )
+        if may_edit():
+            st.button(
+                "Train",
+                key="train_submit",
+                type="primary",
+                icon=":material/play_arrow:",
+                width="stretch",
+                shortcut="Ctrl+Enter",
+                disabled=config is None,
+                on_click=_submit,
+            )
         refusal = st.session_state.get(REFUSAL_KEY)
         if refusal:
             st.error(refusal, icon=":material/error:")

@@ -25,6 +25,7 @@ from mnist_dash.ui.published_table import describe
 from mnist_dash.ui.resources import history, store
 from mnist_dash.ui.run_evaluation import evaluated
 from mnist_dash.ui.run_results import summary
+from mnist_dash.ui.visitor import may_edit
 
 MAX_QUEUED = 200
 
@@ -48,10 +49,10 @@ def _buttons(compared: Sequence[Comparison]) -> None:
     preset = compared[0].point.preset
     several = "all values" if preset.grid is not None else "it"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            f"Run {several} now", key="published_run", type="primary", icon=":material/play_arrow:", on_click=_submit, args=(compared, 1)
-        )
-        st.button(f"Run {MIN_SEEDS} seeds", key="published_seeds", icon=":material/casino:", on_click=_submit, args=(compared, MIN_SEEDS))
+        if may_edit():
+            now, seeds = f"Run {several} now", f"Run {MIN_SEEDS} seeds"
+            st.button(now, key="published_run", type="primary", icon=":material/play_arrow:", on_click=_submit, args=(compared, 1))
+            st.button(seeds, key="published_seeds", icon=":material/casino:", on_click=_submit, args=(compared, MIN_SEEDS))
         st.page_link(TRAIN, label="Change it first", icon=":material/edit:", query_params={"preset": preset.name})
     live = [run for run in store().runs(states=[RunState.QUEUED, RunState.RUNNING], limit=MAX_QUEUED) if run.preset == preset.name]
     for run in live[:5]:

@@ -11,15 +11,21 @@ from mnist_dash.runs.records import History
 from mnist_dash.runs.store import Store
 from mnist_dash.runs.supervisor import ensure_workers
 from mnist_dash.settings import Settings
+from mnist_dash.ui import admission
 
 
 def store() -> Store:
-    """Give this server's store, opened by the first call, and see to it that the local workers run and studies are advanced.
+    """Give this server's store, acting for whoever looks on in this session.
+
+    The first call opens it, and every call sees to it that the local workers run and studies are advanced, unless the server is read-only.
 
     Raises:
+        NotAllowed: nobody who may look on.
         StoreError: it cannot be opened.
     """
-    opened = _open(Settings.from_environment())
+    settings = admission.settings()
+    person = admission.person(settings, lambda: _open(settings))
+    opened = _open(settings).acting_for(person)
     ensure_workers(opened.settings, companions=["mnist_dash.search.conductor"])
     return opened
 

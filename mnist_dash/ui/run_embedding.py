@@ -25,6 +25,7 @@ from mnist_dash.ui.addresses import refuse_choice, refuse_number
 from mnist_dash.ui.embedding_picture import ask, draw_picture
 from mnist_dash.ui.navigation import TRAIN
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.visitor import has_share_link, may_edit
 
 TICK_SECONDS = 0.5
 PIXELS = "pixels"
@@ -118,10 +119,14 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Embed the pixels", key="emb_pixels", icon=":material/grid_on:", on_click=_take_pixels)
-            st.page_link(TRAIN, label="Train it again", icon=":material/replay:", query_params={"from": run.id})
+            if not has_share_link():
+                st.page_link(TRAIN, label="Train it again", icon=":material/replay:", query_params={"from": run.id})
         return
     st.caption(_sentence(parameters, run.config))
     seconds = words.duration(max(1.0, estimate_seconds(parameters, run.config)))
+    if not may_edit():
+        st.caption("It is not computed yet; an editor can have it computed.")
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Compute" if failed is None else "Try again",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from mnist_dash.core.experiments import Published
 from mnist_dash.core.presets import PRESETS
-from mnist_dash.errors import IllegalTransition
+from mnist_dash.errors import MnistDashError
 from mnist_dash.figures.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
 from mnist_dash.runs import actions
 from mnist_dash.runs.records import History, Run
@@ -17,6 +17,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
 from mnist_dash.ui.navigation import STUDIES, TRAIN
 from mnist_dash.ui.resources import history, store
+from mnist_dash.ui.visitor import has_share_link, may_edit
 
 TICK_SECONDS = 0.4
 """How often a live page asks whether its run has changed."""
@@ -70,7 +71,7 @@ def head(run: Run) -> None:
             f"{words.badge(run.state)}{leak} {words.network(run.config)}, {words.optimizer(run.config)}, batch {run.config.batch_size}",
             width="stretch",
         )
-        if not run.state.is_terminal:
+        if not run.state.is_terminal and may_edit():
             asked = run.stop_requested
             label = "Stopping" if asked else "Stop"
             st.button(
@@ -82,14 +83,15 @@ def head(run: Run) -> None:
                 args=(run.id,),
                 help="Keeps what it has learned so far",
             )
-        st.page_link(TRAIN, label="Change and train again", icon=":material/edit:", query_params={"from": run.id})
-        st.page_link(STUDIES, label="Search around it", icon=":material/manage_search:", query_params={"new": "1", "from": run.id})
+        if not has_share_link():
+            st.page_link(TRAIN, label="Change and train again", icon=":material/edit:", query_params={"from": run.id})
+            st.page_link(STUDIES, label="Search around it", icon=":material/manage_search:", query_params={"new": "1", "from": run.id})
 
 
 def _stop(run_id: str) -> None:
     try:
         actions.stop(store(), run_id)
-    except IllegalTransition as error:
+    except MnistDashError as error:
         st.toast(str(error), icon=":material/info:")
 
 

@@ -13,6 +13,7 @@ from mnist_dash.search.records import Study
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import STUDY, open_run
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.visitor import may_edit
 
 
 def trial_line(run: Run) -> None:
@@ -20,6 +21,9 @@ def trial_line(run: Run) -> None:
     found = studies.trial_of(store(), run.id)
     if found is None:
         return
+    only = store().person.only
+    if only is not None and found[0] not in only:
+        return  # a link that shows this run alone
     study, number = studies.find(store(), found[0]), found[1]
     label = f"Trial {number} of study {words.plain(study.name)}"
     st.page_link(STUDY, label=label, icon=":material/science:", query_params={"study": study.id, "trials": str(number)})
@@ -36,7 +40,8 @@ def _offer_again(run: Run, study: Study) -> None:
             "gives the same numbers.",
             width="stretch",
         )
-        st.button("Train it once more", key="run_again", icon=":material/replay:", on_click=_again, args=(run,))
+        if may_edit():
+            st.button("Train it once more", key="run_again", icon=":material/replay:", on_click=_again, args=(run,))
 
 
 def _again(run: Run) -> None:

@@ -17,6 +17,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.navigation import open_run
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.runs_proposal import proposal_button
+from mnist_dash.ui.visitor import may_edit
 
 PAGE_SIZE = 50
 OPEN_KEY = "runs_open"
@@ -86,7 +87,8 @@ def action_bar(runs: Sequence[Run]) -> None:
             st.markdown(f"Deleted {_named(deleted)}.", width="stretch")
         else:
             st.button("Delete", key="runs_nothing", icon=":material/delete:", disabled=True)
-            st.markdown(":gray[Click a run's id to open it; tick rows to stop or delete them.]", width="stretch")
+            ticked = "stop or delete them" if may_edit() else "have a proposal from them"
+            st.markdown(f":gray[Click a run's id to open it; tick rows to {ticked}.]", width="stretch")
 
 
 def _selection_actions(chosen: Sequence[Run]) -> None:
@@ -98,7 +100,7 @@ def _selection_actions(chosen: Sequence[Run]) -> None:
         ("Delete", ":material/delete:", ended, _delete),
         ("Restore", ":material/restore_from_trash:", deleted, _restore),
     ):
-        if ids:
+        if ids and may_edit():
             name = ids[0] if len(ids) == 1 else str(len(ids))
             st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(act, tuple(ids)))
     proposal_button(chosen)

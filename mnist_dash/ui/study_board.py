@@ -58,6 +58,7 @@ def snapshot(study_id: str) -> Snapshot:
         UnknownStudy: no study has this id.
     """
     opened = store()
+    opened.check_readable((study_id,))
     memory = _memory_of(opened.settings.database_url, study_id)
     with memory.lock:
         former = memory.snapshot

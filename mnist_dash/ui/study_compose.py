@@ -26,6 +26,7 @@ from mnist_dash.ui.resources import store
 from mnist_dash.ui.studies_list import ReadyStudy, ready_studies
 from mnist_dash.ui.study_draft import StudyDraft
 from mnist_dash.ui.study_fields import DRAFT_KEY, REFUSAL_KEY, StudyForm, catch_up, change
+from mnist_dash.ui.visitor import may_edit
 
 SAMPLER_NAMES = {
     "tpe": "TPE (Bayesian)",
@@ -217,16 +218,17 @@ def launch_card(form: StudyForm) -> None:
         form.text(("name",), "Name", parse=_parse_name, placeholder=form.name, hint=_NEW)
         form.text(("question",), "Question", parse=_parse_text, placeholder="What it answers, in a sentence")
         definition = form.checked.definition
-        st.button(
-            "Launch study",
-            key="study_launch",
-            type="primary",
-            icon=":material/rocket_launch:",
-            width="stretch",
-            shortcut="Ctrl+Enter",
-            disabled=definition is None,
-            on_click=_launch,
-        )
+        if may_edit():
+            st.button(
+                "Launch study",
+                key="study_launch",
+                type="primary",
+                icon=":material/rocket_launch:",
+                width="stretch",
+                shortcut="Ctrl+Enter",
+                disabled=definition is None,
+                on_click=_launch,
+            )
         refusal = st.session_state.get(REFUSAL_KEY)
         if refusal:
             st.error(refusal, icon=":material/error:")

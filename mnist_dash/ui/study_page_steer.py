@@ -20,6 +20,7 @@ from mnist_dash.ui.runs_proposal import train_link
 from mnist_dash.ui.study_board import Snapshot, short
 from mnist_dash.ui.study_page_head import act
 from mnist_dash.ui.study_selection import select
+from mnist_dash.ui.visitor import may_edit
 
 BRUSH_KEY, PLACE_KEY, PROPOSAL_KEY = "study_brush", "study_place", "study_proposal"
 PARALLELISM_KEY = "study_parallelism"
@@ -63,15 +64,16 @@ def pending_bar(board: Snapshot) -> None:
             parts = ", ".join(f"**{names.get(brush.axis, brush.axis)}** {_words(brush)}" for brush in brushes)
             st.markdown(f":material/select: Marked: {parts}", width="stretch")
             ended = board.study.state.has_ended
-            st.button(
-                "Search only here",
-                key="study_narrow",
-                type="primary",
-                disabled=ended,
-                help="Give it more trials first" if ended else "From now on; the trials so far stay",
-                on_click=act,
-                args=(lambda: _narrow(board, brushes),),
-            )
+            if may_edit():
+                st.button(
+                    "Search only here",
+                    key="study_narrow",
+                    type="primary",
+                    disabled=ended,
+                    help="Give it more trials first" if ended else "From now on; the trials so far stay",
+                    on_click=act,
+                    args=(lambda: _narrow(board, brushes),),
+                )
             st.button("Select its trials", key="study_take", on_click=lambda: _select_marked(board, brushes))
             st.button("Dismiss", key="study_dismiss", type="tertiary", on_click=lambda: st.session_state.pop(BRUSH_KEY, None))
     study_id, values = st.session_state.get(PLACE_KEY, (None, {}))
@@ -237,6 +239,8 @@ def _try_typed(board: Snapshot) -> None:
 
 
 def _try_button(board: Snapshot, values: Mapping[str, Scalar], *, key: str, forget: str) -> None:
+    if not may_edit():
+        return
     ended = board.study.state.has_ended
     st.button(
         "Try it next",

@@ -15,6 +15,7 @@ from mnist_dash.ui.resources import store
 from mnist_dash.ui.study_board import Snapshot, short
 from mnist_dash.ui.study_page_head import act
 from mnist_dash.ui.study_selection import select, selected
+from mnist_dash.ui.visitor import has_share_link, may_edit
 
 PAGE_SIZE = 100
 ORDERS = ("best first", "newest first")
@@ -79,9 +80,9 @@ def _selected_trial(board: Snapshot, trial: Trial, chosen: list[Trial]) -> None:
         st.markdown(f"**Trial {trial.number}** {trial.state}: {outcome}  \n{settings}", width="stretch")
         for place, run_id in enumerate(board.runs.get(trial.number, ())):
             run_link(run_id, "Its run" if len(board.runs[trial.number]) == 1 else f"Seed {place + 1}")
-        if board.runs.get(trial.number):
+        if board.runs.get(trial.number) and not has_share_link():
             st.page_link(TRAIN, label="Change", icon=":material/edit:", query_params={"from": board.runs[trial.number][0]})
-        if trial.state.is_open:
+        if trial.state.is_open and may_edit():
             st.button(
                 "Stop it",
                 key=f"study_stop_{trial.number}",

@@ -14,6 +14,7 @@ from mnist_dash.ui.resources import store
 from mnist_dash.ui.run_live import head, live_section
 from mnist_dash.ui.run_results import outcome, results
 from mnist_dash.ui.run_trial import trial_line
+from mnist_dash.ui.share import share_popover
 
 VIEWS: dict[str, Callable[[Run], None]] = {
     "summary": results,
@@ -41,7 +42,9 @@ def show_run(run_id: str) -> None:
     except UnknownRun as error:
         no_run(str(error))
         return
-    st.title(f"Run {run.id}")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(f"Run {run.id}")
+        share_popover("run", store().lineage(run))
     preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
     deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
     ended = f" {run.reason}" if run.state is RunState.FINISHED else ""

@@ -10,9 +10,11 @@ from mnist_dash.ui import study_page_charts, study_page_table, words
 from mnist_dash.ui.live_plot import preload_plotly
 from mnist_dash.ui.navigation import STUDIES, follow
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.share import share_popover
 from mnist_dash.ui.study_board import Snapshot, snapshot
 from mnist_dash.ui.study_page_head import head
 from mnist_dash.ui.study_page_steer import pending_bar, steer_view
+from mnist_dash.ui.visitor import may_edit
 
 TICK_SECONDS = 1.0
 VIEWS: dict[str, Callable[[Snapshot], None]] = {
@@ -40,7 +42,9 @@ def show_study(study_id: str) -> None:
     except UnknownStudy as error:
         no_study(str(error))
         return
-    st.title(words.plain(study.name))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(words.plain(study.name))
+        share_popover("study", (study.id,))
     if study.definition.question:
         st.caption(words.plain(study.definition.question))
     st.fragment(run_every=TICK_SECONDS if study.state.is_live else None)(body)(study.id, drawn_live=study.state.is_live)
@@ -55,7 +59,9 @@ def body(study_id: str, *, drawn_live: bool) -> None:
     with st.container():
         head(board)
     with st.container():
-        views = [name for name in VIEWS if name != "front" or len(board.objectives) > 1]
+        left_out = {"front"} if len(board.objectives) == 1 else set()
+        left_out |= set() if may_edit() else {"steer"}
+        views = [name for name in VIEWS if name not in left_out]
         view = st.segmented_control(
             "View", views, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
         )
