@@ -1,7 +1,7 @@
 """A trained network as an ONNX model that takes grey values and gives probabilities: scaling, features and softmax are inside.
 
-The graph is written operation by operation from the layer specifications, so that nothing has to be traced and no torch is loaded. It keeps to
-operators of opset 17, which every runtime of the last years knows.
+The graph is written operation by operation from the layer specifications, so that nothing has to be traced and no torch is loaded. It
+keeps to operators of opset 17, which every runtime of the last years knows.
 """
 
 from __future__ import annotations
