@@ -112,15 +112,15 @@ def scaling_values(config: RunConfig, data_dir: Path) -> tuple[Values, Values]:
         DataError: the data set is missing or damaged.
     """
     if config.features != "pixels":
-        return np.float32(0)[...], np.float32(1)[...]
+        return np.asarray(0, np.float32), np.asarray(1, np.float32)
     if config.scaling == "unit":
-        return np.float32(0)[...], np.float32(1 / 255)[...]
+        return np.asarray(0, np.float32), np.asarray(1 / 255, np.float32)
     labels = read_labels(config.dataset, "train", data_dir) if config.split.kind == "stratified" else None
     training = _training_part(config, read_images(config.dataset, "train", data_dir), labels)
     if config.scaling == "minmax":
         return _pixel_ranges(training)
     mean, std = _grey_moments(training)
-    return np.float32(mean)[...], np.float32(1 / std)[...]
+    return np.asarray(mean, np.float32), np.asarray(1 / std, np.float32)
 
 
 def _training_part(config: RunConfig, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64] | None) -> npt.NDArray[np.uint8]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 
 from mnist_dash.core.config import RunConfig
+from mnist_dash.core.markup import escaped_markdown
 from mnist_dash.core.script import script_sections
 
 _INTRODUCTION = """\
@@ -63,12 +63,6 @@ def notebook(config: RunConfig, *, title: str, precision: str | None = None) -> 
         "nbformat_minor": 5,
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-def escaped_markdown(text: str) -> str:
-    """Write text so that Markdown shows it as it is, on one line: no markup, no HTML, no links, control characters as their numbers."""
-    visible = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]", lambda found: f"[U+{ord(found[0]):04X}]", text)
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|:$~&@])", r"\\\1", visible)
 
 
 def _cell(kind: str, text: str, place: int) -> dict[str, object]:

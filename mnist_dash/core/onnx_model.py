@@ -24,7 +24,7 @@ IR_VERSION = 8
 """The file format that came with the opset; what the newest library writes by default older runtimes refuse."""
 INPUT = "images"
 OUTPUT = "probabilities"
-_SIMPLE = {"relu": "Relu", "elu": "Elu", "tanh": "Tanh", "sigmoid": "Sigmoid", "leaky_relu": "LeakyRelu"}
+_SIMPLE = {"relu": "Relu", "elu": "Elu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
 def onnx_model(
@@ -140,8 +140,9 @@ class _Graph:
             case specs.Conv():
                 before, after = specs.same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
                 kernel = (layer.filters, shape[2], layer.kernel, layer.kernel)
-                sizes = {"kernel_shape": [layer.kernel] * 2, "strides": [layer.stride] * 2, "pads": [before, before, after, after]}
-                value = self.node("Conv", [value, *self._named(parameters, {"weight": kernel, "bias": kernel[:1]})], **sizes)
+                inputs = [value, *self._named(parameters, {"weight": kernel, "bias": kernel[:1]})]
+                pads = [before, before, after, after]
+                value = self.node("Conv", inputs, kernel_shape=[layer.kernel] * 2, strides=[layer.stride] * 2, pads=pads)
                 return self.activation(value, layer.activation)
             case specs.Dense():
                 names = self._named(parameters, {"weight": (layer.units, shape[0]), "bias": (layer.units,)})
@@ -178,5 +179,7 @@ class _Graph:
                 share = self.node("Erf", [self.node("Mul", [value, self.constant(math.sqrt(0.5))])])
                 halved = self.node("Mul", [value, self.constant(0.5)])
                 return self.node("Mul", [halved, self.node("Add", [share, self.constant(1.0)])])
+            case "leaky_relu":
+                return self.node("LeakyRelu", [value], alpha=0.01)
             case _:
-                return self.node(_SIMPLE[name], [value], **({"alpha": 0.01} if name == "leaky_relu" else {}))
+                return self.node(_SIMPLE[name], [value])

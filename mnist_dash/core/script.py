@@ -131,7 +131,7 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
         ],
         ("Network", f"{len(config.layers)} layers, {config.n_parameters:,} parameters; the last layer gives logits."): [
             _of_dropout() if of_dropout else "",
-            BUILD.format(modules="\n".join(f"        {line}" for line in _network(config))),
+            _build(config),
             TRUNCATED if "fill_truncated" in _initialise(config) else "",
             _initialise(config),
         ],
@@ -151,7 +151,9 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
                     for source, stream, used in (("Dropout.source", "dropout", of_dropout), ("CHANGES", "augmentation", augmented))
                     if used
                 ),
-                augment="\n            batch = augment(batch.view(-1, 784), Augmentation(), generator=CHANGES).view(-1, 1, 28, 28)" if augmented else "",
+                augment="\n            batch = augment(batch.view(-1, 784), Augmentation(), generator=CHANGES).view(-1, 1, 28, 28)"
+                if augmented
+                else "",
                 arrange=".view(-1, 28, 28, 1).permute(0, 3, 1, 2)" if config.features == "pixels" else "",
                 epsilon=_epsilon_line(config),
                 clip=_clip(config),
@@ -163,6 +165,15 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
         ],
     }
     return [Section(*about, "\n\n\n".join(text.strip("\n") for text in texts if text)) for about, texts in parts.items()]
+
+
+def network_code(config: RunConfig) -> str:
+    """Write the function ``build()`` alone, for those who load weights and do not train: dropout is torch's own there."""
+    return _build(config).replace(" Dropout(", " nn.Dropout(")
+
+
+def _build(config: RunConfig) -> str:
+    return BUILD.format(modules="\n".join(f"        {line}" for line in _network(config)))
 
 
 def _about_data(config: RunConfig) -> str:
