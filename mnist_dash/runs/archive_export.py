@@ -26,9 +26,8 @@ from mnist_dash.runs.new_file import new_file
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
 
-OWN_COLUMNS = ("id", "submit_key", "owner", "worker", "lease_until", "revision", "deleted_at") + tuple(
-    f"{what}_requested" for what in ("stop", "prune", "pause", "change")
-)
+_REQUESTS = tuple(f"{what}_requested" for what in ("stop", "prune", "pause", "change"))
+OWN_COLUMNS = ("id", "submit_key", "owner", "worker", "lease_until", "revision", "deleted_at", *_REQUESTS)
 """Columns that say something about a run's place in one store, not about the run."""
 PORTABLE = tuple(column.name for column in schema.runs.columns if column.name not in OWN_COLUMNS)
 KINDS = tuple(kind for kind in ArtifactKind if kind is not ArtifactKind.EMBEDDING)
