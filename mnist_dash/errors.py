@@ -6,6 +6,7 @@ Every message states the rule, the value that breaks it and the remedy.
     ├── InvalidInput            what a person typed cannot be done; exit code 2
     │   ├── InvalidConfig       a configuration breaks a rule; lists every problem
     │   ├── InvalidStudy        a study breaks a rule; lists every problem
+    │   ├── InvalidArchive      a file of runs breaks a rule; none of it was taken
     │   ├── UnknownRun          no run has this id
     │   ├── UnknownStudy        no study has this id or name
     │   ├── UnknownPreset       no preset has this name
@@ -68,6 +69,10 @@ class InvalidStudy(InvalidInput):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class InvalidArchive(InvalidInput):
+    """A file of runs breaks a rule; nothing of it was taken over."""
 
 
 class UnknownStudy(InvalidInput):

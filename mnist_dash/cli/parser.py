@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from mnist_dash import __version__
+from mnist_dash.cli.archive_parser import add_archives
 from mnist_dash.cli.arguments import Commands, add_command, natural, positive, scale, seconds
 from mnist_dash.cli.study_parser import add_study
 
@@ -120,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_study(commands)
     _add_listings(commands)
     _add_stop(commands)
+    add_archives(commands)
     _add_worker(commands)
     _add_doctor(commands)
     return parser

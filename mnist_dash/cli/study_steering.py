@@ -62,8 +62,9 @@ def extend(arguments: Namespace) -> int:
 
 def export(arguments: Namespace) -> int:
     """Write a study for other programs."""
+    from mnist_dash.runs.new_file import new_file
     from mnist_dash.search import studies
-    from mnist_dash.search.export import export_csv, export_optuna, new_file
+    from mnist_dash.search.export import export_csv, export_optuna
     from mnist_dash.search.files import write_study
 
     with opened() as store:

@@ -94,17 +94,52 @@ def numpy_scaling(config: RunConfig, train_images: npt.NDArray[np.uint8], train_
         return lambda images: hog(np.rint(images).astype(np.uint8))
     if config.scaling == "unit":
         return lambda images: images.astype(np.float32) / np.float32(255)
-    chosen = training_indices(config, train_labels)
-    training = train_images if chosen is None else train_images[chosen]
+    training = _training_part(config, train_images, train_labels)
     if config.scaling == "minmax":
-        low, high = training.min(0).astype(np.float32), training.max(0).astype(np.float32)
-        factor = np.where(high > low, 1 / np.maximum(high - low, 1), 0).astype(np.float32)
+        low, factor = _pixel_ranges(training)
         return lambda images: (images.astype(np.float32) - low) * factor
+    mean, std = _grey_moments(training)
+    return lambda images: (images.astype(np.float32) - np.float32(mean)) / np.float32(std)
+
+
+def scaling_values(config: RunConfig, data_dir: Path) -> tuple[Values, Values]:
+    """Give a configuration's fitted scaling as numbers: what is subtracted from a grey value, and what the rest is multiplied by.
+
+    Returns:
+        Two arrays, of no axes or ``(28, 28)``; 0 and 1 where the network takes features, which are not scaled.
+
+    Raises:
+        DataError: the data set is missing or damaged.
+    """
+    if config.features != "pixels":
+        return np.asarray(0, np.float32), np.asarray(1, np.float32)
+    if config.scaling == "unit":
+        return np.asarray(0, np.float32), np.asarray(1 / 255, np.float32)
+    labels = read_labels(config.dataset, "train", data_dir) if config.split.kind == "stratified" else None
+    training = _training_part(config, read_images(config.dataset, "train", data_dir), labels)
+    if config.scaling == "minmax":
+        return _pixel_ranges(training)
+    mean, std = _grey_moments(training)
+    return np.asarray(mean, np.float32), np.asarray(1 / std, np.float32)
+
+
+def _training_part(config: RunConfig, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64] | None) -> npt.NDArray[np.uint8]:
+    chosen = training_indices(config, labels)
+    return images if chosen is None else images[chosen]
+
+
+def _pixel_ranges(training: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
+    """Each pixel's minimum, and one divided by its range; 0 for a pixel that never changes."""
+    low, high = training.min(0).astype(np.float32), training.max(0).astype(np.float32)
+    return low, np.where(high > low, 1 / np.maximum(high - low, 1), 0).astype(np.float32)
+
+
+def _grey_moments(training: npt.NDArray[np.uint8]) -> tuple[float, float]:
+    """Mean and standard deviation of all pixels; a deviation of 0 counts as 1."""
     counts = np.bincount(training.ravel(), minlength=256).astype(float)
     grey = np.arange(256)
     mean = float((counts * grey).sum() / counts.sum())
-    std = math.sqrt(float((counts * (grey - mean) ** 2).sum() / counts.sum())) or 1.0
-    return lambda images: (images.astype(np.float32) - np.float32(mean)) / np.float32(std)
+    return mean, math.sqrt(float((counts * (grey - mean) ** 2).sum() / counts.sum())) or 1.0
 
 
 def fitted_scaling(config: RunConfig, data_dir: Path) -> Scale:

@@ -17,10 +17,10 @@ N_CELLS = 28 // CELL_PIXELS
 N_FEATURES = N_ORIENTATIONS * N_CELLS**2
 HOG_VERSION = "8x4x1-l2hys"
 """Names these parameters in the caches."""
-_EPSILON = 1e-5
-_CLIP = 0.2
+EPSILON = 1e-5
+CLIP = 0.2
 _AT_ONCE = 1000
-_MAX_GRADIENT = 255
+MAX_GRADIENT = 255
 
 
 def hog(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -41,29 +41,29 @@ def hog(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def _hog(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    orientations, lengths = _tables()
+    orientations, lengths = gradient_tables()
     values = images.astype(np.int32)
     down, right = np.zeros_like(values), np.zeros_like(values)
     down[:, 1:-1] = values[:, 2:] - values[:, :-2]
     right[:, :, 1:-1] = values[:, :, 2:] - values[:, :, :-2]
-    gradient = (down + _MAX_GRADIENT) * (2 * _MAX_GRADIENT + 1) + right + _MAX_GRADIENT
+    gradient = (down + MAX_GRADIENT) * (2 * MAX_GRADIENT + 1) + right + MAX_GRADIENT
     n = len(images)
     places = (np.arange(n)[:, None, None] * N_CELLS**2 + _cells()) * N_ORIENTATIONS + orientations[gradient]
     sums = np.bincount(places.ravel(), weights=lengths[gradient].ravel(), minlength=n * N_FEATURES)
     cells = sums.reshape(n, N_CELLS**2, N_ORIENTATIONS) / CELL_PIXELS**2
-    clipped = np.minimum(_normalised(cells), _CLIP)
+    clipped = np.minimum(_normalised(cells), CLIP)
     return _normalised(clipped).reshape(n, N_FEATURES)
 
 
 def _normalised(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    normalised: npt.NDArray[np.float64] = cells / np.sqrt(np.sum(cells**2, axis=-1, keepdims=True) + _EPSILON**2)
+    normalised: npt.NDArray[np.float64] = cells / np.sqrt(np.sum(cells**2, axis=-1, keepdims=True) + EPSILON**2)
     return normalised
 
 
 @functools.cache
-def _tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+def gradient_tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
     """Orientation (0 to 7) and length of every gradient, by ``(down + 255) * 511 + right + 255``."""
-    steps = np.arange(-_MAX_GRADIENT, _MAX_GRADIENT + 1, dtype=np.float64)
+    steps = np.arange(-MAX_GRADIENT, MAX_GRADIENT + 1, dtype=np.float64)
     down, right = np.meshgrid(steps, steps, indexing="ij")
     degrees = np.rad2deg(np.arctan2(down, right)) % 180
     orientations = np.minimum(degrees // (180 / N_ORIENTATIONS), N_ORIENTATIONS - 1)

@@ -1,15 +1,17 @@
 """A configuration as a Python file that anyone can read and run with torch and torchvision alone.
 
-Pure text: the file is put together from the parts that the configuration needs. Random draws differ from the dashboard's, so its figures
-agree with a run's as those of two seeds do.
+Pure text: the file is put together from the parts that the configuration needs, some of them copied from this package. Random numbers are
+drawn as the engine draws them, so that a training follows the run's as far as rounding lets it.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from mnist_dash.core import hog
+from mnist_dash.core import hog, seeds, splits
 from mnist_dash.core.config import (
     SGD,
     Adadelta,
@@ -24,8 +26,6 @@ from mnist_dash.core.config import (
     RMSprop,
     RunConfig,
     StepSchedule,
-    StratifiedSplit,
-    TailSplit,
 )
 from mnist_dash.core.layers import (
     ActivationLayer,
@@ -44,7 +44,24 @@ from mnist_dash.core.layers import (
     TruncatedNormal,
     format_shape,
 )
-from mnist_dash.core.script_parts import AUGMENTATION, BODY, BUILD, FEATURES, HEAD, LION, LOSSES, NO_SCALING, SCALINGS, SPLITS
+from mnist_dash.core.script_parts import (
+    AUGMENTATION,
+    BUILD,
+    DRAWS,
+    DROPOUT,
+    EVALUATE,
+    FEATURES,
+    HEAD,
+    LION,
+    LOSSES,
+    MAIN,
+    NO_SCALING,
+    SCALINGS,
+    SPLITS,
+    TRAIN,
+    TRUNCATED,
+)
+from mnist_dash.errors import InvalidInput
 
 _ACTIVATIONS = {
     "relu": "nn.ReLU()",
@@ -64,39 +81,107 @@ _DATASETS = {
 }
 
 
-def training_script(config: RunConfig) -> str:
-    """Write a training script that needs nothing but torch and torchvision.
+@dataclass(frozen=True)
+class Section:
+    """One part of a script: a cell of a notebook."""
+
+    title: str
+    text: str
+    """What it does, a sentence or two of Markdown."""
+    code: str
+
+
+def training_script(config: RunConfig, *, precision: str | None = None) -> str:
+    """Write a training script that needs nothing but torch and torchvision, which brings numpy.
 
     Args:
         config: what to train; everything in it is written out.
+        precision: what a run of it was computed in, where the configuration leaves that to the machine.
+
+    Raises:
+        InvalidInput: the run's settings were changed while it trained.
     """
-    indented = "\n".join(f"        {line}" for line in _network(config))
-    parts = [
-        HEAD.format(dataset=config.dataset, hash=config.hash),
-        _features(config),
-        _constants(config),
-        _load(config),
-        SPLITS["fraction" if not config.leaks_test_set else "leak"].format(order=_split_order(config)),
-        SCALINGS[config.scaling] if config.features == "pixels" else NO_SCALING,
-        BUILD.format(modules=indented),
-        _initialise(config),
-        LOSSES["clipped" if config.probability_clip else "plain"].format(clip=config.probability_clip),
-        _penalty(config),
-        LION if isinstance(config.optimizer, Lion) else "",
-        _optimizer(config),
-        _rate(config),
-        AUGMENTATION.format(**config.augmentation.model_dump()) if config.augmentation else "",
-        BODY.format(
-            augment="\n            batch = augment(batch)" if config.augmentation else "",
-            epsilon=_epsilon_line(config),
-            clip=_clip(config),
-            smoothing=config.label_smoothing,
-            keep_best=_early_stopping(config),
-            restore=_restore(config),
-            autocast=config.precision == "bfloat16",
-        ),
-    ]
-    return "\n\n\n".join(part.strip("\n") for part in parts if part) + "\n"
+    return "\n\n\n".join(section.code for section in [*script_sections(config, precision=precision), Section("", "", MAIN)]) + "\n"
+
+
+def script_sections(config: RunConfig, *, precision: str | None = None) -> list[Section]:
+    """Write the parts of a training script, all but what reads the command line; see `training_script`."""
+    if getattr(config, "changes", None):
+        raise InvalidInput(
+            f"A script trains with the same settings from the first epoch to the last; got configuration {config.hash}, whose "
+            "settings change in between. Take its weights, its ONNX model or its archive along instead."
+        )
+    autocast = "bfloat16" in (config.precision, precision)
+    augmented = config.augmentation is not None
+    of_dropout = any(isinstance(layer, Dropout) and layer.rate for layer in config.layers)
+    parts = {
+        ("Libraries", "torch, torchvision and numpy; MNIST Dash itself is not needed."): [
+            HEAD.format(dataset=config.dataset, hash=config.hash)
+        ],
+        ("Settings", f"Configuration `{config.hash}`, seed {config.seed}, and where random numbers come from."): [
+            _constants(config),
+            inspect.getsource(seeds.stream_seed),
+            DRAWS,
+        ],
+        ("Data", _about_data(config)): [
+            _features(config),
+            _load(config),
+            _split(config),
+            SCALINGS[config.scaling] if config.features == "pixels" else NO_SCALING,
+        ],
+        ("Network", f"{len(config.layers)} layers, {config.n_parameters:,} parameters; the last layer gives logits."): [
+            _of_dropout() if of_dropout else "",
+            _build(config),
+            TRUNCATED if "fill_truncated" in _initialise(config) else "",
+            _initialise(config),
+        ],
+        ("Loss and optimizer", "By the definitions of Keras 2."): [
+            LOSSES["clipped" if config.probability_clip else "plain"].format(clip=config.probability_clip),
+            _penalty(config),
+            LION if isinstance(config.optimizer, Lion) else "",
+            _optimizer(config),
+            _rate(config),
+        ],
+        ("Training", "One pass over the training part an epoch, and what is measured after it."): [
+            _augmentation(config),
+            EVALUATE.format(autocast=autocast),
+            TRAIN.format(
+                seed="".join(
+                    f'\n        {source}.manual_seed(stream_seed(SEED, "{stream}", epoch))'
+                    for source, stream, used in (("Dropout.source", "dropout", of_dropout), ("CHANGES", "augmentation", augmented))
+                    if used
+                ),
+                augment="\n            batch = augment(batch.view(-1, 784), Augmentation(), generator=CHANGES).view(-1, 1, 28, 28)"
+                if augmented
+                else "",
+                arrange=".view(-1, 28, 28, 1).permute(0, 3, 1, 2)" if config.features == "pixels" else "",
+                epsilon=_epsilon_line(config),
+                clip=_clip(config),
+                smoothing=config.label_smoothing,
+                keep_best=_early_stopping(config),
+                restore=_restore(config),
+                autocast=autocast,
+            ),
+        ],
+    }
+    return [Section(*about, "\n\n\n".join(text.strip("\n") for text in texts if text)) for about, texts in parts.items()]
+
+
+def network_code(config: RunConfig) -> str:
+    """Write the function ``build()`` alone, for those who load weights and do not train: dropout is torch's own there."""
+    return _build(config).replace(" Dropout(", " nn.Dropout(")
+
+
+def _build(config: RunConfig) -> str:
+    return BUILD.format(modules="\n".join(f"        {line}" for line in _network(config)))
+
+
+def _about_data(config: RunConfig) -> str:
+    inputs = "pixels" if config.features == "pixels" else "histograms of oriented gradients"
+    leak = (
+        " **The test set is validated on, a leak:** choices made on these figures are choices made on it." if config.leaks_test_set else ""
+    )
+    return f"{config.dataset} as {inputs}: {config.n_training:,} images to train on, {config.n_validation:,} to validate on.{leak}"
 
 
 def _constants(config: RunConfig) -> str:
@@ -115,6 +200,29 @@ def _features(config: RunConfig) -> str:
     return FEATURES + source[source.index("N_ORIENTATIONS") :]
 
 
+def _split(config: RunConfig) -> str:
+    """Copy how the training archive is divided."""
+    kind = config.split.kind
+    drawn = inspect.getsource(splits.stratified).replace("npt.NDArray[np.int64]", "np.ndarray").replace("Indices", "np.ndarray")
+    text = SPLITS[kind].format(n=config.n_validation, seed=getattr(config.split, "seed", 0))
+    return f"{drawn}\n\n{text}" if kind == "stratified" else text
+
+
+def _of_dropout() -> str:
+    # Read as text: importing the module would load torch.
+    source = (Path(__file__).parent / "dropout.py").read_text(encoding="utf-8")
+    return source[source.index("class Dropout:") :].replace("class Dropout:", "class BytesDropout:") + "\n\n" + DROPOUT
+
+
+def _augmentation(config: RunConfig) -> str:
+    if config.augmentation is None:
+        return ""
+    source = (Path(__file__).parent / "augmentation.py").read_text(encoding="utf-8")
+    changes = source[source.index("SIDE = ") :].replace("functional.grid_sample", "F.grid_sample")
+    limits = AUGMENTATION.format(**config.augmentation.model_dump())
+    return f"from typing import NamedTuple\n\nCHANGES = torch.Generator(DEVICE)\n\n\n{limits}\n\n\n{changes}"
+
+
 def _load(config: RunConfig) -> str:
     images = "part.data.transpose(1, 2)" if config.dataset == "emnist_digits" else "part.data"
     labels = "part.targets[:, 0]" if config.dataset == "qmnist" else "part.targets"
@@ -126,17 +234,6 @@ def _load(config: RunConfig) -> str:
         f"    part = {_DATASETS[config.dataset]}\n"
         f"    return {inputs}, {labels}.long()"
     )
-
-
-def _split_order(config: RunConfig) -> str:
-    split = config.split
-    n = config.n_training
-    if isinstance(split, TailSplit):
-        return f"torch.arange(len(labels)).tensor_split([{n}])"
-    seed = getattr(split, "seed", 0)
-    if isinstance(split, StratifiedSplit):
-        return f"stratified(labels, {split.fraction!r}, torch.Generator().manual_seed({seed}))"
-    return f"torch.randperm(len(labels), generator=torch.Generator().manual_seed({seed})).tensor_split([{n}])"
 
 
 def _network(config: RunConfig) -> Iterator[str]:
@@ -156,7 +253,7 @@ def _modules(layer: Layer, planned: LayerPlan) -> Iterator[str]:
             kind = "MaxPool2d" if isinstance(layer, MaxPool) else "AvgPool2d"
             yield f"nn.{kind}({layer.size}, stride={layer.stride or layer.size})"
         case Dropout():
-            yield f"nn.Dropout({layer.rate!r})"
+            yield f"{'Dropout' if layer.rate else 'nn.Dropout'}({layer.rate!r})"
         case BatchNorm():
             kind = "BatchNorm2d" if len(inputs) == 3 else "BatchNorm1d"
             yield f"nn.{kind}({inputs[-1]}, eps={layer.epsilon!r}, momentum={1 - layer.momentum:.6g})"
@@ -197,8 +294,10 @@ def _trained(config: RunConfig) -> list[Conv | Dense]:
 
 def _initialise(config: RunConfig) -> str:
     lines = [
+        "@torch.no_grad()",
         "def initialise(network: nn.Sequential) -> None:",
         '    """Give every layer its first weights, by the definitions of Keras."""',
+        '    generator = draws("weights")',
         "    layers = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]",
     ]
     for index, layer in enumerate(_trained(config)):
@@ -211,19 +310,19 @@ def _fill(initializer: Initializer, tensor: str) -> str:
     is_bias = tensor.endswith(".bias")
     match initializer:
         case Normal():
-            return f"nn.init.normal_({tensor}, std={initializer.std!r})"
+            return f"{tensor}.normal_(0, {initializer.std!r}, generator=generator)"
         case TruncatedNormal():
-            return f"nn.init.trunc_normal_({tensor}, std={initializer.std!r}, a={-2 * initializer.std!r}, b={2 * initializer.std!r})"
+            return f"fill_truncated({tensor}, {initializer.std!r}, generator)"
         case Constant():
-            return f"nn.init.constant_({tensor}, {initializer.value!r})"
+            return f"{tensor}.fill_({initializer.value!r})"
     if initializer.kind == "zeros":
-        return f"nn.init.zeros_({tensor})"
+        return f"{tensor}.zero_()"
     scheme, law = initializer.kind.split("_")
     inputs, outputs = (f"{tensor}.numel()",) * 2 if is_bias else (f"{tensor}[0].numel()", f"{tensor}.numel() // {tensor}.shape[1]")
-    spread = f"(6 / ({inputs} + {outputs})) ** 0.5" if scheme == "glorot" else f"(6 / ({inputs})) ** 0.5"
+    fans = f"({inputs} + {outputs})" if scheme == "glorot" else inputs
     if law == "uniform":
-        return f"limit = {spread}; nn.init.uniform_({tensor}, -limit, limit)"
-    return f"std = {spread} / 3 ** 0.5 / 0.87962566103423978; nn.init.trunc_normal_({tensor}, std=std, a=-2 * std, b=2 * std)"
+        return f"limit = math.sqrt(6 / {fans}); {tensor}.uniform_(-limit, limit, generator=generator)"
+    return f"fill_truncated({tensor}, math.sqrt(2 / {fans}) / 0.87962566103423978, generator)"
 
 
 def _penalty(config: RunConfig) -> str:

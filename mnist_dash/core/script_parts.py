@@ -2,39 +2,68 @@
 
 HEAD = '''"""Trains the network below on {dataset}. Written by MNIST Dash for configuration {hash}.
 
-    pip install torch torchvision
-    python THIS_FILE
+    pip install torch torchvision numpy
+    python THIS_FILE                                    train
+    python THIS_FILE --evaluate RUN.safetensors         evaluate the weights of a run instead
 
-Random draws differ from those of the dashboard, so the figures agree as those of two seeds do.
+Random numbers are drawn as the dashboard draws them: first weights, order of the images, dropout, augmentation. A training follows the
+run's as far as rounding lets it, which differs between machines and versions; evaluated weights give the run's test accuracy.
 """
 
 import argparse
+import hashlib
+import json
 import math
 import time
+from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import datasets
 '''
 
+DRAWS = '''def draws(stream: str, epoch: int = 0) -> torch.Generator:
+    """Give the source of one kind of random numbers in one epoch, on the CPU."""
+    return torch.Generator().manual_seed(stream_seed(SEED, stream, epoch))'''
+
+DROPOUT = '''class Dropout(nn.Module):
+    """Dropout while training, from a source of draws that is seeded every epoch."""
+
+    source = torch.Generator(DEVICE)
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.drop = BytesDropout(rate, self.source)
+
+    def forward(self, values):
+        return self.drop(values) if self.training else values'''
+
+TRUNCATED = '''def fill_truncated(tensor: torch.Tensor, std: float, generator: torch.Generator) -> None:
+    """Draw from a normal, and again whatever lies beyond two standard deviations."""
+    values = torch.empty(tensor.numel()).normal_(0, 1, generator=generator)
+    outside = (values.abs() > 2).nonzero().squeeze(1)
+    while len(outside):
+        values[outside] = torch.empty(len(outside)).normal_(0, 1, generator=generator)
+        outside = outside[values[outside].abs() > 2]
+    tensor.copy_(values.view_as(tensor)).mul_(std)'''
+
 SPLITS = {
-    "fraction": '''def stratified(labels: torch.Tensor, fraction: float, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Hold back the same fraction of every class."""
-    kept, held = [], []
-    for label in range(10):
-        mine = (labels == label).nonzero().squeeze(1)
-        mine = mine[torch.randperm(len(mine), generator=generator)]
-        n = round(len(mine) * fraction)
-        held.append(mine[:n])
-        kept.append(mine[n:])
-    return torch.cat(kept), torch.cat(held)
-
-
-def split(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Divide the training images into those trained on and those only validated on."""
-    return {order}''',
-    "leak": '''def split(labels: torch.Tensor) -> tuple[torch.Tensor, None]:
+    "tail": '''def split(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Validate on the last images, train on the others."""
+    return torch.arange(len(labels)).tensor_split([len(labels) - {n}])''',
+    "random": '''def split(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Validate on images drawn at random, train on the others."""
+    held = np.random.default_rng({seed}).permutation(len(labels))[:{n}]
+    is_held = np.isin(np.arange(len(labels)), held)
+    return torch.from_numpy(np.flatnonzero(~is_held)), torch.from_numpy(np.flatnonzero(is_held))''',
+    "stratified": '''def split(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Validate on images drawn at random, the same fraction of every class, train on the others."""
+    held = stratified(labels.numpy(), {n}, {seed})
+    is_held = np.isin(np.arange(len(labels)), held)
+    return torch.from_numpy(np.flatnonzero(~is_held)), torch.from_numpy(np.flatnonzero(is_held))''',
+    "test_as_validation": '''def split(labels: torch.Tensor) -> tuple[torch.Tensor, None]:
     """Train on every training image and validate on the test set: a leak, kept because published experiments do it."""
     return torch.arange(len(labels)), None''',
 }
@@ -50,8 +79,9 @@ SCALINGS = {
     return lambda batch: (batch.float() - low.to(batch.device)) * factor.to(batch.device)''',
     "standard": '''def fit_scaling(images: torch.Tensor):
     """Subtract the mean of all training pixels and divide by their standard deviation."""
-    values = images.double()
-    mean, std = float(values.mean()), float(values.std(unbiased=False))
+    counts, grey = torch.bincount(images.flatten(), minlength=256).double(), torch.arange(256).double()
+    mean = float((counts * grey).sum() / counts.sum())
+    std = math.sqrt(float((counts * (grey - mean) ** 2).sum() / counts.sum())) or 1.0
     return lambda batch: (batch.float() - mean) / std''',
 }
 
@@ -61,7 +91,6 @@ NO_SCALING = '''def fit_scaling(features: torch.Tensor):
 
 FEATURES = """import functools
 
-import numpy as np
 import numpy.typing as npt
 
 """
@@ -98,54 +127,66 @@ LION = '''class Lion(torch.optim.Optimizer):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(group["lr"] * direction)
                 momentum.mul_(beta_2).add_(parameter.grad, alpha=1 - beta_2)'''
 
-AUGMENTATION = '''def augment(images: torch.Tensor) -> torch.Tensor:
-    """Shift, turn, scale and distort every image of a batch in its own way."""
-    from torchvision.transforms import v2
+AUGMENTATION = '''class Augmentation(NamedTuple):
+    """How much images are changed, at most."""
 
-    changes = [v2.RandomAffine(degrees={rotation}, translate=({shift}, {shift}), scale=(1 - {scale}, 1 + {scale}))]
-    if {elastic} > 0:
-        changes.append(v2.ElasticTransform(alpha={elastic}, sigma={elastic_sigma}))
-    change = v2.Compose(changes)
-    return torch.stack([change(image) for image in images])'''
+    shift: float = {shift!r}
+    rotation: float = {rotation!r}
+    scale: float = {scale!r}
+    elastic: float = {elastic!r}
+    elastic_sigma: float = {elastic_sigma!r}'''
 
-BODY = '''@torch.inference_mode()
+EVALUATE = '''@torch.inference_mode()
 def evaluate(network: nn.Sequential, images: torch.Tensor, labels: torch.Tensor, scale) -> tuple[float, float]:
     """Mean cross-entropy and accuracy, with dropout off."""
     network.eval()
     loss, right = 0.0, 0
     for batch, truth in zip(images.split(1000), labels.split(1000)):
-        logits = network(scale(batch.to(DEVICE))).float()
-        truth = truth.to(DEVICE)
+        with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled={autocast}):
+            logits = network(scale(batch.to(DEVICE)))
+        logits, truth = logits.float(), truth.to(DEVICE)
         loss += float(cross_entropy(logits, truth)) * len(truth)
         right += int((logits.argmax(1) == truth).sum())
-    return loss / len(labels), right / len(labels)
+    return loss / len(labels) + float(penalty(network)), right / len(labels)
 
 
-def main() -> None:
-    """Train, print the figures of every epoch, save the weights."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--data", default="data", help="folder of the data set; it is downloaded when missing")
-    arguments.add_argument("--epochs", type=int, default=EPOCHS)
-    arguments.add_argument("--steps", type=int, default=STEPS_PER_EPOCH, help="steps an epoch, fewer for a quick look")
-    arguments.add_argument("--weights", default="weights.pt", help="where the trained weights go")
-    options = arguments.parse_args()
-    torch.manual_seed(SEED)
-    images, labels = load(options.data, train=True)
-    test_images, test_labels = load(options.data, train=False)
+def read_weights(path: str) -> dict[str, torch.Tensor]:
+    """Read a safetensors file: the length of its header in eight bytes, the header as JSON, then the values."""
+    content = Path(path).read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    kinds = {{"F32": torch.float32, "I64": torch.int64}}
+    values = {{}}
+    for name, about in json.loads(content[8:start]).items():
+        if name != "__metadata__":
+            first, last = about["data_offsets"]
+            value = bytearray(content[start + first : start + last])
+            values[name] = torch.frombuffer(value, dtype=kinds[about["dtype"]]).reshape(about["shape"])
+    return values
+
+
+def prepare(root: str):
+    """Fetch, split and scale: training, validation and test part, each images and labels, and the scaling."""
+    images, labels = load(root, train=True)
+    test = load(root, train=False)
     training, held = split(labels)
-    val_images, val_labels = (test_images, test_labels) if held is None else (images[held], labels[held])
+    validation = test if held is None else (images[held], labels[held])
     images, labels = images[training], labels[training]
-    scale = fit_scaling(images)
+    return (images, labels), validation, test, fit_scaling(images)'''
+
+TRAIN = '''def train(parts, epochs: int = EPOCHS, steps: int = STEPS_PER_EPOCH) -> nn.Sequential:
+    """Train from the beginning and print the figures of every epoch."""
+    (images, labels), validation, _, scale = parts
     network = build()
     initialise(network)
-    network.to(DEVICE)
+    network.to(DEVICE, memory_format=torch.channels_last)
     optimizer = make_optimizer(network.parameters())
     step, best, waited, kept = 0, math.inf, 0, None
-    for epoch in range(1, options.epochs + 1):
+    for epoch in range(1, epochs + 1):
         network.train()
-        began = time.perf_counter()
-        for chosen in torch.randperm(len(labels)).split(BATCH_SIZE)[: options.steps]:
-            batch, truth = scale(images[chosen].to(DEVICE)), labels[chosen].to(DEVICE){augment}
+        began = time.perf_counter(){seed}
+        for chosen in torch.randperm(len(labels), generator=draws("order", epoch)).split(BATCH_SIZE)[:steps]:
+            batch, truth = images[chosen].to(DEVICE), labels[chosen].to(DEVICE){augment}
+            batch = scale(batch){arrange}
             for group in optimizer.param_groups:
                 group["lr"] = rate(step){epsilon}
             with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled={autocast}):
@@ -157,16 +198,36 @@ def main() -> None:
             step += 1
         seconds = time.perf_counter() - began
         train_loss, train_accuracy = evaluate(network, images, labels, scale)
-        val_loss, val_accuracy = evaluate(network, val_images, val_labels, scale)
+        val_loss, val_accuracy = evaluate(network, *validation, scale)
         print(
             f"epoch {{epoch}}: training loss {{train_loss:.4f}} accuracy {{train_accuracy:.4f}}, "
             f"validation loss {{val_loss:.4f}} accuracy {{val_accuracy:.4f}}, {{seconds:.1f}} s"
         ){keep_best}{restore}
-    test_loss, test_accuracy = evaluate(network, test_images, test_labels, scale)
-    print(f"test loss {{test_loss:.4f}} accuracy {{test_accuracy:.4f}}")
-    torch.save(network.state_dict(), options.weights)
+    return network
+
+
+def evaluated(path: str) -> nn.Sequential:
+    """Make the network with the weights of a run."""
+    network = build()
+    network.load_state_dict(read_weights(path))
+    return network.to(DEVICE)'''
+
+MAIN = '''def main() -> None:
+    """Train and save the weights, or evaluate those of a run; print the test figures."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--data", default="data", help="folder of the data set; it is downloaded when missing")
+    arguments.add_argument("--epochs", type=int, default=EPOCHS)
+    arguments.add_argument("--steps", type=int, default=STEPS_PER_EPOCH, help="steps an epoch, fewer for a quick look")
+    arguments.add_argument("--weights", default="weights.pt", help="where the trained weights go")
+    arguments.add_argument("--evaluate", metavar="FILE", help="a run's weights (safetensors) to evaluate; nothing is trained")
+    options = arguments.parse_args()
+    parts = prepare(options.data)
+    network = evaluated(options.evaluate) if options.evaluate else train(parts, options.epochs, options.steps)
+    test_loss, test_accuracy = evaluate(network, *parts[2], parts[3])
+    print(f"test loss {test_loss:.4f} accuracy {test_accuracy:.4f}")
+    if not options.evaluate:
+        torch.save(network.state_dict(), options.weights)
 
 
 if __name__ == "__main__":
-    main()
-'''
+    main()'''

@@ -36,7 +36,7 @@ def validation_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) 
         case "stratified":
             if labels is None:
                 raise ValueError("A stratified split is drawn by labels; got none. Pass those of the training archive.")
-            return _stratified(labels, n_validation, split.seed)
+            return stratified(labels, n_validation, split.seed)
 
 
 def training_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) -> Indices | None:
@@ -49,8 +49,8 @@ def training_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) ->
     return np.flatnonzero(kept)
 
 
-def _stratified(labels: npt.NDArray[np.int64], n_validation: int, seed: int) -> Indices:
-    """Draw the same fraction of every class; remainders go to the classes with the largest ones."""
+def stratified(labels: npt.NDArray[np.int64], n_validation: int, seed: int) -> Indices:
+    """Draw the same fraction of every class, ascending; remainders go to the classes with the largest ones."""
     rng = np.random.default_rng(seed)
     counts = np.bincount(labels)
     shares = counts * n_validation / len(labels)

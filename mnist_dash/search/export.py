@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TextIO, TypeGuard
@@ -28,7 +26,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import TrialState as OptunaState
 
-from mnist_dash.errors import InvalidInput
+from mnist_dash.runs.new_file import new_file
 from mnist_dash.runs.store import Store
 from mnist_dash.search import studies
 from mnist_dash.search.costs import TrialCost, costs
@@ -107,26 +105,6 @@ def export_optuna(store: Store, study: Study, path: Path) -> int:
             storage.remove_session()
             storage.engine.dispose()
     return len(found)
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside a file; what is written there becomes the file when the block ends well, and is removed when not.
-
-    Raises:
-        InvalidInput: the file exists, or cannot be written.
-    """
-    if path.exists():
-        raise InvalidInput(f"An export writes a new file; got {str(path)!r}, which exists. Choose another name, or remove it.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.touch()
-        yield temporary
-        temporary.rename(path)
-    except OSError as error:
-        raise InvalidInput(f"An export writes a file; got {str(path)!r}: {error.strerror}. Choose a folder that is there.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def union(definitions: Sequence[StudyDefinition], trials: Sequence[Trial]) -> dict[str, BaseDistribution]:

@@ -45,35 +45,6 @@ function readTheme(element) {
   }
 }
 
-function paintTrace(trace, theme) {
-  const { color, scale, ring } = trace.meta ?? {}
-  if (color !== undefined) {
-    const painted = color === "text" ? theme.text : theme.categorical[color % theme.categorical.length]
-    trace.line = { ...trace.line, color: painted }
-    trace.marker = { ...trace.marker, color: painted }
-  }
-  if (scale !== undefined) {
-    const holder = trace.type === "parcoords" ? trace.line : trace.marker?.color !== undefined ? trace.marker : trace
-    // Lines and points lie on the page's background, which is the scale's first step: they begin with one that can be seen.
-    holder.colorscale = spread(holder === trace || scale !== "sequential" ? theme[scale] : theme[scale].slice(VISIBLE_STEP))
-  }
-  if (ring !== undefined) trace.marker.line = { ...trace.marker.line, color: theme[ring] }
-}
-
-const VISIBLE_STEP = 4
-const spread = steps => steps.map((step, index) => [index / (steps.length - 1), step])
-
-function paintLayout(layout, theme) {
-  layout.paper_bgcolor = "rgba(0,0,0,0)"
-  layout.plot_bgcolor = "rgba(0,0,0,0)"
-  layout.font = { family: theme.font, color: theme.text, size: 12, ...layout.font }
-  layout.hoverlabel = { bgcolor: theme.panel, bordercolor: theme.grid, font: { color: theme.text, family: theme.font } }
-  for (const shape of layout.shapes ?? []) shape.line = { color: theme.text, ...shape.line }
-  for (const name of Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key))) {
-    layout[name] = { gridcolor: theme.grid, zerolinecolor: theme.grid, linecolor: theme.grid, ...layout[name] }
-  }
-}
-
 // Dragging scrolls the page on a touch screen, and zooms where there is a mouse.
 const isTouch = () => window.matchMedia("(pointer: coarse)").matches
 

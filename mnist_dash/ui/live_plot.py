@@ -33,7 +33,7 @@ _LIVE_PLOT = st.components.v2.component(
     "mnist_dash_live_plot",
     html="<div class='live-plot' role='figure'></div>\n<!-- drawn by Plotly -->",
     css=_CSS,
-    js=(Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
+    js="\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("chart_paint.js", "live_plot.js")),
     isolate_styles=False,
 )
 

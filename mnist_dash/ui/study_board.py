@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from mnist_dash.figures import study_trials as figures
+from mnist_dash.runs.store import Store
 from mnist_dash.search import studies
 from mnist_dash.search.definition import StudyDefinition
 from mnist_dash.search.records import Event, Study, Trial, TrialState
@@ -66,7 +67,7 @@ def snapshot(study_id: str) -> Snapshot:
         if former is not None and former.study.revision == revision:
             return former
         study = studies.find(opened, study_id)
-        memory.snapshot = _updated(former, study)
+        memory.snapshot = read_snapshot(opened, study, former)
         return memory.snapshot
 
 
@@ -75,8 +76,8 @@ def _memory_of(database_url: str, study_id: str) -> _Memory:  # noqa: ARG001 - t
     return _Memory()
 
 
-def _updated(former: Snapshot | None, study: Study) -> Snapshot:
-    opened = store()
+def read_snapshot(opened: Store, study: Study, former: Snapshot | None = None) -> Snapshot:
+    """Read a study's trials, only those that have changed since a former snapshot."""
     since = former.study.revision if former is not None else 0
     trials = {trial.number: trial for trial in former.trials} if former is not None else {}
     changed = studies.trials(opened, study.id, after_revision=since)

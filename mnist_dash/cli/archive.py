@@ -1,0 +1,47 @@
+"""`export` and `import`: whole runs as one file, from store to store."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from mnist_dash.cli.wording import json_line
+from mnist_dash.settings import Settings
+
+
+def export(arguments: Namespace) -> int:
+    """Write runs into an archive."""
+    from mnist_dash.runs.archive_export import export_runs
+    from mnist_dash.runs.store import Store
+
+    store = Store.open(Settings.from_environment())
+    try:
+        n_bytes = export_runs(store, arguments.runs, Path(arguments.file))
+    finally:
+        store.close()
+    n_runs = len(set(arguments.runs))
+    if arguments.json:
+        print(json_line({"file": arguments.file, "runs": list(dict.fromkeys(arguments.runs)), "bytes": n_bytes}))
+    else:
+        print(f"{n_runs:,} run{'' if n_runs == 1 else 's'} written to {arguments.file}, {n_bytes:,} bytes.")
+    return 0
+
+
+def import_(arguments: Namespace) -> int:
+    """Take over the runs of an archive, all or none."""
+    from mnist_dash.runs.archive_import import import_runs
+    from mnist_dash.runs.store import Store
+
+    store = Store.open(Settings.from_environment())
+    try:
+        done = import_runs(store, Path(arguments.file), as_new=arguments.as_new)
+    finally:
+        store.close()
+    if arguments.json:
+        print(json_line({"imported": done.taken, "known": list(done.known)}))
+        return 0
+    for former, run_id in done.taken.items():
+        print(f"Run {run_id} imported." if former == run_id else f"Run {former} imported as {run_id}.")
+    for run_id in done.known:
+        print(f"Run {run_id} is here already, with the same content.")
+    return 0
