@@ -12,6 +12,8 @@ from mnist_dash.core.significance import ALPHA, MOST_SEEDS, GroupMean, Paired, W
 
 FEWEST_SEEDS = 3
 """Seeds that a group is brought to before its spread is judged at all."""
+WORTH_ADDING = 50
+"""More seeds than these are not asked for: a difference that needs them hardly matters."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def judge_groups(
         good = "better" if (test.difference > 0) == measure.higher_is_better else "worse"
         return Verdict(f"{name_b} is {good} than {name_a}: its mean {measure.title} is {size} {more} ({details}).", is_real=True)
     noise = f"The difference of {size} between {name_a} and {name_b} is within the noise of seeds ({details})"
-    return _missing(noise, a, b, n_compared)
+    return _missing(noise, named_a, named_b, n_compared)
 
 
 def judge_selection(n_ranked: int, n_shown: int, best_rank: int, best_accuracy: float, n_test: int) -> str:
@@ -171,7 +173,8 @@ def _too_few(named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean]) -> 
     return Verdict(text, is_real=False, add_a=add_a, add_b=add_b)
 
 
-def _missing(noise: str, a: GroupMean, b: GroupMean, n_compared: int) -> Verdict:
+def _missing(noise: str, named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean], n_compared: int) -> Verdict:
+    (name_a, a), (name_b, b) = named_a, named_b
     if a.mean == b.mean:
         return Verdict(f"{noise}: their means are equal.", is_real=False)
     needed = seeds_needed(a, b, alpha=ALPHA / n_compared)
@@ -180,8 +183,10 @@ def _missing(noise: str, a: GroupMean, b: GroupMean, n_compared: int) -> Verdict
     add_a, add_b = max(0, needed - a.n), max(0, needed - b.n)
     if not add_a + add_b:  # as good as shown
         add_a = add_b = 1
-    each = f"{_seeds(add_a)} of each" if add_a == add_b else f"{_seeds(add_a)} of the first and {add_b:,} of the second"
-    each = each if add_a and add_b else f"{_seeds(add_a)} of the first" if add_a else f"{_seeds(add_b)} of the second"
+    if max(add_a, add_b) > WORTH_ADDING:
+        return Verdict(f"{noise}: it would take {needed:,} seeds of each to see one so small.", is_real=False)
+    each = f"{_seeds(add_a)} of each" if add_a == add_b else f"{_seeds(add_a)} of {name_a} and {add_b:,} of {name_b}"
+    each = each if add_a and add_b else f"{_seeds(add_a)} of {name_a}" if add_a else f"{_seeds(add_b)} of {name_b}"
     return Verdict(f"{noise}: add {each} to see it, if it is real.", is_real=False, add_a=add_a, add_b=add_b)
 
 

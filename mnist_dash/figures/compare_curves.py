@@ -116,6 +116,8 @@ def draw_bands(groups: Sequence[GroupLines], title: str, options: OverlayOptions
             customdata=said,
             hovertemplate=f"%{{y:{number}}} ± %{{customdata[1]:{number}}}, mean of %{{customdata[0]}}<extra>%{{fullData.name}}</extra>",
         )
+        if len(x) == 1 and counts[0] > 1:  # a band of one place could not be seen
+            trace.update(error_y={"type": "constant", "value": float(deviation[0]), "thickness": 1.5, "width": 6})
         means.append(trace)
     values = [line.y for group in groups for line in group.lines]
     return _finished([*bands, *means], title, options, n_lines=len(groups), values=values)

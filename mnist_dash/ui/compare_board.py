@@ -10,7 +10,6 @@ from typing import Protocol
 import streamlit as st
 
 from mnist_dash.figures.compare_look import Look, looks
-from mnist_dash.figures.study_trials import Axis, titles
 from mnist_dash.runs import comparison
 from mnist_dash.runs.comparison import NETWORK, Answers, Compared, Group
 from mnist_dash.runs.records import Run
@@ -22,7 +21,7 @@ RUNS = "runs"
 NO_GROUPS, ALL_BUT_SEED = "each run alone", "all but the seed"
 OF_THE_RUNS = ("a", "b", "reference")
 """Choices in the address that name a run or a group, and go when other runs are compared."""
-_MOST_IN_TITLE = 3
+_MOST_IN_TITLE, _LONGEST_TITLE = 3, 70
 
 
 class Drawable(Protocol):
@@ -176,8 +175,11 @@ def _write(name: str, default: str) -> None:
 
 
 def setting_titles(compared: Compared) -> dict[str, str]:
-    """Name the differing settings by as few words as tell them apart; by path."""
-    return titles([Axis(path, "choice") for path in compared.settings])
+    """Name the differing settings, by path: ``optimizer.learning_rate`` is the learning rate, ``layers.dense_1.units`` dense 1 units."""
+    return {
+        path: path.removeprefix("layers.").removesuffix(".kind").replace("optimizer.", "").replace("_", " ").replace(".", " ")
+        for path in compared.settings
+    }
 
 
 def written(compared: Compared, run: Run, path: str) -> str:
@@ -191,9 +193,12 @@ def written(compared: Compared, run: Run, path: str) -> str:
 
 
 def _networks(compared: Compared) -> dict[str, str]:
+    """Write networks in the shortest of three ways that tells all of them apart."""
     full = {run.id: str(compared.value(run.id, NETWORK)) for run in compared.runs}
     short = {run.id: words.network(run.config) for run in compared.runs}
-    return short if len(set(short.values())) == len(set(full.values())) else full
+    hidden = {run_id: text.removeprefix("flatten – ").rsplit(" – ", 1)[0].replace(", relu", "") for run_id, text in full.items()}
+    n = len(set(full.values()))
+    return next((ways for ways in (short, hidden) if len(set(ways.values())) == n), full)
 
 
 def groups(board: Board, by: str | None = None) -> tuple[NamedGroup, ...]:
@@ -243,4 +248,5 @@ def _title(compared: Compared, group: Group, names: Mapping[str, str]) -> str:
         if value is not None
     ]
     shown = parts[:_MOST_IN_TITLE]
-    return ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or words.counted(len(group.run_ids), "run")
+    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or words.counted(len(group.run_ids), "run")
+    return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

@@ -89,7 +89,7 @@ def judge_all(measure: Measure, reference: Judged, others: Sequence[Judged]) -> 
     found = []
     for each, test in zip(others, tests, strict=True):
         p_value = corrected.pop(0) if test is not None else None
-        sides = (f"group {reference.named.letter}", reference.mean), (f"group {each.named.letter}", each.mean)
+        sides = (reference.named.letter, reference.mean), (each.named.letter, each.mean)
         verdict = judge_groups(measure, *sides, test, p_value=p_value, n_compared=max(1, n_compared))
         found.append(Against(each, test, p_value, verdict))
     return tuple(found)
@@ -114,6 +114,7 @@ def _table(measure: Measure, reference: Judged, judged: Sequence[Judged], found:
         pd.DataFrame(rows),
         hide_index=True,
         height="content" if len(rows) <= 12 else 420,
+        column_config={"Group": st.column_config.TextColumn(pinned=True), "Settings": st.column_config.TextColumn(width="medium")},
         alt=f"Groups of seeds: mean {measure.title} with its interval, and the difference from group {reference.named.letter}",
     )
     n_repeated = sum(each.figures.n_repeated for each in judged)
@@ -166,9 +167,10 @@ def _sentence(board: Board, reference: Judged, against: Against, *, can_queue: b
         sides = ((reference, against.verdict.add_a), (against.judged, against.verdict.add_b))
         wanted = {side.named.group.run_ids: max(0, add - side.figures.n_live) for side, add in sides}
         n = sum(min(add, MOST_SEEDS_AT_ONCE) for add in wanted.values())
+        whole = sum(wanted.values())
         if n:
             st.button(
-                f"Queue {words.counted(n, 'seed')}",
+                f"Queue {words.counted(n, 'seed')}" if n == whole else f"Queue {n} of {whole} seeds",
                 key=f"compare_seeds_{against.judged.named.group.run_ids[0]}",
                 icon=":material/casino:",
                 on_click=_queue,

@@ -13,6 +13,7 @@ from mnist_dash.core.verdicts import MEASURES
 from mnist_dash.figures.compare_scatter import Place, draw_scatter
 from mnist_dash.figures.study_parallel import draw_parallel_coordinates
 from mnist_dash.figures.study_trials import Axis, Objective, Trials
+from mnist_dash.runs.comparison import NETWORK
 from mnist_dash.runs.records import Run
 from mnist_dash.ui import words
 from mnist_dash.ui.compare_board import Board, choose, figure_json, setting_titles, written
@@ -46,7 +47,8 @@ def settings_view(board: Board) -> None:
     columns: dict[str, Sequence[object]] = {names[path]: [written(compared, run, path) for run in board.runs] for path in compared.settings}
     _table(board, columns | {FIGURES["test_accuracy"]: [_percent(run.test_accuracy) for run in board.runs]})
     st.caption(f"Only what differs: {words.counted(len(compared.settings), 'setting')}. “{words.NOTHING}”: the run does not have it.")
-    axes = [axis for axis in map(_axis_of(board), compared.settings) if len(axis.choices) <= _MOST_CHOICES]
+    drawn = sorted((path for path in compared.settings if not _follows(board, path)), key=lambda path: path == NETWORK)
+    axes = [axis for axis in map(_axis_of(board), drawn) if len(axis.choices) <= _MOST_CHOICES]
     if not axes:
         return
     st.markdown("**All of them at once**")
@@ -59,11 +61,17 @@ def settings_view(board: Board) -> None:
         alt=f"Parallel coordinates: one line a run across {words.counted(len(axes), 'setting')} to {measure.title}",
         height=380,
     )
-    crowded = len(compared.settings) - len(axes)
+    crowded = len(drawn) - len(axes)
     st.caption(
         "One line a run, coloured by the last axis. Drag along an axis to see only a part."
         + (f" {words.counted(crowded, 'setting')} of more than {_MOST_CHOICES} different texts left out." if crowded else "")
     )
+
+
+def _follows(board: Board, path: str) -> bool:
+    """Whether a setting only comes and goes with the kind of what it belongs to, such as Adam's betas beside SGD."""
+    values = {repr(value) for value in board.compared.settings[path] if value is not None}
+    return len(values) < 2 and f"{path.rpartition('.')[0]}.kind" in board.compared.settings
 
 
 def figures_view(board: Board) -> None:
