@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
 _PAGES = Path(__file__).parent / "pages"
-_NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system")
-TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM = (_PAGES / f"{name}.py" for name in _NAMES)
+_NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system", "compare")
+TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM, COMPARE = (_PAGES / f"{name}.py" for name in _NAMES)
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_destination"
 
@@ -21,6 +22,7 @@ def pages() -> list[st.Page]:
     about = (
         (TRAIN, "Train", "Choose or compose a network, see what it will cost, and train it."),
         (RUNS, "Runs", "All runs, newest first: their state, settings and figures. Open, stop or delete them."),
+        (COMPARE, "Compare", "Several runs beside each other: curves, settings, errors, and whether a difference is real."),
         (STUDIES, "Studies", "Searches for the hyperparameters that matter: compose one, launch it, watch and steer it."),
         (PUBLISHED, "Published", "Seventeen published experiments: their numbers beside ours, and one click to run each."),
         (DATA, "Data", "The images that networks learn from: one by one, by class and as a whole."),
@@ -38,6 +40,7 @@ def draw_menu() -> None:
         for path, label, icon in (
             (TRAIN, "Train", ":material/model_training:"),
             (RUNS, "Runs", ":material/table_rows:"),
+            (COMPARE, "Compare", ":material/compare_arrows:"),
             (STUDIES, "Studies", ":material/science:"),
             (PUBLISHED, "Published", ":material/menu_book:"),
             (DATA, "Data", ":material/grid_view:"),
@@ -55,6 +58,11 @@ def open_run(run_id: str) -> None:
 def open_study(study_id: str) -> None:
     """Ask to go to a study's page; for callbacks."""
     st.session_state[_DESTINATION_KEY] = (STUDY, {"study": study_id})
+
+
+def open_comparison(run_ids: Sequence[str]) -> None:
+    """Ask to go to the comparison of some runs; for callbacks."""
+    st.session_state[_DESTINATION_KEY] = (COMPARE, {"runs": ",".join(run_ids)})
 
 
 def follow() -> None:
