@@ -7,6 +7,7 @@ Every message states the rule, the value that breaks it and the remedy.
     │   ├── InvalidConfig       a configuration breaks a rule; lists every problem
     │   ├── InvalidStudy        a study breaks a rule; lists every problem
     │   ├── InvalidArchive      a file of runs breaks a rule; none of it was taken
+    │   ├── InvalidQuery        a query over runs is misspelt; says where
     │   ├── UnknownRun          no run has this id
     │   ├── UnknownStudy        no study has this id or name
     │   ├── UnknownPreset       no preset has this name
@@ -73,6 +74,22 @@ class InvalidStudy(InvalidInput):
 
 class InvalidArchive(InvalidInput):
     """A file of runs breaks a rule; nothing of it was taken over."""
+
+
+class InvalidQuery(InvalidInput):
+    """A query over runs cannot be read; `sentence` says why and what to do, `caret` shows where."""
+
+    def __init__(self, sentence: str, *, text: str, start: int, end: int) -> None:
+        self.sentence = sentence
+        """The rule, what was got, at which place, and the remedy."""
+        self.start = start
+        """Index of the first character that is wrong; the length of the text where something is missing at its end."""
+        self.end = end
+        """Index after the last of them."""
+        line = "".join(" " if character.isspace() else character for character in text)
+        self.caret = f"{line}\n{' ' * start}{'^' * max(1, end - start)}"
+        """The query on one line, and below it a mark under what is wrong."""
+        super().__init__(f"{sentence}\n\n{self.caret}")
 
 
 class UnknownStudy(InvalidInput):
