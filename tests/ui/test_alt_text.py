@@ -25,7 +25,7 @@ def alts(app: AppTest) -> dict[str, str]:
     """The text of each chart on a page, by the chart's key."""
     found: dict[str, str] = {}
     for element in app.get("bidi_component"):
-        proto: Any = element.proto  # type: ignore[union-attr]
+        proto: Any = element.proto
         if proto.component_name == "mnist_dash_live_plot":
             found[proto.id.rsplit("-", 1)[1]] = json.loads(proto.json or proto.mixed.json).get("alt", "")
     return found
