@@ -5,6 +5,7 @@ import streamlit as st
 from mnist_dash.errors import MnistDashError, NotAllowed
 from mnist_dash.ui import admission, visitor
 from mnist_dash.ui.navigation import ICON, draw_menu, follow, pages
+from mnist_dash.ui.palette import palette
 
 page = st.navigation(pages(), position="hidden")
 st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
@@ -16,7 +17,7 @@ try:
     shared = visitor.has_share_link()
     is_admitted = True
     if not shared:
-        draw_menu()
+        draw_menu(also=palette)
     visitor.badge()
     admission.keep_token()
     follow()

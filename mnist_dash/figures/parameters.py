@@ -112,4 +112,5 @@ def _scatter_layout(points: Sequence[RunPoint]) -> go.Layout:
             "tickvals": shown,
             "ticktext": [f"{100 * (1 - error):g} %" for error in shown],
         },
+        meta={"complements": ["y"]},
     )

@@ -19,6 +19,7 @@ from mnist_dash.ui.composition import Draft
 from mnist_dash.ui.fields import DRAFT_KEY, REFUSAL_KEY, Form, catch_up, sentence
 from mnist_dash.ui.navigation import open_run, run_link
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.shortcuts import SUBMIT
 from mnist_dash.ui.visitor import may_edit
 
 _SUBMISSION_KEY = "train_submission"
@@ -56,7 +57,7 @@ def launch_card(form: Form) -> None:
                 type="primary",
                 icon=":material/play_arrow:",
                 width="stretch",
-                shortcut="Ctrl+Enter",
+                shortcut=SUBMIT,
                 disabled=config is None,
                 on_click=_submit,
             )

@@ -173,6 +173,7 @@ export default function (component) {
     return
   }
   node.style.height = `${data.height}px`
+  node.setAttribute("role", "img")
   node.setAttribute("aria-label", data.alt)
   node.classList.toggle("clickable", Boolean(data.clickable))
   state.report = data.clickable ? setTriggerValue : null

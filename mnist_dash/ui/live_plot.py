@@ -7,6 +7,7 @@ comes from elsewhere.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from typing import Any
 import streamlit as st
 from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
 from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+
+from mnist_dash.figures.alt_text import describe
 
 _ASSETS = "mnist_dash.plotly"
 _CSS = """
@@ -29,9 +32,12 @@ _CSS = """
 .live-plot .parcoords text { text-shadow: 0 0 3px var(--st-background-color), 0 0 3px var(--st-background-color) !important; }
 .live-plot .parcoords .highlight { stroke: var(--st-text-color) !important; }
 """
+_MOST_FIGURES = 512
+_FIGURES: dict[bytes, str] = {}
+"""What the latest figures say, by their digest; of all sessions."""
 _LIVE_PLOT = st.components.v2.component(
     "mnist_dash_live_plot",
-    html="<div class='live-plot' role='figure'></div>\n<!-- drawn by Plotly -->",
+    html="<div class='live-plot'></div>\n<!-- drawn by Plotly -->",
     css=_CSS,
     js="\n".join((Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("chart_paint.js", "live_plot.js")),
     isolate_styles=False,
@@ -49,14 +55,14 @@ def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clicka
         figure_json: the whole chart as it should look now, from ``Figure.to_json``; its ``layout.uirevision`` says how long zoom and
             hidden lines are kept.
         key: names the chart on its page.
-        alt: what the chart shows, for those who cannot see it.
+        alt: what the chart shows, for those who cannot see it; its figures are added, from what is drawn.
         height: in pixels.
         clickable: whether clicks on points that have ``customdata`` are reported.
 
     Returns:
         The ``customdata`` of the point, bar or cell that was clicked, in the one rerun that the click causes; else None.
     """
-    data = {"figure": figure_json, "alt": alt, "height": height, "clickable": clickable, "plotly_url": _plotly_url()}
+    data = {"figure": figure_json, "alt": spoken(figure_json, alt), "height": height, "clickable": clickable, "plotly_url": _plotly_url()}
     if not clickable:
         _LIVE_PLOT(key=key, data=data, height="content")
         return None
@@ -108,12 +114,12 @@ def interactive_plot(figure_json: str, *, key: str, alt: str, height: int = 320,
     Args:
         figure_json: the whole chart as it should look now, from ``Figure.to_json``.
         key: names the chart on its page.
-        alt: what the chart shows, for those who cannot see it.
+        alt: what the chart shows, for those who cannot see it; its figures are added, from what is drawn.
         height: in pixels.
         brushable: whether dragging marks a box.
     """
     wishes = {"clickable": True, "interactive": True, "brushable": brushable}
-    data = {"figure": figure_json, "alt": alt, "height": height, "plotly_url": _plotly_url(), **wishes}
+    data = {"figure": figure_json, "alt": spoken(figure_json, alt), "height": height, "plotly_url": _plotly_url(), **wishes}
     seen = _LIVE_PLOT(key=key, data=data, height="content", on_clicked_change=_ignore, on_brushed_change=_ignore, on_placed_change=_ignore)
     brushes = tuple(_brush(one) for one in seen.brushed or ())
     return Interaction(seen.clicked, brushes, None if seen.placed is None else (seen.placed[0], seen.placed[1]))
@@ -122,6 +128,20 @@ def interactive_plot(figure_json: str, *, key: str, alt: str, height: int = 320,
 def _brush(said: Mapping[str, Any]) -> Brush:
     choices = said.get("choices")
     return Brush(str(said["axis"]), said.get("low"), said.get("high"), None if choices is None else tuple(choices))
+
+
+def spoken(figure_json: str, alt: str) -> str:
+    """Say what a chart shows and its figures: the text that stands for it where it cannot be seen.
+
+    The figures are read once a figure, not once a tick.
+    """
+    digest = hashlib.blake2b(figure_json.encode(), digest_size=16).digest()
+    figures = _FIGURES.get(digest)
+    if figures is None:
+        while len(_FIGURES) >= _MOST_FIGURES:
+            _FIGURES.pop(next(iter(_FIGURES)), None)
+        figures = _FIGURES[digest] = describe(figure_json)
+    return f"{alt[:1].upper()}{alt[1:].rstrip('.')}. {figures}".strip()
 
 
 def preload_plotly() -> None:

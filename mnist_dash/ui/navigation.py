@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -34,9 +34,13 @@ def pages() -> list[st.Page]:
     return [st.Page(path, title=title, icon="", default=path == TRAIN, help=text) for path, title, text in about]
 
 
-def draw_menu() -> None:
-    """Draw the way to every page that is always there; in sight on a phone too."""
-    with st.container(horizontal=True, gap="small"):
+def draw_menu(also: Callable[[], None] | None = None) -> None:
+    """Draw the way to every page that is always there; in sight on a phone too.
+
+    Args:
+        also: draws what stands at the end of the menu.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for path, label, icon in (
             (TRAIN, "Train", ":material/model_training:"),
             (RUNS, "Runs", ":material/table_rows:"),
@@ -48,6 +52,9 @@ def draw_menu() -> None:
             (SYSTEM, "System", ":material/memory:"),
         ):
             st.page_link(path, label=label, icon=icon)
+        if also is not None:
+            with st.container(width="content"):
+                also()
 
 
 def open_run(run_id: str) -> None:

@@ -148,7 +148,7 @@ def _confusion(of: Evaluated, found: Summary, chosen: Selection) -> None:
     clicked = live_plot(
         _confusion_figure(of.name, shares, chosen.true, chosen.predicted, found.confusion, of.class_names),
         key="run_confusion_chart",
-        alt=f"Confusion matrix of run {of.run_id} on {found.n_images:,} {of.part} images",
+        alt=f"Confusion matrix of run {of.run_id} on {found.n_images:,} {of.part} images, {unit}",
         height=460,
         clickable=True,
     )

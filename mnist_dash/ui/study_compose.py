@@ -23,6 +23,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.fields import sentence
 from mnist_dash.ui.navigation import open_study
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.shortcuts import SUBMIT
 from mnist_dash.ui.studies_list import ReadyStudy, ready_studies
 from mnist_dash.ui.study_draft import StudyDraft
 from mnist_dash.ui.study_fields import DRAFT_KEY, REFUSAL_KEY, StudyForm, catch_up, change
@@ -225,7 +226,7 @@ def launch_card(form: StudyForm) -> None:
                 type="primary",
                 icon=":material/rocket_launch:",
                 width="stretch",
-                shortcut="Ctrl+Enter",
+                shortcut=SUBMIT,
                 disabled=definition is None,
                 on_click=_launch,
             )
