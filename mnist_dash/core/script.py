@@ -45,6 +45,7 @@ from mnist_dash.core.layers import (
     format_shape,
 )
 from mnist_dash.core.script_parts import AUGMENTATION, BODY, BUILD, FEATURES, HEAD, LION, LOSSES, NO_SCALING, SCALINGS, SPLITS
+from mnist_dash.errors import InvalidInput
 
 _ACTIVATIONS = {
     "relu": "nn.ReLU()",
@@ -69,7 +70,15 @@ def training_script(config: RunConfig) -> str:
 
     Args:
         config: what to train; everything in it is written out.
+
+    Raises:
+        InvalidInput: its settings change while it trains.
     """
+    if config.changes:
+        raise InvalidInput(
+            f"A training script has the same settings throughout; got {len(config.changes)} changes of settings. Train its configuration "
+            "again with `python -m mnist_dash train --config FILE`."
+        )
     indented = "\n".join(f"        {line}" for line in _network(config))
     parts = [
         HEAD.format(dataset=config.dataset, hash=config.hash),
