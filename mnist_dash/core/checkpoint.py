@@ -14,6 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from mnist_dash.core.changes import hash_until
+from mnist_dash.core.config import RunConfig
 from mnist_dash.core.stopping import BestEpoch
 from mnist_dash.errors import ArtifactError
 
@@ -25,6 +27,7 @@ class Counters:
     """Everything of a training's state that is a number."""
 
     config_hash: str
+    """Of the configuration until `epoch`, see `core.changes.hash_until`."""
     precision: str
     epoch: int = 0
     step: int = 0
@@ -43,11 +46,11 @@ def pack(counters: Counters, tensors: Mapping[str, Sequence[Tensor]]) -> bytes:
     return save(flat, {"format": str(FORMAT), "counters": json.dumps(asdict(counters))})
 
 
-def unpack(payload: bytes, config_hash: str) -> tuple[Counters, dict[str, list[Tensor]]]:
+def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[Tensor]]]:
     """Read what `pack` wrote.
 
     Raises:
-        ArtifactError: the bytes are no checkpoint, or that of another configuration.
+        ArtifactError: the bytes are no checkpoint, or that of a configuration that differs before its epoch.
     """
     try:
         header = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])
@@ -56,10 +59,11 @@ def unpack(payload: bytes, config_hash: str) -> tuple[Counters, dict[str, list[T
         flat = load(payload)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"A checkpoint is a whole safetensors file of ours; got {error}. Start the run anew.") from error
-    if counters.config_hash != config_hash:
+    expected = hash_until(config, counters.epoch)
+    if counters.config_hash not in (expected, config.hash):  # the whole configuration's is what former versions wrote
         raise ArtifactError(
-            f"A run goes on from a checkpoint of its own configuration {config_hash}; got one of {counters.config_hash}. "
-            "Start the run anew."
+            f"A run goes on from a checkpoint of its own configuration, {expected} until epoch {counters.epoch}; got one of "
+            f"{counters.config_hash}. Start the run anew."
         )
     groups: dict[str, list[Tensor]] = {}
     for name, index in sorted((name, int(index)) for name, _, index in (key.rpartition(".") for key in flat)):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from mnist_dash.core.hog import N_FEATURES
-from mnist_dash.core.layers import MAX_LAYERS, MAX_PARAMETERS, Dense, Flatten, ImpossibleLayer, Layer, LayerPlan, Shape, Spec, plan
+from mnist_dash.core.layers import MAX_LAYERS, MAX_PARAMETERS, Dense, Dropout, Flatten, ImpossibleLayer, Layer, LayerPlan, Shape, Spec, plan
 from mnist_dash.core.problems import broken, problems_of
 from mnist_dash.errors import InvalidConfig, Problem
 
@@ -233,6 +233,29 @@ class EarlyStopping(Spec):
     restore_best: bool = True
 
 
+class Change(Spec):
+    """Settings that hold from the end of an epoch on; what is none stays as it was."""
+
+    after_epoch: int = Field(ge=1, le=10_000, description="finished epochs when it takes effect")
+    learning_rate: LearningRate | None = None
+    batch_size: int | None = Field(None, ge=1, le=60_000)
+    dropout_rate: float | None = Field(None, ge=0, le=0.95, description="rate of every dropout layer")
+    optimizer: Optimizer | None = Field(None, description="of another kind it begins with fresh state, of the same kind it keeps its own")
+    restart_schedule: bool = Field(default=False, description="whether the schedule and its warm-up begin anew, for the epochs that follow")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        parts = (self.learning_rate, self.batch_size, self.dropout_rate, self.optimizer)
+        if not self.restart_schedule and all(part is None for part in parts):
+            raise broken(
+                "after_epoch", "a change changes something", "none", "Name a learning rate, a batch size, a dropout rate or an optimizer."
+            )
+        if self.optimizer is not None and self.learning_rate is not None:
+            remedy = "Give the rate within the optimizer."
+            raise broken("learning_rate", "an optimizer brings its own learning rate", "both", remedy)
+        return self
+
+
 class RunConfig(Spec):
     """One training, completely: the same configuration on the same device gives the same numbers."""
 
@@ -255,6 +278,7 @@ class RunConfig(Spec):
     seed: int = Field(0, ge=0, lt=2**32)
     device: Device = "auto"
     precision: Precision = "float32"
+    changes: tuple[Change, ...] = Field((), max_length=100, description="settings that change at the end of an epoch, in their order")
 
     @property
     def input_shape(self) -> Shape:
@@ -285,8 +309,30 @@ class RunConfig(Spec):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Optimizer updates in one epoch; the last batch may be smaller."""
+        """Optimizer updates in the first epoch, and in all where the batch size does not change; the last batch may be smaller."""
         return math.ceil(self.n_training / self.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        """Optimizer updates in all epochs."""
+        return self.steps_until(self.epochs)
+
+    def steps_until(self, epoch: int) -> int:
+        """Count the optimizer updates of the first `epoch` epochs."""
+        n_steps, begun, size = 0, 0, self.batch_size
+        for change in self.changes:
+            if change.batch_size is not None and change.after_epoch < epoch:
+                n_steps += (change.after_epoch - begun) * math.ceil(self.n_training / size)
+                begun, size = change.after_epoch, change.batch_size
+        return n_steps + (epoch - begun) * math.ceil(self.n_training / size)
+
+    def at(self, epoch: int) -> RunConfig:
+        """Give the settings that hold in an epoch, as a configuration without changes."""
+        values: dict[str, Any] = {}
+        for change in self.changes:
+            if change.after_epoch < epoch:
+                values |= _changed(self.model_copy(update=values), change)
+        return self.model_copy(update=values | {"changes": ()}) if self.changes else self
 
     @property
     def leaks_test_set(self) -> bool:
@@ -349,10 +395,57 @@ class RunConfig(Spec):
             )
         return self
 
+    @model_validator(mode="after")
+    def _changes_fit(self) -> Self:
+        former = 0
+        for index, change in enumerate(self.changes):
+            if change.after_epoch <= former:
+                said = f"after epoch {change.after_epoch} behind one after epoch {former}"
+                raise broken(
+                    f"changes.{index}.after_epoch", "changes come in order, one an epoch", said, "Sort them; join those of one epoch."
+                )
+            former = change.after_epoch
+            if former >= self.epochs:
+                remedy = f"Choose an epoch below {self.epochs:,}, or more epochs."
+                said = f"after epoch {former:,} of {self.epochs:,}"
+                raise broken(f"changes.{index}.after_epoch", "a change comes before the last epoch", said, remedy)
+            if change.batch_size is not None and change.batch_size > self.n_training:
+                said = f"{change.batch_size:,} of {self.n_training:,} training images"
+                remedy = f"Choose at most {self.n_training:,}."
+                raise broken(f"changes.{index}.batch_size", "a batch is not larger than the training part", said, remedy)
+            if change.dropout_rate is not None and not any(isinstance(layer, Dropout) for layer in self.layers):
+                remedy = "Leave it out, or start a run of a network with dropout."
+                raise broken(f"changes.{index}.dropout_rate", "a dropout rate belongs to a dropout layer", "a network without one", remedy)
+        return self
+
+
+def _changed(config: RunConfig, change: Change) -> dict[str, Any]:
+    """Name the fields of a configuration that a change gives other values."""
+    values: dict[str, Any] = {}
+    if change.optimizer is not None:
+        values["optimizer"] = change.optimizer
+    if change.learning_rate is not None:
+        values["optimizer"] = config.optimizer.model_copy(update={"learning_rate": change.learning_rate})
+    if change.batch_size is not None:
+        values["batch_size"] = change.batch_size
+    if change.dropout_rate is not None:
+        rate = {"rate": change.dropout_rate}
+        values["layers"] = tuple(layer.model_copy(update=rate) if isinstance(layer, Dropout) else layer for layer in config.layers)
+    return values
+
 
 def canonical_json(config: RunConfig) -> str:
-    """Write a configuration as JSON with sorted keys and no white space; equal configurations give equal text."""
-    return json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    """Write a configuration as JSON with sorted keys and no white space; equal configurations give equal text.
+
+    Changes are written only where there are some, so that what has none has the text, and the hash, that it had before changes existed.
+    """
+    tree = config.model_dump(mode="json")
+    changes = tree.pop("changes")
+    if changes:
+        tree["changes"] = [
+            {name: value for name, value in change.items() if value is not None and value is not False} for change in changes
+        ]
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 
 
 def parse_config(values: Mapping[str, Any] | str) -> RunConfig:

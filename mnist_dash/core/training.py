@@ -21,6 +21,7 @@ from torch import Tensor
 from mnist_dash.core import checkpoint
 from mnist_dash.core.augmentation import augment
 from mnist_dash.core.backprop import HandwrittenUpdate, is_supported
+from mnist_dash.core.changes import hash_until, optimizer_begin
 from mnist_dash.core.checkpoint import Counters
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.dataset import Part, prepare
@@ -32,7 +33,7 @@ from mnist_dash.core.network import Network
 from mnist_dash.core.optimizers import Rule, build_rule
 from mnist_dash.core.precision import resolve_device, resolve_precision
 from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
-from mnist_dash.core.schedules import learning_rate
+from mnist_dash.core.schedules import rates_in
 from mnist_dash.core.seeds import stream_seed
 from mnist_dash.core.stopping import is_exhausted, judge
 from mnist_dash.core.threads import threads_for
@@ -126,23 +127,47 @@ class _Run:
         on_step: Callable[[StepReport], None],
         should_stop: Callable[[], bool],
     ) -> None:
-        saved, groups = checkpoint.unpack(resume, config.hash) if resume is not None else (None, {})
+        saved, groups = checkpoint.unpack(resume, config) if resume is not None else (None, {})
         self.config, self.should_stop = config, should_stop
         self.clip = clip_bounds(config.probability_clip)
         self.device = resolve_device(config.device)
-        self.counters = saved or Counters(config.hash, resolve_precision(config, self.device))
+        self.counters = saved or Counters(hash_until(config, 0), resolve_precision(config, self.device))
         self.data = prepare(config, data_dir, self.device)
         self.dropout_generator, self.augmentation_generator = torch.Generator(self.device), torch.Generator(self.device)
-        self.network = Network(config, self.device, self.dropout_generator)
-        self.values = [value.tensor for value in (*self.network.parameters, *self.network.buffers)]
-        self.rule = build_rule(config.optimizer, [value.tensor for value in self.network.parameters])
-        self.meter = Meter(config.epochs * config.steps_per_epoch, self.device.type, on_step)
+        self.settings = config.at(max(1, self.counters.epoch))
+        self._build()
+        self.meter = Meter(config.n_steps, self.device.type, on_step)
         self.best: list[Tensor] | None = None
         self.recorder: LayerRecorder | None = None
         if saved:
             self._restore(groups)
-        self.update = build_update(config, self.network, self.rule, precision=self.counters.precision)
+        self._begin_updates()
         self.whole_epoch = self.network.export() if saved else None
+
+    def _build(self) -> None:
+        """Make the network and the optimizer of the settings that hold now."""
+        self.network = Network(self.settings, self.device, self.dropout_generator)
+        self.values = [value.tensor for value in (*self.network.parameters, *self.network.buffers)]
+        self.rule = build_rule(self.settings.optimizer, [value.tensor for value in self.network.parameters])
+
+    def _settle(self, epoch: int) -> None:
+        """Pass to the settings of an epoch where they change: what was learned stays, and an optimizer of the same kind keeps its state."""
+        settings = self.config.at(epoch)
+        if settings == self.settings or not self.config.changes:
+            return
+        former, values, state = self.settings, self.values, self.rule.state
+        self.settings = settings
+        self._build()
+        checkpoint.copy_into(self.values, values)
+        if settings.optimizer.kind == former.optimizer.kind:
+            for name, slots in self.rule.state.items():
+                if name in state:
+                    checkpoint.copy_into(slots, state[name])
+        self._begin_updates()
+
+    def _begin_updates(self) -> None:
+        """Make the update of the network and the optimizer, which copies what has been learned into their precision."""
+        self.update = build_update(self.settings, self.network, self.rule, precision=self.counters.precision)
 
     def train_epoch(self) -> tuple[EpochReport, npt.NDArray[np.float32] | None]:
         """Train and evaluate one epoch; gives its figures, and the test probabilities where this epoch's are kept.
@@ -152,6 +177,7 @@ class _Run:
             Diverged: a loss is not finite.
         """
         epoch = self.counters.epoch + 1
+        self._settle(epoch)
         self.meter.begin_epoch(epoch)
         start = time.perf_counter()
         rate, step = self._train_steps(epoch, start)
@@ -232,14 +258,16 @@ class _Run:
         self.augmentation_generator.manual_seed(stream_seed(config.seed, "augmentation", epoch))
         order_generator = torch.Generator().manual_seed(stream_seed(config.seed, "order", epoch))
         order = torch.randperm(len(training), generator=order_generator).to(self.device)
-        step, rate = counters.step, 0.0
-        for indices in torch.split(order, config.batch_size):
+        step, rate, rates = counters.step, 0.0, rates_in(config, epoch)
+        not_its = config.steps_until(optimizer_begin(config, epoch))
+        """Updates that an optimizer before this one has done."""
+        for indices in torch.split(order, self.settings.batch_size):
             if self.should_stop():
                 self.meter.flush()
                 raise Interrupted
-            rate = learning_rate(config, step)
+            rate = rates(step)
             step += 1
-            measured = self.update.step(self._inputs(indices), training.labels.index_select(0, indices), rate=rate, t=step)
+            measured = self.update.step(self._inputs(indices), training.labels.index_select(0, indices), rate=rate, t=step - not_its)
             self.meter.add(measured, step=step, n_images=len(indices), seconds=before + time.perf_counter() - start)
         return rate, step
 
@@ -281,6 +309,7 @@ class _Run:
         counters, rule = self.counters, self.config.early_stopping
         self.counters = replace(
             counters,
+            config_hash=hash_until(self.config, report.epoch),
             epoch=report.epoch,
             step=report.step,
             seconds_training=counters.seconds_training + report.seconds_training,

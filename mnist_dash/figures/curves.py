@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -62,6 +63,7 @@ def prepare_curves(
     metric: Metric,
     axis: Axis,
     steps_per_epoch: int,
+    steps_until: Sequence[int] = (),
     leak: bool = False,
     published: Published | None = None,
 ) -> tuple[Curve, ...]:
@@ -74,15 +76,16 @@ def prepare_curves(
         metric: which figure.
         axis: what runs along x.
         steps_per_epoch: turns steps into parts of epochs.
+        steps_until: updates in the first 0, 1, 2 ... epochs, where they are not the same in each.
         leak: whether the validation part is the test set; the legend says so, and there is no test line of its own.
         published: what the run's experiment has published.
     """
-    x = tuple(_epoch_axis(epochs, axis).tolist())
+    x = tuple(epoch_positions(epochs, axis).tolist())
 
     def by_epoch(name: str, color: int, column: str, *, dash: str, hidden: bool = False) -> Curve:
         return Curve(name, color, x, tuple(epochs[f"{column}_{metric}"].tolist()), by_epoch=True, dash=dash, hidden=hidden)
 
-    batches = tuple(_step_axis(steps, axis, steps_per_epoch).tolist()), tuple(steps[metric].tolist())
+    batches = tuple(_step_axis(steps, axis, steps_per_epoch, steps_until).tolist()), tuple(steps[metric].tolist())
     lines = [
         Curve("training, by batch", 0, *batches, by_epoch=False),
         by_epoch("training, running average", 3, "running", dash="dot"),
@@ -160,11 +163,14 @@ def epoch_layout(what: str) -> go.Layout:
     )
 
 
-def _step_axis(steps: pd.DataFrame, axis: Axis, steps_per_epoch: int) -> pd.Series[float]:
+def _step_axis(steps: pd.DataFrame, axis: Axis, steps_per_epoch: int, steps_until: Sequence[int]) -> pd.Series[float]:
+    if axis == "epoch" and steps_until:
+        return pd.Series(np.interp(steps["step"].to_numpy(), steps_until, range(len(steps_until))))
     return steps["seconds"] if axis == "seconds" else steps["step"] / (steps_per_epoch if axis == "epoch" else 1)
 
 
-def _epoch_axis(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
+def epoch_positions(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
+    """Say where along an axis each epoch ended."""
     if axis == "seconds":
         return (epochs["seconds_training"] + epochs["seconds_evaluation"]).cumsum()
     return epochs[axis]

@@ -75,8 +75,9 @@ def stop(store: Store, run_id: str) -> RunState:
     if run.state is RunState.RUNNING:
         store.request_stop(run_id)
         return RunState.RUNNING
+    kept = "Stopped by hand while no worker had it, so it was not evaluated; its checkpoint is kept."
     try:
-        store.transition(run_id, RunState.STOPPED, reason="Stopped by hand before it began." if run.epoch == 0 else "Stopped by hand.")
+        store.transition(run_id, RunState.STOPPED, reason="Stopped by hand before it began." if run.epoch == 0 else kept)
     except IllegalTransition:
         if store.run(run_id).state is not RunState.RUNNING:
             raise

@@ -35,6 +35,8 @@ class ArtifactKind(StrEnum):
     """Trained weights, safetensors, named and laid out as a plain torch.nn.Sequential has them."""
     CHECKPOINT = "checkpoint"
     """Everything needed to go on after the last finished epoch, safetensors."""
+    EPOCH_CHECKPOINT = "epoch_checkpoint"
+    """The same after an earlier epoch, for forks; the part is the epoch's number."""
     TEST_PROBABILITIES = "test_probabilities"
     """Probabilities of the test images, safetensors with one float32 array (N, 10)."""
     EPOCH_PROBABILITIES = "epoch_probabilities"
@@ -117,6 +119,12 @@ def has(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bool:
     with store.reading() as connection:
         query = sa.select(schema.artifacts.c.path).where(_named(run_id, kind, part))
         return connection.execute(query).scalar() is not None
+
+
+def find(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> int | None:
+    """Give the finished epochs when a file was made; None where the run has left none."""
+    with store.reading() as connection:
+        return connection.execute(sa.select(schema.artifacts.c.epoch).where(_named(run_id, kind, part))).scalar()
 
 
 def parts(store: Store, run_id: str, kind: ArtifactKind) -> list[str]:

@@ -6,8 +6,10 @@ and gets `Fenced`: its numbers are dropped, the other's are the run's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -18,15 +20,19 @@ from mnist_dash.core.config import parse_config
 from mnist_dash.core.devices import DeviceKind
 from mnist_dash.core.reports import EpochReport, StepReport
 from mnist_dash.errors import Fenced
-from mnist_dash.runs import artifacts, schema
+from mnist_dash.runs import artifacts, events, schema
 from mnist_dash.runs.artifacts import ArtifactKind, StoredFile
+from mnist_dash.runs.changing import apply_change
 from mnist_dash.runs.engine import Job
+from mnist_dash.runs.events import EventKind
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.schema import now
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import STEP_COLUMNS, Store, move, run_from_row, touch, update
 
 PRUNED = "Ended by its study's pruner, because it lagged behind."
+KEPT_CHECKPOINT_BYTES = 32 * 2**20
+"""Room for the checkpoints of a run's earlier epochs, from which it can be forked without training them again."""
 CLOCK_SLACK_SECONDS = 1.0
 """How far the database's clock may be behind a process's."""
 
@@ -42,6 +48,15 @@ class WorkerIdentity:
     pid: int
     device: DeviceKind
     n_threads: int
+
+
+class Wish(StrEnum):
+    """What somebody has asked the worker of a run for; the first of several."""
+
+    NONE = ""
+    STOP = "stop"
+    PAUSE = "pause"
+    CHANGE = "change"
 
 
 @dataclass(frozen=True)
@@ -128,7 +143,7 @@ class Ledger:
             row = connection.execute(sa.select(runs).where(runs.c.id == job.run_id)).mappings().one()
             run = run_from_row(row)
             connection.execute(
-                runs.update().where(runs.c.id == job.run_id).values(epoch=epoch, step=epoch * run.config.steps_per_epoch, reason="")
+                runs.update().where(runs.c.id == job.run_id).values(epoch=epoch, step=run.config.steps_until(epoch), reason="")
             )
             connection.execute(schema.workers.update().where(schema.workers.c.id == self._worker.id).values(run_id=job.run_id))
         return self._store.run(job.run_id)
@@ -154,11 +169,11 @@ class Ledger:
         epoch: EpochReport,
         checkpoint: StoredFile,
         probabilities: StoredFile | None = None,
-    ) -> bool:
+    ) -> Wish:
         """Record a finished epoch and its files in one transaction, so that none of them is ever there alone.
 
         Returns:
-            Whether somebody asked to stop the run. Epochs may be shorter than the time between two renewals.
+            What somebody has asked for. Epochs may be shorter than the time between two renewals.
 
         Raises:
             Fenced: another attempt has the run.
@@ -188,13 +203,40 @@ class Ledger:
             connection.execute(epochs.insert().values(run_id=run.id, **values))
             if layers is not None:
                 connection.execute(schema.epoch_layers.insert().values(run_id=run.id, epoch=epoch.epoch, layers=layers))
+            _keep_checkpoint(connection, run)
             former = artifacts.record(connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch)
             if probabilities is not None:
                 kind = ArtifactKind.EPOCH_PROBABILITIES
                 artifacts.record(connection, run.id, kind, probabilities, epoch=epoch.epoch, part=str(epoch.epoch))
-            asked = _is_asked_to_stop(connection, run.id)
+            wish = _wish(connection, run.id)
         artifacts.discard(self._store.settings, former)
-        return asked
+        return wish
+
+    def pause(self, run: Run) -> None:
+        """Set a run aside after its last recorded epoch, as somebody has asked; a change that was asked for is made first.
+
+        Raises:
+            Fenced: another attempt has the run.
+        """
+        with self._store.writing() as connection:
+            query = sa.select(schema.runs.c.epoch, schema.runs.c.change_requested).where(schema.runs.c.id == run.id)
+            epoch, change = connection.execute(query).one()
+            if change is not None:
+                apply_change(connection, run.id, held_by=run.attempt)
+            if not move(connection, run.id, RunState.PAUSED, held_by=run.attempt, worker=None, pause_requested=None, reason=""):
+                raise Fenced(f"Attempt {run.attempt} of run {run.id} has ended already.")
+            events.write(connection, run.id, EventKind.PAUSED, f"Paused after epoch {epoch}.", epoch=epoch)
+
+    def change(self, run: Run) -> Run:
+        """Give a run the settings that somebody has asked for, from its last recorded epoch on; returns the run as it is now.
+
+        Raises:
+            Fenced: another attempt has the run.
+        """
+        with self._store.writing() as connection:
+            if not apply_change(connection, run.id, held_by=run.attempt):
+                raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; its settings are left alone.")
+        return self._store.run(run.id)
 
     def finish(self, run: Run, outcome: Outcome, *, steps: Sequence[StepReport] = (), files: dict[ArtifactKind, StoredFile]) -> None:
         """Record how a run ended, with all its files, in one transaction.
@@ -223,8 +265,8 @@ class Ledger:
             reason: why it ended.
             count: whether to fail the run after too many attempts; not when the worker was asked to end.
         """
-        limit = self._store.settings.max_attempts
         with self._store.writing() as connection:
+            limit = self._store.settings.max_attempts + 2 * events.count(connection, run_id, EventKind.RESUMED)  # see `steering.resume`
             if _is_asked_to_stop(connection, run_id):
                 pruned = _is_pruned(connection, run_id)
                 reason = PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
@@ -295,6 +337,33 @@ def process_lives(pid: int, started_at: float) -> bool:
 
 def _is_asked_to_stop(connection: sa.Connection, run_id: str) -> bool:
     return bool(connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)).scalar())
+
+
+def _wish(connection: sa.Connection, run_id: str) -> Wish:
+    runs = schema.runs
+    query = sa.select(runs.c.stop_requested, runs.c.pause_requested, runs.c.change_requested).where(runs.c.id == run_id)
+    row = connection.execute(query).one()
+    if row.stop_requested:
+        return Wish.STOP
+    if row.pause_requested:
+        return Wish.PAUSE
+    return Wish.NONE if row.change_requested is None else Wish.CHANGE
+
+
+def _keep_checkpoint(connection: sa.Connection, run: Run) -> None:
+    """Keep the checkpoint that is about to be replaced, where the run keeps that epoch's; trials of studies keep none."""
+    files, trials = schema.artifacts, schema.trial_runs
+    here = (files.c.run_id == run.id) & (files.c.kind == ArtifactKind.CHECKPOINT)
+    row = connection.execute(sa.select(files.c.epoch, files.c.n_bytes).where(here)).first()
+    if row is None or row.epoch % checkpoint_stride(run.config.epochs, row.n_bytes):
+        return
+    if connection.execute(sa.select(trials.c.run_id).where(trials.c.run_id == run.id)).first() is None:
+        connection.execute(files.update().where(here).values(kind=ArtifactKind.EPOCH_CHECKPOINT, part=str(row.epoch)))
+
+
+def checkpoint_stride(n_epochs: int, n_bytes: int) -> int:
+    """Say the checkpoint of every how-manieth epoch a run keeps: evenly over its epochs, within `KEPT_CHECKPOINT_BYTES`."""
+    return math.ceil(n_epochs / max(1, KEPT_CHECKPOINT_BYTES // max(1, n_bytes)))
 
 
 def _is_pruned(connection: sa.Connection, run_id: str) -> bool:

@@ -52,6 +52,9 @@ class Run:
     revision: int
     """Changes with every write to the run, its history or its artifacts."""
     stop_requested: bool
+    pause_requested: bool
+    change_requested: str | None
+    """JSON of settings that its worker is to change at the end of the epoch."""
     deleted_at: datetime | None
     name: str | None
     """What a person calls it."""

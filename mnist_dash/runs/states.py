@@ -13,7 +13,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     """A worker has it, renews its lease and records its epochs."""
     PAUSED = "paused"
-    """Set aside by a person after an epoch; keeps its checkpoint and waits to be resumed."""
+    """Set aside by a person, after an epoch or before its first; keeps its checkpoint and waits to be resumed."""
     FINISHED = "finished"
     """Trained to its end, or to where early stopping ended it, and evaluated."""
     STOPPED = "stopped"
@@ -37,9 +37,9 @@ class RunState(StrEnum):
 
 
 ALLOWED: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.STOPPED, RunState.FAILED}),
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.PAUSED, RunState.STOPPED, RunState.FAILED}),
     RunState.RUNNING: frozenset(set(RunState) - {RunState.RUNNING}),
-    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.STOPPED}),
+    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.STOPPED, RunState.PRUNED}),
     RunState.FINISHED: frozenset(),
     RunState.STOPPED: frozenset(),
     RunState.PRUNED: frozenset(),

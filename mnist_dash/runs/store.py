@@ -133,14 +133,21 @@ class Store:
         known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
         return None if known is None else str(known)
 
-    def insert_run(self, connection: sa.Connection, config: RunConfig, *, key: str | None, preset: str | None) -> str:
-        """Do what `accept` does within the caller's transaction."""
+    def insert_run(
+        self,
+        connection: sa.Connection,
+        config: RunConfig,
+        *,
+        key: str | None,
+        preset: str | None,
+        **values: Any,  # noqa: ANN401 - column values
+    ) -> str:
+        """Do what `accept` does within the caller's transaction; `values` are further columns of the row."""
         known = self.submitted(connection, key)
         if known is not None:
             return known
-        run_id = secrets.token_hex(4)
         row = {
-            "id": run_id,
+            "id": new_run_id(),
             "submit_key": key,
             "state": RunState.QUEUED,
             "config": canonical_json(config),
@@ -148,13 +155,14 @@ class Store:
             "preset": preset,
             "owner": self.person.email,
             "created_at": now(),
-            "n_steps": config.steps_per_epoch * config.epochs,
+            "n_steps": config.n_steps,
             "n_parameters": config.n_parameters,
         }
+        row |= values
         connection.execute(schema.runs.insert().values(row))
-        self.add_job(connection, Job(run_id, 1), config.device)
+        self.add_job(connection, Job(str(row["id"]), 1), config.device)
         touch(connection)
-        return run_id
+        return str(row["id"])
 
     def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
         """Add a job to the queue of the kind of device that it is for, within the caller's transaction."""
@@ -302,6 +310,11 @@ class Store:
         return tuple(_worker_from_row(row, self.settings.lease_seconds) for row in rows)
 
 
+def new_run_id() -> str:
+    """Draw the id of a new run."""
+    return secrets.token_hex(4)
+
+
 @contextmanager
 def translated(url: str) -> Iterator[None]:
     """Turn what a database driver raises into the project's own exceptions."""
@@ -360,7 +373,7 @@ def move(
     if held_by is not None:
         conditions.append(runs.c.attempt == held_by)
     if target.is_terminal:
-        values |= {"ended_at": now(), "stop_requested": False}
+        values |= {"ended_at": now(), "stop_requested": False, "pause_requested": None, "change_requested": None}
     if target is not RunState.RUNNING:
         values |= {"lease_until": None}
     result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
@@ -382,7 +395,7 @@ def run_from_row(row: sa.RowMapping) -> Run:
     """Build the record of a run from its row."""
     fields = {name: row[name] for name in Run.__dataclass_fields__}
     fields |= {"state": RunState(row["state"]), "config": parse_config(row["config"])}
-    fields |= {name: bool(row[name]) for name in ("stop_requested", "starred")}
+    fields |= {name: bool(row[name]) for name in ("stop_requested", "pause_requested", "starred")}
     for name in ("created_at", "started_at", "ended_at", "deleted_at", "archived_at"):
         fields[name] = _time(row[name])
     return Run(**fields)

@@ -25,9 +25,9 @@ from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StoreLocked
 from mnist_dash.runs import artifacts
 from mnist_dash.runs.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.engine import Job, JobConsumer
-from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.ledger import Ledger, Outcome, Wish, WorkerIdentity
 from mnist_dash.runs.records import Run
-from mnist_dash.runs.retention import empty_bin
+from mnist_dash.runs.retention import empty_bin, thin_checkpoints
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store, translated
 from mnist_dash.runs.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task, wait_or_kill
@@ -104,6 +104,7 @@ class Worker:
             self._ledger.sweep()
             if self._idle_since is not None and time.monotonic() > self._empty_bin_at:
                 empty_bin(self._store)
+                thin_checkpoints(self._store)
                 self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
         except StoreLocked as error:
             log.warning("%s", error)  # the next beat tries again; a lease outlasts several
@@ -150,16 +151,17 @@ class _Execution:
         self._epoch: EpochReport | None = None
         self._flushed_at = time.monotonic()
         self._stop_asked = False
+        self._wish = Wish.NONE
+        """What is to be done at the end of an epoch; a stop waits for none."""
 
     def go(self, is_ending: Callable[[], bool]) -> None:
-        """Train to the end, or to where it has to be given back.
+        """Train to the end, or to where it is paused or has to be given back.
 
         Raises:
             Fenced: another attempt has the run.
         """
         try:
-            self._trainer.start(self._task())
-            result = self._follow(is_ending)
+            result = self._train(is_ending)
         except TrainerDied as error:
             self._ledger.release(self._run.id, self._run.attempt, reason=str(error))
             return
@@ -169,11 +171,22 @@ class _Execution:
             self._trainer.kill()
             self._ledger.finish(self._run, Outcome(RunState.FAILED, reason=str(error)), files={})
             return
-        if result is None and not self._stop_asked:
+        if self._wish is Wish.PAUSE:
+            self._ledger.pause(self._run)
+        elif result is None and not self._stop_asked:
             self._ledger.release(self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
         else:
             self._finish(result)
         self._trainer.done()
+
+    def _train(self, is_ending: Callable[[], bool]) -> TrainingResult | Broken | None:
+        """Train to the end, or to where the trainer was killed; changed settings hold from the checkpoint on."""
+        while True:
+            self._trainer.start(self._task())
+            result = self._follow(is_ending)
+            if self._wish is not Wish.CHANGE:
+                return result
+            self._run, self._wish = self._ledger.change(self._run), Wish.NONE
 
     def _task(self) -> Task:
         resume = None
@@ -192,6 +205,9 @@ class _Execution:
                 return message
             if message is not None:
                 self._take(message)
+            if self._wish is not Wish.NONE:
+                self._trainer.kill()
+                return None
             if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
                 self._flush()
             if self._stop_asked:
@@ -222,11 +238,14 @@ class _Execution:
             if checkpoint.test_probabilities is not None:
                 packed = artifacts.pack_probabilities(checkpoint.test_probabilities)
                 files.append(artifacts.write(self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed))
-            self._stop_asked = self._ledger.record_epoch(self._run, self._steps, self._epoch, *files)
+            wish = self._ledger.record_epoch(self._run, self._steps, self._epoch, *files)
         except MnistDashError:
             for file in files:
                 artifacts.discard(self._settings, file.path)
             raise
+        self._stop_asked = wish is Wish.STOP
+        if wish in (Wish.PAUSE, Wish.CHANGE) and checkpoint.epoch < self._run.config.epochs:
+            self._wish = wish
         self._steps, self._epoch, self._flushed_at = [], None, time.monotonic()
 
     def _flush(self) -> None:

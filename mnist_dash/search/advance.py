@@ -343,7 +343,9 @@ def insert_trial(connection: sa.Connection, study_id: str, trial: Trial, *, revi
 
 
 def end_run(connection: sa.Connection, run_id: str, *, pruned: bool) -> None:
-    """Ask the worker of a run to stop it, or stop it at once where none has it."""
+    """Ask the worker of a run to stop it, or end it at once where none has it."""
+    if move(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, only_from=RunState.PAUSED, reason="Ended by its study."):
+        return
     if move(connection, run_id, RunState.STOPPED, only_from=RunState.QUEUED, reason="Stopped by its study before it began."):
         return
     update(connection, run_id, stop_requested=True, prune_requested=pruned)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from mnist_dash.core.changes import describe
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.presets import PRESETS, name_of
 from mnist_dash.errors import DeviceUnavailable, MnistDashError
@@ -49,6 +50,7 @@ def launch_card(form: Form) -> None:
     """Draw the choice of a ready network, the Train button and the preflight."""
     with st.container(border=True):
         _choose_preset(form.draft)
+        _changes(form)
         config = form.checked.config
         if may_edit():
             st.button(
@@ -79,6 +81,31 @@ def _choose_preset(draft: Draft) -> None:
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.badge("changed", icon=":material/edit:", color="orange")
             st.button("Undo all changes", key="train_reset", type="tertiary", icon=":material/undo:", on_click=_put_preset, args=(key,))
+
+
+def _changes(form: Form) -> None:
+    """Say which settings will change while it trains, as those of a run that was steered do."""
+    count = len(form.draft.tree["changes"]) if isinstance(form.draft.tree["changes"], list) else 0
+    if not count:
+        return
+    config = form.checked.config
+    with st.container(border=True, gap="xsmall"):
+        if config is not None:
+            for change in config.changes:
+                st.markdown(f":material/tune: After epoch {change.after_epoch}: {describe(config, change)}")
+        st.button(
+            "Keep the settings throughout",
+            key="train_no_changes",
+            type="tertiary",
+            icon=":material/close:",
+            help=f"Leaves out {words.counted(count, 'change')} of settings",
+            on_click=_drop_changes,
+        )
+
+
+def _drop_changes() -> None:
+    draft: Draft = st.session_state[DRAFT_KEY]
+    st.session_state[DRAFT_KEY] = draft.changed("changes", [])
 
 
 def _put_preset(key: str) -> None:

@@ -6,11 +6,14 @@ from typing import get_args
 
 import streamlit as st
 
+from mnist_dash.core.changes import describe
 from mnist_dash.core.experiments import Published
 from mnist_dash.core.presets import PRESETS
-from mnist_dash.errors import MnistDashError
+from mnist_dash.errors import MnistDashError, UnknownRun
+from mnist_dash.figures.branches import Mark, add_marks, parent_curves
 from mnist_dash.figures.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
 from mnist_dash.runs import actions
+from mnist_dash.runs.events import EventKind, events_of
 from mnist_dash.runs.records import History, Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
@@ -21,6 +24,8 @@ from mnist_dash.ui.visitor import has_share_link, may_edit
 
 TICK_SECONDS = 0.4
 """How often a live page asks whether its run has changed."""
+PAUSED_TICK_SECONDS = 2.0
+"""The same for a run that is paused, which somebody else may resume."""
 _LINES = """**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout
 was on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.
 
@@ -34,13 +39,14 @@ _AXES: tuple[Axis, ...] = get_args(Axis)
 
 def live_section(run: Run, *, whole: bool = True) -> None:
     """Draw what moves, curves and figures only if `whole`; it draws itself anew while the run is live."""
-    st.fragment(run_every=TICK_SECONDS if run.state.is_live else None)(_section)(run.id, run.state, whole=whole)
+    tick = TICK_SECONDS if run.state.is_live else None if run.state.is_terminal else PAUSED_TICK_SECONDS
+    st.fragment(run_every=tick)(_section)(run.id, run.state, whole=whole)
 
 
 def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
     run = _run(run_id, store().run_revision(run_id))
-    if run.state.is_terminal and not drawn_state.is_terminal:
-        st.rerun()  # the results join the page
+    if (run.state.is_live, run.state.is_terminal) != (drawn_state.is_live, drawn_state.is_terminal):
+        st.rerun()  # the results join the page, or what can be done with it is something else now
     # What may come or go has a container of its own: an element that changes its place is built anew, and a chart would lose its zoom.
     with st.container():
         if not run.state.is_terminal:
@@ -152,6 +158,8 @@ def _explain(run: Run) -> None:
         st.markdown(_TEST_IS_VALIDATION if run.config.leaks_test_set else _TEST_IS_HIDDEN)
         if _published(run) is not None:
             st.markdown("The **grey** lines are what the experiment's report has published.")
+        if run.parent_id is not None and run.parent_epoch:
+            st.markdown(f"The **grey** lines are those of run {run.parent_id}, from which this one has branched.")
 
 
 def _figure(run: Run, metric: Metric, options: CurveOptions) -> str:
@@ -168,8 +176,33 @@ def _draw(_database_url: str, run_id: str, revision: int, metric: Metric, option
         metric=metric,
         axis=options.axis,
         steps_per_epoch=_run.config.steps_per_epoch,
+        steps_until=[_run.config.steps_until(epoch) for epoch in range(_run.config.epochs + 1)] if _run.config.changes else (),
         leak=_run.config.leaks_test_set,
         published=_published(_run),
     )
+    parent = _parent(_run)
+    if parent is not None:
+        name = f"run {parent.id}"
+        curves += parent_curves(history(parent.id, parent.revision).epochs, name=name, metric=metric, axis=options.axis)
     figure = draw_curves(curves, metric=metric, options=options, best_epoch=_run.best_epoch)
+    add_marks(figure, _marks(_run), epochs=past.epochs, axis=options.axis)
     return str(figure.to_json())
+
+
+def _parent(run: Run) -> Run | None:
+    """Find the run that this one has branched from, where it is still there."""
+    if run.parent_id is None or not run.parent_epoch:
+        return None
+    try:
+        return store().run(run.parent_id)
+    except UnknownRun:
+        return None
+
+
+def _marks(run: Run) -> tuple[Mark, ...]:
+    """Say what the curves mark: where the run branched, was changed or paused, and the changes that are still to come."""
+    drawn = (EventKind.FORKED, EventKind.CONTINUED, EventKind.CHANGED, EventKind.PAUSED)
+    done = [Mark(event.epoch, event.sentence) for event in events_of(store(), run.id) if event.kind in drawn and event.epoch]
+    known = {mark.epoch for mark in done}
+    planned = [change for change in run.config.changes if change.after_epoch not in known]
+    return (*done, *(Mark(change.after_epoch, f"Changed: {describe(run.config, change)}.") for change in planned))

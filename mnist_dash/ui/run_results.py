@@ -228,6 +228,6 @@ def _downloads(run: Run) -> None:
             ("History by epoch", past.epochs.to_csv(index=False), f"{run.id}-epochs.csv", "text/csv"),
             ("History by step", past.steps.to_csv(index=False), f"{run.id}-steps.csv", "text/csv"),
             ("Configuration", run.config.model_dump_json(indent=2), f"{run.id}.json", "application/json"),
-            ("Training script", training_script(run.config), f"train_{run.id}.py", "text/x-python"),
+            *(() if run.config.changes else (("Training script", training_script(run.config), f"train_{run.id}.py", "text/x-python"),)),
         ):
             st.download_button(label, content, file_name=name, mime=mime, key=f"run_{name}", icon=":material/download:", on_click="ignore")

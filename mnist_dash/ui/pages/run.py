@@ -13,6 +13,7 @@ from mnist_dash.ui.navigation import RUNS, TRAIN
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.run_live import head, live_section
 from mnist_dash.ui.run_results import outcome, results
+from mnist_dash.ui.run_steer import lineage, steer_bar
 from mnist_dash.ui.run_trial import trial_line
 from mnist_dash.ui.share import share_popover
 
@@ -55,6 +56,9 @@ def show_run(run_id: str) -> None:
         if run.state.is_terminal:
             outcome(run)
             head(run)
+    with st.container():
+        steer_bar(run)
+        lineage(run)
     with st.container():
         view = choose_view() if run.state.is_terminal else FIRST_VIEW
     live_section(run, whole=view == FIRST_VIEW)
