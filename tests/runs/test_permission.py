@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from mnist_dash.core.config import RunConfig
 from mnist_dash.errors import NotAllowed
-from mnist_dash.runs import actions, analyses, drawings, schema, sharing
+from mnist_dash.runs import actions, analyses, archive_export, archive_import, comparison, drawings, marks, schema, sharing, views
+from mnist_dash.runs import steering as course
 from mnist_dash.runs.analyses import AnalysisKind
 from mnist_dash.runs.people import OWNER, Person, Role
 from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.store import Store, update
 from mnist_dash.search import steering
 from mnist_dash.search.methods import Budget
 from mnist_dash.search.steering import Narrowing
@@ -44,41 +45,65 @@ class Scene:
     link: str
     """A share link that the editor has made."""
     link_of_owner: str
+    trained: str
+    """A run that has ended after two epochs, tagged and archived."""
+    paused_run: str
+    archive: Path
+    """A file with a run that is not here."""
 
 
 Act = Callable[[Store, Scene], object]
 ACTIONS: dict[str, tuple[Role, Act]] = {
-    "actions.submit": (Role.EDITOR, lambda s, _: actions.submit(s, CONFIG)),
-    "actions.stop": (Role.EDITOR, lambda s, scene: actions.stop(s, scene.queued)),
-    "actions.delete": (Role.EDITOR, lambda s, scene: actions.delete(s, [scene.ended])),
-    "actions.undelete": (Role.EDITOR, lambda s, scene: actions.undelete(s, [scene.deleted])),
-    "analyses.request": (Role.EDITOR, lambda s, scene: analyses.request(s, scene.ended, AnalysisKind.EMBEDDING, {"n_points": 10})),
-    "drawings.keep": (Role.EDITOR, lambda s, _: drawings.keep(s, LINE, 1)),
-    "drawings.delete": (Role.EDITOR, lambda s, scene: drawings.delete(s, [scene.drawing])),
-    "drawings.undelete": (Role.EDITOR, lambda s, scene: drawings.undelete(s, [scene.drawing])),
-    "sharing.create": (Role.EDITOR, lambda s, scene: sharing.create(s, "run", "run=x", [scene.ended])),
-    "sharing.revoke": (Role.EDITOR, lambda s, scene: sharing.revoke(s, scene.link)),
-    "sharing.revoke, of somebody else": (Role.ADMIN, lambda s, scene: sharing.revoke(s, scene.link_of_owner)),
-    "steering.create": (Role.EDITOR, lambda s, _: steering.create(s, define("another"))),
-    "steering.pause": (Role.EDITOR, lambda s, scene: steering.pause(s, scene.running)),
-    "steering.resume": (Role.EDITOR, lambda s, scene: steering.resume(s, scene.paused)),
-    "steering.stop": (Role.EDITOR, lambda s, scene: steering.stop(s, scene.running, cancel=True)),
-    "steering.stop_trial": (Role.EDITOR, lambda s, scene: steering.stop_trial(s, scene.running, 0)),
-    "steering.extend": (Role.EDITOR, lambda s, scene: steering.extend(s, scene.running, 3)),
-    "steering.set_parallelism": (Role.EDITOR, lambda s, scene: steering.set_parallelism(s, scene.running, 3)),
-    "steering.set_budget": (Role.EDITOR, lambda s, scene: steering.set_budget(s, scene.running, {"trials": 7})),
-    "steering.narrow": (Role.EDITOR, lambda s, scene: steering.narrow(s, scene.running, (Narrowing("batch_size", 100, 200),))),
-    "steering.ban": (Role.EDITOR, lambda s, scene: steering.ban(s, scene.running, "optimizer.kind", "sgd")),
-    "steering.undo": (Role.EDITOR, lambda s, scene: steering.undo(s, scene.paused)),
-    "steering.try_next": (Role.EDITOR, lambda s, scene: try_one(s, scene.running)),
-    "steering.go_on": (Role.EDITOR, lambda s, scene: steering.go_on(s, scene.paused, Budget(trials=50))),
+    "runs.actions.submit": (Role.EDITOR, lambda s, _: actions.submit(s, CONFIG)),
+    "runs.actions.stop": (Role.EDITOR, lambda s, scene: actions.stop(s, scene.queued)),
+    "runs.actions.delete": (Role.EDITOR, lambda s, scene: actions.delete(s, [scene.ended])),
+    "runs.actions.undelete": (Role.EDITOR, lambda s, scene: actions.undelete(s, [scene.deleted])),
+    "runs.analyses.request": (Role.EDITOR, lambda s, scene: analyses.request(s, scene.ended, AnalysisKind.EMBEDDING, {"n_points": 10})),
+    "runs.drawings.keep": (Role.EDITOR, lambda s, _: drawings.keep(s, LINE, 1)),
+    "runs.drawings.delete": (Role.EDITOR, lambda s, scene: drawings.delete(s, [scene.drawing])),
+    "runs.drawings.undelete": (Role.EDITOR, lambda s, scene: drawings.undelete(s, [scene.drawing])),
+    "runs.sharing.create": (Role.EDITOR, lambda s, scene: sharing.create(s, "run", "run=x", [scene.ended])),
+    "runs.sharing.revoke": (Role.EDITOR, lambda s, scene: sharing.revoke(s, scene.link)),
+    "runs.sharing.revoke, of somebody else": (Role.ADMIN, lambda s, scene: sharing.revoke(s, scene.link_of_owner)),
+    "runs.archive_import.import_runs": (Role.EDITOR, lambda s, scene: archive_import.import_runs(s, scene.archive)),
+    "runs.comparison.add_seeds": (Role.EDITOR, lambda s, scene: comparison.add_seeds(s, [s.run(scene.trained)], 1)),
+    "runs.marks.rename": (Role.EDITOR, lambda s, scene: marks.rename(s, scene.ended, "first")),
+    "runs.marks.write_notes": (Role.EDITOR, lambda s, scene: marks.write_notes(s, scene.ended, "a note")),
+    "runs.marks.star": (Role.EDITOR, lambda s, scene: marks.star(s, [scene.ended])),
+    "runs.marks.add_tags": (Role.EDITOR, lambda s, scene: marks.add_tags(s, [scene.ended], ["demo"])),
+    "runs.marks.remove_tags": (Role.EDITOR, lambda s, scene: marks.remove_tags(s, [scene.trained], ["kept"])),
+    "runs.marks.archive": (Role.EDITOR, lambda s, scene: marks.archive(s, [scene.ended])),
+    "runs.marks.unarchive": (Role.EDITOR, lambda s, scene: marks.unarchive(s, [scene.trained])),
+    "runs.views.save_view": (Role.EDITOR, lambda s, _: views.save_view(s, "runs", "new", "q=x")),
+    "runs.views.delete_view": (Role.EDITOR, lambda s, _: views.delete_view(s, "runs", "old")),
+    "runs.views.restore_view": (Role.EDITOR, lambda s, _: views.restore_view(s, views.SavedView("runs", "again", "q=x"))),
+    "runs.steering.pause": (Role.EDITOR, lambda s, scene: course.pause(s, scene.queued)),
+    "runs.steering.resume": (Role.EDITOR, lambda s, scene: course.resume(s, scene.paused_run)),
+    "runs.steering.change": (Role.EDITOR, lambda s, scene: course.change(s, scene.paused_run, {"learning_rate": 0.01})),
+    "runs.steering.fork": (Role.EDITOR, lambda s, scene: course.fork(s, scene.trained, 2, {"learning_rate": 0.01})),
+    "runs.steering.continue_run": (Role.EDITOR, lambda s, scene: course.continue_run(s, scene.trained, 5)),
+    "runs.steering.train_again": (Role.EDITOR, lambda s, scene: course.train_again(s, scene.trained)),
+    "search.steering.create": (Role.EDITOR, lambda s, _: steering.create(s, define("another"))),
+    "search.steering.pause": (Role.EDITOR, lambda s, scene: steering.pause(s, scene.running)),
+    "search.steering.resume": (Role.EDITOR, lambda s, scene: steering.resume(s, scene.paused)),
+    "search.steering.stop": (Role.EDITOR, lambda s, scene: steering.stop(s, scene.running, cancel=True)),
+    "search.steering.stop_trial": (Role.EDITOR, lambda s, scene: steering.stop_trial(s, scene.running, 0)),
+    "search.steering.extend": (Role.EDITOR, lambda s, scene: steering.extend(s, scene.running, 3)),
+    "search.steering.set_parallelism": (Role.EDITOR, lambda s, scene: steering.set_parallelism(s, scene.running, 3)),
+    "search.steering.set_budget": (Role.EDITOR, lambda s, scene: steering.set_budget(s, scene.running, {"trials": 7})),
+    "search.steering.narrow": (Role.EDITOR, lambda s, scene: steering.narrow(s, scene.running, (Narrowing("batch_size", 100, 200),))),
+    "search.steering.ban": (Role.EDITOR, lambda s, scene: steering.ban(s, scene.running, "optimizer.kind", "sgd")),
+    "search.steering.undo": (Role.EDITOR, lambda s, scene: steering.undo(s, scene.paused)),
+    "search.steering.try_next": (Role.EDITOR, lambda s, scene: try_one(s, scene.running)),
+    "search.steering.go_on": (Role.EDITOR, lambda s, scene: steering.go_on(s, scene.paused, Budget(trials=50))),
 }
 """Each action, the least role that may, and a call of it that changes something."""
 
 SYSTEM = {
-    "permission.require": "keeps refusals",
-    "retention.empty_bin": "a worker's housekeeping",
-    "keeping.discard_files": "the conductor's housekeeping",
+    "runs.permission.require": "keeps refusals",
+    "runs.retention.empty_bin": "a worker's housekeeping",
+    "runs.retention.thin_checkpoints": "a worker's housekeeping",
+    "search.keeping.discard_files": "the conductor's housekeeping",
 }
 """What writes for nobody in particular."""
 
@@ -100,9 +125,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene]:
     """A home in which the scene is set, to be copied by each test."""
     home = tmp_path_factory.mktemp("stage")
     store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
+    archive = written_archive(tmp_path_factory.mktemp("elsewhere"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steering, "ensure_conductor", lambda _settings: None)
-        scene = set_scene(store)
+        scene = set_scene(store, archive)
     store.close()
     return home, scene
 
@@ -120,8 +146,25 @@ def scene(stage: tuple[Path, Scene]) -> Scene:
     return stage[1]
 
 
-def set_scene(store: Store) -> Scene:
-    """Make runs, a drawing, studies and links."""
+def written_archive(home: Path) -> Path:
+    """Export a run of another store."""
+    store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
+    run_id = actions.submit(store, CONFIG)
+    actions.stop(store, run_id)
+    archive_export.export_runs(store, [run_id], home / "runs.zip")
+    store.close()
+    return home / "runs.zip"
+
+
+def set_scene(store: Store, archive: Path) -> Scene:
+    """Make runs, a drawing, studies, links and a view."""
+    trained, paused_run = (actions.submit(store, RunConfig(epochs=3)) for _ in range(2))
+    with store.writing() as connection:
+        update(connection, trained, state=RunState.STOPPED, epoch=2)
+        update(connection, paused_run, state=RunState.PAUSED, epoch=1, attempt=1)
+    marks.add_tags(store, [trained], ["kept"])
+    marks.archive(store, [trained])
+    views.save_view(store, "runs", "old", "q=y")
     queued, ended, deleted = (actions.submit(store, CONFIG) for _ in range(3))
     for run_id in (ended, deleted):
         store.transition(run_id, RunState.STOPPED)
@@ -131,7 +174,7 @@ def set_scene(store: Store) -> Scene:
     steering.set_parallelism(store, paused, 2)
     steering.pause(store, paused)
     links = [sharing.create(acting, "run", "run=x", [ended]).partition(".")[0] for acting in (store.acting_for(EDITOR), store)]
-    return Scene(queued, ended, deleted, drawings.keep(store, LINE, 1), running, paused, *links)
+    return Scene(queued, ended, deleted, drawings.keep(store, LINE, 1), running, paused, *links, trained, paused_run, archive)
 
 
 def everything(store: Store) -> dict[str, list[sa.Row[tuple[object, ...]]]]:
@@ -168,7 +211,7 @@ def test_owner_may_everything(store: Store, scene: Scene) -> None:
 
 def test_no_action_is_missing() -> None:
     """Whatever takes a store and writes to it is in the table, or is known to write for nobody in particular."""
-    found = {f"{source.module.rpartition('.')[2]}.{name}" for source in sources() for name in _writing(source)}
+    found = {f"{source.module.partition('.')[2]}.{name}" for source in sources() for name in _writing(source)}
     assert found == {name.partition(",")[0] for name in ACTIONS} | set(SYSTEM)
 
 
