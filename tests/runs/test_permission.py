@@ -174,7 +174,7 @@ def set_scene(store: Store, archive: Path) -> Scene:
     steering.set_parallelism(store, paused, 2)
     steering.pause(store, paused)
     links = [sharing.create(acting, "run", "run=x", [ended]).partition(".")[0] for acting in (store.acting_for(EDITOR), store)]
-    return Scene(queued, ended, deleted, drawings.keep(store, LINE, 1), running, paused, *links, trained, paused_run, archive)
+    return Scene(queued, ended, deleted, drawings.keep(store, LINE, 1), running, paused, links[0], links[1], trained, paused_run, archive)
 
 
 def everything(store: Store) -> dict[str, list[sa.Row[tuple[object, ...]]]]:
