@@ -178,9 +178,8 @@ def _fixed(board: Board, pair: Pair) -> None:
     """Show the images on which exactly one of the two is right."""
     st.subheader("Who fixed my digit")
     names = pair.class_names
-    digit = choose(
-        "True class", [ANY, *map(str, range(N_CLASSES))], "digit", named=lambda one: one if one == ANY else names[int(one)], width=150
-    )
+    options = [ANY, *map(str, range(N_CLASSES))]
+    digit = choose("True class", options, "digit", named=lambda one: one if one == ANY else names[int(one)], side_by_side=True)
     labels, right_a, right_b = pair.answers_a.labels, pair.answers_a.right, pair.answers_b.right
     wanted = np.ones(len(labels), dtype=np.bool_) if digit == ANY else labels == int(digit)
     n, most = shown(FIRST_SHOWN), 0

@@ -115,7 +115,7 @@ def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eig
     grids = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]
     assert [grid["n"] for grid in grids] == [21, 37]
     assert grids[0]["titles"][0].startswith("test image 100: a ")
-    app.selectbox(key="compare_digit").select("3").run()
+    app.segmented_control(key="compare_digit").select("3").run()
     assert app.query_params["digit"] == "3"
     n = int((read_labels("mnist", "test", store.settings.data_dir)[200:237] == 3).sum())
     assert f"Newly wrong in B: {n} image" in texts(app)
