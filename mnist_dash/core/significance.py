@@ -86,10 +86,19 @@ def compare_paired(right_a: npt.NDArray[np.bool_], right_b: npt.NDArray[np.bool_
         right_a: ``(N,)`` whether A is right, N at least 1.
         right_b: ``(N,)`` whether B is right, on the same images in the same order.
     """
-    n, only_a, only_b = len(right_a), int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    p_value, mid_p = mcnemar(only_a, only_b)
-    low, high = paired_limits(np.array([only_a]), np.array([only_b]), n)
-    return Paired(n, int((right_a & right_b).sum()), only_a, only_b, p_value, mid_p, float(low[0]), float(high[0]))
+    return compare_all(right_a, [right_b])[0]
+
+
+def compare_all(right_a: npt.NDArray[np.bool_], others: Sequence[npt.NDArray[np.bool_]]) -> tuple[Paired, ...]:
+    """Compare network A with several others, each as `compare_paired` does; the p-values are not corrected for their number."""
+    n = len(right_a)
+    counts = [(int((right_a & ~right).sum()), int((right & ~right_a).sum())) for right in others]
+    lows, highs = paired_limits(np.array([only_a for only_a, _ in counts]), np.array([only_b for _, only_b in counts]), n)
+    n_right = int(right_a.sum())
+    return tuple(
+        Paired(n, n_right - only_a, only_a, only_b, *mcnemar(only_a, only_b), low, high)
+        for (only_a, only_b), low, high in zip(counts, lows.tolist(), highs.tolist(), strict=True)
+    )
 
 
 def mcnemar(n_only_a: int, n_only_b: int) -> tuple[float, float]:

@@ -54,13 +54,19 @@ class Compared:
     settings: Mapping[str, tuple[object, ...]]
     evaluated: frozenset[str]
     _places: dict[str, int] = field(repr=False, compare=False, default_factory=dict)
+    _histories: dict[str, pd.DataFrame] = field(repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._places.update({run.id: place for place, run in enumerate(self.runs)})
+        self._histories.update({str(run_id): rows for run_id, rows in self.epochs.groupby("run_id")})
 
     def run(self, run_id: str) -> Run:
         """Give one of the runs."""
         return self.runs[self._places[run_id]]
+
+    def history(self, run_id: str) -> pd.DataFrame:
+        """Give the rows of one run's history, maybe none."""
+        return self._histories.get(run_id, self.epochs.iloc[:0])
 
     def value(self, run_id: str, path: str) -> object:
         """Give what a differing setting is in one run."""

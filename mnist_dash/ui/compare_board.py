@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import streamlit as st
 
@@ -142,7 +142,7 @@ def choose(
     default: str | None = None,
     named: Callable[[str], str] = str,
     width: int = 220,
-    note: str | None = None,
+    side_by_side: bool = False,
 ) -> str:
     """Offer a choice whose options depend on the runs; the address keeps it, and an impossible one in it is answered with a sentence.
 
@@ -153,7 +153,7 @@ def choose(
         default: the one that the address need not name; the first where None.
         named: how an option is printed.
         width: in pixels.
-        note: stands beside the label.
+        side_by_side: whether all options are in sight, without a list that opens.
     """
     default = options[0] if default is None else default
     asked = st.query_params.get(name)
@@ -162,8 +162,10 @@ def choose(
         st.error(f"{label} is one of those offered below; got {name}={got} in the address. Choose another.", icon=":material/error:")
     key = f"compare_{name}"
     st.session_state[key] = asked if asked in options else default
-    chosen = st.selectbox(label, options, key=key, format_func=named, on_change=_write, args=(name, default), width=width, help=note)
-    return str(chosen)
+    how: dict[str, Any] = {"key": key, "format_func": named, "on_change": _write, "args": (name, default)}
+    if side_by_side:
+        return str(st.segmented_control(label, options, required=True, **how))
+    return str(st.selectbox(label, options, width=width, **how))
 
 
 def _write(name: str, default: str) -> None:

@@ -66,14 +66,14 @@ def curves_view(board: Board) -> None:
 
 def _line(board: Board, run_id: str, metric: str, axis: Axis) -> RunLine:
     compared = board.compared
-    rows = compared.epochs[compared.epochs["run_id"] == run_id]
+    rows = compared.history(run_id)
     x, y = positions(compared, run_id, axis), rows[metric].to_numpy(dtype=np.float64)
     return RunLine(run_id, board.names[run_id], board.looks[run_id], x, y)
 
 
 def positions(compared: Compared, run_id: str, axis: Axis) -> npt.NDArray[np.float64]:
     """Say where a run's epochs lie along an axis, ``(n,)``."""
-    rows = compared.epochs[compared.epochs["run_id"] == run_id]
+    rows = compared.history(run_id)
     if axis == "seconds":
         places = (rows["seconds_training"] + rows["seconds_evaluation"]).cumsum()
     elif axis == "images":

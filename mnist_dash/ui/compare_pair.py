@@ -12,7 +12,7 @@ import streamlit as st
 from mnist_dash.core.config import N_CLASSES
 from mnist_dash.core.evaluation import wilson_interval
 from mnist_dash.core.idx import CLASS_NAMES, read_images
-from mnist_dash.core.significance import ALPHA, Paired, compare_paired, holm
+from mnist_dash.core.significance import ALPHA, Paired, compare_all, compare_paired, holm
 from mnist_dash.core.verdicts import judge_pair, write_p
 from mnist_dash.errors import MnistDashError
 from mnist_dash.figures.compare_confusion import draw_confusion_difference
@@ -64,7 +64,7 @@ def choose_pair(board: Board) -> Pair | None:
     if len(evaluated) < 2:
         st.info(
             "Image by image, two runs with stored answers to the test images are compared; "
-            f"{words.counted(len(evaluated), 'run')} of these has them. Add another that has finished.",
+            f"of these {'one has' if evaluated else 'none has'} them. Add another that has finished.",
             icon=":material/info:",
         )
         return None
@@ -144,7 +144,7 @@ def _against_all(board: Board, pair: Pair) -> None:
     if len(others) < 2:
         return
     try:
-        tested = [compare_paired(pair.answers_a.right, answers(run).right) for run in others]
+        tested = compare_all(pair.answers_a.right, [answers(run).right for run in others])
     except MnistDashError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -178,9 +178,8 @@ def _fixed(board: Board, pair: Pair) -> None:
     """Show the images on which exactly one of the two is right."""
     st.subheader("Who fixed my digit")
     names = pair.class_names
-    digit = choose(
-        "True class", [ANY, *map(str, range(N_CLASSES))], "digit", named=lambda one: one if one == ANY else names[int(one)], width=150
-    )
+    options = [ANY, *map(str, range(N_CLASSES))]
+    digit = choose("True class", options, "digit", named=lambda one: one if one == ANY else names[int(one)], side_by_side=True)
     labels, right_a, right_b = pair.answers_a.labels, pair.answers_a.right, pair.answers_b.right
     wanted = np.ones(len(labels), dtype=np.bool_) if digit == ANY else labels == int(digit)
     n, most = shown(FIRST_SHOWN), 0

@@ -18,7 +18,7 @@ from mnist_dash.ui.compare_board import Board, NamedGroup, choose, choose_groupi
 from mnist_dash.ui.compare_pair import pair_section
 from mnist_dash.ui.resources import store
 
-MOST_SENTENCES = 12
+MOST_SENTENCES = 6
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _sentence(board: Board, reference: Judged, against: Against, *, can_queue: b
     """Say the verdict; offer to queue the seeds that are missing, less those that are on their way."""
     icon = ":material/verified:" if against.verdict.is_real else ":material/blur_on:"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{icon} {words.plain(against.verdict.sentence)}", width="stretch")
+        st.markdown(f"{icon} {against.verdict.sentence}", width="stretch")
         if not can_queue:
             return
         sides = ((reference, against.verdict.add_a), (against.judged, against.verdict.add_b))
