@@ -160,12 +160,14 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     wait_until(lambda: store.run(shared).epoch > n_epochs, "it still trains")
 
     before = everything(hosted)
-    own = BackMsg.FromString(stop.SerializeToString())
+    own, whole = BackMsg.FromString(stop.SerializeToString()), BackMsg.FromString(stop.SerializeToString())
     own.rerun_script.query_string = address.partition("?")[2]
-    for message in (own, stop):  # at its own address, and at the editor's
+    whole.rerun_script.fragment_id = ""  # the page as a whole, at the editor's address
+    press(visitor, whole)
+    expect(visitor.get_by_text("A share link shows what it was made for")).to_be_visible()
+    for message in (own, stop):
         press(visitor, message)
         visitor.wait_for_timeout(1500)
-    expect(visitor.get_by_text("A share link shows what it was made for")).to_be_visible()  # the answer to the second
     assert everything(hosted) == before
     assert store.run(shared).state is RunState.RUNNING
     visitor.goto(f"{hosted.url}/run?run={shared}")
