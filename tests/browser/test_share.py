@@ -182,7 +182,9 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     sharing.revoke(store, address.partition("token=")[2].partition(".")[0])
     expect(visitor.get_by_text("A share link is one that was given out")).to_be_visible(timeout=20_000)
     expect(visitor.get_by_role("heading", name=f"Run {shared}")).to_have_count(0)
-    actions.stop(store, shared)
+    whole.rerun_script.query_string = f"run={shared}"
+    press(editor, whole)  # the same message from who may: it is one that writes
+    wait_until(lambda: store.run(shared).state is RunState.STOPPED, "the editor's message stops it", seconds=60)
 
 
 @pytest.mark.parametrize("token", ["x", f"{'0' * 16}.{'x' * 43}"])
