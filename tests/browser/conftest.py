@@ -12,6 +12,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -53,13 +54,24 @@ class Dashboard:
 @pytest.fixture(scope="package")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """The dashboard as `streamlit run` serves it; everything that it started is gone afterwards."""
-    home = tmp_path_factory.mktemp("home")
+    with serve(tmp_path_factory.mktemp("home"), free_port()) as served:
+        yield served
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def serve(home: Path, port: int, *options: str, **settings: str) -> Iterator[Dashboard]:
+    """Serve a dashboard from a home, with more options of Streamlit and more settings."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_DASH", "OMP_"))}
-    environment |= {"MNIST_DASH_HOME": str(home), "MNIST_DASH_WORKERS": "1"}
+    environment |= {"MNIST_DASH_HOME": str(home), "MNIST_DASH_WORKERS": "1"} | settings
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--server.headless", "true"]
+    command += options
     url = f"http://localhost:{port}"
     store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
     with (home / "server.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server:
