@@ -105,7 +105,7 @@ def test_a_query_filters(open_page: Callable[..., AppTest], train: Callable[...,
     """What is typed narrows the list; the address brings it back; a query that none meets says so."""
     train()
     slow = train(RunConfig(epochs=3, batch_size=500, optimizer=SGD()))
-    app = open_page("runs", q='optimizer == "sgd" and best_val_accuracy > 95%')
+    app = open_page("runs", q='optimizer == "sgd" and best_val_accuracy >= 95%')
     assert listed(app) == [slow.id]
     app.text_input(key="q").set_value("test_accuracy > 99%").run()
     assert "No run meets the query." in texts(app)
@@ -159,20 +159,17 @@ def test_only_what_differs(open_page: Callable[..., AppTest], train: Callable[..
     assert not {"State", "Network", "Batch", "Test", "Learning rate"} & columns
 
 
-def test_groups_have_means_and_lead_to_their_runs(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
-    """Number, mean and deviation of each group; a group's query lists its runs."""
+def test_groups_have_means(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """Number, mean and deviation of each group, and of how many runs a figure is that some lack."""
     train()
     train(RunConfig(epochs=3, batch_size=500, seed=1))
-    other = train(RunConfig(epochs=3, batch_size=500, optimizer=SGD()), state=RunState.STOPPED)
+    train(RunConfig(epochs=3, batch_size=500, optimizer=SGD()), state=RunState.STOPPED)
     app = open_page("runs", **{"as": "groups"})
     rows = {row["Optimizer"]: row for row in app.dataframe[0].value.to_dict("records")}
     assert (rows["adam"]["Runs"], rows["sgd"]["Runs"]) == ("2 runs", "1 run")
     assert round(rows["adam"]["Best validation"], 4) == 95.0
     assert rows["adam"]["Best validation ±"] == 0
     assert (rows["adam"]["Test of"], rows["sgd"]["Test of"]) == (2, 0)
-    app.session_state["q"] = 'optimizer == "sgd"'
-    app.session_state["as"] = "table"
-    assert listed(app.run()) == [other.id]
 
 
 def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
