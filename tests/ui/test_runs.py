@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
+import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import SGD, RunConfig
@@ -11,7 +14,7 @@ from mnist_dash.runs import actions, marks
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
-from mnist_dash.ui.runs_table import PAGE_SIZE
+from mnist_dash.ui.runs_table import PAGE_SIZE, clear_selection, take_rows
 
 from .conftest import CONFIG, texts
 
@@ -99,6 +102,19 @@ def test_order_is_frozen_while_something_is_selected(open_page: Callable[..., Ap
 def listed(app: AppTest) -> list[str]:
     """Name the runs of the table."""
     return [str(run_id) for run_id in app.dataframe[0].value["Run"]]
+
+
+def test_a_table_that_was_replaced_selects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late word from the browser about rows that are other runs by now changes no selection."""
+    said = SimpleNamespace(selection=SimpleNamespace(rows=[0, 2]))
+    monkeypatch.setattr(st, "session_state", {"runs_table_all_1_0": said, "runs_table_all_1_1": said})
+    take_rows("runs_table_all_1_0", 0, ("a", "b", "c"))
+    assert st.session_state["runs_selected"] == ("a", "c")
+    clear_selection()
+    take_rows("runs_table_all_1_0", 0, ("a", "b", "c"))
+    assert st.session_state["runs_selected"] == ()
+    take_rows("runs_table_all_1_1", 1, ("b", "d", "e"))
+    assert st.session_state["runs_selected"] == ("b", "e")
 
 
 def test_a_query_filters(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
