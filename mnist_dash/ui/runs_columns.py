@@ -81,7 +81,7 @@ def column_choice() -> tuple[tuple[str, ...], bool]:
     """
     with st.popover("Columns", icon=":material/view_column:"):
         chosen = st.multiselect(
-            "Columns", list(titles()), default=FIRST, format_func=lambda name: titles()[name], key=COLUMNS_KEY, bind="query-params"
+            "Columns", list(titles()), default=list(FIRST), format_func=lambda name: titles()[name], key=COLUMNS_KEY, bind="query-params"
         )
         differing = st.toggle(
             "Only what differs",
@@ -123,12 +123,15 @@ def frame(entries: Sequence[Listed], names: Sequence[str], *, differing: bool) -
     if differing and len(entries) > 1:
         cells = {name: column for name, column in cells.items() if name == FIRST[0] or len(set(map(repr, column))) > 1}
     table = pd.DataFrame({titles()[name]: _column(fields.get(name), name, column) for name, column in cells.items()})
-    return table, {titles()[name]: _look(fields.get(name), name) for name in cells}
+    looks = {titles()[name]: _look(fields.get(name), name) for name in cells}
+    return table, {title: look for title, look in looks.items() if look is not None}  # None would hide the column
 
 
 def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
     if field is None or name in _JOINT:
         return pd.Series(cells, dtype=object)
+    if name == "starred":
+        return pd.Series(["★" if cell else "" for cell in cells], dtype=object)
     match field.kind:
         case FieldKind.NUMBER if field.is_whole:
             return pd.Series([None if cell is None else int(cell) for cell in cells], dtype="Int64")
@@ -156,7 +159,9 @@ def _look(field: Field | None, name: str) -> ColumnConfig | None:
         return None
     about = field.about[:1].upper() + field.about[1:] or None
     if name == "starred":
-        return kind.CheckboxColumn(width=40, help=about)
+        return kind.TextColumn(width=40, help=about)
+    if name == "name":
+        return kind.TextColumn(width="medium", help=about)
     match field.kind:
         case FieldKind.NUMBER if field.is_share:
             return kind.NumberColumn(format="%.2f %%", help=about)

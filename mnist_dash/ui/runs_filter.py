@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import streamlit as st
@@ -36,6 +37,12 @@ parentheses. A missing value is `none`, 98% is 0.98.
 - `tag in ("demo", "baseline") and not starred`
 - `learning_rate <= 0.001 and split.fraction != none`
 - `created > "7 days ago" and name ~ "wide"`"""
+
+
+@cache
+def field_titles() -> Mapping[str, str]:
+    """Give what each field is called where one is chosen."""
+    return {field.name: field.title for field in columns()}
 
 
 def show_choice(on_change: Callable[[], None]) -> str:
@@ -91,7 +98,7 @@ def order_choice(on_change: Callable[[], None]) -> Order:
         "Sort by",
         list(fields),
         index=list(fields).index(NEWEST),
-        format_func=lambda name: fields[name].title,
+        format_func=lambda name: field_titles()[name],
         key=SORT_KEY,
         bind="query-params",
         on_change=on_change,

@@ -13,17 +13,17 @@ from mnist_dash.runs.catalog import MAX_GROUPS, Group, Scope
 from mnist_dash.runs.fields import Field, FieldKind, columns
 from mnist_dash.ui import words
 from mnist_dash.ui.resources import store
-from mnist_dash.ui.runs_filter import narrow
+from mnist_dash.ui.runs_filter import field_titles, narrow
 
-BY_KEY, FIGURES_KEY = "by", "of"
+BY_KEY, FIGURES_KEY = "grouped", "figures"
 """Their names in the address."""
 AS_KEY = "as"
 _SHOWN_KEY = "runs_groups_shown"
 _CLICK_KEY = "runs_group_open"
-_BY_FIRST = ("optimizer.kind",)
-_OF_FIRST = ("best_val_accuracy", "last_val_accuracy", "test_accuracy", "seconds")
+BY_FIRST = ("optimizer.kind",)
+FIGURES_FIRST = ("best_val_accuracy", "last_val_accuracy", "test_accuracy", "seconds")
 _FIGURES = (
-    *_OF_FIRST,
+    *FIGURES_FIRST,
     "last_val_loss",
     "test_loss",
     "best_epoch",
@@ -71,14 +71,19 @@ def _choices() -> tuple[list[Field], list[Field]]:
         by = st.multiselect(
             "Group by",
             keys,
-            default=_BY_FIRST,
-            format_func=lambda name: fields[name].title,
+            default=list(BY_FIRST),
+            format_func=lambda name: field_titles()[name],
             key=BY_KEY,
             bind="query-params",
             max_selections=4,
         )
         of = st.multiselect(
-            "Figures", _FIGURES, default=_OF_FIRST, format_func=lambda name: fields[name].title, key=FIGURES_KEY, bind="query-params"
+            "Figures",
+            _FIGURES,
+            default=list(FIGURES_FIRST),
+            format_func=lambda name: field_titles()[name],
+            key=FIGURES_KEY,
+            bind="query-params",
         )
     return [fields[name] for name in by if name in keys], [fields[name] for name in of if name in _FIGURES]
 
@@ -102,7 +107,7 @@ def _frame(found: tuple[Group, ...], by: list[Field], figures: list[Field]) -> t
         looks[deviation] = column.NumberColumn("±", format=form, help=f"Standard deviation of {field.title.lower()} over the group's runs")
         if any(each.n < group.n for each, group in zip(spreads, found, strict=True)):
             cells[number] = [each.n for each in spreads]
-            looks[number] = column.NumberColumn("of", help=f"How many of the runs have {field.title.lower()}")
+            looks[number] = column.NumberColumn("of", format="localized", help=f"How many of the runs have {field.title.lower()}")
     return pd.DataFrame(cells), looks
 
 

@@ -43,7 +43,9 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
         names: the columns.
         differing: show only the columns in which the rows differ.
     """
-    key = f"runs_table_{view}_{st.session_state.get(_ROUND_KEY, 0)}"
+    drawn = st.session_state.get(_ROUND_KEY, 0)
+    key = f"runs_table_{view}_{drawn}"
+    shown = tuple(each.run.id for each in entries)
     table, looks = frame(entries, names, differing=differing)
     column = st.column_config
     opens = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Open this run")
@@ -53,7 +55,7 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
         hide_index=True,
         height="content" if len(entries) <= 15 else 600,
         row_height=40,
-        on_select=lambda: _select(key),
+        on_select=lambda: take_rows(key, drawn, shown),
         selection_mode="multi-row",
         column_config={**looks, titles()[FIRST[0]]: opens},
         placeholder=words.NOTHING,
@@ -119,11 +121,19 @@ def clear_selection() -> None:
     st.session_state[_ROUND_KEY] = st.session_state.get(_ROUND_KEY, 0) + 1
 
 
-def _select(key: str) -> None:
-    """Resolve ticked rows to run ids by the order in which they were drawn."""
-    shown: tuple[str, ...] = st.session_state.get(_SHOWN_KEY, ())
-    rows = st.session_state[key].selection.rows
-    st.session_state[_SELECTED_KEY] = tuple(shown[row] for row in rows if row < len(shown))
+def take_rows(key: str, drawn: int, shown: Sequence[str]) -> None:
+    """Select the runs of the rows that were ticked in one table.
+
+    A browser may still speak of a table that has been replaced meanwhile; its rows are other runs by now, so they select nothing.
+
+    Args:
+        key: the table's.
+        drawn: the round in which it was drawn.
+        shown: the runs of its rows.
+    """
+    if drawn == st.session_state.get(_ROUND_KEY, 0):
+        rows = st.session_state[key].selection.rows
+        st.session_state[_SELECTED_KEY] = tuple(shown[row] for row in rows if row < len(shown))
 
 
 def _act(deed: Callable[[tuple[str, ...]], None], ids: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
@@ -11,19 +12,29 @@ from mnist_dash.runs import views
 from mnist_dash.runs.views import SavedView
 from mnist_dash.ui import words
 from mnist_dash.ui.resources import store
-from mnist_dash.ui.runs_columns import COLUMNS_KEY, DIFFERING_KEY
-from mnist_dash.ui.runs_filter import QUERY_KEY, SHOW_KEY, SORT_KEY, UP_KEY
-from mnist_dash.ui.runs_groups import AS_KEY, BY_KEY, FIGURES_KEY
+from mnist_dash.ui.runs_columns import COLUMNS_KEY, DIFFERING_KEY, FIRST, titles
+from mnist_dash.ui.runs_filter import NEWEST, QUERY_KEY, SHOW_KEY, SORT_KEY, UP_KEY, field_titles
+from mnist_dash.ui.runs_groups import AS_KEY, BY_FIRST, BY_KEY, FIGURES_FIRST, FIGURES_KEY
 from mnist_dash.ui.runs_table import clear_selection
 from mnist_dash.ui.visitor import may_edit
 
 PAGE = "runs"
-_TEXTS = (QUERY_KEY, SHOW_KEY, SORT_KEY, AS_KEY)
-_SWITCHES = (UP_KEY, DIFFERING_KEY)
-_LISTS = (COLUMNS_KEY, BY_KEY, FIGURES_KEY)
+_DEFAULTS: dict[str, Any] = {
+    QUERY_KEY: "",
+    SHOW_KEY: "all",
+    SORT_KEY: NEWEST,
+    UP_KEY: False,
+    AS_KEY: "table",
+    COLUMNS_KEY: list(FIRST),
+    DIFFERING_KEY: False,
+    BY_KEY: list(BY_FIRST),
+    FIGURES_KEY: list(FIGURES_FIRST),
+}
+"""What the address says, by its names there, and what it is without a choice."""
+_LABELS = {COLUMNS_KEY: titles, SORT_KEY: field_titles, BY_KEY: field_titles, FIGURES_KEY: field_titles}
+"""An address names what was chosen as its control does."""
 _DELETED_KEY = "runs_view_deleted"
 _NAME_KEY = "runs_view_name"
-_OPENED_KEY = "runs_view_opened"
 
 
 def views_popover() -> None:
@@ -56,38 +67,35 @@ def views_popover() -> None:
                 st.form_submit_button("Save", icon=":material/bookmark_add:", on_click=_save)
 
 
-def begin_with_view() -> None:
-    """Put a view that was opened in place of what the page shows, before its controls are drawn."""
-    address: str | None = st.session_state.pop(_OPENED_KEY, None)
-    if address is not None:
-        _apply(address)
-
-
 def address_now() -> str:
     """Write what the page shows as the query string that brings it back; what is as it is without a choice is left out."""
-    state = st.session_state
-    pairs: list[tuple[str, str]] = [(key, str(state[key])) for key in _TEXTS if state.get(key)]
-    pairs += [(key, "true") for key in _SWITCHES if state.get(key)]
-    pairs += [(key, str(value)) for key in _LISTS for value in state.get(key) or ()]
+    pairs: list[tuple[str, str]] = []
+    for key, default in _DEFAULTS.items():
+        value = st.session_state.get(key, default)
+        if value is None or value == default:
+            continue
+        if isinstance(value, bool):
+            pairs.append((key, "true"))
+        else:
+            labels = _LABELS[key]() if key in _LABELS else {}
+            pairs += [(key, labels.get(each, str(each))) for each in (value if isinstance(value, list | tuple) else [value])]
     return urlencode(pairs)
 
 
-def _apply(address: str) -> None:
-    query = parse_qs(address)
-    for key in (*_TEXTS, *_SWITCHES, *_LISTS, "page"):
-        st.session_state.pop(key, None)
-    for key in _TEXTS:
-        if key in query:
-            st.session_state[key] = query[key][0]
-    for key in _SWITCHES:
-        st.session_state[key] = key in query
-    for key in _LISTS:
-        if key in query:
-            st.session_state[key] = query[key]
-
-
 def _open(view: SavedView) -> None:
-    st.session_state[_OPENED_KEY] = view.address
+    """Put a view in place of what the page shows."""
+    query = parse_qs(view.address)
+    for key, default in _DEFAULTS.items():
+        said = query.get(key)
+        if said is None:
+            st.session_state[key] = default
+        elif isinstance(default, bool):
+            st.session_state[key] = said[0] == "true"
+        else:
+            values = {label: value for value, label in _LABELS[key]().items()} if key in _LABELS else {}
+            known = [values.get(label, label) for label in said if key not in _LABELS or label in values]
+            st.session_state[key] = known if isinstance(default, list) else [*known, default][0]
+    st.session_state.pop("page", None)
     clear_selection()
 
 

@@ -14,7 +14,7 @@ from mnist_dash.ui.runs_groups import AS_KEY, groups_section
 from mnist_dash.ui.runs_proposal import proposal_card
 from mnist_dash.ui.runs_scatter import parameters_section
 from mnist_dash.ui.runs_table import PAGE_SIZE, action_bar, clear_selection, listed, runs_table
-from mnist_dash.ui.runs_views import begin_with_view, views_popover
+from mnist_dash.ui.runs_views import views_popover
 
 TICK_SECONDS = 2.0
 PAGE_KEY = "page"
@@ -84,7 +84,6 @@ def _another_list() -> None:
     st.session_state.pop(PAGE_KEY, None)
 
 
-begin_with_view()
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Runs")
     views_popover()
