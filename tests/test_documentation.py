@@ -112,6 +112,8 @@ def _takes(field: FieldInfo) -> str:
 
 def _default(field: FieldInfo) -> str:
     value = field.default
+    if field.is_required():
+        return "required"
     if value is None:
         return "none"
     if isinstance(value, BaseModel):

@@ -7,6 +7,7 @@ import argparse
 from mnist_dash import __version__
 from mnist_dash.cli.archive_parser import add_archives
 from mnist_dash.cli.arguments import Commands, add_command, natural, positive, scale, seconds
+from mnist_dash.cli.steer_parser import add_steering
 from mnist_dash.cli.study_parser import add_study
 
 _DESCRIPTION = """\
@@ -133,6 +134,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_tag(commands)
     _add_stop(commands)
     add_archives(commands)
+    add_steering(commands)
     _add_worker(commands)
     _add_doctor(commands)
     return parser

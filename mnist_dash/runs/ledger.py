@@ -31,7 +31,7 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import STEP_COLUMNS, Store, move, run_from_row, touch, update
 
 PRUNED = "Ended by its study's pruner, because it lagged behind."
-KEPT_CHECKPOINT_BYTES = 32 * 2**20
+KEPT_CHECKPOINT_BYTES = 64 * 2**20
 """Room for the checkpoints of a run's earlier epochs, from which it can be forked without training them again."""
 CLOCK_SLACK_SECONDS = 1.0
 """How far the database's clock may be behind a process's."""

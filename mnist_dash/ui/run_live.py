@@ -72,9 +72,10 @@ def _run(run_id: str, revision: int) -> Run:
 def head(run: Run) -> None:
     """Draw state, network and optimizer in a line, with what can be done."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        now = run.config.at(min(run.epoch + 1, run.config.epochs))
         leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
         st.markdown(
-            f"{words.badge(run.state)}{leak} {words.network(run.config)}, {words.optimizer(run.config)}, batch {run.config.batch_size}",
+            f"{words.badge(run.state)}{leak} {words.network(run.config)}, {words.optimizer(now)}, batch {now.batch_size}",
             width="stretch",
         )
         if not run.state.is_terminal and may_edit():

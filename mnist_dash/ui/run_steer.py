@@ -41,9 +41,8 @@ def steer_bar(run: Run) -> None:
     with st.container(horizontal=True, gap="small", key="steer"):
         if not run.state.is_terminal:
             _pause_or_resume(run)
-            if run.epoch or run.state is RunState.RUNNING:
-                _change(run)
-        if run.epoch:
+            _change(run)
+        if run.epoch or not run.state.is_terminal:
             _fork(run)
         if run.state.is_terminal:
             if run.epoch and run.state is not RunState.DIVERGED:
@@ -104,11 +103,14 @@ def _change(run: Run) -> None:
 def _fork(run: Run) -> None:
     with st.popover("Fork", icon=":material/call_split:", key="steer_fork", on_change="rerun"):
         st.markdown("A new run: the same until the end of an epoch, with other settings from there on.")
+        if not run.epoch:
+            st.caption("It can be forked when it has finished an epoch.")
+            return
         left, right = st.columns(2)
         first = min(run.epoch, run.best_epoch or run.epoch, max(1, run.config.epochs - 1))
         epoch = left.number_input("From the end of epoch", 1, run.epoch, first, key=f"steer_fork_epoch_{run.id}")
         least = int(epoch) + 1
-        total = right.number_input("Epochs in all", 2, 10_000, max(run.config.epochs, run.epoch + 1), key=f"steer_fork_epochs_{run.id}")
+        total = right.number_input("Epochs in all", 2, 10_000, max(run.config.epochs, first + 1), key=f"steer_fork_epochs_{run.id}")
         values = _settings(run, int(epoch), "fork")
         st.caption(_start(run, int(epoch)))
         st.button(

@@ -6,7 +6,7 @@ import pytest
 
 from mnist_dash.cli import main
 
-COMMANDS = ("train", "runs", "show", "presets", "stop", "worker", "doctor")
+COMMANDS = ("train", "runs", "show", "presets", "stop", "pause", "resume", "change", "fork", "continue", "worker", "doctor")
 
 
 def _help(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

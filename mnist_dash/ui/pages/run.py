@@ -11,6 +11,7 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.ui import run_embedding, run_errors, run_layers, words
 from mnist_dash.ui.navigation import RUNS, TRAIN
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.run_coach import coach_card
 from mnist_dash.ui.run_live import head, live_section
 from mnist_dash.ui.run_results import outcome, results
 from mnist_dash.ui.run_steer import lineage, steer_bar
@@ -61,6 +62,8 @@ def show_run(run_id: str) -> None:
     with st.container():
         steer_bar(run)
         lineage(run)
+        if run.state.is_terminal:
+            coach_card(run)
     with st.container():
         view = choose_view() if run.state.is_terminal else FIRST_VIEW
     live_section(run, whole=view == FIRST_VIEW)

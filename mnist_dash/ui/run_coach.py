@@ -1,0 +1,42 @@
+"""The coach's card on a run's page: what its figures say, the rule behind it, and the way to a copy with the change made."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_dash.core.coach import Course, Finding, coach
+from mnist_dash.core.config import RunConfig, with_overrides
+from mnist_dash.errors import InvalidConfig
+from mnist_dash.runs.layer_history import layer_history
+from mnist_dash.runs.records import Run
+from mnist_dash.runs.states import RunState
+from mnist_dash.ui.composition import FIRST_PRESET, Draft
+from mnist_dash.ui.navigation import TRAIN
+from mnist_dash.ui.resources import history, store
+
+
+def coach_card(run: Run) -> None:
+    """Draw what the coach finds in an ended run; nothing where it finds nothing."""
+    config = run.config.at(max(1, run.epoch))
+    findings = _find(run, config)
+    if not findings:
+        return
+    with st.container(border=True, key="coach"):
+        st.markdown("**Coach**", help="Rules over this run's own training and validation figures; test figures are not looked at.")
+        for finding in findings:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f":material/lightbulb: {finding.sentence} {finding.proposal}", width="stretch", help=f"Rule: {finding.rule}")
+                try:
+                    changed = with_overrides(config, finding.overrides)
+                except InvalidConfig:
+                    continue  # the network is too unusual for the proposal
+                link = Draft.from_config(changed, preset=run.preset or FIRST_PRESET).link()
+                st.page_link(TRAIN, label="Try it", icon=":material/edit:", query_params=link)
+
+
+def _find(run: Run, config: RunConfig) -> tuple[Finding, ...]:
+    epochs = history(run.id, run.revision).epochs
+    figures = {name: epochs[name].tolist() for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")}
+    course = Course(**figures, has_diverged=run.state is RunState.DIVERGED)
+    measured = layer_history(store(), run.id)
+    return coach(config, course, measured[max(measured)] if measured else None)
