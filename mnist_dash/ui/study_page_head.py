@@ -15,6 +15,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.navigation import run_link
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.study_board import Snapshot
+from mnist_dash.ui.take_along import study_downloads
 
 STATE_LOOK = {
     StudyState.RUNNING: (":material/play_circle:", "blue"),
@@ -80,6 +81,7 @@ def head(board: Snapshot) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{badge(study.state)} {_sentence(board)}", width="stretch")
         _actions(study)
+        study_downloads(study)
     _progress(board)
     _figures(board)
     if study.state.is_live and not study.is_advanced and (datetime.now(UTC).timestamp() - study.created_at) > 10:

@@ -11,6 +11,7 @@ from mnist_dash.runs.records import Run, Worker
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import run_link
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.take_along import import_section
 
 TICK_SECONDS = 2.0
 PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
@@ -97,4 +98,5 @@ st.title("System")
 st.caption("`python -m mnist_dash doctor` checks data, database, artifacts and workers, and says what to do about what is wrong.")
 st.fragment(run_every=TICK_SECONDS)(moving_section)()
 storage_section()
+import_section()
 versions_section()
