@@ -27,7 +27,6 @@ from mnist_dash.ui.navigation import run_link
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.run_file import run_html, title
 
-UPLOAD_MB = 500
 _UPLOAD_KEY = "import_file"
 _AS_NEW_KEY = "import_as_new"
 _DONE_KEY = "import_done"
@@ -139,10 +138,11 @@ def import_section() -> None:
     st.subheader("Import runs")
     st.caption(
         "A file from the Archive button of a run, or from `python -m mnist_dash export`. Names, sizes, hashes and every value are checked "
-        "before anything is written; a file that breaks a rule is refused whole. Nothing in it is executed."
+        "before anything is written; a file that breaks a rule is refused whole. Nothing in it is executed. "
+        f"Files above {st.get_option('server.maxUploadSize')} MB go by `python -m mnist_dash import`."
     )
     with st.form("import_runs", border=False):
-        st.file_uploader("Archive", type=["zip", "tar"], key=_UPLOAD_KEY, max_upload_size=UPLOAD_MB, label_visibility="collapsed")
+        st.file_uploader("Archive", type=["zip", "tar"], key=_UPLOAD_KEY, label_visibility="collapsed")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.form_submit_button("Import", icon=":material/upload:", on_click=_import)
             st.checkbox("Give a run a new id where another run has its id", key=_AS_NEW_KEY)
