@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 
 from mnist_dash.core import training
 from mnist_dash.core.config import RunConfig
@@ -34,7 +35,7 @@ TINY = RunConfig(
 
 def train_into(store: Store, config: RunConfig = TINY) -> Run:
     """Train a configuration here and now, and record it as a worker does."""
-    ledger = Ledger(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
+    ledger = Ledger(store, WorkerIdentity(f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2))
     ledger.sign_on()
     run = ledger.claim(Job(actions.submit(store, config), 1))
     assert run is not None

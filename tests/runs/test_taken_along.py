@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -62,7 +63,7 @@ def test_bundle_loads_as_its_card_says(trained: tuple[Store, Run], monkeypatch: 
     card = files["README.md"].decode()
     assert card.splitlines()[0] == r"# =1\+1 \<b\>\*x\*\</b\> \| ␇"
     assert r"> \# not a heading" in card
-    assert "<img" not in card
+    assert re.findall(r"(?<!\\)<\w", card) == []
     assert f"| test accuracy | {run.test_accuracy:.4f} | 10,000 test images |" in card
     assert json.loads(files["config.json"])["config"] == run.config.model_dump(mode="json")
     for name, content in files.items():
@@ -82,7 +83,7 @@ def test_tables_keep_what_the_store_has(trained: tuple[Store, Run]) -> None:
     for table in (epochs_table(store, [run.id]), steps_table(store, [run.id])):
         assert list(table["run"].unique()) == [run.id]
         pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(to_parquet(table))), table)
-        again = pd.read_csv(io.BytesIO(to_csv(table)), dtype={"run": str}, float_precision="round_trip")
+        again = pd.read_csv(io.BytesIO(to_csv(table)), dtype={"run": str})
         pd.testing.assert_frame_equal(again, table, check_dtype=False)
     listed = runs_table(store, [run.id])
     row = pd.read_parquet(io.BytesIO(to_parquet(listed))).iloc[0]
