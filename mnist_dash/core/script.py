@@ -112,7 +112,6 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
             "settings change in between. Take its weights, its ONNX model or its archive along instead."
         )
     autocast = "bfloat16" in (config.precision, precision)
-    augmented = config.augmentation is not None
     of_dropout = any(isinstance(layer, Dropout) and layer.rate for layer in config.layers)
     parts = {
         ("Libraries", "torch, torchvision and numpy; MNIST Dash itself is not needed."): [
@@ -145,26 +144,31 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
         ("Training", "One pass over the training part an epoch, and what is measured after it."): [
             _augmentation(config),
             EVALUATE.format(autocast=autocast),
-            TRAIN.format(
-                seed="".join(
-                    f'\n        {source}.manual_seed(stream_seed(SEED, "{stream}", epoch))'
-                    for source, stream, used in (("Dropout.source", "dropout", of_dropout), ("CHANGES", "augmentation", augmented))
-                    if used
-                ),
-                augment="\n            batch = augment(batch.view(-1, 784), Augmentation(), generator=CHANGES).view(-1, 1, 28, 28)"
-                if augmented
-                else "",
-                arrange=".view(-1, 28, 28, 1).permute(0, 3, 1, 2)" if config.features == "pixels" else "",
-                epsilon=_epsilon_line(config),
-                clip=_clip(config),
-                smoothing=config.label_smoothing,
-                keep_best=_early_stopping(config),
-                restore=_restore(config),
-                autocast=autocast,
-            ),
+            _train(config, autocast=autocast, of_dropout=of_dropout),
         ],
     }
     return [Section(*about, "\n\n\n".join(text.strip("\n") for text in texts if text)) for about, texts in parts.items()]
+
+
+def _train(config: RunConfig, *, autocast: bool, of_dropout: bool) -> str:
+    augmented = config.augmentation is not None
+    return TRAIN.format(
+        seed="".join(
+            f'\n        {source}.manual_seed(stream_seed(SEED, "{stream}", epoch))'
+            for source, stream, used in (("Dropout.source", "dropout", of_dropout), ("CHANGES", "augmentation", augmented))
+            if used
+        ),
+        augment="\n            batch = augment(batch.view(-1, 784), Augmentation(), generator=CHANGES).view(-1, 1, 28, 28)"
+        if augmented
+        else "",
+        arrange=".view(-1, 28, 28, 1).permute(0, 3, 1, 2)" if config.features == "pixels" else "",
+        epsilon=_epsilon_line(config),
+        clip=_clip(config),
+        smoothing=config.label_smoothing,
+        keep_best=_early_stopping(config),
+        restore=_restore(config),
+        autocast=autocast,
+    )
 
 
 def network_code(config: RunConfig) -> str:

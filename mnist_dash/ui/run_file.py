@@ -254,10 +254,16 @@ def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metri
 
 
 def _differences(runs: Sequence[Run]) -> str:
-    settings = [dict(_leaves("", run.config.model_dump(mode="json"))) for run in runs]
-    paths = dict.fromkeys(itertools.chain.from_iterable(settings))
+    """List the settings that are not the same in all runs; layers by what they are, in full where only their details differ."""
+    layers = [[planned.summary for planned in run.config.plan] for run in runs]
+    same_layers = all(own == layers[0] for own in layers)
+    settings = [dict(_leaves("", run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}))) for run in runs]
+    if not same_layers:
+        settings = [
+            {f"layer {place}": what for place, what in enumerate(own, 1)} | rest for own, rest in zip(layers, settings, strict=True)
+        ]
     rows = []
-    for path in paths:
+    for path in dict.fromkeys(itertools.chain.from_iterable(settings)):
         values = [own.get(path, words.NOTHING) for own in settings]
         if len(set(values)) > 1:
             rows.append((path, *values))

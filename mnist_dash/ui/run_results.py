@@ -1,4 +1,4 @@
-"""What stands on a run's page when it has ended: figures, confusion, report, layers, configuration, downloads."""
+"""What stands on a run's page when it has ended: figures, confusion, report, layers, configuration, what can be taken along."""
 
 from __future__ import annotations
 
@@ -19,19 +19,16 @@ from mnist_dash.core.evaluation import (
     cross_entropy,
     wilson_interval,
 )
-from mnist_dash.core.script import training_script
 from mnist_dash.figures.confusion import Shares, draw_confusion
-from mnist_dash.runs import artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
-from mnist_dash.ui.resources import history, store
 from mnist_dash.ui.run_evaluation import FINAL, Evaluated, choose, selected
 from mnist_dash.ui.run_layers import layer_table
 from mnist_dash.ui.selected_images import choose_cell, draw_selected
 from mnist_dash.ui.selection import Selection
+from mnist_dash.ui.take_along import run_downloads
 
 SHARES: tuple[Shares, ...] = get_args(Shares)
 DIGIT_PLURALS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens", "eights", "nines")
@@ -75,8 +72,8 @@ def results(run: Run) -> None:
         _evaluation(run, of)
     st.subheader("Layers")
     layer_table(run)
-    st.subheader("Downloads")
-    _downloads(run)
+    st.subheader("Take it along")
+    run_downloads(run)
     with st.expander("Show the configuration", icon=":material/data_object:"):
         st.code(run.config.model_dump_json(indent=2), language="json")
 
@@ -207,27 +204,3 @@ def _report(run: Run, of: Evaluated, found: Summary) -> None:
         column_config={"Precision": fraction, "Recall": fraction, "F1": fraction},
         alt=f"Classification report of run {run.id}, one row a class",
     )
-
-
-def _downloads(run: Run) -> None:
-    past = history(run.id, run.revision)
-    has_weights = artifacts.has(store(), run.id, ArtifactKind.WEIGHTS)
-    with st.container(horizontal=True):
-        st.download_button(
-            "Weights",
-            lambda: artifacts.read(store(), run.id, ArtifactKind.WEIGHTS),
-            file_name=f"{run.id}.safetensors",
-            mime="application/octet-stream",
-            key="run_weights",
-            icon=":material/download:",
-            on_click="ignore",
-            disabled=not has_weights,
-            help="safetensors, for a plain torch.nn.Sequential" if has_weights else "This run has left no weights",
-        )
-        for label, content, name, mime in (
-            ("History by epoch", past.epochs.to_csv(index=False), f"{run.id}-epochs.csv", "text/csv"),
-            ("History by step", past.steps.to_csv(index=False), f"{run.id}-steps.csv", "text/csv"),
-            ("Configuration", run.config.model_dump_json(indent=2), f"{run.id}.json", "application/json"),
-            *(() if run.config.changes else (("Training script", training_script(run.config), f"train_{run.id}.py", "text/x-python"),)),
-        ):
-            st.download_button(label, content, file_name=name, mime=mime, key=f"run_{name}", icon=":material/download:", on_click="ignore")

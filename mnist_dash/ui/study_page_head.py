@@ -15,6 +15,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.navigation import run_link
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.study_board import Snapshot
+from mnist_dash.ui.take_along import study_downloads
 from mnist_dash.ui.visitor import may_edit
 
 STATE_LOOK = {
@@ -82,6 +83,7 @@ def head(board: Snapshot) -> None:
         st.markdown(f"{badge(study.state)} {_sentence(board)}", width="stretch")
         if may_edit():
             _actions(study)
+        study_downloads(study)
     _progress(board)
     _figures(board)
     if study.state.is_live and not study.is_advanced and (datetime.now(UTC).timestamp() - study.created_at) > 10:

@@ -6,8 +6,12 @@ import json
 import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbclient
+import nbformat
 import pytest
 import torch
 
@@ -28,8 +32,12 @@ from mnist_dash.core.layers import (
     TruncatedNormal,
 )
 from mnist_dash.core.network import build_sequential
+from mnist_dash.core.notebook import notebook
 from mnist_dash.core.presets import PRESETS
+from mnist_dash.core.reports import TrainingResult
 from mnist_dash.core.script import training_script
+from mnist_dash.core.training import train
+from mnist_dash.errors import InvalidInput
 
 EVERYTHING = RunConfig(
     layers=(
@@ -133,3 +141,67 @@ def test_imports_torch_and_torchvision_only(tmp_path: Path) -> None:
     modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.strip().startswith(("import ", "from "))}
     assert modules <= {"argparse", "hashlib", "json", "math", "pathlib", "time", "typing", "numpy", "torch", "torchvision"}
     assert json.dumps(EVERYTHING.hash) in text or EVERYTHING.hash in text
+
+
+REPEATED = RunConfig(
+    layers=(
+        Conv(filters=4, kernel=5, stride=3, kernel_init=HeNormal()),
+        Dropout(rate=0.25),
+        Flatten(),
+        Dense(units=10, activation="softmax", l2=1e-4),
+    ),
+    split=StratifiedSplit(fraction=0.8, seed=3),
+    scaling="standard",
+    augmentation=Augmentation(shift=0.1, rotation=5),
+    epochs=1,
+    device="cpu",
+    precision="float32",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """What the engine makes of the configuration, in a second."""
+    folder = tmp_path_factory.mktemp("data")
+    return train(REPEATED, data_dir=folder, on_step=_ignore, on_epoch=_ignore, on_checkpoint=_ignore, should_stop=lambda: False)
+
+
+def _ignore(_report: object) -> None:
+    """Let a report go."""
+
+
+def test_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, tmp_path: Path) -> None:
+    """Alone in a folder, with nobody's packages but torch's: trained anew within an image in a thousand, the run's own weights exactly."""
+    (tmp_path / "train.py").write_text(training_script(REPEATED))
+    (tmp_path / "run.safetensors").write_bytes(trained.weights)
+    found = []
+    for more in ([], ["--evaluate", "run.safetensors"]):
+        command = [sys.executable, "-I", "train.py", *more]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        found.append([float(word) for word in said.splitlines()[-1].split() if word[0].isdigit()])
+    assert trained.test_accuracy is not None
+    (_, again), (loss, same) = found
+    assert same == pytest.approx(trained.test_accuracy, abs=5e-5)
+    assert loss == pytest.approx(trained.test_loss, abs=1e-4)
+    assert again == pytest.approx(trained.test_accuracy, abs=1e-3)
+    assert trained.test_accuracy > 0.5
+
+
+def test_notebook_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, tmp_path: Path) -> None:
+    """Executed in a kernel of its own it trains to the run's accuracy; what its title says is text."""
+    cells = nbformat.reads(notebook(REPEATED, title="<b>*mine*</b>\n# yours"), as_version=4)  # type: ignore[no-untyped-call]
+    nbformat.validate(cells)
+    assert cells.cells[0].source.splitlines()[0] == r"# \<b\>\*mine\*\</b\>␊\# yours"
+    # As ipykernel warns about its own way of talking to the notebook.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nbclient.NotebookClient(cells, timeout=150, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    (said,) = [output.text for output in cells.cells[-1].outputs]
+    assert float(said.split()[-1]) == pytest.approx(trained.test_accuracy, abs=1e-3)
+
+
+def test_changed_settings_are_refused() -> None:
+    """A run whose settings changed in between is nothing that one set of settings repeats."""
+    changed = SimpleNamespace(changes=("a change",), hash="abc")
+    with pytest.raises(InvalidInput, match=r"same settings from the first epoch.*got configuration abc.*archive"):
+        training_script(changed)  # type: ignore[arg-type]

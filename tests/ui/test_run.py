@@ -58,7 +58,7 @@ def test_finished_run_shows_its_results(open_page: Callable[..., AppTest], train
     assert report["Images"].sum() == 10_000
     assert layers["Parameters"].sum() == run.n_parameters
     assert "10,000 test images" in texts(app)
-    assert len(app.get("download_button")) == 5
+    assert len(app.get("download_button")) == 12
 
 
 @pytest.mark.parametrize(

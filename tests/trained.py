@@ -1,0 +1,73 @@
+"""A run that was really trained, in a store without workers: what a worker would have written, from the engine itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+
+from mnist_dash.core import training
+from mnist_dash.core.config import RunConfig
+from mnist_dash.core.layers import Conv, Dense, Flatten, MaxPool
+from mnist_dash.core.reports import Checkpoint, EpochReport, StepReport
+from mnist_dash.runs import actions, artifacts
+from mnist_dash.runs.artifacts import ArtifactKind
+from mnist_dash.runs.engine import Job
+from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.records import Run
+from mnist_dash.runs.states import RunState
+from mnist_dash.runs.store import Store
+from mnist_dash.runs.worker import machine_id
+
+TINY = RunConfig(
+    layers=(
+        Conv(filters=4, kernel=5, stride=3),
+        MaxPool(size=2),
+        Flatten(),
+        Dense(units=10, activation="softmax"),
+    ),
+    epochs=1,
+    batch_size=500,
+    device="cpu",
+    precision="float32",
+)
+"""A second of training."""
+
+
+def train_into(store: Store, config: RunConfig = TINY) -> Run:
+    """Train a configuration here and now, and record it as a worker does."""
+    ledger = Ledger(store, WorkerIdentity(f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2))
+    ledger.sign_on()
+    run = ledger.claim(Job(actions.submit(store, config), 1))
+    assert run is not None
+    steps: list[StepReport] = []
+    epochs: list[EpochReport] = []
+    states: list[Checkpoint] = []
+    result = training.train(
+        config,
+        data_dir=store.settings.data_dir,
+        on_step=steps.append,
+        on_epoch=epochs.append,
+        on_checkpoint=states.append,
+        should_stop=lambda: False,
+    )
+    for report, state in zip(epochs, states, strict=True):
+        file = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, state.payload)
+        ledger.record_epoch(run, [step for step in steps if step.epoch == report.epoch], report, file)
+    assert result.test_probabilities is not None
+    contents = {
+        ArtifactKind.WEIGHTS: result.weights,
+        ArtifactKind.TEST_PROBABILITIES: artifacts.pack_probabilities(result.test_probabilities),
+    }
+    files = {kind: artifacts.write(store.settings, run.id, kind, content) for kind, content in contents.items()}
+    outcome = Outcome(
+        RunState.FINISHED,
+        "All epochs are done.",
+        device="cpu",
+        precision="float32",
+        best_epoch=result.best_epoch,
+        test_accuracy=result.test_accuracy,
+        test_loss=result.test_loss,
+        n_test=len(result.test_probabilities),
+    )
+    ledger.finish(run, outcome, files=files)
+    return store.run(run.id)
