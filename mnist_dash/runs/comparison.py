@@ -151,6 +151,7 @@ def load(store: Store, run_ids: Sequence[str]) -> Compared:
     wanted = tuple(dict.fromkeys(run_ids))
     if len(wanted) > MOST_RUNS:
         raise InvalidInput(f"A comparison is of at most {MOST_RUNS} runs; got {len(wanted)}. Leave some out.")
+    store.check_readable(wanted)
     runs, epochs, files = schema.runs, schema.epochs, schema.artifacts
     with store.reading() as connection:
         rows = {row["id"]: row for row in connection.execute(sa.select(runs).where(runs.c.id.in_(wanted))).mappings()}
@@ -175,7 +176,7 @@ def candidates(store: Store, *, best_first: bool = False, limit: int = 200) -> t
     Not by test accuracy: whoever picks by that has used the test set up.
     """
     runs = schema.runs
-    query = sa.select(runs).where(runs.c.deleted_at.is_(None))
+    query = sa.select(runs).where(runs.c.deleted_at.is_(None), store.readable())
     order = (sa.func.coalesce(runs.c.best_val_accuracy, -1).desc(),) if best_first else ()
     with store.reading() as connection:
         rows = connection.execute(query.order_by(*order, runs.c.created_at.desc(), runs.c.id).limit(limit)).mappings().all()

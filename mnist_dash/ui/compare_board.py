@@ -90,8 +90,10 @@ def board(run_ids: Sequence[str]) -> Board:
 
     Raises:
         InvalidInput: there are too many.
+        NotAllowed: a share link is not for one of them.
     """
     ids = tuple(run_ids)
+    store().check_readable(ids)  # what others have looked at is kept for all
     return _board(store().settings.database_url, ids, comparison.revisions(store(), ids[: comparison.MOST_RUNS]))
 
 

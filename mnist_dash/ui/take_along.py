@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from mnist_dash.search.records import Study
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import run_link
 from mnist_dash.ui.resources import store
-from mnist_dash.ui.run_file import run_html, title
+from mnist_dash.ui.run_file import comparison_html, run_html, title
 
 _UPLOAD_KEY = "import_file"
 _AS_NEW_KEY = "import_as_new"
@@ -131,6 +131,13 @@ def study_downloads(study: Study) -> None:
             _Download("Study file", lambda: _study_file(study), "yaml", "application/yaml", "For `study run`"),
         ):
             _button(download, f"study-{study.id}", key="study")
+
+
+def comparison_downloads(run_ids: Sequence[str]) -> None:
+    """Draw the button that gives a comparison as one file."""
+    opened, ids = store(), tuple(run_ids)
+    download = _Download("Web page", lambda: comparison_html(opened, ids), "html", "text/html", "One file of about 5 MB, charts included")
+    _button(download, "comparison", key="compare")
 
 
 def import_section() -> None:

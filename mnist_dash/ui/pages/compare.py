@@ -14,6 +14,9 @@ from mnist_dash.ui.compare_pick import absences, nothing_picked, picker, selecti
 from mnist_dash.ui.compare_real import real_view
 from mnist_dash.ui.live_plot import preload_plotly
 from mnist_dash.ui.navigation import follow
+from mnist_dash.ui.share import share_popover
+from mnist_dash.ui.take_along import comparison_downloads
+from mnist_dash.ui.visitor import has_share_link
 
 TICK_SECONDS = 1.0
 VIEWS: dict[str, Callable[[Board], None]] = {
@@ -49,15 +52,21 @@ def body(run_ids: tuple[str, ...], *, drawn_live: bool) -> None:
 
 def show() -> None:
     """Draw the page for the runs in the address."""
-    st.title("Compare")
     ids = wanted_ids()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Compare")
+        if len(ids) > 1:
+            with st.container(horizontal=True, width="content"):
+                comparison_downloads(ids)
+                share_popover("compare", ids)
     try:
         shown = board(ids) if ids else None
     except InvalidInput as error:
         st.error(str(error), icon=":material/error:")
         picker(None)
         return
-    picker(shown)
+    if not has_share_link():
+        picker(shown)
     if shown is None:
         nothing_picked()
         return
