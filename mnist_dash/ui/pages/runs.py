@@ -84,10 +84,12 @@ def _another_list() -> None:
     st.session_state.pop(PAGE_KEY, None)
 
 
+has_runs = bool(store().count() or store().count(deleted=True))
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.title("Runs")
-    views_popover()
-if not (store().count() or store().count(deleted=True)):
+    if has_runs:
+        views_popover()
+if not has_runs:
     nothing_yet()
 else:
     shape = shown_as()
