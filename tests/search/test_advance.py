@@ -13,8 +13,10 @@ from mnist_dash.errors import Fenced, IllegalTransition, InvalidConfig, InvalidI
 from mnist_dash.runs import actions, artifacts, schema
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.states import RunState
+from mnist_dash.runs.steering import pause
 from mnist_dash.runs.store import Store
 from mnist_dash.search import steering, studies
+from mnist_dash.search.advance import end_run
 from mnist_dash.search.keeping import discard_files, kept_trials
 from mnist_dash.search.records import Origin, StudyState, Trial, TrialState, best_trial
 from mnist_dash.search.space import Scalar
@@ -363,3 +365,13 @@ def test_every_told_trial_has_its_row_once(store: Store) -> None:
     with store.reading() as connection:
         links = connection.execute(sa.select(schema.trial_runs)).all()
     assert len({link.run_id for link in links}) == len(links) == 20
+
+
+def test_a_paused_run_ends_with_its_trial(store: Store) -> None:
+    """Nobody trains it, so nobody would hear that it is to stop."""
+    for pruned, state in ((True, RunState.PRUNED), (False, RunState.STOPPED)):
+        run_id = actions.submit(store, RunConfig())
+        pause(store, run_id)
+        with store.writing() as connection:
+            end_run(connection, run_id, pruned=pruned)
+        assert store.run(run_id).state is state
