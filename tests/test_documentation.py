@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from mnist_dash.cli.parser import build_parser
 from mnist_dash.core import config, layers
 from mnist_dash.core.layers import Spec
+from mnist_dash.runs.fields import RUN_FIELDS, short_names
 from tests.source_tree import ROOT, text_files
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
@@ -63,6 +64,18 @@ def test_every_command_and_option_is_documented() -> None:
         section = text.split(f"## {name}\n")[1].split("\n## ")[0]
         options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
         assert [option for option in options if option != "--help" and option not in section] == [], name
+
+
+def test_every_field_of_a_run_is_documented() -> None:
+    """docs/runs.md has a row for each, with its column, and every short name of a setting."""
+    text = _read("docs/runs.md")
+    rows = [
+        f"`{field.name}`"
+        for field in RUN_FIELDS.values()
+        if not re.search(rf"^\| `{field.name}`.* \| {field.title} \|", text, re.MULTILINE)
+    ]
+    assert rows == []
+    assert [name for name in short_names() if f"`{name}`" not in text] == []
 
 
 def test_links_lead_somewhere() -> None:

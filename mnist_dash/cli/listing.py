@@ -19,26 +19,34 @@ from mnist_dash.errors import InvalidInput
 from mnist_dash.settings import Settings
 
 if TYPE_CHECKING:
+    from mnist_dash.runs.catalog import Listed, Order
     from mnist_dash.runs.records import Run
     from mnist_dash.runs.states import RunState
     from mnist_dash.runs.store import Store
 
 
 def runs(arguments: Namespace) -> int:
-    """List runs, newest first."""
-    states = _states(arguments.state)
+    """List runs, newest first or in the asked order."""
+    from mnist_dash.runs import catalog
+    from mnist_dash.runs.query import parse
+
+    query = parse(arguments.where)
+    order = _order(arguments.sort)
+    scope = catalog.Scope(query, _states(arguments.state))
     with _opened() as store:
-        found = store.runs(limit=arguments.limit, states=states)
-        n_all = store.count(states=states)
+        found = catalog.page(store, scope, order=order, limit=arguments.limit)
+        n_all = catalog.count(store, scope)
     if arguments.json:
-        for run in found:
-            print(json_line(run_values(run)))
+        for each in found:
+            print(json_line(run_values(each.run) | marked_values(each)))
     elif found:
-        print(_runs_table(found))
+        print(_runs_table(tuple(each.run for each in found)))
         if n_all > len(found):
             print(f"{len(found)} of {n_all}; --limit {n_all} lists them all.", file=sys.stderr)
+    elif query.root is not None:
+        print("No run meets the query.")
     else:
-        print("No runs yet. Train one: python -m mnist_dash train" if states is None else "No run is in this state.")
+        print("No runs yet. Train one: python -m mnist_dash train" if scope.states is None else "No run is in this state.")
     return 0
 
 
@@ -114,7 +122,38 @@ def run_values(run: Run) -> dict[str, Any]:
     }
 
 
-def _states(names: list[str] | None) -> list[RunState] | None:
+def marked_values(listed: Listed) -> dict[str, Any]:
+    """Give what people have written on a run, and the last of its validation accuracies, for JSON."""
+    run = listed.run
+    return {
+        "last_val_accuracy": run.last_val_accuracy,
+        "name": run.name,
+        "tags": list(listed.tags),
+        "starred": run.starred,
+        "archived": run.archived_at is not None,
+        "notes": run.notes,
+        "owner": run.owner,
+        "studies": list(listed.studies),
+    }
+
+
+def _order(sort: str | None) -> Order:
+    """Read `--sort FIELD`: the largest first, with a dash before the field the smallest."""
+    from mnist_dash.runs import fields
+    from mnist_dash.runs.catalog import Order
+
+    if sort is None:
+        return Order()
+    name = sort.removeprefix("-")
+    field = fields.find(name)
+    if field is None:
+        near = fields.similar(name)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "docs/runs.md lists them all."
+        raise InvalidInput(f"--sort: a field is one that runs have; got {name!r}. {remedy}")
+    return Order(field, descending=not sort.startswith("-"))
+
+
+def _states(names: list[str] | None) -> tuple[RunState, ...] | None:
     from mnist_dash.runs.states import RunState
 
     if names is None:
@@ -122,7 +161,7 @@ def _states(names: list[str] | None) -> list[RunState] | None:
     unknown = [name for name in names if name not in list(RunState)]
     if unknown:
         raise InvalidInput(f"--state: a state is one of the known ones; got {unknown[0]!r}. Choose {', '.join(RunState)}.")
-    return [RunState(name) for name in names]
+    return tuple(RunState(name) for name in names)
 
 
 @contextmanager

@@ -67,9 +67,19 @@ _RUNS_EXAMPLES = """\
 examples:
   python -m mnist_dash runs
   python -m mnist_dash runs --state running --state queued
-  python -m mnist_dash runs --limit 500 --json | jq -r 'select(.test_accuracy > 0.98) | .run'
+  python -m mnist_dash runs --where 'optimizer == "adam" and test_accuracy > 98%' --sort test_accuracy
+  python -m mnist_dash runs --where 'tag == "demo" and not leak' --sort=-seconds --json | jq -r .run
+
+docs/runs.md explains the query language and lists every field. Archived runs are listed where the query asks: --where archived.
 
 With --json, one object a line."""
+
+_TAG_EXAMPLES = """\
+examples:
+  python -m mnist_dash tag 3f9c01ab 6b2c1445 --add demo --add baseline
+  python -m mnist_dash tag 3f9c01ab --remove demo --name "the wide one" --star
+
+docs/runs.md says what a tag and a name may be."""
 
 _SHOW_EXAMPLES = """\
 examples:
@@ -119,6 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_reproduce(commands)
     add_study(commands)
     _add_listings(commands)
+    _add_tag(commands)
     _add_stop(commands)
     _add_worker(commands)
     _add_doctor(commands)
@@ -171,6 +182,10 @@ def _add_listings(commands: Commands) -> None:
     )
     runs.add_argument("--limit", type=positive, default=20, metavar="N", help="list at most this many (default: %(default)s)")
     runs.add_argument("--state", action="append", metavar="STATE", help="only runs in this state; may be given many times")
+    runs.add_argument("--where", metavar="QUERY", default="", help="only runs that meet a query, such as 'test_accuracy > 98%%'")
+    runs.add_argument(
+        "--sort", metavar="FIELD", help="the largest of a field first; --sort=-FIELD for the smallest (default: newest first)"
+    )
     runs.add_argument("--json", action="store_true", help="print one object a line")
 
     text = "Show one run: state, result, history, network, configuration."
@@ -189,6 +204,24 @@ def _add_listings(commands: Commands) -> None:
     )
     presets.add_argument("name", metavar="NAME", nargs="?", help="print this one's configuration as JSON")
     presets.add_argument("--json", action="store_true", help="print one object a line")
+
+
+def _add_tag(commands: Commands) -> None:
+    text = "Put tags, a name, a star on runs, take them off, or archive them."
+    tag = add_command(
+        commands,
+        "tag",
+        line="tag, name, star or archive runs",
+        description=text,
+        epilog=_TAG_EXAMPLES,
+        target="mnist_dash.cli.marking:tag",
+    )
+    tag.add_argument("runs", metavar="RUN", nargs="+", help="a run's id")
+    tag.add_argument("--add", metavar="TAG", action="append", default=[], help="put this tag on them; may be given many times")
+    tag.add_argument("--remove", metavar="TAG", action="append", default=[], help="take this tag off them; may be given many times")
+    tag.add_argument("--name", metavar="NAME", help="what one run is called; an empty one takes the name away")
+    tag.add_argument("--star", action=argparse.BooleanOptionalAction, help="give them a star, or take it off")
+    tag.add_argument("--archive", action=argparse.BooleanOptionalAction, help="put them out of the list, or into it again")
 
 
 def _add_stop(commands: Commands) -> None:

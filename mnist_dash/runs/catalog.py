@@ -73,8 +73,8 @@ class Spread:
 class Group:
     """Runs that agree in the fields that they were grouped by."""
 
-    values: tuple[Any, ...]
-    """One a field; None where the runs have none."""
+    key: tuple[Any, ...]
+    """A value for each field; None where the runs have none."""
     n: int
     spreads: tuple[Spread, ...]
     """One a figure."""
@@ -228,4 +228,4 @@ def _spread(column: Sequence[float | None]) -> Spread:
 
 def _rank(group: Group) -> tuple[float, str]:
     mean = group.spreads[0].mean if group.spreads else None
-    return (math.inf if mean is None else -mean, str(group.values))
+    return (math.inf if mean is None else -mean, str(group.key))

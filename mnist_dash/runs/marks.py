@@ -139,6 +139,13 @@ def tags_of(store: Store, run_id: str) -> tuple[str, ...]:
         return tuple(connection.execute(sa.select(table.c.tag).where(table.c.run_id == run_id).order_by(table.c.tag)).scalars())
 
 
+def all_tags(store: Store) -> tuple[str, ...]:
+    """Read every tag that any run has, in alphabetical order."""
+    tag = schema.run_tags.c.tag
+    with store.reading() as connection:
+        return tuple(connection.execute(sa.select(tag).distinct().order_by(tag)).scalars())
+
+
 def check_tag(tag: str) -> str:
     """Give a tag without the white space around it.
 

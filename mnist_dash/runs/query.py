@@ -280,7 +280,7 @@ class _Parser:
         if self.token.kind != "end":
             if self.word() == ")":
                 self.refuse("A closing parenthesis has an opening one", "Take it out, or open it before.")
-            self.refuse("Two comparisons are joined by `and` or `or`", "Put one of them between.")
+            self.refuse('Two comparisons are joined by "and" or "or"', "Put one of them between.")
         return Query(self.text, root, conjuncts)
 
     def top(self) -> tuple[Node, tuple[tuple[Node, str], ...]]:
@@ -320,7 +320,7 @@ class _Parser:
     def negated(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.refuse(f"Parentheses and `not` stand at most {MAX_DEPTH} deep in one another", "Simplify the query.")
+            self.refuse(f'Parentheses and "not" stand at most {MAX_DEPTH} deep in one another', "Simplify the query.")
         found = self.inner()
         self.depth -= 1
         return found
@@ -331,14 +331,14 @@ class _Parser:
         if self.takes("("):
             found = self.either()
             if not self.takes(")"):
-                self.refuse("A parenthesis is closed", "Expected `)`, `and` or `or` here.")
+                self.refuse("A parenthesis is closed", 'Expected ")", "and" or "or" here.')
             return found
         return self.comparison()
 
     def comparison(self) -> Node:
         token = self.token
         if token.kind != "name" or token.text.lower() in _RESERVED:
-            remedy = "Expected a field here, such as test_accuracy, `not`, or `(`."
+            remedy = 'Expected a field here, such as test_accuracy, "not", or "(".'
             if token.kind in ("number", "string"):
                 remedy = "Write the field first: test_accuracy > 0.98."
             self.refuse("A comparison begins with a field", remedy)
@@ -377,12 +377,12 @@ class _Parser:
 
     def values(self, field: Field) -> tuple[Value, ...]:
         if not self.takes("("):
-            self.refuse("The values after `in` stand in parentheses", "Expected `(` here, as in batch_size in (32, 64).")
+            self.refuse('The values after "in" stand in parentheses', 'Expected "(" here, as in batch_size in (32, 64).')
         found = [self.value(field)]
         while self.takes(","):
             found.append(self.value(field))
         if not self.takes(")"):
-            self.refuse("Values are separated by commas and end with a parenthesis", "Expected `,` or `)` here.")
+            self.refuse("Values are separated by commas and end with a parenthesis", 'Expected "," or ")" here.')
         return tuple(found)
 
     def field(self, token: _Token) -> Field:
@@ -461,4 +461,4 @@ def _allowed(field: Field) -> str:
 
 
 def _shown(text: str) -> str:
-    return f"`{text if len(text) <= 40 else text[:39] + '…'}`"
+    return repr(text if len(text) <= 40 else text[:39] + "…")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
 _PAGES = Path(__file__).parent / "pages"
-_NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system")
-TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM = (_PAGES / f"{name}.py" for name in _NAMES)
+_NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system", "compare")
+TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM, COMPARE = (_PAGES / f"{name}.py" for name in _NAMES)
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_destination"
 
@@ -55,6 +56,11 @@ def open_run(run_id: str) -> None:
 def open_study(study_id: str) -> None:
     """Ask to go to a study's page; for callbacks."""
     st.session_state[_DESTINATION_KEY] = (STUDY, {"study": study_id})
+
+
+def open_comparison(run_ids: Sequence[str]) -> None:
+    """Ask to go to the comparison of some runs; for callbacks."""
+    st.session_state[_DESTINATION_KEY] = (COMPARE, {"runs": ",".join(run_ids)})
 
 
 def follow() -> None:

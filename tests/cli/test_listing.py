@@ -77,6 +77,38 @@ def test_states_filter_the_list(store: Store, capsys: pytest.CaptureFixture[str]
     assert "finished" in capsys.readouterr().err
 
 
+def test_a_query_and_an_order(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs that meet the query, in the asked order, with what people wrote on them; a typo is shown where it is."""
+    first, second, _ = (actions.submit(store, RunConfig(seed=seed, batch_size=size)) for seed, size in ((5, 64), (4, 32), (3, 128)))
+    assert main(["tag", first, second, "--add", "demo", "--star"]) == 0
+    assert main(["tag", first, "--name", "the wide one", "--no-star"]) == 0
+    capsys.readouterr()
+    assert main(["runs", "--where", 'tag == "demo" and batch_size < 128', "--sort", "seed", "--json"]) == 0
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(run["run"], run["tags"], run["name"], run["starred"]) for run in listed] == [
+        (first, ["demo"], "the wide one", False),
+        (second, ["demo"], None, True),
+    ]
+    assert main(["runs", "--where", 'tag == "demo"', "--sort=-seed", "--json"]) == 0
+    assert [json.loads(line)["run"] for line in capsys.readouterr().out.splitlines()] == [second, first]
+    assert main(["runs", "--where", "epoch > 5"]) == 0
+    assert capsys.readouterr().out == "No run meets the query.\n"
+    assert main(["runs", "--where", "sed == 3"]) == 2
+    assert capsys.readouterr().err.endswith("Did you mean seed?\n\nsed == 3\n^^^\n")
+    assert main(["runs", "--sort", "test_acuracy"]) == 2
+    assert "Did you mean test_accuracy?" in capsys.readouterr().err
+
+
+def test_tags_are_checked_before_anything_changes(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that is not there, a tag that is none, a name for two: refused, and nothing was written."""
+    run_id, other = (actions.submit(store, RunConfig(seed=seed)) for seed in range(2))
+    for refused in (["nosuchid", "--add", "a"], ["--add", "a", "--add", "two words"], [other, "--name", "both"], []):
+        assert main(["tag", run_id, *refused]) == 2
+        assert capsys.readouterr().err
+    assert main(["runs", "--where", "tag != none or name != none", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+
+
 def test_table_has_the_figures(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """A finished run's line has its network, its epochs and its accuracies."""
     run_id = _finish(store, RunConfig(epochs=1))

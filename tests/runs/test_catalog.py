@@ -92,7 +92,7 @@ def test_groups_are_counted_and_averaged(filled: Store) -> None:
     assert sum(group.n for group in found) == catalog.count(filled, Scope())
     runs = everything(filled)
     for group in found:
-        members = [run for run in runs if (run.config.optimizer.kind, run.config.batch_size) == group.values]
+        members = [run for run in runs if (run.config.optimizer.kind, run.config.batch_size) == group.key]
         assert group.n == len(members)
         for spread, name in zip(group.spreads, ("best_val_accuracy", "test_accuracy"), strict=True):
             known = [getattr(run, name) for run in members if getattr(run, name) is not None]
@@ -105,7 +105,7 @@ def test_groups_are_counted_and_averaged(filled: Store) -> None:
 
 def test_a_run_with_two_tags_is_in_both_groups(filled: Store) -> None:
     """Groups by tag are those of the query `tag == ...`; untagged runs are a group of their own."""
-    found = {group.values[0]: group.n for group in catalog.groups(filled, Scope(), [field("tag")], [])}
+    found = {group.key[0]: group.n for group in catalog.groups(filled, Scope(), [field("tag")], [])}
     assert found == {tag: len(everything(filled, f'tag == "{tag}"')) for tag in TAGS} | {None: len(everything(filled, "tag == none"))}
 
 

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig, TestAsValidation
-from mnist_dash.runs import actions
+from mnist_dash.runs import actions, marks
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
@@ -99,3 +99,19 @@ def test_choices_of_the_charts_come_from_the_address(open_page: Callable[..., Ap
     assert app.session_state["x"] == "step"
     assert app.slider(key="smooth").value == 0.5
     assert app.toggle(key="log").value
+
+
+def test_marks_are_shown_and_written_on_the_page(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """Name, tags and notes stand on the page as typed and are changed there."""
+    run = train()
+    marks.rename(store, run.id, "<b>wide</b>")
+    marks.add_tags(store, [run.id], ["demo"])
+    marks.write_notes(store, run.id, "# as typed")
+    app = open_page("run", run=run.id)
+    assert app.title[0].value == f"\\<b\\>wide\\</b\\> :gray[{run.id}]"
+    assert ":blue-badge[demo]" in texts(app)
+    assert app.text[0].value == "# as typed"
+    app.text_input(key=f"mark_name_{run.id}").set_value("").run()
+    app.button(key="run_star").click().run()
+    assert app.title[0].value == f"Run {run.id}"
+    assert store.run(run.id).starred

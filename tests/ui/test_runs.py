@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
+import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.runs import actions
+from mnist_dash.core.config import SGD, RunConfig
+from mnist_dash.runs import actions, marks
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.runs.store import Store
-from mnist_dash.ui.runs_table import PAGE_SIZE
+from mnist_dash.ui.runs_table import PAGE_SIZE, clear_selection, take_rows
 
 from .conftest import CONFIG, texts
 
@@ -93,3 +97,154 @@ def test_order_is_frozen_while_something_is_selected(open_page: Callable[..., Ap
     assert app.dataframe[0].value["Run"].tolist() == [first]
     app.button(key="runs_clear").click().run()
     assert len(app.dataframe[0].value) == 2
+
+
+def listed(app: AppTest) -> list[str]:
+    """Name the runs of the table."""
+    return [str(run_id) for run_id in app.dataframe[0].value["Run"]]
+
+
+def test_a_table_that_was_replaced_selects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late word from the browser about rows that are other runs by now changes no selection."""
+    said = SimpleNamespace(selection=SimpleNamespace(rows=[0, 2]))
+    monkeypatch.setattr(st, "session_state", {"runs_table_all_1_0": said, "runs_table_all_1_1": said})
+    take_rows("runs_table_all_1_0", 0, ("a", "b", "c"))
+    assert st.session_state["runs_selected"] == ("a", "c")
+    clear_selection()
+    take_rows("runs_table_all_1_0", 0, ("a", "b", "c"))
+    assert st.session_state["runs_selected"] == ()
+    take_rows("runs_table_all_1_1", 1, ("b", "d", "e"))
+    assert st.session_state["runs_selected"] == ("b", "e")
+
+
+def test_a_query_filters(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """What is typed narrows the list; the address brings it back; a query that none meets says so."""
+    train()
+    slow = train(RunConfig(epochs=3, batch_size=500, optimizer=SGD()))
+    app = open_page("runs", q='optimizer == "sgd" and best_val_accuracy >= 95%')
+    assert listed(app) == [slow.id]
+    app.text_input(key="q").set_value("test_accuracy > 99%").run()
+    assert "No run meets the query." in texts(app)
+    assert not app.dataframe
+
+
+def test_a_typo_is_shown_below_the_query(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """The sentence proposes the nearest field, and a mark stands below what is wrong."""
+    train()
+    app = open_page("runs", q='optimzer == "sgd"')
+    assert "Did you mean optimizer?" in app.error[0].value
+    assert app.code[0].value == 'optimzer == "sgd"\n^^^^^^^^'
+    assert not app.dataframe
+
+
+def test_choosing_writes_the_query(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """A filter that is clicked stands in the query beside what was typed, and clearing it takes it out again."""
+    first, second = train(), train()
+    marks.add_tags(store, [first.id], ["demo"])
+    app = open_page("runs", q="epoch == 3")
+    app.multiselect(key="runs_pick_tag").set_value(["demo"]).run()
+    assert (app.text_input(key="q").value, listed(app)) == ('epoch == 3 and tag == "demo"', [first.id])
+    app.multiselect(key="runs_pick_tag").set_value([]).run()
+    assert (app.text_input(key="q").value, listed(app)) == ("epoch == 3", [second.id, first.id])
+
+
+def test_any_column_can_be_shown_and_sorted_by(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """The database sorts; a setting is a column like any figure."""
+    small = train(RunConfig(epochs=3, batch_size=100))
+    large = train(RunConfig(epochs=3, batch_size=500))
+    app = open_page("runs", sort="Batch size", up="true")
+    assert listed(app) == [small.id, large.id]
+    app.multiselect(key="cols").set_value(["batch_size", "optimizer.learning_rate", "tag"]).run()
+    assert list(app.dataframe[0].value.columns) == ["Run", "Batch", "Learning rate", "Tags"]
+    assert app.dataframe[0].value["Batch"].tolist() == [100, 500]
+
+
+def test_best_and_last_say_which(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """Two columns of validation accuracy, each with its name."""
+    train()
+    (row,) = open_page("runs").dataframe[0].value.to_dict("records")
+    assert {"Best validation", "Last validation"} <= set(row)
+
+
+def test_only_what_differs(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """Columns in which all rows agree go, settings in which they do not come."""
+    train()
+    train(RunConfig(epochs=3, batch_size=500, seed=7))
+    columns = set(open_page("runs", differ="true").dataframe[0].value.columns)
+    assert {"Run", "Seed"} <= columns
+    assert not {"State", "Network", "Batch", "Test", "Learning rate"} & columns
+
+
+def test_groups_have_means(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """Number, mean and deviation of each group, and of how many runs a figure is that some lack."""
+    train()
+    train(RunConfig(epochs=3, batch_size=500, seed=1))
+    train(RunConfig(epochs=3, batch_size=500, optimizer=SGD()), state=RunState.STOPPED)
+    app = open_page("runs", **{"as": "groups"})
+    rows = {row["Optimizer"]: row for row in app.dataframe[0].value.to_dict("records")}
+    assert (rows["adam"]["Runs"], rows["sgd"]["Runs"]) == ("2 runs", "1 run")
+    assert round(rows["adam"]["Best validation"], 4) == 95.0
+    assert rows["adam"]["Best validation ±"] == 0
+    assert (rows["adam"]["Test of"], rows["sgd"]["Test of"]) == (2, 0)
+
+
+def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """An archived run leaves the list, not the store, and comes back at once or from the archive."""
+    run = train()
+    app = select(open_page("runs"), 0)
+    app.button(key="runs_Archive").click().run()
+    assert not app.dataframe
+    assert f"Archived `{run.id}`" in texts(app)
+    app.button(key="runs_undo").click().run()
+    assert listed(app) == [run.id]
+    marks.archive(store, [run.id])
+    app.segmented_control(key="show").set_value("archived").run()
+    app = select(app, 0)
+    app.button(key="runs_Bring back").click().run()
+    assert store.run(run.id).archived_at is None
+
+
+def test_marks_are_shown_as_typed(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """A star, a tag, a name with HTML and notes with Markdown, written on the selected run; the table has them letter by letter."""
+    run = train()
+    app = select(open_page("runs"), 0)
+    app.button(key="runs_star").click().run()
+    app.multiselect(key=f"mark_tags_{run.id}_{hash(())}").set_value(["v1.2"]).run()
+    app.text_input(key=f"mark_name_{run.id}").set_value("<b>*wide*</b>").run()
+    app.text_area(key=f"mark_notes_{run.id}").set_value("# no heading").run()
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["★"], row["Tags"], row["Name"], row["Notes"]) == ("★", ["v1.2"], "<b>*wide*</b>", "# no heading")
+    app.multiselect(key=f"mark_tags_{run.id}_{hash(('v1.2',))}").set_value(["v1.2", "two words"]).run()
+    assert "without spaces" in texts(app)
+    assert marks.tags_of(store, run.id) == ("v1.2",)
+
+
+def test_comparing_takes_two(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """The way to the comparison appears with the second run."""
+    train()
+    train()
+    app = select(open_page("runs"), 0)
+    assert "runs_compare" not in {button.key for button in app.button}
+    app = select(app, 0, 1)
+    assert "runs_compare" in {button.key for button in app.button}
+
+
+def test_views_are_kept_by_name(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """A saved view brings back query, order, columns and groups; a deleted one can be brought back."""
+    train()
+    app = open_page("runs", q="epoch == 3", sort="Test", up="true")
+    app.multiselect(key="cols").set_value(["optimizer.learning_rate"]).run()
+    app.text_input(key="runs_view_name").set_value("by <test>")
+    next(button for button in app.button if button.label == "Save").click().run()
+    app.text_input(key="q").set_value("epoch == 4").run()
+    app.button(key="runs_view_0").click().run()
+    assert (app.text_input(key="q").value, app.selectbox(key="sort").value, app.toggle(key="up").value) == (
+        "epoch == 3",
+        "test_accuracy",
+        True,
+    )
+    assert list(app.dataframe[0].value.columns) == ["Run", "Learning rate"]
+    app.button(key="runs_view_delete_0").click().run()
+    assert "runs_view_0" not in {button.key for button in app.button}
+    app.button(key="runs_view_undo").click().run()
+    assert app.button(key="runs_view_0").label == "by \\<test\\>"

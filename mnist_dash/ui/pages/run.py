@@ -14,6 +14,7 @@ from mnist_dash.ui.resources import store
 from mnist_dash.ui.run_live import head, live_section
 from mnist_dash.ui.run_results import outcome, results
 from mnist_dash.ui.run_trial import trial_line
+from mnist_dash.ui.runs_marks import heading, run_marks
 
 VIEWS: dict[str, Callable[[Run], None]] = {
     "summary": results,
@@ -41,12 +42,13 @@ def show_run(run_id: str) -> None:
     except UnknownRun as error:
         no_run(str(error))
         return
-    st.title(f"Run {run.id}")
+    st.title(heading(run))
     preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
     deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
     ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
     st.caption(f"{preset}Submitted {words.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}")
     trial_line(run)
+    run_marks(run)
     # These containers are always there, so that nothing below changes its place when the run ends.
     with st.container():
         if run.state.is_terminal:

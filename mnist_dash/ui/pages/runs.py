@@ -1,17 +1,23 @@
-"""Runs: all of them, newest first."""
+"""Runs: all of them, newest first, or those that a query finds; as a table, in groups, or as points."""
 
 import math
 
 import streamlit as st
 
+from mnist_dash.runs import catalog
 from mnist_dash.ui import words
 from mnist_dash.ui.navigation import TRAIN, follow
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.runs_columns import column_choice
+from mnist_dash.ui.runs_filter import SHOWN, order_choice, query_box, scope, show_choice
+from mnist_dash.ui.runs_groups import AS_KEY, groups_section
 from mnist_dash.ui.runs_proposal import proposal_card
 from mnist_dash.ui.runs_scatter import parameters_section
-from mnist_dash.ui.runs_table import FILTERS, PAGE_SIZE, action_bar, clear_selection, listed, runs_table
+from mnist_dash.ui.runs_table import PAGE_SIZE, action_bar, clear_selection, listed, runs_table
+from mnist_dash.ui.runs_views import views_popover
 
 TICK_SECONDS = 2.0
+PAGE_KEY = "page"
 
 
 def nothing_yet() -> None:
@@ -24,46 +30,72 @@ def nothing_yet() -> None:
 def runs_section() -> None:
     """Draw the list and what can be done with it."""
     follow()
-    view = st.segmented_control(
-        "Show",
-        list(FILTERS),
-        default="all",
-        required=True,
-        key="show",
-        bind="query-params",
-        on_change=clear_selection,
-        label_visibility="collapsed",
-    )
-    which = FILTERS[view or "all"]
-    count = store().count(states=which.states, deleted=which.deleted)
-    if not count:
-        st.caption(f"No runs under “{view}”.")
-        action_bar(())
+    view = show_choice(_another_list)
+    query = query_box(_another_list)
+    if query is None:
         return
-    pages = math.ceil(count / PAGE_SIZE)
-    page = 1
-    if pages > 1:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            page = st.pagination(pages, key="page", bind="query-params", on_change=clear_selection)
-            st.caption(f"{words.counted(count, 'run')}, {PAGE_SIZE} a page")
-    runs = listed(which, min(page, pages))
-    action_bar(runs)
+    which = scope(view, query)
+    count = catalog.count(store(), which)
+    pages = max(1, math.ceil(count / PAGE_SIZE))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        order = order_choice(_another_list)
+        names, differing = column_choice()
+        page = page_choice(pages)
+        st.caption(words.counted(count, "run") + (f", {PAGE_SIZE} a page" if pages > 1 else ""))
+    entries = listed(which, order, page)
+    action_bar(entries)
     proposal_card()
-    runs_table(runs, f"{view}_{page}")
+    if entries:
+        runs_table(entries, f"{view}_{page}", names, differing=differing)
+    else:
+        st.caption("No run meets the query." if query.root is not None else f"No runs under “{view}”.")
+
+
+def page_choice(pages: int) -> int:
+    """Let a person turn the pages; a page that is gone by now is the last one."""
+    if pages == 1:
+        return 1
+    if st.session_state.get(PAGE_KEY, 1) > pages:
+        st.session_state[PAGE_KEY] = pages
+    return min(int(st.pagination(pages, key=PAGE_KEY, bind="query-params", on_change=clear_selection)), pages)
+
+
+def grouped_section() -> None:
+    """Draw groups of the runs that the query finds."""
+    view = show_choice(_another_list)
+    query = query_box(_another_list)
+    if query is not None:
+        groups_section(scope(view, query))
 
 
 def shown_as() -> str:
-    """Let a person choose between the list and the picture; the address keeps it."""
-    shapes = ("table", "parameters")
+    """Let a person choose between the list, its groups and the picture; the address keeps it."""
+    shapes = ("table", "groups", "parameters")
     return str(
-        st.segmented_control("Show as", shapes, default="table", required=True, key="as", bind="query-params", label_visibility="collapsed")
+        st.segmented_control(
+            "Show as", shapes, default="table", required=True, key=AS_KEY, bind="query-params", label_visibility="collapsed"
+        )
     )
 
 
-st.title("Runs")
-if not (store().count() or store().count(deleted=True)):
+def _another_list() -> None:
+    """What is listed has changed: begin on its first page with nothing selected."""
+    clear_selection()
+    st.session_state.pop(PAGE_KEY, None)
+
+
+has_runs = bool(store().count() or store().count(deleted=True))
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    st.title("Runs")
+    if has_runs:
+        views_popover()
+if not has_runs:
     nothing_yet()
-elif shown_as() == "parameters":
-    parameters_section()
 else:
-    st.fragment(run_every=TICK_SECONDS if store().count(states=FILTERS["live"].states) else None)(runs_section)()
+    shape = shown_as()
+    if shape == "parameters":
+        parameters_section()
+    elif shape == "groups":
+        grouped_section()
+    else:
+        st.fragment(run_every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None)(runs_section)()
