@@ -6,6 +6,7 @@ functions that need it, so that a page which draws curves does not wait for it.
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -240,15 +241,18 @@ def seeds_needed(a: GroupMean, b: GroupMean, *, alpha: float = ALPHA, power: flo
         return None
     from scipy.special import nctdtr, stdtrit
 
-    n = np.arange(2, MOST_SEEDS + 1)
     variance_a, variance_b = a.deviation**2, b.deviation**2
-    degrees = (n - 1) * (variance_a + variance_b) ** 2 / (variance_a**2 + variance_b**2)
-    away = abs(difference) / np.sqrt((variance_a + variance_b) / n)
-    critical = stdtrit(degrees, 1 - alpha / 2)
-    shown = 1 - nctdtr(degrees, away, critical) + nctdtr(degrees, away, -critical)
-    # Where the difference is many errors wide the distribution's tail underflows to nan: the test then never misses it.
-    enough = np.flatnonzero(np.where(np.isnan(shown), away > critical, shown >= power))
-    return int(n[enough[0]]) if len(enough) else None
+
+    def is_enough(n: int) -> bool:
+        degrees = (n - 1) * (variance_a + variance_b) ** 2 / (variance_a**2 + variance_b**2)
+        away = abs(difference) / math.sqrt((variance_a + variance_b) / n)
+        critical = float(stdtrit(degrees, 1 - alpha / 2))
+        shown = 1 - float(nctdtr(degrees, away, critical)) + float(nctdtr(degrees, away, -critical))
+        # Where the difference is many errors wide the distribution's tail underflows to nan: the test then never misses it.
+        return away > critical if math.isnan(shown) else shown >= power
+
+    found = bisect.bisect_left(range(2, MOST_SEEDS + 1), x=True, key=is_enough) + 2
+    return found if found <= MOST_SEEDS else None
 
 
 def expected_best(n: int) -> float:
