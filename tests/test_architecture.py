@@ -48,7 +48,7 @@ MAX_LINES = 599
 MAX_FUNCTION_LINES = 60
 DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image"}
 """Import names that differ from the name of what is installed."""
-REQUIRED_BY_LIBRARIES = {"Authlib"}
+REQUIRED_BY_LIBRARIES = {"Authlib", "httpx"}
 """What a library of ours imports when it is asked to: Streamlit for its sign-in."""
 REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout", "ipykernel"}
 """What the Makefile and pytest use without an import of ours."""
