@@ -210,8 +210,8 @@ _LAYER = re.compile(r"layers\.(\d{1,2})\.([a-z_0-9.]+)", re.ASCII)
 
 @cache
 def settings() -> Mapping[str, Field]:
-    """Give every field of a configuration but the layers', by its path."""
-    return {field.name: field for field in _walk(RunConfig, ()) if field.path[0] != "layers"}
+    """Give every field of a configuration by its path, but the layers' and the changes', which are lists."""
+    return {field.name: field for field in _walk(RunConfig, ()) if field.path[0] not in ("layers", "changes")}
 
 
 @cache

@@ -247,7 +247,7 @@ def start_of(store: Store, parent: Run, epoch: int) -> Start:
 def children(store: Store, run_id: str) -> tuple[Run, ...]:
     """List the runs that began as branches of a run, those in the bin left out, the first one first."""
     with store.reading() as connection:
-        query = sa.select(schema.runs.c.id).where(schema.runs.c.parent_id == run_id, schema.runs.c.deleted_at.is_(None))
+        query = sa.select(schema.runs.c.id).where(schema.runs.c.parent_id == run_id, schema.runs.c.deleted_at.is_(None), store.readable())
         ids = connection.execute(query.order_by(schema.runs.c.created_at)).scalars().all()
     return tuple(store.run(child) for child in ids)
 

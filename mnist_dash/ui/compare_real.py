@@ -17,6 +17,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.compare_board import Board, NamedGroup, choose, choose_grouping, groups, set_runs, wanted_ids
 from mnist_dash.ui.compare_pair import pair_section
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.visitor import may_edit
 
 MOST_SENTENCES = 6
 
@@ -162,7 +163,7 @@ def _sentence(board: Board, reference: Judged, against: Against, *, can_queue: b
     icon = ":material/verified:" if against.verdict.is_real else ":material/blur_on:"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"{icon} {against.verdict.sentence}", width="stretch")
-        if not can_queue:
+        if not (can_queue and may_edit()):
             return
         sides = ((reference, against.verdict.add_a), (against.judged, against.verdict.add_b))
         wanted = {side.named.group.run_ids: max(0, add - side.figures.n_live) for side, add in sides}

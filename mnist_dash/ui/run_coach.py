@@ -13,6 +13,7 @@ from mnist_dash.runs.states import RunState
 from mnist_dash.ui.composition import FIRST_PRESET, Draft
 from mnist_dash.ui.navigation import TRAIN
 from mnist_dash.ui.resources import history, store
+from mnist_dash.ui.visitor import has_share_link
 
 
 def coach_card(run: Run) -> None:
@@ -30,6 +31,8 @@ def coach_card(run: Run) -> None:
                     changed = with_overrides(config, finding.overrides)
                 except InvalidConfig:
                     continue  # the network is too unusual for the proposal
+                if has_share_link():
+                    continue  # which does not lead to the Train page
                 link = Draft.from_config(changed, preset=run.preset or FIRST_PRESET).link()
                 st.page_link(TRAIN, label="Try it", icon=":material/edit:", query_params=link)
 

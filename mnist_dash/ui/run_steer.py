@@ -15,13 +15,13 @@ from mnist_dash.core.config import OPTIMIZER_KINDS
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs import steering
 from mnist_dash.runs.events import events_of
-from mnist_dash.runs.people import Role
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
 from mnist_dash.ui import words
 from mnist_dash.ui.fields import parse_typed
 from mnist_dash.ui.navigation import open_run, run_link
 from mnist_dash.ui.resources import store
+from mnist_dash.ui.visitor import may_edit
 
 _SAME = "as before"
 _VISIT_KEY, _REFUSAL_KEY = "steer_visit", "steer_refusal"
@@ -33,7 +33,7 @@ MORE_EPOCHS = 5
 
 def steer_bar(run: Run) -> None:
     """Draw what can be done with a run's course; nothing for somebody who may only look."""
-    if not store().person.role.covers(Role.EDITOR):
+    if not may_edit():
         return
     if st.session_state.get("page_arrived") or _VISIT_KEY not in st.session_state:
         st.session_state[_VISIT_KEY] = uuid.uuid4().hex  # the same wish twice in one visit is one run

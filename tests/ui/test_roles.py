@@ -61,9 +61,9 @@ ROLES = {
 }
 PAGES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
     "train": ("Train a network", {}, ("train_submit",)),
-    "run": ("Run", {"run": "live"}, ("run_stop", "share_make")),
-    "runs": ("Runs", {}, ("runs_Stop", "runs_Delete")),
-    "run, ended": ("Run", {"run": "ended", "view": "embedding", "emb_layer": "pixels"}, ("emb_compute",)),
+    "run": ("Run", {"run": "live"}, ("run_stop", "share_make", "steer_pause", "run_star")),
+    "runs": ("Runs", {}, ("runs_Stop", "runs_Delete", "runs_Archive", "runs_star")),
+    "run, ended": ("Run", {"run": "ended", "view": "embedding", "emb_layer": "pixels"}, ("emb_compute", "steer_again")),
     "studies": ("Studies", {}, ()),
     "study": ("played", {"study": "study"}, ("study_pause", "study_stop", "study_cancel", "study_extend", "share_make")),
     "studies, a new one": ("New study", {"new": "1"}, ("study_launch",)),
@@ -72,6 +72,7 @@ PAGES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
     "study, a trial": ("played", {"study": "study", "trials": "0"}, ("study_stop_0",)),
     "data": ("Data", {}, ()),
     "draw": ("Draw a digit", {"drawing": encode_strokes(LINE)}, ("draw_delete",)),
+    "compare": ("Compare", {"runs": "ended"}, ()),
     "system": ("System", {}, ()),
 }
 """Each page: how its title begins, the address, and the buttons that change something. None follows itself, which would keep its view."""

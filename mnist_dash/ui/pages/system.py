@@ -13,6 +13,7 @@ from mnist_dash.ui.navigation import run_link
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.system_people import people_section
 from mnist_dash.ui.take_along import import_section
+from mnist_dash.ui.visitor import may_edit
 
 TICK_SECONDS = 2.0
 PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
@@ -100,5 +101,6 @@ st.caption("`python -m mnist_dash doctor` checks data, database, artifacts and w
 st.fragment(run_every=TICK_SECONDS)(moving_section)()
 people_section()
 storage_section()
-import_section()
+if may_edit():
+    import_section()
 versions_section()
