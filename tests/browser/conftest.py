@@ -17,7 +17,7 @@ from typing import Literal
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from mnist_dash.core.config import RunConfig
 from mnist_dash.errors import IllegalTransition
@@ -81,6 +81,9 @@ def serve(home: Path, port: int, *options: str, **settings: str) -> Iterator[Das
         finally:
             _end(server)
             store.close()
+
+
+expect.set_options(timeout=20_000)  # a loaded machine takes its time
 
 
 @pytest.fixture(scope="package")

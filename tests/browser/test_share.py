@@ -44,14 +44,6 @@ def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield served
 
 
-@pytest.fixture(autouse=True)
-def _patient() -> Iterator[None]:
-    """Wait for what a loaded machine takes its time for."""
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture
 def new_profile(browser: Browser, hosted: Dashboard) -> Iterator[NewProfile]:
     """Open profiles with nothing in common: signed in as somebody, with the cookie that the sign-in's callback sets, or signed out."""

@@ -34,9 +34,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
     opened.set_default_timeout(30_000)
-    expect.set_options(timeout=20_000)
     yield opened
-    expect.set_options(timeout=5_000)
     context.close()
 
 
