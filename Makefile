@@ -34,10 +34,10 @@ lint: $(VENV)/test.stamp
 types: $(VENV)/test.stamp
 	@$(BIN)/mypy
 
-# What drives browsers or kills processes has the machine to itself; the rest goes two files at a time.
+# What kills processes has the machine to itself; the rest goes two files at a time.
 pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
-	@$(BIN)/python -m pytest -m "not long" tests/browser tests/faults $(ARGS)
-	@$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile --ignore tests/browser --ignore tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile --timeout 400 --ignore tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -m "not long" tests/faults $(ARGS)
 
 faults: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
