@@ -106,7 +106,7 @@ def training_script(config: RunConfig, *, precision: str | None = None) -> str:
 
 def script_sections(config: RunConfig, *, precision: str | None = None) -> list[Section]:
     """Write the parts of a training script, all but what reads the command line; see `training_script`."""
-    if getattr(config, "changes", None):
+    if config.changes:
         raise InvalidInput(
             f"A script trains with the same settings from the first epoch to the last; got configuration {config.hash}, whose "
             "settings change in between. Take its weights, its ONNX model or its archive along instead."

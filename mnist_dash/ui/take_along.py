@@ -87,7 +87,7 @@ def _networks(opened: Store, run: Run) -> list[_Download]:
 
 def _programs(run: Run) -> list[_Download]:
     config = run.config
-    changed = "Its settings were changed while it trained" if getattr(config, "changes", None) else ""
+    changed = "Its settings were changed while it trained" if config.changes else ""
     return [
         _Download(
             "Training script",

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbclient
 import nbformat
@@ -37,7 +36,6 @@ from mnist_dash.core.presets import PRESETS
 from mnist_dash.core.reports import TrainingResult
 from mnist_dash.core.script import training_script
 from mnist_dash.core.training import train
-from mnist_dash.errors import InvalidInput
 
 EVERYTHING = RunConfig(
     layers=(
@@ -198,10 +196,3 @@ def test_notebook_gives_the_run_s_test_accuracy(trained: TrainingResult, data_di
         nbclient.NotebookClient(cells, timeout=150, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     (said,) = [output.text for output in cells.cells[-1].outputs]
     assert float(said.split()[-1]) == pytest.approx(trained.test_accuracy, abs=1e-3)
-
-
-def test_changed_settings_are_refused() -> None:
-    """A run whose settings changed in between is nothing that one set of settings repeats."""
-    changed = SimpleNamespace(changes=("a change",), hash="abc")
-    with pytest.raises(InvalidInput, match=r"same settings from the first epoch.*got configuration abc.*archive"):
-        training_script(changed)  # type: ignore[arg-type]
