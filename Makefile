@@ -2,7 +2,8 @@
 #   make run         set up, then serve the dashboard at http://localhost:8501 (PORT=8600 for another port)
 #   make test        set up, then lint, types, tests, browser tests included
 #   make benchmark   the training engine beside the usual PyTorch loop; wants a quiet machine
-#   make faults      the long tests that kill workers, trainers and servers
+#   make faults      the tests that kill workers, trainers and servers, the long ones too
+#   make long        what takes minutes and `make test` leaves out
 #   make format      rewrite the sources the way `make test` wants them
 #   make clean       remove the virtual environment and caches; runs and data are elsewhere and stay
 
@@ -20,7 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq -
 .PHONY: help run test lint types pytest benchmark faults format clean
 
 help:
-	@sed -n '2,7p' Makefile | sed 's/^# *//'
+	@sed -n '2,8p' Makefile | sed 's/^# *//'
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m streamlit run streamlit_app.py --server.port $(PORT) $(ARGS)
@@ -41,6 +42,9 @@ pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
 
 faults: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
+
+long: $(VENV)/test.stamp
+	@$(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)
 
 benchmark: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.benchmarks.bench_engine $(ARGS)

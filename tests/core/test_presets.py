@@ -185,7 +185,14 @@ def test_unknown_preset_offers_near_names(typed: str, offered: str) -> None:
         preset(typed)
 
 
-@pytest.mark.parametrize("ready", EXPERIMENTS, ids=[ready.name for ready in EXPERIMENTS])
+SAME_NETWORK = {"sweep_batch_size", "sweep_validation_split", "mlp_1500x3"}
+"""Experiments whose network, with the same or more regularisation, another one trains here too: a minute each."""
+
+
+@pytest.mark.parametrize(
+    "ready",
+    [pytest.param(ready, id=ready.name, marks=[pytest.mark.long] if ready.name in SAME_NETWORK else []) for ready in EXPERIMENTS],
+)
 def test_every_experiment_trains_and_improves(ready: Preset, tmp_path_factory: pytest.TempPathFactory) -> None:
     """One epoch on a tenth of the images brings the loss down from its first batch's."""
     data_dir = tmp_path_factory.getbasetemp() / "experiments"
