@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq --root-user-action=ignore
 
-.PHONY: help run test lint types pytest benchmark faults format clean
+.PHONY: help run test lint types pytest benchmark faults long format clean
 
 help:
 	@sed -n '2,8p' Makefile | sed 's/^# *//'
