@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -28,12 +29,25 @@ PARALLELISM_KEY = "study_parallelism"
 
 def take_brush(board: Snapshot, brushes: Sequence[Brush]) -> None:
     """Remember what was marked in a chart: parts of settings to search alone, or trials to select."""
-    settings = [brush for brush in brushes if brush.axis in board.study.definition.space.paths]
-    if not settings or all(brush.is_cleared for brush in settings):
+    space = board.study.definition.space
+    settings = [brush for brush in brushes if brush.axis in space.paths]
+    if not settings or all(brush.is_cleared or _is_whole(space.parameter(brush.axis), brush) for brush in settings):
         st.session_state.pop(BRUSH_KEY, None)
         return
     st.session_state[BRUSH_KEY] = (board.study.id, tuple(settings))
     st.rerun()
+
+
+def _is_whole(parameter: Parameter, brush: Brush) -> bool:
+    """Whether all of a range is marked, which marks nothing: a chart says its box again when its range has become that box."""
+    if isinstance(parameter, Choice):
+        return set(parameter.values) <= set(brush.choices or ())
+    if brush.low is None or brush.high is None:
+        return False
+    scale = math.log if parameter.log else float
+    low, high = scale(parameter.low), scale(parameter.high)
+    slack = 0.01 * (high - low)
+    return scale(max(brush.low, parameter.low)) <= low + slack and scale(min(brush.high, parameter.high)) >= high - slack
 
 
 def take_place(board: Snapshot, values: Mapping[str, object]) -> None:

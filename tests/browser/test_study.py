@@ -57,7 +57,6 @@ def drag(page: Page, selector: str, *, low: float, high: float) -> None:
     page.mouse.up()
 
 
-@pytest.mark.long  # a mark can outlive its narrowing for a while on a machine that is busy with something else
 def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     """Trials appear by themselves; a brushed part is searched alone; more trials, stop, the best run, and a reload with all as left."""
     study_id = launch(page, clean)
