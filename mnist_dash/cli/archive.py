@@ -5,20 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.cli.wording import json_line
-from mnist_dash.settings import Settings
 
 
 def export(arguments: Namespace) -> int:
     """Write runs into an archive."""
     from mnist_dash.runs.archive_export import export_runs
-    from mnist_dash.runs.store import Store
 
-    store = Store.open(Settings.from_environment())
-    try:
+    with opened() as store:
         n_bytes = export_runs(store, arguments.runs, Path(arguments.file))
-    finally:
-        store.close()
     n_runs = len(set(arguments.runs))
     if arguments.json:
         print(json_line({"file": arguments.file, "runs": list(dict.fromkeys(arguments.runs)), "bytes": n_bytes}))
@@ -30,13 +26,9 @@ def export(arguments: Namespace) -> int:
 def import_(arguments: Namespace) -> int:
     """Take over the runs of an archive, all or none."""
     from mnist_dash.runs.archive_import import import_runs
-    from mnist_dash.runs.store import Store
 
-    store = Store.open(Settings.from_environment())
-    try:
+    with opened() as store:
         done = import_runs(store, Path(arguments.file), as_new=arguments.as_new)
-    finally:
-        store.close()
     if arguments.json:
         print(json_line({"imported": done.taken, "known": list(done.known)}))
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.cli.wording import json_line
 from mnist_dash.settings import Settings
 
@@ -15,13 +16,9 @@ def stop(arguments: Namespace) -> int:
     """Stop a run and say what becomes of it."""
     from mnist_dash.runs import actions
     from mnist_dash.runs.states import RunState
-    from mnist_dash.runs.store import Store
 
-    store = Store.open(Settings.from_environment())
-    try:
+    with opened() as store:
         state = actions.stop(store, arguments.run)
-    finally:
-        store.close()
     if state is RunState.STOPPED:
         print(f"Run {arguments.run} is stopped.")
     else:

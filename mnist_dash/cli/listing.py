@@ -6,23 +6,21 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.cli.wording import json_line, moment, number, percent, span, table
 from mnist_dash.core.config import RunConfig
 from mnist_dash.core.experiments import Published
 from mnist_dash.core.layers import format_shape
 from mnist_dash.core.presets import PRESETS, preset
 from mnist_dash.errors import InvalidInput
-from mnist_dash.settings import Settings
 
 if TYPE_CHECKING:
     from mnist_dash.runs.catalog import Listed, Order
     from mnist_dash.runs.records import Run
     from mnist_dash.runs.states import RunState
-    from mnist_dash.runs.store import Store
 
 
 def runs(arguments: Namespace) -> int:
@@ -33,7 +31,7 @@ def runs(arguments: Namespace) -> int:
     query = parse(arguments.where)
     order = _order(arguments.sort)
     scope = catalog.Scope(query, _states(arguments.state))
-    with _opened() as store:
+    with opened() as store:
         found = catalog.page(store, scope, order=order, limit=arguments.limit)
         n_all = catalog.count(store, scope)
     if arguments.json:
@@ -52,7 +50,7 @@ def runs(arguments: Namespace) -> int:
 
 def show(arguments: Namespace) -> int:
     """Show one run."""
-    with _opened() as store:
+    with opened() as store:
         run = store.run(arguments.run)
         epochs = store.history(run.id).epochs
     if arguments.json:
@@ -162,17 +160,6 @@ def _states(names: list[str] | None) -> tuple[RunState, ...] | None:
     if unknown:
         raise InvalidInput(f"--state: a state is one of the known ones; got {unknown[0]!r}. Choose {', '.join(RunState)}.")
     return tuple(RunState(name) for name in names)
-
-
-@contextmanager
-def _opened() -> Iterator[Store]:
-    from mnist_dash.runs.store import Store
-
-    store = Store.open(Settings.from_environment())
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _runs_table(found: tuple[Run, ...]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.errors import InvalidInput
-from mnist_dash.settings import Settings
 
 
 def tag(arguments: Namespace) -> int:
     """Tag, name, star or archive runs and say what they have now."""
     from mnist_dash.runs import catalog, marks
-    from mnist_dash.runs.store import Store
 
     ids = tuple(dict.fromkeys(arguments.runs))
     if arguments.name is not None and len(ids) > 1:
@@ -19,8 +18,7 @@ def tag(arguments: Namespace) -> int:
     if not (arguments.add or arguments.remove) and all(value is None for value in (arguments.name, arguments.star, arguments.archive)):
         raise InvalidInput("Something is to be changed; got no option that says what. Give --add TAG, say.")
     tags = [marks.check_tag(each) for each in arguments.add]
-    store = Store.open(Settings.from_environment())
-    try:
+    with opened() as store:
         for run_id in ids:
             store.run(run_id)  # all are there before any is changed
         if arguments.name is not None:
@@ -34,8 +32,6 @@ def tag(arguments: Namespace) -> int:
         if arguments.archive is not None:
             (marks.archive if arguments.archive else marks.unarchive)(store, ids)
         found = catalog.by_ids(store, ids)
-    finally:
-        store.close()
     for each in found:
         words = [each.run.name or "", "starred" if each.run.starred else "", "archived" if each.run.archived_at else "", *each.tags]
         print(f"Run {each.run.id}: {', '.join(word for word in words if word) or 'no name and no tags'}")

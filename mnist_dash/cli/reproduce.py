@@ -6,11 +6,11 @@ import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.cli.wording import json_line, number, percent, span, table
 from mnist_dash.core.presets import preset
 from mnist_dash.core.published import EXPERIMENTS
 from mnist_dash.errors import InvalidInput, MnistDashError
-from mnist_dash.settings import Settings
 
 if TYPE_CHECKING:
     from mnist_dash.runs.records import Run
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 def reproduce(arguments: Namespace) -> int:
     """Train what was named and return the exit code."""
     from mnist_dash.runs.reproduction import points
-    from mnist_dash.runs.store import Store
 
     chosen = [preset(name) for name in arguments.names] or list(EXPERIMENTS)
     unpublished = next((ready.name for ready in chosen if ready.published is None), None)
@@ -29,16 +28,13 @@ def reproduce(arguments: Namespace) -> int:
         raise InvalidInput(
             f"An experiment that is reproduced was published; got {unpublished!r}. `train --preset {unpublished}` trains it."
         )
-    store = Store.open(Settings.from_environment())
-    try:
+    with opened() as store:
         wanted = [
             _scaled(point, arguments.epochs_scale, seed)
             for point in points(chosen)
             for seed in range(arguments.seed, arguments.seed + arguments.seeds)
         ]
         ended = _train_all(store, wanted, as_json=arguments.json, again=arguments.again)
-    finally:
-        store.close()
     if not arguments.json:
         print(_table(ended))
     if len(ended) < len(wanted):

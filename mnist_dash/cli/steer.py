@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.settings import Settings
+from mnist_dash.cli.opening import opened
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store import Store
-
-
-@contextmanager
-def _opened() -> Iterator[Store]:
-    from mnist_dash.runs.store import Store
-
-    store = Store.open(Settings.from_environment())
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def pause(arguments: Namespace) -> int:
@@ -29,7 +17,7 @@ def pause(arguments: Namespace) -> int:
     from mnist_dash.runs import steering
     from mnist_dash.runs.states import RunState
 
-    with _opened() as store:
+    with opened() as store:
         state = steering.pause(store, arguments.run)
     when = "is paused" if state is RunState.PAUSED else "has been asked to pause; it does at the end of its epoch"
     print(f"Run {arguments.run} {when}. `python -m mnist_dash resume {arguments.run}` lets it go on.")
@@ -40,7 +28,7 @@ def resume(arguments: Namespace) -> int:
     """Put a paused run back into the queue."""
     from mnist_dash.runs import steering
 
-    with _opened() as store:
+    with opened() as store:
         steering.resume(store, arguments.run)
     print(f"Run {arguments.run} goes on as soon as a worker is free.")
     return 0
@@ -50,7 +38,7 @@ def change(arguments: Namespace) -> int:
     """Change settings of a run that has not ended."""
     from mnist_dash.runs import steering
 
-    with _opened() as store:
+    with opened() as store:
         done = steering.change(store, arguments.run, _settings(arguments))
     print(f"Run {arguments.run} {'is changed' if done else 'has been asked; it changes at the end of its epoch'}.")
     return 0
@@ -75,7 +63,7 @@ def continue_run(arguments: Namespace) -> int:
 
 
 def _begin(submit: Callable[[Store], str]) -> int:
-    with _opened() as store:
+    with opened() as store:
         run = store.run(submit(store))
     past = f"It has {run.epoch} epochs of run {run.parent_id} already." if run.epoch else "It trains the epochs before again."
     print(f"Run {run.id} is queued. {past}")

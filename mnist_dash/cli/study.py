@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.cli.study_wording import counted, figure, result, scalar, settings, short_names, study_values, time_of
 from mnist_dash.cli.wording import json_line, moment, percent, span, table
 from mnist_dash.errors import MnistDashError
-from mnist_dash.settings import Settings
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store import Store
@@ -116,18 +115,6 @@ def rank(trials: Sequence[Trial], definition: StudyDefinition) -> list[Trial]:
         return (not is_complete, trial.number not in front, value, trial.number)
 
     return sorted(trials, key=key)
-
-
-@contextmanager
-def opened() -> Iterator[Store]:
-    """Open the store of this environment for a block."""
-    from mnist_dash.runs.store import Store
-
-    store = Store.open(Settings.from_environment())
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _begin(store: Store, definition: StudyDefinition, arguments: Namespace) -> str:

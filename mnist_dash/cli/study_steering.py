@@ -7,7 +7,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_dash.cli.study import opened
+from mnist_dash.cli.opening import opened
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store import Store

@@ -7,13 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_dash.cli.opening import opened
 from mnist_dash.cli.wording import json_line, number, percent, span
 from mnist_dash.core.config import RunConfig, parse_config, with_overrides
 from mnist_dash.core.presets import DEFAULT_PRESET, name_of, preset
 from mnist_dash.errors import InvalidConfig, InvalidInput, MnistDashError, Problem
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.states import RunState
-from mnist_dash.settings import Settings
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store import Store
@@ -25,14 +25,10 @@ def train(arguments: Namespace) -> int:
     """Train what the arguments say and return the exit code."""
     config = read_configuration(arguments)
     from mnist_dash.runs import actions
-    from mnist_dash.runs.store import Store
 
-    store = Store.open(Settings.from_environment())
-    try:
+    with opened() as store:
         run_id = actions.submit(store, config, preset=name_of(config, first=arguments.preset))
         run = _follow(store, run_id, quiet=arguments.json)
-    finally:
-        store.close()
     if run is None:
         return 1
     print(result_line(run) if arguments.json else _sentences(run))
