@@ -120,6 +120,7 @@ def _submit() -> None:
     if config is None:
         return
     submission = _submission(config)
+    st.session_state[_SUBMISSION_KEY] = submission  # first: once the second click is in, every later write ends this callback
     try:
         run_id = actions.submit(store(), config, key=submission.key, preset=name_of(config, first=draft.preset))
     except MnistDashError as error:
@@ -127,7 +128,6 @@ def _submit() -> None:
         if isinstance(error, DeviceUnavailable):
             st.session_state["train_more_settings"] = True
         return
-    st.session_state[_SUBMISSION_KEY] = submission
     st.session_state.pop(REFUSAL_KEY, None)
     open_run(run_id)
 

@@ -292,12 +292,13 @@ def _launch() -> None:
     submission = _submission(draft)
     if submission is None:
         return
+    st.session_state[_SUBMISSION_KEY] = submission  # first: once the second click is in, every later write ends this callback
     try:
         study_id = steering.create(store(), submission.definition, key=submission.key)
     except MnistDashError as error:
+        st.session_state.pop(_SUBMISSION_KEY)  # another name, perhaps
         st.session_state[REFUSAL_KEY] = str(error)
         return
-    st.session_state[_SUBMISSION_KEY] = submission
     st.session_state.pop(REFUSAL_KEY, None)
     open_study(study_id)
 

@@ -48,6 +48,7 @@ def trials_view(board: Snapshot) -> None:
         alt=f"Trials of {board.study.name}",
     )
     st.caption("Tick rows to select their trials, here and in every chart.")
+    selection_panel(board)
 
 
 def selection_panel(board: Snapshot) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from mnist_dash.search import steering, studies
 from mnist_dash.search.records import StudyState, TrialState
@@ -42,6 +42,13 @@ def launch(page: Page, dashboard: Dashboard) -> str:
     study_id = page.url.split("study=")[1].split("&")[0]
     assert studies.find(dashboard.store, study_id).definition.space.base.epochs == 1
     return study_id
+
+
+def click_centre(page: Page, point: Locator) -> None:
+    """Click a drawn point, whatever lies above it."""
+    box = point.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
 
 def drag(page: Page, selector: str, *, low: float, high: float) -> None:
@@ -103,11 +110,13 @@ def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page
     study_id = launch(page, clean)
     wait_until(lambda: studies.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 2, "two trials")
     page.wait_for_selector(".st-key-study_history .live-plot[data-draws]")
-    expect(page.locator(".st-key-study_history .scatterlayer .point").first).to_be_visible(timeout=30_000)
-    box = page.locator(".st-key-study_history .scatterlayer .point").last.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    points = page.locator(".st-key-study_history .scatterlayer .point")
+    expect(points.nth(1)).to_be_visible(timeout=30_000)  # both, so that no tick moves them before the next trial ends
+    plot = page.locator(".st-key-study_history .nsewdrag")
+    place = plot.bounding_box()
+    click_centre(page, points.last)
     expect(page.get_by_text("1 selected trial")).to_be_visible()
+    assert plot.bounding_box() == place  # a click moves no chart
     n_before = len(studies.trials(clean.store, study_id))
     wait_until(lambda: len(studies.trials(clean.store, study_id)) > n_before, "another trial")
     expect(page.get_by_text("1 selected trial")).to_be_visible()

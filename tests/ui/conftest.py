@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunData, RerunException
+from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config import RunConfig
@@ -72,6 +76,32 @@ def open_page(app: AppTest) -> Callable[..., AppTest]:
         return app
 
     return opened
+
+
+@pytest.fixture
+def click_during(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let a click come in while a function works: from then on the next write into the session's state ends the callback, once."""
+
+    def during(target: str) -> None:
+        work, write, clicks = resolve_name(target), SafeSessionState.__setitem__, ["the second"]
+        waiting: list[str] = []
+
+        def worked(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever the function takes and gives
+            done = work(*args, **named)
+            waiting.extend(clicks)
+            clicks.clear()
+            return done
+
+        def written(state: SafeSessionState, key: str, value: Any) -> None:  # noqa: ANN401 - what the session keeps
+            if waiting:
+                waiting.clear()
+                raise RerunException(RerunData())
+            write(state, key, value)
+
+        monkeypatch.setattr(target, worked)
+        monkeypatch.setattr(SafeSessionState, "__setitem__", written)
+
+    return during
 
 
 @pytest.fixture

@@ -248,6 +248,21 @@ def test_pressing_twice_is_one_study(open_page: Callable[..., AppTest], store: S
     assert app.query_params["study"] == study.id
 
 
+def test_a_click_during_the_launch_is_the_same_study(
+    open_page: Callable[..., AppTest], store: Store, click_during: Callable[[str], None]
+) -> None:
+    """Streamlit ends the first click's callback at its next word with the session; what was launched is known by then."""
+    app = open_page("studies", new="1")
+    click_during("mnist_dash.search.steering.create")
+    press(app, "Launch study")
+    assert len(studies.all_studies(store)) == 1
+    app.switch_page("mnist_dash/ui/pages/studies.py")
+    app.query_params["new"] = "1"
+    press(app.run(), "Launch study")
+    (study,) = studies.all_studies(store)
+    assert app.query_params["study"] == study.id
+
+
 def test_pressing_again_on_a_later_visit_is_another_study(
     open_page: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,19 @@ def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Sto
     assert store.count() == 1
 
 
+def test_a_click_during_the_submission_is_the_same_run(
+    open_page: Callable[..., AppTest], store: Store, click_during: Callable[[str], None]
+) -> None:
+    """Streamlit ends the first click's callback at its next word with the session; what was submitted is known by then."""
+    app = open_page("train")
+    click_during("mnist_dash.runs.actions.submit")
+    press(app, "Train")
+    assert store.count() == 1
+    press(app.switch_page("mnist_dash/ui/pages/train.py").run(), "Train")
+    assert store.count() == 1
+    assert app.query_params["run"] == store.runs()[0].id
+
+
 def test_what_was_composed_is_what_is_queued(open_page: Callable[..., AppTest], store: Store) -> None:
     """Fields, kinds and layers end up in the run's configuration."""
     app = open_page("train", preset="cnn_32_64_5x5")

@@ -13,7 +13,7 @@ from mnist_dash.ui.resources import store
 from mnist_dash.ui.share import share_popover
 from mnist_dash.ui.study_board import Snapshot, snapshot
 from mnist_dash.ui.study_page_head import head
-from mnist_dash.ui.study_page_steer import pending_bar, steer_view
+from mnist_dash.ui.study_page_steer import steer_view
 from mnist_dash.ui.visitor import may_edit
 
 TICK_SECONDS = 1.0
@@ -65,10 +65,6 @@ def body(study_id: str, *, drawn_live: bool) -> None:
         view = st.segmented_control(
             "View", views, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
         )
-    with st.container():
-        pending_bar(board)
-    with st.container():
-        study_page_table.selection_panel(board)
     with st.container():
         VIEWS[str(view)](board)
 
