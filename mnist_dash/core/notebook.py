@@ -43,9 +43,6 @@ def notebook(config: RunConfig, *, title: str, precision: str | None = None) -> 
         config: what to train; everything in it is written out.
         title: its heading, shown as it is.
         precision: what a run of it was computed in, where the configuration leaves that to the machine.
-
-    Raises:
-        InvalidInput: the run's settings were changed while it trained.
     """
     epochs = f"{config.epochs:,} epoch{'' if config.epochs == 1 else 's'}"
     values = {"dataset": config.dataset, "n_parameters": f"{config.n_parameters:,}", "epochs": epochs, "hash": config.hash}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_dash.core import hog, seeds, splits
+from mnist_dash.core.changes import has_dropout
 from mnist_dash.core.config import (
     SGD,
     Adadelta,
@@ -23,6 +24,7 @@ from mnist_dash.core.config import (
     ExponentialSchedule,
     Lion,
     NAdam,
+    Optimizer,
     RMSprop,
     RunConfig,
     StepSchedule,
@@ -44,9 +46,23 @@ from mnist_dash.core.layers import (
     TruncatedNormal,
     format_shape,
 )
+from mnist_dash.core.script_changes import (
+    batch_sizes_code,
+    changes_in_words,
+    epsilon_lines,
+    optimizers_code,
+    phases,
+    rates_code,
+    settle_code,
+    varies_batch_size,
+    varies_dropout,
+    varies_optimizer,
+)
 from mnist_dash.core.script_parts import (
     AUGMENTATION,
     BUILD,
+    CARRY,
+    COSINE,
     DRAWS,
     DROPOUT,
     EVALUATE,
@@ -61,7 +77,6 @@ from mnist_dash.core.script_parts import (
     TRAIN,
     TRUNCATED,
 )
-from mnist_dash.errors import InvalidInput
 
 _ACTIVATIONS = {
     "relu": "nn.ReLU()",
@@ -72,6 +87,7 @@ _ACTIVATIONS = {
     "tanh": "nn.Tanh()",
     "sigmoid": "nn.Sigmoid()",
 }
+_NEVER_0 = "max(rate(step), 1e-30)"
 _DATASETS = {
     "mnist": "datasets.MNIST(root, train=train, download=True)",
     "fashion_mnist": "datasets.FashionMNIST(root, train=train, download=True)",
@@ -97,28 +113,23 @@ def training_script(config: RunConfig, *, precision: str | None = None) -> str:
     Args:
         config: what to train; everything in it is written out.
         precision: what a run of it was computed in, where the configuration leaves that to the machine.
-
-    Raises:
-        InvalidInput: the run's settings were changed while it trained.
     """
     return "\n\n\n".join(section.code for section in [*script_sections(config, precision=precision), Section("", "", MAIN)]) + "\n"
 
 
 def script_sections(config: RunConfig, *, precision: str | None = None) -> list[Section]:
     """Write the parts of a training script, all but what reads the command line; see `training_script`."""
-    if config.changes:
-        raise InvalidInput(
-            f"A script trains with the same settings from the first epoch to the last; got configuration {config.hash}, whose "
-            "settings change in between. Take its weights, its ONNX model or its archive along instead."
-        )
     autocast = "bfloat16" in (config.precision, precision)
-    of_dropout = any(isinstance(layer, Dropout) and layer.rate for layer in config.layers)
+    of_dropout = has_dropout(config) and (
+        varies_dropout(config) or any(isinstance(layer, Dropout) and layer.rate for layer in config.layers)
+    )
     parts = {
         ("Libraries", "torch, torchvision and numpy; MNIST Dash itself is not needed."): [
             HEAD.format(dataset=config.dataset, hash=config.hash)
         ],
-        ("Settings", f"Configuration `{config.hash}`, seed {config.seed}, and where random numbers come from."): [
+        ("Settings", f"Configuration `{config.hash}`, seed {config.seed}, and where random numbers come from.{changes_in_words(config)}"): [
             _constants(config),
+            batch_sizes_code(config) if varies_batch_size(config) else "",
             inspect.getsource(seeds.stream_seed),
             DRAWS,
         ],
@@ -137,12 +148,14 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
         ("Loss and optimizer", "By the definitions of Keras 2."): [
             LOSSES["clipped" if config.probability_clip else "plain"].format(clip=config.probability_clip),
             _penalty(config),
-            LION if isinstance(config.optimizer, Lion) else "",
-            _optimizer(config),
+            LION if any(isinstance(phase.settings.optimizer, Lion) for phase in phases(config)) else "",
+            _optimizers(config),
             _rate(config),
+            CARRY if _carries_velocity(config) else "",
         ],
         ("Training", "One pass over the training part an epoch, and what is measured after it."): [
             _augmentation(config),
+            settle_code(config),
             EVALUATE.format(autocast=autocast),
             _train(config, autocast=autocast, of_dropout=of_dropout),
         ],
@@ -162,7 +175,11 @@ def _train(config: RunConfig, *, autocast: bool, of_dropout: bool) -> str:
         if augmented
         else "",
         arrange=".view(-1, 28, 28, 1).permute(0, 3, 1, 2)" if config.features == "pixels" else "",
-        epsilon=_epsilon_line(config),
+        settle="\n        optimizer = settle(epoch, network, optimizer)" if settle_code(config) else "",
+        batch_size="batch_size(epoch)" if varies_batch_size(config) else "BATCH_SIZE",
+        carry=f"\n            carry(optimizer, {_NEVER_0})" if _carries_velocity(config) else "",
+        rate=_NEVER_0 if _carries_velocity(config) else "rate(step)",
+        epsilon=epsilon_lines(config),
         clip=_clip(config),
         smoothing=config.label_smoothing,
         keep_best=_early_stopping(config),
@@ -190,10 +207,9 @@ def _about_data(config: RunConfig) -> str:
 
 def _constants(config: RunConfig) -> str:
     device = {"auto": '"cuda" if torch.cuda.is_available() else "cpu"', "cpu": '"cpu"', "cuda": '"cuda"'}[config.device]
-    return (
-        f"SEED = {config.seed}\nEPOCHS = {config.epochs}\nBATCH_SIZE = {config.batch_size}\n"
-        f"STEPS_PER_EPOCH = {config.steps_per_epoch}\nDEVICE = torch.device({device})"
-    )
+    size = "" if varies_batch_size(config) else f"BATCH_SIZE = {config.batch_size}\n"
+    most = max(phase.settings.steps_per_epoch for phase in phases(config))
+    return f"SEED = {config.seed}\nEPOCHS = {config.epochs}\n{size}STEPS_PER_EPOCH = {most}\nDEVICE = torch.device({device})"
 
 
 def _features(config: RunConfig) -> str:
@@ -242,13 +258,13 @@ def _load(config: RunConfig) -> str:
 
 def _network(config: RunConfig) -> Iterator[str]:
     for layer, planned in zip(config.layers, config.plan, strict=True):
-        modules = list(_modules(layer, planned))
+        modules = list(_modules(layer, planned, varied=varies_dropout(config)))
         for module in modules:
             shape = f"  # {format_shape(planned.output_shape)}" if module is modules[-1] else ""
             yield f"{module},{shape}"
 
 
-def _modules(layer: Layer, planned: LayerPlan) -> Iterator[str]:
+def _modules(layer: Layer, planned: LayerPlan, *, varied: bool) -> Iterator[str]:
     inputs = planned.input_shape
     match layer:
         case Conv():
@@ -257,7 +273,7 @@ def _modules(layer: Layer, planned: LayerPlan) -> Iterator[str]:
             kind = "MaxPool2d" if isinstance(layer, MaxPool) else "AvgPool2d"
             yield f"nn.{kind}({layer.size}, stride={layer.stride or layer.size})"
         case Dropout():
-            yield f"{'Dropout' if layer.rate else 'nn.Dropout'}({layer.rate!r})"
+            yield f"{'Dropout' if layer.rate or varied else 'nn.Dropout'}({layer.rate!r})"
         case BatchNorm():
             kind = "BatchNorm2d" if len(inputs) == 3 else "BatchNorm1d"
             yield f"nn.{kind}({inputs[-1]}, eps={layer.epsilon!r}, momentum={1 - layer.momentum:.6g})"
@@ -338,8 +354,14 @@ def _penalty(config: RunConfig) -> str:
     )
 
 
-def _optimizer(config: RunConfig) -> str:
-    spec = config.optimizer
+def _optimizers(config: RunConfig) -> str:
+    if varies_optimizer(config):
+        return optimizers_code([(phase.begin, _optimizer(phase.settings.optimizer)) for phase in phases(config)])
+    call = _optimizer(config.optimizer)
+    return f'def make_optimizer(parameters) -> torch.optim.Optimizer:\n    """Make the optimizer."""\n    return {call}'
+
+
+def _optimizer(spec: Optimizer) -> str:
     rate = f"lr={spec.learning_rate!r}"
     match spec:
         case SGD():
@@ -356,18 +378,21 @@ def _optimizer(config: RunConfig) -> str:
             call = f"torch.optim.Adagrad(parameters, {rate}, eps={spec.epsilon!r})"
         case Lion():
             call = f"Lion(parameters, {rate}, betas=({spec.beta_1!r}, {spec.beta_2!r}), weight_decay={spec.weight_decay!r})"
-    return f'def make_optimizer(parameters) -> torch.optim.Optimizer:\n    """Make the optimizer."""\n    return {call}'
+    return call
 
 
-def _epsilon_line(config: RunConfig) -> str:
-    if not isinstance(config.optimizer, Adam | AdamW):
-        return ""
-    # Keras adds epsilon outside the bias correction, torch inside.
-    optimizer = config.optimizer
-    return f'\n                group["eps"] = {optimizer.epsilon!r} / (1 - {optimizer.beta_2!r} ** (step + 1)) ** 0.5'
+def _carries_velocity(config: RunConfig) -> bool:
+    """Say whether there is a velocity while the rate changes."""
+    optimizers = [phase.settings.optimizer for phase in phases(config)]
+    varies = (
+        bool(config.changes) or config.schedule != ConstantSchedule() or any(getattr(optimizer, "decay", 0) for optimizer in optimizers)
+    )
+    return varies and any(isinstance(optimizer, SGD | RMSprop) and optimizer.momentum for optimizer in optimizers)
 
 
 def _rate(config: RunConfig) -> str:
+    if config.changes:
+        return rates_code(config, COSINE)
     schedule, optimizer = config.schedule, config.optimizer
     match schedule:
         case ConstantSchedule():
@@ -391,12 +416,7 @@ def _rate(config: RunConfig) -> str:
         lines.append(f"    share *= min(1.0, (step + 1) / {schedule.warmup_steps + 1})")
     decay = f" / (1 + {optimizer.decay!r} * step)" if isinstance(optimizer, SGD) and optimizer.decay else ""
     lines.append(f"    return {optimizer.learning_rate!r} * share{decay}")
-    cosine = (
-        "def cosine(begin: float, end: float, progress: float) -> float:\n"
-        '    """Go from begin to end on half a cosine."""\n'
-        "    return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2\n\n\n"
-    )
-    return (cosine if "cosine(" in share else "") + "\n".join(lines)
+    return (COSINE if "cosine(" in share else "") + "\n".join(lines)
 
 
 def _clip(config: RunConfig) -> str:

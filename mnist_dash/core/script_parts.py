@@ -173,6 +173,21 @@ def prepare(root: str):
     images, labels = images[training], labels[training]
     return (images, labels), validation, test, fit_scaling(images)'''
 
+COSINE = '''def cosine(begin: float, end: float, progress: float) -> float:
+    """Go from begin to end on half a cosine."""
+    return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2
+
+
+'''
+
+CARRY = '''def carry(optimizer: torch.optim.Optimizer, now: float) -> None:
+    """Keep the velocity when the rate changes, as Keras does: torch multiplies it by the new rate."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            velocity = optimizer.state[parameter].get("momentum_buffer")
+            if velocity is not None:
+                velocity.mul_(group["lr"] / now)'''
+
 TRAIN = '''def train(parts, epochs: int = EPOCHS, steps: int = STEPS_PER_EPOCH) -> nn.Sequential:
     """Train from the beginning and print the figures of every epoch."""
     (images, labels), validation, _, scale = parts
@@ -182,13 +197,13 @@ TRAIN = '''def train(parts, epochs: int = EPOCHS, steps: int = STEPS_PER_EPOCH) 
     optimizer = make_optimizer(network.parameters())
     step, best, waited, kept = 0, math.inf, 0, None
     for epoch in range(1, epochs + 1):
-        network.train()
+        network.train(){settle}
         began = time.perf_counter(){seed}
-        for chosen in torch.randperm(len(labels), generator=draws("order", epoch)).split(BATCH_SIZE)[:steps]:
+        for chosen in torch.randperm(len(labels), generator=draws("order", epoch)).split({batch_size})[:steps]:
             batch, truth = images[chosen].to(DEVICE), labels[chosen].to(DEVICE){augment}
-            batch = scale(batch){arrange}
+            batch = scale(batch){arrange}{carry}
             for group in optimizer.param_groups:
-                group["lr"] = rate(step){epsilon}
+                group["lr"] = {rate}{epsilon}
             with torch.autocast(DEVICE.type, dtype=torch.bfloat16, enabled={autocast}):
                 logits = network(batch)
             loss = cross_entropy(logits.float(), truth, {smoothing}) + penalty(network)

@@ -20,6 +20,7 @@ from mnist_dash.ui.resources import store
 from mnist_dash.ui.runs_proposal import train_link
 from mnist_dash.ui.study_board import Snapshot, short
 from mnist_dash.ui.study_page_head import act
+from mnist_dash.ui.study_page_table import selection_panel
 from mnist_dash.ui.study_selection import select
 from mnist_dash.ui.visitor import may_edit
 
@@ -100,6 +101,10 @@ def pending_bar(board: Snapshot) -> None:
 
 def steer_view(board: Snapshot) -> None:
     """Draw everything that can be changed, with the present values."""
+    with st.container():
+        pending_bar(board)
+    with st.container():
+        selection_panel(board)
     left, right = st.columns(2, gap="large")
     with left:
         _pace(board)

@@ -87,7 +87,6 @@ def _networks(opened: Store, run: Run) -> list[_Download]:
 
 def _programs(run: Run) -> list[_Download]:
     config = run.config
-    changed = "Its settings were changed while it trained" if config.changes else ""
     return [
         _Download(
             "Training script",
@@ -95,7 +94,6 @@ def _programs(run: Run) -> list[_Download]:
             "train.py",
             "text/x-python",
             "Python, needs torch and torchvision alone",
-            changed,
         ),
         _Download(
             "Notebook",
@@ -103,7 +101,6 @@ def _programs(run: Run) -> list[_Download]:
             "train.ipynb",
             "application/x-ipynb+json",
             "The same for Jupyter",
-            changed,
         ),
         _Download("Configuration", lambda: config.model_dump_json(indent=2), "json", "application/json", "For `train --config`"),
     ]

@@ -15,7 +15,6 @@ from mnist_dash.core.config import SGD, Adam, EarlyStopping, RunConfig, TailSpli
 from mnist_dash.core.layers import Dense, Dropout, Flatten
 from mnist_dash.core.reports import Checkpoint, EpochReport
 from mnist_dash.core.schedules import learning_rate
-from mnist_dash.core.script import training_script
 from mnist_dash.core.training import train
 from mnist_dash.errors import ArtifactError, InvalidConfig, InvalidInput
 
@@ -160,12 +159,6 @@ def test_an_impossible_change_names_the_rule(change: dict[str, object], said: st
     with pytest.raises(InvalidConfig) as caught:
         parse_config(SMALL.model_dump() | {"changes": [change]})
     assert said in str(caught.value)
-
-
-def test_a_script_has_the_same_settings_throughout() -> None:
-    """The exported script cannot change its settings, and says so instead of leaving the changes out."""
-    with pytest.raises(InvalidInput, match=r"same settings from the first epoch.*archive"):
-        training_script(with_change(SMALL, 1, {"batch_size": 100}))
 
 
 def test_a_network_without_dropout_has_no_rate_to_change() -> None:

@@ -13,6 +13,7 @@ import nbclient
 import nbformat
 import pytest
 import torch
+from safetensors.torch import load
 
 from mnist_dash.core.archives import PACKAGED_ARCHIVES
 from mnist_dash.core.config import OPTIMIZER_KINDS, Augmentation, EarlyStopping, Lion, OneCycleSchedule, RunConfig, StratifiedSplit
@@ -162,6 +163,66 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     """What the engine makes of the configuration, in a second."""
     folder = tmp_path_factory.mktemp("data")
     return train(REPEATED, data_dir=folder, on_step=_ignore, on_epoch=_ignore, on_checkpoint=_ignore, should_stop=lambda: False)
+
+
+STEERED: dict[str, dict[str, object]] = {
+    "rate, batch and dropout": {
+        "optimizer": {"kind": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.05, "decay": 1e-3},
+        "changes": [
+            {"after_epoch": 1, "learning_rate": 0.01, "batch_size": 700},
+            {"after_epoch": 2, "dropout_rate": 0.0},
+            {"after_epoch": 3, "dropout_rate": 0.5, "learning_rate": 0.02},
+        ],
+    },
+    "another optimizer, then its own options": {
+        "schedule": {"kind": "cosine", "warmup_steps": 5},
+        "changes": [
+            {"after_epoch": 1, "optimizer": {"kind": "rmsprop", "learning_rate": 0.001}},
+            {"after_epoch": 2, "optimizer": {"kind": "rmsprop", "learning_rate": 0.0005, "momentum": 0.8}, "restart_schedule": True},
+            {"after_epoch": 3, "optimizer": {"kind": "adam", "beta_2": 0.99, "epsilon": 1e-4}},
+        ],
+    },
+    "a schedule begun anew": {
+        "optimizer": {"kind": "adam", "epsilon": 1e-3},
+        "schedule": {"kind": "one_cycle"},
+        "changes": [
+            {"after_epoch": 2, "restart_schedule": True, "batch_size": 350},
+            {"after_epoch": 3, "optimizer": {"kind": "adam", "learning_rate": 0.002, "beta_1": 0.8, "epsilon": 1e-5}},
+        ],
+    },
+    "steps and Lion": {
+        "optimizer": {"kind": "lion", "learning_rate": 3e-4},
+        "schedule": {"kind": "step", "every_epochs": 1, "factor": 0.5},
+        "changes": [{"after_epoch": 1, "batch_size": 900}, {"after_epoch": 3, "optimizer": {"kind": "lion", "learning_rate": 1e-4}}],
+    },
+    "a velocity under a schedule": {
+        "optimizer": {"kind": "sgd", "momentum": 0.9, "learning_rate": 0.05},
+        "schedule": {"kind": "cosine"},
+        "changes": [],
+    },
+}
+
+
+def steered(name: str) -> RunConfig:
+    """Make a small training whose settings change."""
+    layers = (Flatten(), Dense(units=20, activation="relu"), Dropout(rate=0.25), Dense(units=10, activation="softmax"))
+    base = RunConfig(layers=layers, split=StratifiedSplit(fraction=0.9), epochs=4, batch_size=1000, device="cpu", precision="float32")
+    return RunConfig.model_validate(base.model_dump() | STEERED[name])
+
+
+@pytest.mark.parametrize("name", STEERED)
+def test_changes_settings_where_the_run_did(name: str, data_dir: Path, tmp_path: Path) -> None:
+    """Rates are the engine's at every step, and so are the weights after the last, up to rounding."""
+    from mnist_dash.core.schedules import learning_rate
+
+    config = steered(name)
+    (tmp_path / "train.py").write_text(training_script(config))
+    names = runpy.run_path(str(tmp_path / "train.py"))
+    steps = range(config.steps_until(config.epochs))
+    assert [names["rate"](step) for step in steps] == pytest.approx([learning_rate(config, step) for step in steps])
+    run = train(config, data_dir=tmp_path, on_step=_ignore, on_epoch=_ignore, on_checkpoint=_ignore, should_stop=lambda: False)
+    again, weights = names["train"](names["prepare"](str(data_dir))).state_dict(), load(run.weights)
+    assert {key: float((again[key] - weights[key]).abs().max()) for key in weights} == pytest.approx(dict.fromkeys(weights, 0.0), abs=2e-4)
 
 
 def _ignore(_report: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from pkgutil import resolve_name
@@ -53,6 +54,14 @@ def ledger(store: Store) -> Ledger:
     signed_on = Ledger(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
     signed_on.sign_on()
     return signed_on
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put back what AppTest replaces: processes that tests start afterwards begin with the main module."""
+    kept = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = kept
 
 
 @pytest.fixture
