@@ -32,10 +32,11 @@ def curves_view(board: Board) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         metric = choose("Figure", list(METRICS), "metric", named=METRICS.__getitem__, width=280)
         by = choose_grouping(board, alone=True)
-        axis = st.segmented_control("Along the bottom", _AXES, default="epoch", required=True, key="axis", bind="query-params")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params", width=160)
-        log_y = st.toggle("Logarithmic", key="logy", bind="query-params", help="An accuracy is drawn as its error, 1 − accuracy")
-        log_x = st.toggle("Logarithmic bottom", key="logx", bind="query-params")
+        with st.popover("Axes", icon=":material/tune:"):
+            axis = st.segmented_control("Along the bottom", _AXES, default="epoch", required=True, key="axis", bind="query-params")
+            log_x = st.toggle("Logarithmic bottom", key="logx", bind="query-params")
+            log_y = st.toggle("Logarithmic height", key="logy", bind="query-params", help="An accuracy is drawn as its error, 1 − accuracy")
+            smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params")
     options = OverlayOptions(axis, "accuracy" in metric, bool(log_x), bool(log_y), float(smoothing))
     grouped = () if by == NO_GROUPS else groups(board, by)
 

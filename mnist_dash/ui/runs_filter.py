@@ -94,6 +94,7 @@ def query_box(on_change: Callable[[], None]) -> Query | None:
 def order_choice(on_change: Callable[[], None]) -> Order:
     """Let a person choose what to sort by."""
     fields = {field.name: field for field in columns()}
+    st.markdown("Sort by", width="content")
     name = st.selectbox(
         "Sort by",
         list(fields),
@@ -102,7 +103,8 @@ def order_choice(on_change: Callable[[], None]) -> Order:
         key=SORT_KEY,
         bind="query-params",
         on_change=on_change,
-        width=220,
+        label_visibility="collapsed",
+        width=190,
     )
     upwards = st.toggle("Smallest first", key=UP_KEY, bind="query-params", on_change=on_change)
     return Order(fields.get(str(name), fields[NEWEST]), descending=not upwards)

@@ -37,7 +37,7 @@ def runs_section() -> None:
     which = scope(view, query)
     count = catalog.count(store(), which)
     pages = max(1, math.ceil(count / PAGE_SIZE))
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         order = order_choice(_another_list)
         names, differing = column_choice()
         page = page_choice(pages)
@@ -86,16 +86,16 @@ def _another_list() -> None:
 
 has_runs = bool(store().count() or store().count(deleted=True))
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    st.title("Runs")
+    st.title("Runs", width="content")
     if has_runs:
-        views_popover()
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            shape = shown_as()
+            views_popover()
 if not has_runs:
     nothing_yet()
+elif shape == "parameters":
+    parameters_section()
+elif shape == "groups":
+    grouped_section()
 else:
-    shape = shown_as()
-    if shape == "parameters":
-        parameters_section()
-    elif shape == "groups":
-        grouped_section()
-    else:
-        st.fragment(run_every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None)(runs_section)()
+    st.fragment(run_every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None)(runs_section)()
