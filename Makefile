@@ -35,10 +35,10 @@ lint: $(VENV)/test.stamp
 types: $(VENV)/test.stamp
 	@$(BIN)/mypy
 
-# Browsers have the machine to themselves; the rest goes two files at a time.
+# Browsers have the machine to themselves; the rest goes three files at a time, as many tests wait for processes.
 pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
 	@$(BIN)/python -m pytest -m "not long" tests/browser $(ARGS)
-	@$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile --timeout 400 --ignore tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -m "not long" -n 3 --dist loadfile --timeout 400 --ignore tests/browser $(ARGS)
 
 faults: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)

@@ -86,8 +86,9 @@ def listen(page: Page) -> list[bytes]:
     return sent
 
 
-def presses(sent: list[bytes]) -> list[BackMsg]:
+def presses(page: Page, sent: list[bytes]) -> list[BackMsg]:
     """Find the messages with which a button was pressed."""
+    page.evaluate("0")  # Playwright hands over what it has heard while one talks to it
     messages = [BackMsg.FromString(frame) for frame in sent]
     return [message for message in messages if any(widget.trigger_value for widget in message.rerun_script.widget_states.widgets)]
 
@@ -135,7 +136,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor.locator(".st-key-run_stop button").first.click()  # what is sent for it is played back below
     wait_until(lambda: store.run(other).state is RunState.STOPPED, "the other run is stopped", seconds=60)
     wait_until(lambda: store.run(shared).epoch >= 2, "the shared run trains", seconds=60)
-    (stop,) = presses(sent)
+    (stop,) = presses(editor, sent)
 
     editor.goto(f"{hosted.url}/run?run={shared}&x=step&log=true")
     editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
