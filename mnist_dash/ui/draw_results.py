@@ -21,7 +21,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.addresses import refuse_choice
 from mnist_dash.ui.digit_grid import Tile, digit_grid
 from mnist_dash.ui.live_plot import live_plot
-from mnist_dash.ui.navigation import DATA, TRAIN, run_link
+from mnist_dash.ui.navigation import DATA, TRAIN, go_to, run_link
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.trained_network import trained_network
 
@@ -103,7 +103,7 @@ def likest(image: Image) -> None:
         size=56,
     )
     if clicked is not None:
-        st.switch_page(DATA, query_params={"index": str(clicked), "page": str(clicked // 200 + 1)})
+        go_to(DATA, {"index": str(clicked), "page": str(clicked // 200 + 1)})
 
 
 def predict(run: Run, images: Image) -> npt.NDArray[np.float32]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 _PAGES = Path(__file__).parent / "pages"
 _NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system", "compare")
@@ -57,27 +59,43 @@ def draw_menu(also: Callable[[], None] | None = None) -> None:
                 also()
 
 
+def open_page(page: Path | st.Page, **query: str) -> None:
+    """Ask to go to a page; for callbacks, which run before the pages are known."""
+    st.session_state[_DESTINATION_KEY] = (page, query)
+
+
 def open_run(run_id: str) -> None:
-    """Ask to go to a run's page; for callbacks, which run before the pages are known."""
-    st.session_state[_DESTINATION_KEY] = (RUN, {"run": run_id})
+    """Ask to go to a run's page; for callbacks."""
+    open_page(RUN, run=run_id)
 
 
 def open_study(study_id: str) -> None:
     """Ask to go to a study's page; for callbacks."""
-    st.session_state[_DESTINATION_KEY] = (STUDY, {"study": study_id})
+    open_page(STUDY, study=study_id)
 
 
 def open_comparison(run_ids: Sequence[str]) -> None:
     """Ask to go to the comparison of some runs; for callbacks."""
-    st.session_state[_DESTINATION_KEY] = (COMPARE, {"runs": ",".join(run_ids)})
+    open_page(COMPARE, runs=",".join(run_ids))
 
 
 def follow() -> None:
     """Go where a callback asked to go."""
     destination = st.session_state.pop(_DESTINATION_KEY, None)
     if destination is not None:
-        page, query = destination
-        st.switch_page(page, query_params=query)
+        go_to(*destination)
+
+
+def go_to(page: Path | st.Page, query: Mapping[str, str] | None = None) -> NoReturn:
+    """Go to a page at once.
+
+    The parts of this page that draw themselves anew are forgotten first. The browser goes on asking for them until it hears of the new
+    page; Streamlit 1.67 would answer after that page, and the browser would take the answer for the old page's and show neither.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is not None:
+        context.fragment_storage.clear()
+    st.switch_page(page, query_params=query)
 
 
 def run_link(run_id: str, label: str, *, icon: str = ":material/show_chart:") -> None:

@@ -6,10 +6,8 @@ page is drawn anew for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -18,11 +16,12 @@ from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.lookup import FoundRun, lookup_runs
 from mnist_dash.search.lookup import lookup_studies
 from mnist_dash.ui import words
-from mnist_dash.ui.navigation import RUN, STUDY, TRAIN, pages
+from mnist_dash.ui.navigation import TRAIN, follow, open_page, open_run, open_study, pages
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.shortcuts import sheet
 
 _HERE = Path(__file__).parent
+_KEY = "palette"
 _LINKED_ONLY = ("Run", "Study")
 """Pages that need to be told what to show."""
 N_LATEST = 5
@@ -53,12 +52,10 @@ class Place:
 @st.fragment
 def palette() -> None:
     """Draw the button that opens the palette, and go where a person chooses to."""
-    listed = {page.title: page for page in pages() if page.title not in _LINKED_ONLY}
-    asked = st.session_state.get("palette") or {}
-    data = {"places": _fixed_places(), "sheet": _sheet(list(listed)), "found": _found(asked.get("asked"))}
-    done = _PALETTE(key="palette", data=data, width="content", height="content", on_asked_change=_ignore, on_chosen_change=_ignore)
-    if done.chosen:
-        _go(done.chosen)
+    follow()
+    asked = st.session_state.get(_KEY) or {}
+    data = {"places": _fixed_places(), "sheet": _sheet(list(_titled())), "found": _found(asked.get("asked"))}
+    _PALETTE(key=_KEY, data=data, width="content", height="content", on_asked_change=_ignore, on_chosen_change=_take_choice)
 
 
 def search(text: str) -> list[Place]:
@@ -69,17 +66,23 @@ def search(text: str) -> list[Place]:
     return [*found, *runs] if text.strip() else [*runs, *found]
 
 
-def _go(chosen: Mapping[str, Any]) -> None:
+def _take_choice() -> None:
+    """Ask to go where a person chose to."""
+    chosen = st.session_state[_KEY].get("chosen") or {}
     kind, name = str(chosen.get("kind")), str(chosen.get("name"))
     if kind == "run":
-        st.switch_page(RUN, query_params={"run": name})
+        open_run(name)
     elif kind == "study":
-        st.switch_page(STUDY, query_params={"study": name})
+        open_study(name)
     elif kind == "network" and name in PRESETS:
-        st.switch_page(TRAIN, query_params={"preset": name})
-    for page in pages():
-        if kind == "page" and page.title == name and name not in _LINKED_ONLY:
-            st.switch_page(page)
+        open_page(TRAIN, preset=name)
+    elif kind == "page" and name in _titled():
+        open_page(_titled()[name])
+
+
+def _titled() -> dict[str, st.Page]:
+    """List the pages that need not be told what to show, by their titles."""
+    return {page.title: page for page in pages() if page.title not in _LINKED_ONLY}
 
 
 def _found(asked: object) -> dict[str, object] | None:
@@ -100,7 +103,7 @@ def _run_place(run: FoundRun) -> Place:
 
 
 def _fixed_places() -> list[dict[str, str]]:
-    places = [Place("page", page.title, page.title, page.help) for page in pages() if page.title not in _LINKED_ONLY]
+    places = [Place("page", page.title, page.title, page.help) for page in _titled().values()]
     networks = [Place("network", name, ready.title, "ready network", name) for name, ready in PRESETS.items()]
     return [asdict(place) for place in (*places, *networks)]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_dash.errors import MnistDashError
-from mnist_dash.runs import actions, artifacts
+from mnist_dash.runs import artifacts
 from mnist_dash.runs.artifacts import ArtifactKind
 from mnist_dash.runs.records import Run
 from mnist_dash.search import studies
 from mnist_dash.search.records import Study
 from mnist_dash.ui import words
-from mnist_dash.ui.navigation import STUDY, open_run
+from mnist_dash.ui.navigation import STUDY
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.visitor import may_edit
 
@@ -28,24 +27,15 @@ def trial_line(run: Run) -> None:
     label = f"Trial {number} of study {words.plain(study.name)}"
     st.page_link(STUDY, label=label, icon=":material/science:", query_params={"study": study.id, "trials": str(number)})
     if run.state.is_terminal and run.epoch and not artifacts.has(store(), run.id, ArtifactKind.WEIGHTS):
-        _offer_again(run, study)
+        _what_is_missing(study)
 
 
-def _offer_again(run: Run, study: Study) -> None:
+def _what_is_missing(study: Study) -> None:
     keep = study.definition.keep
     what = "keeps no trial's files" if keep.kind == "none" else f"keeps the files of its {keep.n_best} best trials only"
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+    remedy = " Press **Train again**." if may_edit() else ""
+    with st.container(border=True):
         st.markdown(
             f":material/info: This study {what}. The history is here; weights and probabilities are made again by the same training, which "
-            "gives the same numbers.",
-            width="stretch",
+            f"gives the same numbers.{remedy}"
         )
-        if may_edit():
-            st.button("Train it once more", key="run_again", icon=":material/replay:", on_click=_again, args=(run,))
-
-
-def _again(run: Run) -> None:
-    try:
-        open_run(actions.submit(store(), run.config, key=f"again-{run.id}", preset=run.preset))
-    except MnistDashError as error:
-        st.toast(str(error), icon=":material/error:")

@@ -13,7 +13,7 @@ from mnist_dash.figures.parameters import RunPoint, draw_accuracy_by_parameters
 from mnist_dash.runs.overview import FinishedRun, finished_runs
 from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import live_plot
-from mnist_dash.ui.navigation import RUN
+from mnist_dash.ui.navigation import RUN, go_to
 from mnist_dash.ui.resources import store
 
 MIN_RANKED = 5
@@ -39,7 +39,7 @@ def parameters_section() -> None:
     )
     st.markdown(findings(points))
     if isinstance(clicked, str):
-        st.switch_page(RUN, query_params={"run": clicked})
+        go_to(RUN, {"run": clicked})
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

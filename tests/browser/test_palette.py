@@ -14,6 +14,18 @@ from .conftest import READY, Dashboard
 
 OPEN = ".jump-palette[open]"
 CHOSEN = ".jump-palette li[aria-selected=true]"
+TICK_AGAIN = """
+const Native = window.WebSocket;
+window.WebSocket = class extends Native {
+  send(message) {
+    super.send(message);
+    if (window.leaving) setTimeout(tick => super.send(tick), 200, window.last);
+    window.leaving = false;
+    window.last = message;
+  }
+};
+"""
+"""Sends a page's last message once more, a fifth of a second after the one with which a person leaves it."""
 
 
 def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, page: Page) -> None:
@@ -42,6 +54,21 @@ def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, pag
     expect(page.locator(f"{CHOSEN} .title")).to_contain_text("First look")
     page.keyboard.press("Enter")
     page.wait_for_url("**/?preset=mlp_quick*")
+
+
+def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> None:
+    """A live run's page asks for news every second; that it asks while a person leaves is no answer for the page that comes."""
+    run_id = actions.submit(warm.store, RunConfig(epochs=100, batch_size=500))
+    page.add_init_script(TICK_AGAIN)
+    page.goto(f"{warm.url}/run?run={run_id}")
+    page.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
+    page.wait_for_timeout(2500)  # its last message asks for news
+    page.evaluate("window.leaving = true")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/runs*")
+    page.wait_for_timeout(3000)  # the list asks for news, too
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
 
 
 def test_sheet_opens_and_closes_and_typing_is_typing(warm: Dashboard, page: Page) -> None:

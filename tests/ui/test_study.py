@@ -164,7 +164,7 @@ def test_run_of_a_trial_leads_to_its_study(store: Store, open_page: Open) -> Non
     app = open_page("run", run=run_id)
     assert "This study keeps no trial's files." in texts(app)
     n_before = store.count()
-    app.button(key="run_again").click().run()
+    app.button(key="steer_again").click().run()
     assert store.count() == n_before + 1
     assert store.runs(limit=1)[0].config == store.run(run_id).config
 
