@@ -16,7 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from mnist_dash.errors import StoreTooNew
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_SECONDS = 10
 metadata = sa.MetaData()
 
@@ -351,6 +351,7 @@ def migrate(engine: Engine) -> None:
         found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
         if found < SCHEMA_VERSION:
             _add_columns(connection)
+            _renew_keys(connection)
             connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
     if found > SCHEMA_VERSION:
         raise StoreTooNew(
@@ -369,3 +370,18 @@ def _add_columns(connection: sa.Connection) -> None:
             if column.name not in known:
                 kind = column.type.compile(connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {quoted.format_table(table)} ADD COLUMN {quoted.format_column(column)} {kind}")
+
+
+def _renew_keys(connection: sa.Connection) -> None:
+    """Make tables anew whose primary key has grown, with all their rows: the first versions kept one artifact of a kind."""
+    inspector = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        if set(inspector.get_pk_constraint(table.name)["constrained_columns"]) == set(table.primary_key.columns.keys()):
+            continue
+        rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+        for row in rows:
+            row.update({column.name: "" for column in table.primary_key if row[column.name] is None})
+        table.drop(connection)
+        table.create(connection)
+        if rows:
+            connection.execute(table.insert(), rows)
