@@ -20,14 +20,11 @@ from mnist_dash.core.config import (
     Adam,
     AdamW,
     ConstantSchedule,
-    CosineSchedule,
-    ExponentialSchedule,
     Lion,
     NAdam,
     Optimizer,
     RMSprop,
     RunConfig,
-    StepSchedule,
 )
 from mnist_dash.core.layers import (
     ActivationLayer,
@@ -54,6 +51,7 @@ from mnist_dash.core.script_changes import (
     phases,
     rates_code,
     settle_code,
+    share_lines,
     varies_batch_size,
     varies_dropout,
     varies_optimizer,
@@ -394,20 +392,7 @@ def _rate(config: RunConfig) -> str:
     if config.changes:
         return rates_code(config, COSINE)
     schedule, optimizer = config.schedule, config.optimizer
-    match schedule:
-        case ConstantSchedule():
-            share = "    share = 1.0"
-        case StepSchedule():
-            share = f"    share = {schedule.factor!r} ** (step // ({schedule.every_epochs} * STEPS_PER_EPOCH))"
-        case ExponentialSchedule():
-            share = f"    share = {schedule.factor!r} ** (step / STEPS_PER_EPOCH)"
-        case CosineSchedule():
-            share = f"    share = cosine(1.0, {schedule.final!r}, min(step / last, 1.0))"
-        case _:
-            falling = f"cosine(1.0, {schedule.final!r}, min((step - top) / (last - top), 1.0))"
-            share = (
-                f"    top = {schedule.rise!r} * last\n    share = cosine({schedule.start!r}, 1.0, step / top) if step <= top else {falling}"
-            )
+    share = share_lines(schedule, position="step", stride="STEPS_PER_EPOCH", last="last")
     lines = ["def rate(step: int) -> float:", '    """Give the learning rate of one step, counted from 0."""']
     if "last" in share:
         lines.append("    last = max(EPOCHS * STEPS_PER_EPOCH - 1, 1)")

@@ -13,8 +13,10 @@ from mnist_dash.core.config import (
     ConstantSchedule,
     CosineSchedule,
     ExponentialSchedule,
+    OneCycleSchedule,
     RMSprop,
     RunConfig,
+    Schedule,
     StepSchedule,
 )
 
@@ -103,6 +105,30 @@ def changes_in_words(config: RunConfig) -> str:
     return "".join(f" After epoch {change.after_epoch}: {describe(config, change)}." for change in config.changes)
 
 
+def share_lines(schedule: Schedule, *, position: str, stride: str, last: str) -> str:
+    """Write the lines that set ``share``, the fraction of the full rate before warm-up and decay.
+
+    Args:
+        schedule: which.
+        position: the name of the updates done since it began.
+        stride: that of the updates an epoch.
+        last: that of its last update.
+    """
+    match schedule:
+        case ConstantSchedule():
+            return "    share = 1.0"
+        case StepSchedule():
+            return f"    share = {schedule.factor!r} ** ({position} // ({schedule.every_epochs} * {stride}))"
+        case ExponentialSchedule():
+            return f"    share = {schedule.factor!r} ** ({position} / {stride})"
+        case CosineSchedule():
+            return f"    share = cosine(1.0, {schedule.final!r}, min({position} / {last}, 1.0))"
+        case OneCycleSchedule():
+            falling = f"cosine(1.0, {schedule.final!r}, min(({position} - top) / ({last} - top), 1.0))"
+            rising = f"cosine({schedule.start!r}, 1.0, {position} / top)"
+            return f"    top = {schedule.rise!r} * {last}\n    share = {rising} if {position} <= top else {falling}"
+
+
 def rates_code(config: RunConfig, cosine: str) -> str:
     """Write ``rate(step)``.
 
@@ -110,28 +136,12 @@ def rates_code(config: RunConfig, cosine: str) -> str:
         config: has changes.
         cosine: the function ``cosine(begin, end, progress)``, where a schedule needs it.
     """
-    schedule = config.schedule
-    match schedule:
-        case ConstantSchedule():
-            share = "    share = 1.0"
-        case StepSchedule():
-            share = f"    share = {schedule.factor!r} ** (position // ({schedule.every_epochs} * phase.stride))"
-        case ExponentialSchedule():
-            share = f"    share = {schedule.factor!r} ** (position / phase.stride)"
-        case CosineSchedule():
-            share = f"    share = cosine(1.0, {schedule.final!r}, min(position / phase.last, 1.0))"
-        case _:
-            share = (
-                f"    top = {schedule.rise!r} * phase.last\n"
-                f"    rising = cosine({schedule.start!r}, 1.0, position / top) if position <= top else 1.0\n"
-                f"    falling = cosine(1.0, {schedule.final!r}, min((position - top) / (phase.last - top), 1.0))\n"
-                "    share = rising if position <= top else falling"
-            )
+    share = share_lines(config.schedule, position="position", stride="phase.stride", last="phase.last")
     listed = "\n".join(
         f"    Phase({', '.join(f'{name}={value!r}' for name, value in _numbers(config, phase))})," for phase in phases(config)
     )
     needed = cosine if "cosine(" in share else ""
-    rate = _RATE.format(share=share, warmup=schedule.warmup_steps)
+    rate = _RATE.format(share=share, warmup=config.schedule.warmup_steps)
     return "from typing import NamedTuple\n\n\n" + _PHASES.format(phases=listed) + "\n\n\n" + needed + rate
 
 

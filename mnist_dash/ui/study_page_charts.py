@@ -28,8 +28,7 @@ from mnist_dash.ui import words
 from mnist_dash.ui.live_plot import Interaction, interactive_plot
 from mnist_dash.ui.resources import store
 from mnist_dash.ui.study_board import Snapshot
-from mnist_dash.ui.study_page_steer import pending_bar, take_brush, take_place
-from mnist_dash.ui.study_page_table import selection_panel
+from mnist_dash.ui.study_page_steer import picked, take_brush, take_place
 from mnist_dash.ui.study_selection import selected, toggle
 
 TOPS = {"all": None, "best 500": 500, "best 100": 100, "best 20": 20}
@@ -59,7 +58,7 @@ def progress_view(board: Snapshot) -> None:
         height=380,
         alt=f"{objective.title} by trial, with the best so far",
     )
-    _picked(board)
+    picked(board)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Learning curves**")
@@ -109,7 +108,7 @@ def settings_view(board: Snapshot) -> None:
         brushable=True,
     )
     st.caption("Click a point to select its trial. Drag a box to mark a part that is to be searched alone.")
-    _picked(board)
+    picked(board)
     if len(board.axes) > 1:
         _pairs(board, trials, objective, column, top)
 
@@ -156,7 +155,7 @@ def time_view(board: Snapshot) -> None:
         height=320,
         alt="When each trial ran, and what was done to the study",
     )
-    _picked(board)
+    picked(board)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**What was done**")
@@ -194,7 +193,7 @@ def front_view(board: Snapshot) -> None:
         alt=f"{pair[0].title} against {pair[1].title}, with the Pareto front",
     )
     st.caption("On the front nothing is better in both. Click a point to select its trial.")
-    _picked(board)
+    picked(board)
     complete = board.columns.values[board.columns.complete(None)]
     if len(complete) < 2:
         return
@@ -211,14 +210,6 @@ def front_view(board: Snapshot) -> None:
         alt="Hypervolume of the Pareto front by trial",
     )
     st.caption("The area that the front dominates, measured from the worst figures of all complete trials.")
-
-
-def _picked(board: Snapshot) -> None:
-    """Draw what is marked and selected below the chart in which that is done, so that no click moves the chart."""
-    with st.container():
-        pending_bar(board)
-    with st.container():
-        selection_panel(board)
 
 
 def chosen_objective(board: Snapshot) -> int:

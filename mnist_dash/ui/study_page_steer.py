@@ -70,7 +70,15 @@ def complete_values(board: Snapshot, values: Mapping[str, Scalar]) -> dict[str, 
     return whole
 
 
-def pending_bar(board: Snapshot) -> None:
+def picked(board: Snapshot) -> None:
+    """Draw what is marked and selected, below the chart in which that is done, so that no click moves the chart."""
+    with st.container():
+        _pending_bar(board)
+    with st.container():
+        selection_panel(board)
+
+
+def _pending_bar(board: Snapshot) -> None:
     """Offer what can be done with the last mark or the last clicked place."""
     study_id, brushes = st.session_state.get(BRUSH_KEY, (None, ()))
     names = titles(board.axes)
@@ -101,10 +109,7 @@ def pending_bar(board: Snapshot) -> None:
 
 def steer_view(board: Snapshot) -> None:
     """Draw everything that can be changed, with the present values."""
-    with st.container():
-        pending_bar(board)
-    with st.container():
-        selection_panel(board)
+    picked(board)
     left, right = st.columns(2, gap="large")
     with left:
         _pace(board)
