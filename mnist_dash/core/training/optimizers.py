@@ -1,0 +1,240 @@
+"""Optimizers by the definitions of Keras 2, on lists of tensors.
+
+Each is a `Rule`: it owns its state, one tensor a parameter and slot, and changes the parameters in place. Rates come from outside, step by
+step (`mnist_dash.core.training.schedules`). Adam and AdamW use torch's fused kernels, which put epsilon inside the bias correction; they
+are handed ``epsilon / sqrt(1 - beta_2 ** t)``, which puts it outside again, as Keras and the paper's section 2 (its faster form) do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from mnist_dash.core.config import run_config as specs
+
+NADAM_SCHEDULE_DECAY = 0.004
+"""How fast NAdam's momentum warms up (Dozat, 2016; fixed in Keras 2)."""
+
+
+class Rule(Protocol):
+    """One optimizer at work on a fixed list of parameters."""
+
+    state: dict[str, list[Tensor]]
+    """Slots by name, each one tensor a parameter."""
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:
+        """Update the parameters in place.
+
+        Args:
+            grads: one gradient a parameter, of its shape; may be overwritten.
+            rate: the learning rate of this update.
+            t: number of this update, from 1.
+        """
+
+
+def build_rule(optimizer: specs.Optimizer, params: Sequence[Tensor]) -> Rule:
+    """Make the optimizer of a specification, its state zero."""
+    match optimizer:
+        case specs.SGD():
+            return SGDRule(optimizer, params)
+        case specs.Adam() | specs.AdamW():
+            return AdamRule(optimizer, params)
+        case specs.NAdam():
+            return NAdamRule(optimizer, params)
+        case specs.RMSprop():
+            return RMSpropRule(optimizer, params)
+        case specs.Adadelta():
+            return AdadeltaRule(optimizer, params)
+        case specs.Adagrad():
+            return AdagradRule(optimizer, params)
+        case specs.Lion():
+            return LionRule(optimizer, params)
+
+
+class _Slots:
+    """What every rule keeps: its parameters and named zeros beside each of them."""
+
+    def __init__(self, params: Sequence[Tensor], *names: str) -> None:
+        self.params = list(params)
+        self.state = {name: [torch.zeros_like(param) for param in self.params] for name in names}
+
+
+class SGDRule(_Slots):
+    """SGD: ``v = momentum * v - rate * g; w += v``, with Nesterov ``w += momentum * v - rate * g``."""
+
+    def __init__(self, spec: specs.SGD, params: Sequence[Tensor]) -> None:
+        super().__init__(params, *(["velocity"] if spec.momentum else []))
+        self.spec = spec
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+        """Update the parameters in place; see `Rule.step`."""
+        if not self.spec.momentum:
+            torch._foreach_add_(self.params, grads, alpha=-rate)
+            return
+        velocity = self.state["velocity"]
+        torch._foreach_mul_(velocity, self.spec.momentum)
+        torch._foreach_add_(velocity, grads, alpha=-rate)
+        if self.spec.nesterov:
+            torch._foreach_add_(self.params, velocity, alpha=self.spec.momentum)
+            torch._foreach_add_(self.params, grads, alpha=-rate)
+        else:
+            torch._foreach_add_(self.params, velocity)
+
+
+class AdamRule(_Slots):
+    """Adam: ``w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)``.
+
+    AdamW first takes ``rate * weight_decay * w`` off every parameter.
+    """
+
+    def __init__(self, spec: specs.Adam | specs.AdamW, params: Sequence[Tensor]) -> None:
+        super().__init__(params, "first_moment", "second_moment")
+        self.spec = spec
+        self._fused = torch._fused_adamw_ if isinstance(spec, specs.AdamW) else torch._fused_adam_
+        self._decay = spec.weight_decay if isinstance(spec, specs.AdamW) else 0.0
+        self._count = torch.zeros((), dtype=torch.float32, device=self.params[0].device)
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:
+        """Update the parameters in place; see `Rule.step`."""
+        self._count.fill_(t)
+        self._fused(
+            self.params,
+            grads,
+            self.state["first_moment"],
+            self.state["second_moment"],
+            [],
+            [self._count] * len(self.params),
+            lr=rate,
+            beta1=self.spec.beta_1,
+            beta2=self.spec.beta_2,
+            weight_decay=self._decay,
+            eps=self.spec.epsilon / math.sqrt(1 - self.spec.beta_2**t),
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class NAdamRule(_Slots):
+    """NAdam with a warming momentum, ``u_t = b1 * (1 - 0.96 ** (0.004 t) / 2)``, as Keras 2 has it (Dozat, 2016, section 3).
+
+    Epsilon is added to the root of the corrected second moment, as there.
+    """
+
+    def __init__(self, spec: specs.NAdam, params: Sequence[Tensor]) -> None:
+        super().__init__(params, "first_moment", "second_moment")
+        self.spec = spec
+        self._t, self._product = 0, 1.0
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:
+        """Update the parameters in place; see `Rule.step`."""
+        first, second, spec = self.state["first_moment"], self.state["second_moment"], self.spec
+        now, following = self._momentum(t), self._momentum(t + 1)
+        product = self._product_until(t)
+        torch._foreach_mul_(first, spec.beta_1)
+        torch._foreach_add_(first, grads, alpha=1 - spec.beta_1)
+        torch._foreach_mul_(second, spec.beta_2)
+        torch._foreach_addcmul_(second, grads, grads, value=1 - spec.beta_2)
+        denominator = torch._foreach_div(second, 1 - spec.beta_2**t)
+        torch._foreach_sqrt_(denominator)
+        torch._foreach_add_(denominator, spec.epsilon)
+        torch._foreach_addcdiv_(self.params, grads, denominator, value=-rate * (1 - now) / (1 - product))
+        torch._foreach_addcdiv_(self.params, first, denominator, value=-rate * following / (1 - product * following))
+
+    def _momentum(self, t: int) -> float:
+        return self.spec.beta_1 * (1 - 0.5 * math.pow(0.96, t * NADAM_SCHEDULE_DECAY))
+
+    def _product_until(self, t: int) -> float:
+        """Product of the momenta of updates 1 to `t`, recounted after a resume."""
+        if t <= self._t:
+            self._t, self._product = 0, 1.0
+        while self._t < t:
+            self._t += 1
+            self._product *= self._momentum(self._t)
+        return self._product
+
+
+class RMSpropRule(_Slots):
+    """RMSprop: ``a = rho * a + (1 - rho) * g^2; w -= rate * g / (sqrt(a) + epsilon)``, through a velocity where there is momentum."""
+
+    def __init__(self, spec: specs.RMSprop, params: Sequence[Tensor]) -> None:
+        super().__init__(params, "mean_square", *(["velocity"] if spec.momentum else []))
+        self.spec = spec
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+        """Update the parameters in place; see `Rule.step`."""
+        mean_square = self.state["mean_square"]
+        torch._foreach_mul_(mean_square, self.spec.rho)
+        torch._foreach_addcmul_(mean_square, grads, grads, value=1 - self.spec.rho)
+        root = torch._foreach_sqrt(mean_square)
+        torch._foreach_add_(root, self.spec.epsilon)
+        if not self.spec.momentum:
+            torch._foreach_addcdiv_(self.params, grads, root, value=-rate)
+            return
+        velocity = self.state["velocity"]
+        torch._foreach_mul_(velocity, self.spec.momentum)
+        torch._foreach_addcdiv_(velocity, grads, root, value=-rate)
+        torch._foreach_add_(self.params, velocity)
+
+
+class AdadeltaRule(_Slots):
+    """Adadelta: ``w -= rate * u`` with ``u = g * sqrt(d + epsilon) / sqrt(a + epsilon)``.
+
+    `a` and `d` are the decaying mean squares of `g` and of `u`.
+    """
+
+    def __init__(self, spec: specs.Adadelta, params: Sequence[Tensor]) -> None:
+        super().__init__(params, "mean_square", "mean_square_update")
+        self.spec = spec
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+        """Update the parameters in place; see `Rule.step`."""
+        mean_square, mean_update, spec = self.state["mean_square"], self.state["mean_square_update"], self.spec
+        torch._foreach_mul_(mean_square, spec.rho)
+        torch._foreach_addcmul_(mean_square, grads, grads, value=1 - spec.rho)
+        update = torch._foreach_add(mean_update, spec.epsilon)
+        torch._foreach_div_(update, torch._foreach_add(mean_square, spec.epsilon))
+        torch._foreach_sqrt_(update)
+        torch._foreach_mul_(update, grads)
+        torch._foreach_add_(self.params, update, alpha=-rate)
+        torch._foreach_mul_(mean_update, spec.rho)
+        torch._foreach_addcmul_(mean_update, update, update, value=1 - spec.rho)
+
+
+class AdagradRule(_Slots):
+    """Adagrad: ``a += g^2; w -= rate * g / (sqrt(a) + epsilon)``, `a` from zero as in Keras 2."""
+
+    def __init__(self, spec: specs.Adagrad, params: Sequence[Tensor]) -> None:
+        super().__init__(params, "sum_of_squares")
+        self.spec = spec
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+        """Update the parameters in place; see `Rule.step`."""
+        total = self.state["sum_of_squares"]
+        torch._foreach_addcmul_(total, grads, grads, value=1.0)
+        root = torch._foreach_sqrt(total)
+        torch._foreach_add_(root, self.spec.epsilon)
+        torch._foreach_addcdiv_(self.params, grads, root, value=-rate)
+
+
+class LionRule(_Slots):
+    """Lion: ``w -= rate * (sign(b1 * m + (1 - b1) * g) + decay * w); m = b2 * m + (1 - b2) * g`` (Chen et al., 2023, algorithm 2)."""
+
+    def __init__(self, spec: specs.Lion, params: Sequence[Tensor]) -> None:
+        super().__init__(params, "momentum")
+        self.spec = spec
+
+    def step(self, grads: list[Tensor], *, rate: float, t: int) -> None:  # noqa: ARG002 - one protocol
+        """Update the parameters in place; see `Rule.step`."""
+        momentum, spec = self.state["momentum"], self.spec
+        direction = torch._foreach_mul(momentum, spec.beta_1)
+        torch._foreach_add_(direction, grads, alpha=1 - spec.beta_1)
+        torch._foreach_sign_(direction)
+        if spec.weight_decay:
+            torch._foreach_mul_(self.params, 1 - rate * spec.weight_decay)
+        torch._foreach_add_(self.params, direction, alpha=-rate)
+        torch._foreach_mul_(momentum, spec.beta_2)
+        torch._foreach_add_(momentum, grads, alpha=1 - spec.beta_2)
