@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mnist_dash.core.archives import ensure_mnist
-from mnist_dash.runs.trainer import ENVIRONMENT
+from mnist_dash.core.data.archives import ensure_mnist
+from mnist_dash.runs.execution.trainer import ENVIRONMENT
 from tests.benchmarks.networks import CONTESTS, Contest
 
 
@@ -25,10 +25,10 @@ def seconds_per_epoch(contest: Contest, precision: str, *, data_dir: Path, n_rep
     """Add up the best times of all kernels of a step, times the steps of an epoch."""
     import torch
 
-    from mnist_dash.core.backprop import HandwrittenUpdate, _Conv, _Dense
-    from mnist_dash.core.steps import EagerSteps
-    from mnist_dash.core.threads import threads_for
-    from mnist_dash.core.training import _Run
+    from mnist_dash.core.hardware.threads import threads_for
+    from mnist_dash.core.training.backprop import HandwrittenUpdate, _Conv, _Dense
+    from mnist_dash.core.training.loop import _Run
+    from mnist_dash.core.training.steps import EagerSteps
 
     config = contest.config.model_copy(update={"precision": precision})
     with threads_for(config), torch.no_grad():
