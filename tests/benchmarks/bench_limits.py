@@ -28,13 +28,15 @@ def seconds_per_epoch(contest: Contest, precision: str, *, data_dir: Path, n_rep
     from mnist_dash.core.hardware.threads import threads_for
     from mnist_dash.core.training.backprop import HandwrittenUpdate, _Conv, _Dense
     from mnist_dash.core.training.loop import _Run
+    from mnist_dash.core.training.steps import EagerSteps
 
     config = contest.config.model_copy(update={"precision": precision})
     with threads_for(config), torch.no_grad():
         run = _Run(config, data_dir, None, lambda _: None, lambda: False)
-        update = run.update
+        assert isinstance(run.steps, EagerSteps)
+        update = run.steps._update
         assert isinstance(update, HandwrittenUpdate)
-        x = run._inputs(torch.arange(config.batch_size)).to(update._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
+        x = run._gather(torch.arange(config.batch_size))[0].to(update._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
         total = 0.0
         for operation in update._operations:
             y = operation.forward(x)

@@ -5,6 +5,7 @@ One sampling grid a batch: where in its original each pixel of a changed image i
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -89,13 +90,19 @@ def _pixels(device: torch.device) -> Tensor:
 
 def _smooth(noise: Tensor, sigma: float) -> Tensor:
     """Gaussian blur as torchvision's ElasticTransform does it: a window of ``8 sigma + 1`` pixels, made odd, reflected at the borders."""
+    matrix = _blur(sigma, noise.device)
+    return matrix @ noise @ matrix.T
+
+
+@functools.lru_cache(maxsize=8)
+def _blur(sigma: float, device: torch.device) -> Tensor:
+    """Make the ``(28, 28)`` matrix that blurs along one axis; added up on the CPU, whose order of additions is always the same."""
     size = int(8 * sigma + 1)
     size += size % 2 == 0
     # The window can be wider than the image; what reflects more than once is folded into one 28 x 28 matrix.
-    weights = torch.exp(-0.5 * ((torch.arange(size, device=noise.device) - size // 2) / sigma) ** 2)
+    weights = torch.exp(-0.5 * ((torch.arange(size) - size // 2) / sigma) ** 2)
     weights = weights / weights.sum()
     period = 2 * (SIDE - 1)
-    source = (torch.arange(SIDE, device=noise.device)[:, None] + torch.arange(size, device=noise.device) - size // 2) % period
+    source = (torch.arange(SIDE)[:, None] + torch.arange(size) - size // 2) % period
     source = torch.minimum(source, period - source)
-    matrix = torch.zeros(SIDE, SIDE, device=noise.device).scatter_add_(1, source, weights.expand(SIDE, size))
-    return matrix @ noise @ matrix.T
+    return torch.zeros(SIDE, SIDE).scatter_add_(1, source, weights.expand(SIDE, size)).to(device)

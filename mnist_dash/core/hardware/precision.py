@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
@@ -47,6 +48,14 @@ def resolve_precision(config: RunConfig, device: torch.device) -> Arithmetic:
     if max(sides) < NARROW_UNITS:
         return "float32"
     return "bfloat16" if _bfloat16_gain(device, "dense") >= 1.2 else "float32"
+
+
+def exact_arithmetic() -> AbstractContextManager[None]:
+    """Have cuDNN compute float32 in float32, not in TF32 with its ten bits, and by algorithms that give the same bits each time."""
+    manager: AbstractContextManager[None] = torch.backends.cudnn.flags(
+        enabled=torch.backends.cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    return manager
 
 
 @functools.cache

@@ -237,7 +237,7 @@ class HandwrittenUpdate:
                 grads[index].add_(self._params[index], alpha=2 * factor)
         if self._clip_norm is not None:
             clip_by_global_norm(grads, self._clip_norm)
-        self._rule.step(grads, rate=rate, t=t)
+        self._rule.apply(grads, *self._rule.factors(rate, t))
         self.refresh()
         return Measured(loss, n_right)
 

@@ -6,6 +6,7 @@ run that was resumed from any of its checkpoints.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.config.seeds import stream_seed
 from mnist_dash.core.data.augmentation import augment
 from mnist_dash.core.data.dataset import Part, prepare
-from mnist_dash.core.hardware.precision import resolve_device, resolve_precision
+from mnist_dash.core.hardware.precision import exact_arithmetic, resolve_device, resolve_precision
 from mnist_dash.core.hardware.threads import threads_for
 from mnist_dash.core.network.torch_network import Network
 from mnist_dash.core.training import checkpoint
@@ -33,11 +34,12 @@ from mnist_dash.core.training.checkpoint import Counters
 from mnist_dash.core.training.inference import Interrupted, Outputs, evaluate, is_finite
 from mnist_dash.core.training.layer_recorder import LayerRecorder
 from mnist_dash.core.training.metering import Diverged, Meter
-from mnist_dash.core.training.optimizers import Rule, build_rule
+from mnist_dash.core.training.optimizers import build_rule
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.core.training.schedules import rates_in
+from mnist_dash.core.training.steps import EagerSteps, RecordedSteps, Steps
 from mnist_dash.core.training.stopping import is_exhausted, judge
-from mnist_dash.core.training.update import AutogradUpdate, Update, clip_bounds
+from mnist_dash.core.training.update import AutogradUpdate, clip_bounds
 
 __all__ = ["is_kept", "resolve_device", "resolve_precision", "train"]
 KEPT_EPOCHS = 20
@@ -80,7 +82,7 @@ def train(
         DeviceUnavailable: the configuration's device is not there.
         ArtifactError: `resume` is no checkpoint of this configuration.
     """
-    with threads_for(config):
+    with threads_for(config), exact_arithmetic():
         return _train(_Run(config, data_dir, resume, on_step, should_stop), on_epoch, on_checkpoint, on_ending)
 
 
@@ -108,12 +110,6 @@ def _train(
 def is_kept(epoch: int, n_epochs: int, *, most: int = KEPT_EPOCHS) -> bool:
     """Say whether an epoch's test probabilities are kept: at most `most` evenly over a run, always the last planned one."""
     return (n_epochs - epoch) % math.ceil(n_epochs / most) == 0
-
-
-def build_update(config: RunConfig, network: Network, rule: Rule, *, precision: str) -> Update:
-    """Choose how gradients are computed: by hand on the CPU where every layer is supported, by autograd elsewhere."""
-    by_hand = network.parameters[0].tensor.device.type == "cpu" and is_supported(config)
-    return (HandwrittenUpdate if by_hand else AutogradUpdate)(config, network, rule, precision=precision)
 
 
 class _Run:
@@ -148,7 +144,8 @@ class _Run:
         """Make the network and the optimizer of the settings that hold now."""
         self.network = Network(self.settings, self.device, self.dropout_generator)
         self.values = [value.tensor for value in (*self.network.parameters, *self.network.buffers)]
-        self.rule = build_rule(self.settings.optimizer, [value.tensor for value in self.network.parameters])
+        is_recorded = self.device.type == "cuda"
+        self.rule = build_rule(self.settings.optimizer, [value.tensor for value in self.network.parameters], recordable=is_recorded)
 
     def _settle(self, epoch: int) -> None:
         """Pass to the settings of an epoch where they change: what was learned stays, and an optimizer of the same kind keeps its state."""
@@ -166,8 +163,26 @@ class _Run:
         self._begin_updates()
 
     def _begin_updates(self) -> None:
-        """Make the update of the network and the optimizer, which copies what has been learned into their precision."""
-        self.update = build_update(self.settings, self.network, self.rule, precision=self.counters.precision)
+        """Choose how the updates are done, and copy what has been learned into their precision.
+
+        Gradients are computed by hand on the CPU where every layer is supported, by autograd elsewhere.
+        """
+        self.steps = self._eager_steps() if self.device.type == "cpu" else self._recorded_steps()
+
+    def _eager_steps(self) -> Steps:
+        update = HandwrittenUpdate if is_supported(self.settings) else AutogradUpdate
+        made = update(self.settings, self.network, self.rule, precision=self.counters.precision)
+        return EagerSteps(made, self._gather, self.settings.batch_size)
+
+    def _recorded_steps(self) -> Steps:
+        return RecordedSteps(
+            AutogradUpdate(self.settings, self.network, self.rule, precision=self.counters.precision),
+            self.rule,
+            self._gather,
+            self.settings.batch_size,
+            values=[*self.values, *itertools.chain.from_iterable(self.rule.state.values())],
+            generators=[self.dropout_generator, self.augmentation_generator],
+        )
 
     def train_epoch(self) -> tuple[EpochReport, npt.NDArray[np.float32] | None]:
         """Train and evaluate one epoch; gives its figures, and the test probabilities where this epoch's are kept.
@@ -252,31 +267,34 @@ class _Run:
 
     def _train_steps(self, epoch: int, start: float) -> tuple[float, int]:
         """Do an epoch's updates; gives the last learning rate and the number of the last step."""
-        config, counters, training = self.config, self.counters, self.data.training
+        config, counters = self.config, self.counters
         before = counters.seconds_training + counters.seconds_evaluation
+        order_generator = torch.Generator().manual_seed(stream_seed(config.seed, "order", epoch))
+        order = torch.randperm(len(self.data.training), generator=order_generator).to(self.device)
+        rates = rates_in(config, epoch)
+        n_steps = math.ceil(len(order) / self.settings.batch_size)
+        done = counters.step - config.steps_until(optimizer_begin(config, epoch))
+        """Updates that this epoch's optimizer has done; one before it may have done others."""
+        planned = [rates(counters.step + index) for index in range(n_steps)]
+        self.steps.begin(order, planned, first=done + 1)
+        # After the steps' preparations, which draw numbers of their own.
         self.dropout_generator.manual_seed(stream_seed(config.seed, "dropout", epoch))
         self.augmentation_generator.manual_seed(stream_seed(config.seed, "augmentation", epoch))
-        order_generator = torch.Generator().manual_seed(stream_seed(config.seed, "order", epoch))
-        order = torch.randperm(len(training), generator=order_generator).to(self.device)
-        step, rate, rates = counters.step, 0.0, rates_in(config, epoch)
-        not_its = config.steps_until(optimizer_begin(config, epoch))
-        """Updates that an optimizer before this one has done."""
-        for indices in torch.split(order, self.settings.batch_size):
+        for index in range(n_steps):
             if self.should_stop():
                 self.meter.flush()
                 raise Interrupted
-            rate = rates(step)
-            step += 1
-            measured = self.update.step(self._inputs(indices), training.labels.index_select(0, indices), rate=rate, t=step - not_its)
-            self.meter.add(measured, step=step, n_images=len(indices), seconds=before + time.perf_counter() - start)
-        return rate, step
+            measured = self.steps.step(index)
+            seconds = before + time.perf_counter() - start
+            self.meter.add(measured, step=counters.step + index + 1, n_images=self.steps.n_images(index), seconds=seconds)
+        return planned[-1], counters.step + n_steps
 
-    def _inputs(self, indices: Tensor) -> Tensor:
-        """Gather a batch of training images, augmented and scaled."""
+    def _gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Read a batch of training images, augmented and scaled, and its labels."""
         images = self.data.training.images.index_select(0, indices)
         if self.config.augmentation is not None:
             images = augment(images, self.config.augmentation, generator=self.augmentation_generator)
-        return self.data.scale(images)
+        return self.data.scale(images), self.data.training.labels.index_select(0, indices)
 
     def _evaluate(self, part: Part, epoch: int, *, keep_probabilities: bool = False) -> Outputs:
         outputs = evaluate(

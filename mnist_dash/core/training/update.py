@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.network.torch_network import Network
-from mnist_dash.core.training.optimizers import Rule
+from mnist_dash.core.training.optimizers import Factor, Rule
 
 
 class Measured(NamedTuple):
@@ -50,6 +50,10 @@ class AutogradUpdate:
 
     def step(self, images: Tensor, labels: Tensor, *, rate: float, t: int) -> Measured:
         """Do one update; see `Update.step`."""
+        return self.apply(images, labels, *self._rule.factors(rate, t))
+
+    def apply(self, images: Tensor, labels: Tensor, *factors: Factor) -> Measured:
+        """Do one update with the optimizer's factors, see `Rule.apply`."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             logits = self._network.logits(images, training=True)
         logits = logits.float()
@@ -64,7 +68,7 @@ class AutogradUpdate:
                     grads[index].add_(self._params[index], alpha=2 * factor)
             if self._clip_norm is not None:
                 clip_by_global_norm(grads, self._clip_norm)
-            self._rule.step(grads, rate=rate, t=t)
+            self._rule.apply(grads, *factors)
             return Measured(total, (logits.detach().argmax(1) == labels).sum())
 
 

@@ -109,14 +109,18 @@ CASES: list[tuple[specs.Optimizer, Callable[[Array, Array, State, int], Array]]]
 ]
 
 
+@pytest.mark.parametrize("recordable", [False, True])
 @pytest.mark.parametrize(("spec", "definition"), CASES, ids=[definition.__name__ for _, definition in CASES])
-def test_steps_follow_the_definition(spec: specs.Optimizer, definition: Callable[[Array, Array, State, int], Array]) -> None:
-    """Seven steps with gradients of many sizes land where the formula does."""
+def test_steps_follow_the_definition(
+    spec: specs.Optimizer, definition: Callable[[Array, Array, State, int], Array], *, recordable: bool
+) -> None:
+    """Seven steps with gradients of many sizes land where the formula does, whether the factors are floats or tensors."""
     parameter = torch.tensor(START, dtype=torch.float32)
-    rule = build_rule(spec, [parameter])
+    rule = build_rule(spec, [parameter], recordable=recordable)
     expected = START.copy()
     state: State = {}
     for t, gradient in enumerate(GRADIENTS, start=1):
-        rule.step([torch.tensor(gradient, dtype=torch.float32)], rate=RATE, t=t)
+        factors = [torch.tensor(factor) if recordable else factor for factor in rule.factors(RATE, t)]
+        rule.apply([torch.tensor(gradient, dtype=torch.float32)], *factors)
         expected = definition(expected, gradient, state, t)
     assert np.allclose(parameter.numpy(), expected, rtol=2e-5, atol=2e-6)
