@@ -61,7 +61,7 @@ class Store:
                 f"The data folder can be written; got {settings.home}: {error.strerror}. "
                 "Make it writable, or set MNIST_DASH_HOME to a folder that is."
             ) from error
-        with translated(settings.database_url):
+        with classify_error(settings.database_url):
             engine = schema.create_engine(settings.database_url)
             schema.migrate(engine)
             return cls(settings, engine, JobQueue(settings.database_url))
@@ -79,7 +79,7 @@ class Store:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that only reads and never waits for a writer."""
         with (
-            translated(self.settings.database_url),
+            classify_error(self.settings.database_url),
             self.engine.connect().execution_options(reading=True) as connection,
             connection.begin(),
         ):
@@ -88,7 +88,7 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """Open a transaction that writes; it commits when the block ends without an exception."""
-        with translated(self.settings.database_url), self.engine.begin() as connection:
+        with classify_error(self.settings.database_url), self.engine.begin() as connection:
             yield connection
 
     def readable(self) -> sa.ColumnElement[bool]:
@@ -161,7 +161,7 @@ class Store:
         row |= values
         connection.execute(schema.runs.insert().values(row))
         self.add_job(connection, Job(str(row["id"]), 1), config.device)
-        touch(connection)
+        bump_revision(connection)
         return str(row["id"])
 
     def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
@@ -179,7 +179,7 @@ class Store:
             IllegalTransition: its state does not allow it.
         """
         with self.writing() as connection:
-            if not move(connection, run_id, target, reason=reason):
+            if not transition(connection, run_id, target, reason=reason):
                 state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar()
                 if state is None:
                     raise UnknownRun(_unknown(run_id))
@@ -316,7 +316,7 @@ def new_run_id() -> str:
 
 
 @contextmanager
-def translated(url: str) -> Iterator[None]:
+def classify_error(url: str) -> Iterator[None]:
     """Turn what a database driver raises into the project's own exceptions."""
     try:
         yield
@@ -350,11 +350,11 @@ def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None
     if held_by is not None:
         conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
     result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **values))
-    touch(connection)
+    bump_revision(connection)
     return result.rowcount == 1
 
 
-def move(
+def transition(
     connection: sa.Connection,
     run_id: str,
     target: RunState,
@@ -377,11 +377,11 @@ def move(
     if target is not RunState.RUNNING:
         values |= {"lease_until": None}
     result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
-    touch(connection)
+    bump_revision(connection)
     return result.rowcount == 1
 
 
-def touch(connection: sa.Connection) -> None:
+def bump_revision(connection: sa.Connection) -> None:
     """Count up the store's revision, so that pages know that something changed."""
     connection.execute(schema.meta.update().where(schema.meta.c.key == "revision").values(value=schema.meta.c.value + 1))
 
