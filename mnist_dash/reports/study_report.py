@@ -62,7 +62,7 @@ def _headline(board: Snapshot, n_complete: int) -> str:
     figures = [
         (f"Best {goal.title}", value, f"trial {found.number}" if found is not None else ""),
         ("Trials", f"{len(board.trials):,}", f"{n_complete:,} complete, {board.count(TrialState.PRUNED):,} pruned"),
-        ("Settings explored", f"{len(board.axes)}", f"{formatting.counted(board.study.definition.seeds, 'seed')} a trial"),
+        ("Settings explored", f"{len(board.axes)}", f"{formatting.plural(board.study.definition.seeds, 'seed')} a trial"),
         ("Running", formatting.duration(board.study.seconds_used), f"sampler {board.study.definition.sampler.kind}"),
     ]
     return headline(figures)

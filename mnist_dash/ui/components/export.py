@@ -172,8 +172,8 @@ def _import() -> None:
         except MnistDashError as error:
             st.session_state[_DONE_KEY] = (formatting.plain(str(error)), ())
             return
-    parts = [f"{formatting.counted(len(done.taken), 'run')} imported." if done.taken else ""]
-    parts += [f"{formatting.counted(len(done.known), 'run')} here already, with the same content." if done.known else ""]
+    parts = [f"{formatting.plural(len(done.taken), 'run')} imported." if done.taken else ""]
+    parts += [f"{formatting.plural(len(done.known), 'run')} here already, with the same content." if done.known else ""]
     st.session_state[_DONE_KEY] = (" ".join(part for part in parts if part), (*done.taken.values(), *done.known))
 
 

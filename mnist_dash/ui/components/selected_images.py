@@ -72,7 +72,7 @@ def choose_cell(chosen: Selection) -> None:
 def sentence(of: Evaluated, chosen: Selection, n: int) -> str:
     """Name what is selected and count it: ``4 taken for 9: 23 images``."""
     true, predicted = (None if label is None else of.class_names[label] for label in (chosen.true, chosen.predicted))
-    counted = formatting.counted(n, "image")
+    counted = formatting.plural(n, "image")
     if true is not None and true == predicted:
         return f"{true} called {true}, rightly: {counted}, the least sure first"
     if true is not None and predicted is not None:

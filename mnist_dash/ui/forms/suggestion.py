@@ -36,7 +36,7 @@ def proposal_card() -> None:
         st.caption(
             f"Expected best validation accuracy {formatting.percent(found.expected)} ± {100 * found.deviation:.2f}; "
             f"the best of these runs has {formatting.percent(found.best)}. {found.reason} "
-            f"A Gaussian process over {formatting.counted(found.n_observed, 'run')} says so."
+            f"A Gaussian process over {formatting.plural(found.n_observed, 'run')} says so."
         )
         with st.container(horizontal=True):
             train_link(found.config)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.figures.compare.look import Look, looks
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import NETWORK, Answers, Compared, Group
@@ -199,7 +200,7 @@ def written(compared: Compared, run: Run, path: str) -> str:
 def _networks(compared: Compared) -> dict[str, str]:
     """Write networks in the shortest of three ways that tells all of them apart."""
     full = {run.id: str(compared.value(run.id, NETWORK)) for run in compared.runs}
-    short = {run.id: formatting.network(run.config) for run in compared.runs}
+    short = {run.id: network_name(run.config) for run in compared.runs}
     hidden = {run_id: text.removeprefix("flatten – ").rsplit(" – ", 1)[0].replace(", relu", "") for run_id, text in full.items()}
     n = len(set(full.values()))
     return next((ways for ways in (short, hidden) if len(set(ways.values())) == n), full)
@@ -252,5 +253,5 @@ def _title(compared: Compared, group: Group, names: Mapping[str, str]) -> str:
         if value is not None
     ]
     shown = parts[:_MOST_IN_TITLE]
-    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or formatting.counted(len(group.run_ids), "run")
+    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or formatting.plural(len(group.run_ids), "run")
     return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

@@ -50,7 +50,7 @@ def curves_view(board: Board) -> None:
         )
         return figure
 
-    what = formatting.counted(len(board.runs), "run") if by == NO_GROUPS else formatting.counted(len(grouped), "group")
+    what = formatting.plural(len(board.runs), "run") if by == NO_GROUPS else formatting.plural(len(grouped), "group")
     live_plot(
         figure_json(board, ("curves", metric, by, options), build),
         key="compare_curves",

@@ -13,6 +13,7 @@ from mnist_dash import formatting
 from mnist_dash.core.analysis.evaluation import wilson_interval
 from mnist_dash.core.analysis.significance import ALPHA, Paired, compare_all, compare_paired, holm
 from mnist_dash.core.analysis.verdicts import judge_pair, write_p
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images
 from mnist_dash.errors import MnistDashError
@@ -193,7 +194,7 @@ def _fixed(board: Board, pair: Pair) -> None:
         most = max(most, len(indices))
         fixer, other = (pair.b, pair.a) if key == "right" else (pair.a, pair.b)
         said = f"{board.said(fixer.id)} gets them right, {board.said(other.id)} wrong"
-        st.markdown(f"**{word} in B: {formatting.counted(len(indices), 'image')}.** {said}.")
+        st.markdown(f"**{word} in B: {formatting.plural(len(indices), 'image')}.** {said}.")
         if len(indices):
             _pictures(pair, indices[:n], wrong, key=f"compare_fixed_{key}", what=f"{word} in B")
     more_button(most, n, MORE_SHOWN)
@@ -229,7 +230,7 @@ def _confusion(answered: Answers) -> list[list[int]]:
 
 def _label(board: Board, run_id: str) -> str:
     run = board.compared.run(run_id)
-    return f"{board.said(run_id)} · {formatting.network(run.config)} · {formatting.percent(run.test_accuracy)}"
+    return f"{board.said(run_id)} · {network_name(run.config)} · {formatting.percent(run.test_accuracy)}"
 
 
 def _swap(one: str, other: str) -> None:

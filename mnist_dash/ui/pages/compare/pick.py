@@ -6,6 +6,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.verdicts import judge_selection
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import MOST_RUNS
 from mnist_dash.runs.store.records import Run
@@ -99,4 +100,4 @@ def _pick() -> None:
 def _label(run: Run) -> str:
     name = f"{formatting.plain(run.name)} · " if run.name else ""
     accuracy = formatting.percent(run.best_val_accuracy) if run.best_val_accuracy is not None else str(run.state)
-    return f"{name}{run.id} · {formatting.network(run.config)} · {formatting.optimizer(run.config)} · seed {run.config.seed} · {accuracy}"
+    return f"{name}{run.id} · {network_name(run.config)} · {optimizer_name(run.config)} · seed {run.config.seed} · {accuracy}"

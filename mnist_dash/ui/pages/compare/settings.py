@@ -47,7 +47,7 @@ def settings_view(board: Board) -> None:
     columns: dict[str, Sequence[object]] = {names[path]: [written(compared, run, path) for run in board.runs] for path in compared.settings}
     _table(board, columns | {FIGURES["test_accuracy"]: [_percent(run.test_accuracy) for run in board.runs]})
     st.caption(
-        f"Only what differs: {formatting.counted(len(compared.settings), 'setting')}. “{formatting.NOTHING}”: the run does not have it."
+        f"Only what differs: {formatting.plural(len(compared.settings), 'setting')}. “{formatting.NOTHING}”: the run does not have it."
     )
     drawn = sorted((path for path in compared.settings if not _follows(board, path)), key=lambda path: path == NETWORK)
     axes = [axis for axis in map(_axis_of(board), drawn) if len(axis.choices) <= _MOST_CHOICES]
@@ -60,13 +60,13 @@ def settings_view(board: Board) -> None:
     live_plot(
         figure_json(board, ("parallel", name), lambda: draw_parallel_coordinates(_trials(board, name), objective, axes)),
         key="compare_parallel",
-        alt=f"Parallel coordinates: one line a run across {formatting.counted(len(axes), 'setting')} to {measure.title}",
+        alt=f"Parallel coordinates: one line a run across {formatting.plural(len(axes), 'setting')} to {measure.title}",
         height=380,
     )
     crowded = len(drawn) - len(axes)
     st.caption(
         "One line a run, coloured by the last axis. Drag along an axis to see only a part."
-        + (f" {formatting.counted(crowded, 'setting')} of more than {_MOST_CHOICES} different texts left out." if crowded else "")
+        + (f" {formatting.plural(crowded, 'setting')} of more than {_MOST_CHOICES} different texts left out." if crowded else "")
     )
 
 
@@ -98,7 +98,7 @@ def figures_view(board: Board) -> None:
             ),
         ),
         key="compare_scatter",
-        alt=f"{names[upwards]} against {names[across]} of {formatting.counted(len(board.runs), 'run')}",
+        alt=f"{names[upwards]} against {names[across]} of {formatting.plural(len(board.runs), 'run')}",
         height=420,
         clickable=True,
     )

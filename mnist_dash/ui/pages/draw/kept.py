@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.drawing import Strokes, decode_strokes
 from mnist_dash.core.data.idx import CLASS_NAMES
@@ -106,7 +107,7 @@ def _scores(listed: Sequence[Drawing]) -> None:
             except (ArtifactError, DataError) as error:
                 unread.append(str(error))
     rows.sort(key=lambda row: (-int((row[1] == labels).sum()), -(row[0].test_accuracy or 0)))
-    st.markdown(f"**How the runs do on your {formatting.counted(len(listed), 'drawing')}**")
+    st.markdown(f"**How the runs do on your {formatting.plural(len(listed), 'drawing')}**")
     st.dataframe(
         pd.DataFrame([_row(run, labels, predicted) for run, predicted in rows]),
         key="draw_scores",
@@ -135,7 +136,7 @@ def _row(run: Run, labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int6
         "On your drawings": 100 * float(right.mean()),
         "Right": f"{int(right.sum())} of {len(labels)}",
         "On the test set": None if run.test_accuracy is None else 100 * run.test_accuracy,
-        "Network": formatting.network(run.config),
+        "Network": network_name(run.config),
         "Taken for another": ", ".join(wrong[:8]) + (", …" if len(wrong) > 8 else ""),
     }
 

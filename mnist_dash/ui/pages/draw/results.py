@@ -12,6 +12,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.forward import probabilities
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.data.similarity import Gallery, hang, nearest
 from mnist_dash.errors import ArtifactError, DataError, UnknownRun
@@ -70,7 +71,7 @@ def recognition(image: Image, runs: Sequence[Run]) -> None:
         for run in runs:
             with st.container(key=f"draw_answer_{run.id}"):
                 if len(runs) > 1:
-                    run_link(run.id, f"{formatting.network(run.config)} · {run.id}")
+                    run_link(run.id, f"{network_name(run.config)} · {run.id}")
                 _answer(image, run)
 
 
@@ -158,7 +159,7 @@ def _remember_run() -> None:
 
 def _named(run: Run) -> str:
     accuracy = "" if run.test_accuracy is None else f"{formatting.percent(run.test_accuracy)} · "
-    return f"{accuracy}{formatting.network(run.config)} · {run.id}"
+    return f"{accuracy}{network_name(run.config)} · {run.id}"
 
 
 @st.cache_resource(show_spinner="Reading the training images …")

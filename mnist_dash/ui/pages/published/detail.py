@@ -81,7 +81,7 @@ def _submit(compared: Sequence[Comparison], n_seeds: int) -> None:
     if len(run_ids) == 1:
         open_run(run_ids[0])
     else:
-        st.toast(f"{formatting.counted(len(run_ids), 'run')} queued.", icon=":material/queue:")
+        st.toast(f"{formatting.plural(len(run_ids), 'run')} queued.", icon=":material/queue:")
 
 
 def _figures(compared: Comparison) -> None:
@@ -109,7 +109,7 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Verdict",
             compared.verdict,
-            f"of {formatting.counted(len(compared.runs), 'seed')}"
+            f"of {formatting.plural(len(compared.runs), 'seed')}"
             if interval is None
             else f"95 % of seeds: {100 * interval[0]:.2f} – {formatting.percent(interval[1])}",
             delta_color="off",

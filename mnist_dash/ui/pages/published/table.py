@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.core.config.experiments import Preset
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.published import EXPERIMENTS
 from mnist_dash.runs.query.reproduction import Comparison, compare, points
 from mnist_dash.ui.app.resources import store
@@ -132,8 +132,6 @@ def describe(preset: Preset) -> None:
     if preset.caveat:
         st.info(preset.caveat, icon=":material/menu_book:")
     published = preset.published
-    network = formatting.network(preset.config)
+    network = network_name(preset.config)
     source = f" Report: `{published.source}`." if published else ""
-    st.caption(
-        f"{network}, {formatting.optimizer(preset.config)}, batch {preset.config.batch_size}, {preset.config.epochs} epochs.{source}"
-    )
+    st.caption(f"{network}, {optimizer_name(preset.config)}, batch {preset.config.batch_size}, {preset.config.epochs} epochs.{source}")

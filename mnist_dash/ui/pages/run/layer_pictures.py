@@ -93,7 +93,7 @@ def first_filters(run: Run, image: int) -> None:
         alt=f"Weights of the first {min(n, MAX_FILTERS)} {noun}s of {kernel.name} of run {run.id} as images, {order}",
         height=_filters_height(kernel, run),
     )
-    shown = formatting.counted(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {n:,} {noun}s"
+    shown = formatting.plural(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {n:,} {noun}s"
     of_pixels = "its incoming weights, laid out as the pixels are"
     of_features = f"its incoming weights, a line a row of cells with {N_ORIENTATIONS} orientations each"
     what = "the window it looks for" if is_conv else of_pixels if run.config.features == "pixels" else of_features

@@ -9,6 +9,7 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.experiments import Published
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import MnistDashError, UnknownRun
 from mnist_dash.figures.base.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
@@ -20,6 +21,7 @@ from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.app.navigation import STUDIES, TRAIN
 from mnist_dash.ui.app.resources import history, store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
+from mnist_dash.ui.components.run_look import badge, progress
 from mnist_dash.ui.elements.live_plot import live_plot
 
 TICK_SECONDS = 0.4
@@ -51,7 +53,7 @@ def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
     with st.container():
         if not run.state.is_terminal:
             head(run)
-            st.progress(run.progress, text=formatting.progress(run))
+            st.progress(run.progress, text=progress(run))
     if not whole:
         return
     past = history(run_id, run.revision)
@@ -75,7 +77,7 @@ def head(run: Run) -> None:
         now = run.config.at(min(run.epoch + 1, run.config.epochs))
         leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
         st.markdown(
-            f"{formatting.badge(run.state)}{leak} {formatting.network(run.config)}, {formatting.optimizer(now)}, batch {now.batch_size}",
+            f"{badge(run.state)}{leak} {network_name(run.config)}, {optimizer_name(now)}, batch {now.batch_size}",
             width="stretch",
         )
         if not run.state.is_terminal and may_edit():
@@ -122,7 +124,7 @@ def _figures(run: Run, past: History) -> None:
 
 
 def _epochs(run: Run) -> str | None:
-    return f"after {run.epoch} of {formatting.counted(run.config.epochs, 'epoch')}" if run.epoch else None
+    return f"after {run.epoch} of {formatting.plural(run.config.epochs, 'epoch')}" if run.epoch else None
 
 
 def _options() -> CurveOptions:

@@ -108,7 +108,7 @@ def _threshold_images(of: Evaluated, chosen: Selection, digit: int, threshold: f
     if group == "flipped" and threshold == USUAL_THRESHOLD:
         st.caption(f"Move the threshold away from {USUAL_THRESHOLD} to see which images are then called otherwise.")
     else:
-        st.caption(f"{formatting.counted(len(wanted), 'image')}{against}{shown}")
+        st.caption(f"{formatting.plural(len(wanted), 'image')}{against}{shown}")
     if len(wanted):
         draw_grid(of, wanted[:MOST_FLIPPED], key="threshold_images", chosen=chosen)
 
@@ -149,7 +149,7 @@ def _by_epoch(run: Run, chosen: Selection) -> None:
     except (ArtifactError, DataError) as error:
         st.error(str(error), icon=":material/error:")
         return
-    st.caption(f"On the test set, dropout off; the selected true class stands out. {formatting.counted(len(epochs), 'epoch')} kept.")
+    st.caption(f"On the test set, dropout off; the selected true class stands out. {formatting.plural(len(epochs), 'epoch')} kept.")
     live_plot(figure, key="class_accuracy_chart", alt=f"Test accuracy of each class by epoch, run {run.id}", height=360)
 
 

@@ -31,7 +31,7 @@ DIGIT_PLURALS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "
 def outcome(run: Run) -> None:
     """Say how the run ended, when it did not simply finish, and mark a leak."""
     if run.state in (RunState.FAILED, RunState.DIVERGED):
-        kept = f" The {formatting.counted(run.epoch, 'epoch')} before are kept." if run.epoch else ""
+        kept = f" The {formatting.plural(run.epoch, 'epoch')} before are kept." if run.epoch else ""
         st.error(f"{run.reason or 'It ended without a reason.'}{kept}", icon=":material/error:")
     elif run.reason and run.state is not RunState.FINISHED:
         st.info(run.reason, icon=":material/info:")

@@ -12,6 +12,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import has_dropout
+from mnist_dash.core.config.naming import OPTIMIZER_NAMES
 from mnist_dash.core.config.run_config import OPTIMIZER_KINDS
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.actions import steering
@@ -135,7 +136,7 @@ def _start(run: Run, epoch: int) -> str:
     start = steering.start_of(store(), run, epoch)
     if start.from_checkpoint:
         return f":material/bolt: It begins from the checkpoint of epoch {epoch}."
-    again = f"the first {formatting.counted(epoch, 'epoch')} are" if epoch > 1 else "the first epoch is"
+    again = f"the first {formatting.plural(epoch, 'epoch')} are" if epoch > 1 else "the first epoch is"
     return (
         f":material/history: No checkpoint of epoch {epoch} is kept, so {again} trained again, to the same figures: about "
         f"{formatting.duration(start.seconds)}."
@@ -179,7 +180,7 @@ def _settings(run: Run, epoch: int, form: str, *, optimizer: bool = True) -> dic
     values = {name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None}
     if optimizer:
         kinds = [_SAME, *OPTIMIZER_KINDS]
-        names = formatting.OPTIMIZER_NAMES
+        names = OPTIMIZER_NAMES
         kind = right.selectbox("Optimizer", kinds, key=f"{key}_optimizer", format_func=lambda kind: names.get(kind, kind))
         if kind != _SAME:
             own = {"learning_rate": values.pop("learning_rate")} if "learning_rate" in values else {}
@@ -218,7 +219,7 @@ def lineage(run: Run) -> None:
                 )
     events = events_of(store(), run.id)
     if events:
-        with st.expander(f"History of the configuration: {formatting.counted(len(events), 'entry').replace('entrys', 'entries')}"):
+        with st.expander(f"History of the configuration: {formatting.plural(len(events), 'entry').replace('entrys', 'entries')}"):
             for event in events:
                 by = f", {formatting.plain(event.person)}" if event.person else ""
                 st.markdown(f"{formatting.plain(event.sentence)} :small[:gray[{formatting.ago(event.at)}{by}]]")

@@ -12,11 +12,13 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import Listed
 from mnist_dash.runs.query.fields import Field, FieldKind, columns
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.components.run_look import STATE_LOOK
 
 COLUMNS_KEY, DIFFERING_KEY = "cols", "differ"
 """Their names in the address."""
@@ -54,8 +56,8 @@ def _state(run: Run) -> list[str]:
 
 _JOINT: dict[str, tuple[str, Callable[[Run], object]]] = {
     "state": ("State", _state),
-    "network": ("Network", lambda run: formatting.network(run.config)),
-    "rule": ("Optimizer", lambda run: formatting.optimizer(run.config)),
+    "network": ("Network", lambda run: network_name(run.config)),
+    "rule": ("Optimizer", lambda run: optimizer_name(run.config)),
     "progress": ("Epochs", lambda run: f"{run.epoch} of {run.config.epochs}"),
     "time": (
         "Time",
@@ -154,7 +156,7 @@ def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
 def _look(field: Field | None, name: str) -> ColumnConfig | None:
     kind = st.column_config
     if name == "state":
-        looks = {str(state): color for state, (_, color) in formatting.STATE_LOOK.items()} | {"stopping": "orange"}
+        looks = {str(state): color for state, (_, color) in STATE_LOOK.items()} | {"stopping": "orange"}
         return kind.MultiselectColumn(options=list(looks), color=list(looks.values()))
     if name == "curve":
         return kind.LineChartColumn(width="small", help="Validation accuracy, epoch by epoch")

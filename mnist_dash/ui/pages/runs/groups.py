@@ -47,7 +47,7 @@ def groups_section(scope: Scope) -> None:
         st.caption("No run meets the query.")
         return
     st.caption(
-        f"{formatting.counted(len(found), 'group')} of {formatting.counted(sum(group.n for group in found), 'run')}, "
+        f"{formatting.plural(len(found), 'group')} of {formatting.plural(sum(group.n for group in found), 'run')}, "
         "the highest mean of the first figure first. ± is the standard deviation of the sample; "
         "a figure that some runs lack says of how many it is."
         + (f" Only {MAX_GROUPS} groups are shown." if len(found) == MAX_GROUPS else "")
@@ -94,7 +94,7 @@ def _frame(found: tuple[Group, ...], by: list[Field], figures: list[Field]) -> t
     looks: dict[str, ColumnConfig | ButtonColumnResult] = {
         "Runs": column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_CLICK_KEY, help="List these runs")
     }
-    cells: dict[str, Any] = {"Runs": [formatting.counted(group.n, "run") for group in found]}
+    cells: dict[str, Any] = {"Runs": [formatting.plural(group.n, "run") for group in found]}
     for place, field in enumerate(by):
         cells[field.title] = [_shown(group.key[place]) for group in found]
     for place, field in enumerate(figures):

@@ -41,7 +41,7 @@ def runs_section() -> None:
         order = order_choice(_another_list)
         names, differing = column_choice()
         page = page_choice(pages)
-        st.caption(formatting.counted(count, "run") + (f", {PAGE_SIZE} a page" if pages > 1 else ""))
+        st.caption(formatting.plural(count, "run") + (f", {PAGE_SIZE} a page" if pages > 1 else ""))
     entries = listed(which, order, page)
     action_bar(entries)
     proposal_card()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.layers import Conv, Dense
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.figures.run.parameters import RunPoint, draw_accuracy_by_parameters
 from mnist_dash.runs.query.overview import FinishedRun, finished_runs
@@ -30,7 +31,7 @@ def parameters_section() -> None:
     clicked = live_plot(
         _figure(store().settings.database_url, hash(points), _points=points),
         key="runs_scatter",
-        alt=f"Test accuracy against parameters of {formatting.counted(len(points), 'finished run')}",
+        alt=f"Test accuracy against parameters of {formatting.plural(len(points), 'finished run')}",
         height=480,
         clickable=True,
     )
@@ -57,7 +58,7 @@ def findings(points: Sequence[RunPoint]) -> str:
     n_worse = sum(point.n_parameters > best.n_parameters and point.test_accuracy < best.test_accuracy for point in points)
     sentences = [
         f"Most accurate: `{best.run_id}` ({best.network}), {formatting.percent(best.test_accuracy)} with {best.n_parameters:,} parameters.",
-        f"{formatting.counted(n_worse, 'run')} had more parameters and less accuracy."
+        f"{formatting.plural(n_worse, 'run')} had more parameters and less accuracy."
         if n_worse
         else "No run with more parameters did worse.",
     ]
@@ -78,7 +79,7 @@ def findings(points: Sequence[RunPoint]) -> str:
 
 def _point(run: FinishedRun) -> RunPoint:
     weighted = [layer for layer in run.config.layers if isinstance(layer, Conv | Dense)]
-    return RunPoint(run.run_id, formatting.network(run.config), _kind(run.config), len(weighted), run.n_parameters, run.test_accuracy)
+    return RunPoint(run.run_id, network_name(run.config), _kind(run.config), len(weighted), run.n_parameters, run.test_accuracy)
 
 
 def _kind(config: RunConfig) -> str:

@@ -113,7 +113,7 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
                 st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(deed, tuple(some)))
     proposal_button(runs)
     st.button("Clear", key="runs_clear", type="tertiary", on_click=clear_selection)
-    st.markdown(f"**{formatting.counted(len(chosen), 'run')}:** {_named(ids)}", width="stretch")
+    st.markdown(f"**{formatting.plural(len(chosen), 'run')}:** {_named(ids)}", width="stretch")
 
 
 def clear_selection() -> None:

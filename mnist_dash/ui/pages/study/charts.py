@@ -162,7 +162,7 @@ def time_view(board: Snapshot) -> None:
         for event in reversed(board.events[-EVENTS_SHOWN:]):
             st.markdown(f":gray[{datetime.fromtimestamp(event.at).astimezone():%H:%M:%S}] {formatting.plain(event.sentence)}")
         if len(board.events) > EVENTS_SHOWN:
-            st.caption(f"and {formatting.counted(len(board.events) - EVENTS_SHOWN, 'earlier change')}")
+            st.caption(f"and {formatting.plural(len(board.events) - EVENTS_SHOWN, 'earlier change')}")
     with right:
         st.markdown("**How many trials are how good**")
         column = chosen_objective(board)

@@ -103,12 +103,12 @@ def _progress(board: Snapshot) -> None:
     if total is not None:
         share = min(1.0, done / max(total, 1))
         left = None if pace is None else 3600 * (total - done) / pace
-        text = f"{done:,} of {formatting.counted(total, 'trial')}"
+        text = f"{done:,} of {formatting.plural(total, 'trial')}"
     elif minutes is not None:
         share, left = min(1.0, study.seconds_used / (60 * minutes)), max(0.0, 60 * minutes - study.seconds_used)
-        text = f"{formatting.counted(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
+        text = f"{formatting.plural(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
     else:
-        share, text = 0.0, f"{formatting.counted(done, 'trial')}, until {study.definition.budget.stagnation} bring nothing better"
+        share, text = 0.0, f"{formatting.plural(done, 'trial')}, until {study.definition.budget.stagnation} bring nothing better"
     later = f", about {formatting.duration(left)} left" if left is not None and study.state is StudyState.RUNNING else ""
     st.progress(share, text=text + later)
 

@@ -132,7 +132,7 @@ def _pace(board: Snapshot) -> None:
         key=f"{PARALLELISM_KEY}_{board.study.edition}",
         on_change=act,
         args=(lambda: _set_parallelism(board),),
-        help=f"{formatting.counted(workers, 'worker')} can train at a time; what is above waits in the queue.",
+        help=f"{formatting.plural(workers, 'worker')} can train at a time; what is above waits in the queue.",
     )
 
 
@@ -221,7 +221,7 @@ def _proposal(board: Snapshot) -> None:
         st.caption(
             f"Expected {objective.write(found.expected)} ± {found.deviation:.2g}; the best so far has {objective.write(found.best)}. "
             f"{found.reason} "
-            f"A Gaussian process over {formatting.counted(found.n_observed, 'trial')} says so."
+            f"A Gaussian process over {formatting.plural(found.n_observed, 'trial')} says so."
         )
         with st.container(horizontal=True):
             _try_button(board, found.values, key="study_try_proposal", forget=PROPOSAL_KEY)
