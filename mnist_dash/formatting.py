@@ -9,6 +9,7 @@ from mnist_dash.core.config.layers import Conv, Dense
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 
 STATE_LOOK: dict[RunState, tuple[str, str]] = {
     RunState.QUEUED: (":material/schedule:", "gray"),
@@ -25,6 +26,9 @@ STATE_LOOK: dict[RunState, tuple[str, str]] = {
 LEAK = "Validated on the test set (a leak): every choice made on these figures is a choice made on the test set."
 NOTHING = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+counted = plural
+"""The name by which pages know `plural`."""
 
 
 def duration(seconds: float | None) -> str:
@@ -71,13 +75,7 @@ def ago(moment: datetime, *, now: datetime | None = None) -> str:
         return f"{seconds // _MINUTE:.0f} min ago"
     if seconds < _DAY:
         return f"{seconds // _HOUR:.0f} h ago"
-    n_days = int(seconds // _DAY)
-    return f"{n_days} day{'s' if n_days > 1 else ''} ago"
-
-
-def counted(n: int, noun: str) -> str:
-    """Write a number of things: ``1 epoch``, ``5 epochs``."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    return f"{plural(int(seconds // _DAY), 'day')} ago"
 
 
 def plain(text: str) -> str:
