@@ -1,35 +1,15 @@
-"""How numbers, times and counts are written wherever a person reads them."""
+"""How numbers and times are written wherever a person reads them."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 
+from mnist_dash.text import plural
+
 LEAK = "This run validates on the test set (a leak). Whatever is chosen by these metrics is chosen on the test set."
 NOTHING = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_IRREGULAR = {"entry": "entries", "index": "indices"}
-
-
-def plural(n: int, noun: str) -> str:
-    """Write a number of things: ``1 run``, ``5 runs``, ``1,200 images``, ``2 entries``."""
-    if n == 1:
-        return f"1 {noun}"
-    return f"{n:,} {plural_of(noun)}"
-
-
-def plural_of(noun: str) -> str:
-    """Write the plural of a noun, of whose words the last one changes: ``runs``, ``finished runs``, ``studies``, ``classes``."""
-    before, space, last = noun.rpartition(" ")
-    if last in _IRREGULAR:
-        last = _IRREGULAR[last]
-    elif last.endswith(("s", "x", "ch", "sh")):
-        last += "es"
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        last = f"{last[:-1]}ies"
-    else:
-        last += "s"
-    return f"{before}{space}{last}"
 
 
 def percent(fraction: float | None, digits: int = 2) -> str:

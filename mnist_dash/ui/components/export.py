@@ -24,6 +24,7 @@ from mnist_dash.runs.transfer.archive_import import import_runs
 from mnist_dash.runs.transfer.model_bundle import model_bundle, run_onnx
 from mnist_dash.runs.transfer.tables import epochs_table, steps_table, to_csv, to_parquet
 from mnist_dash.search.studies.records import Study
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 
@@ -172,8 +173,8 @@ def _import() -> None:
         except MnistDashError as error:
             st.session_state[_DONE_KEY] = (formatting.plain(str(error)), ())
             return
-    parts = [f"{formatting.plural(len(done.taken), 'run')} imported." if done.taken else ""]
-    parts += [f"{formatting.plural(len(done.known), 'run')} here already, with the same content." if done.known else ""]
+    parts = [f"{plural(len(done.taken), 'run')} imported." if done.taken else ""]
+    parts += [f"{plural(len(done.known), 'run')} here already, with the same content." if done.known else ""]
     st.session_state[_DONE_KEY] = (" ".join(part for part in parts if part), (*done.taken.values(), *done.known))
 
 

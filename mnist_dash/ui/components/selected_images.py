@@ -12,6 +12,7 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.core.analysis.evaluation import ranked_images
 from mnist_dash.figures.base.probabilities import draw_probabilities
+from mnist_dash.text import plural
 from mnist_dash.ui.components import selection
 from mnist_dash.ui.components.run_evaluation import Evaluated
 from mnist_dash.ui.components.selection import Selection
@@ -72,7 +73,7 @@ def choose_cell(chosen: Selection) -> None:
 def sentence(of: Evaluated, chosen: Selection, n: int) -> str:
     """Name what is selected and count it: ``4 taken for 9: 23 images``."""
     true, predicted = (None if label is None else of.class_names[label] for label in (chosen.true, chosen.predicted))
-    counted = formatting.plural(n, "image")
+    counted = plural(n, "image")
     if true is not None and true == predicted:
         return f"{true} called {true}, rightly: {counted}, the least sure first"
     if true is not None and predicted is not None:

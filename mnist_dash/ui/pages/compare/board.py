@@ -15,6 +15,7 @@ from mnist_dash.figures.compare.look import Look, looks
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import NETWORK, Answers, Compared, Group
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 
 RUNS = "runs"
@@ -253,5 +254,5 @@ def _title(compared: Compared, group: Group, names: Mapping[str, str]) -> str:
         if value is not None
     ]
     shown = parts[:_MOST_IN_TITLE]
-    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or formatting.plural(len(group.run_ids), "run")
+    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or plural(len(group.run_ids), "run")
     return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.figures.compare.curves import Axis, GroupLines, OverlayOptions, RunLine, draw_bands, draw_overlay
 from mnist_dash.runs.query.comparison import Compared
+from mnist_dash.text import plural
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.compare.board import NO_GROUPS, Board, Drawable, NamedGroup, choose, choose_grouping, figure_json, groups
 
@@ -50,7 +50,7 @@ def curves_view(board: Board) -> None:
         )
         return figure
 
-    what = formatting.plural(len(board.runs), "run") if by == NO_GROUPS else formatting.plural(len(grouped), "group")
+    what = plural(len(board.runs), "run") if by == NO_GROUPS else plural(len(grouped), "group")
     live_plot(
         figure_json(board, ("curves", metric, by, options), build),
         key="compare_curves",

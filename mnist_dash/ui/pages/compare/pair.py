@@ -22,6 +22,7 @@ from mnist_dash.figures.compare.confusion import draw_confusion_difference
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import Answers
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.selected_images import more_button, shown
@@ -194,7 +195,7 @@ def _fixed(board: Board, pair: Pair) -> None:
         most = max(most, len(indices))
         fixer, other = (pair.b, pair.a) if key == "right" else (pair.a, pair.b)
         said = f"{board.said(fixer.id)} gets them right, {board.said(other.id)} wrong"
-        st.markdown(f"**{word} in B: {formatting.plural(len(indices), 'image')}.** {said}.")
+        st.markdown(f"**{word} in B: {plural(len(indices), 'image')}.** {said}.")
         if len(indices):
             _pictures(pair, indices[:n], wrong, key=f"compare_fixed_{key}", what=f"{word} in B")
     more_button(most, n, MORE_SHOWN)

@@ -16,6 +16,7 @@ from mnist_dash.figures.study.parallel import draw_parallel_coordinates
 from mnist_dash.figures.study.trials import Axis, Objective, Trials
 from mnist_dash.runs.query.comparison import NETWORK
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.compare.board import Board, choose, figure_json, setting_titles, written
@@ -46,9 +47,7 @@ def settings_view(board: Board) -> None:
     names = setting_titles(compared)
     columns: dict[str, Sequence[object]] = {names[path]: [written(compared, run, path) for run in board.runs] for path in compared.settings}
     _table(board, columns | {FIGURES["test_accuracy"]: [_percent(run.test_accuracy) for run in board.runs]})
-    st.caption(
-        f"Only what differs: {formatting.plural(len(compared.settings), 'setting')}. “{formatting.NOTHING}”: the run does not have it."
-    )
+    st.caption(f"Only what differs: {plural(len(compared.settings), 'setting')}. “{formatting.NOTHING}”: the run does not have it.")
     drawn = sorted((path for path in compared.settings if not _follows(board, path)), key=lambda path: path == NETWORK)
     axes = [axis for axis in map(_axis_of(board), drawn) if len(axis.choices) <= _MOST_CHOICES]
     if not axes:
@@ -60,13 +59,13 @@ def settings_view(board: Board) -> None:
     live_plot(
         figure_json(board, ("parallel", name), lambda: draw_parallel_coordinates(_trials(board, name), objective, axes)),
         key="compare_parallel",
-        alt=f"Parallel coordinates: one line a run across {formatting.plural(len(axes), 'setting')} to {measure.title}",
+        alt=f"Parallel coordinates: one line a run across {plural(len(axes), 'setting')} to {measure.title}",
         height=380,
     )
     crowded = len(drawn) - len(axes)
     st.caption(
         "One line a run, coloured by the last axis. Drag along an axis to see only a part."
-        + (f" {formatting.plural(crowded, 'setting')} of more than {_MOST_CHOICES} different texts left out." if crowded else "")
+        + (f" {plural(crowded, 'setting')} of more than {_MOST_CHOICES} different texts left out." if crowded else "")
     )
 
 
@@ -98,7 +97,7 @@ def figures_view(board: Board) -> None:
             ),
         ),
         key="compare_scatter",
-        alt=f"{names[upwards]} against {names[across]} of {formatting.plural(len(board.runs), 'run')}",
+        alt=f"{names[upwards]} against {names[across]} of {plural(len(board.runs), 'run')}",
         height=420,
         clickable=True,
     )

@@ -14,6 +14,7 @@ from mnist_dash.core.analysis.verdicts import MEASURES, Measure, Verdict, judge_
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import MOST_SEEDS_AT_ONCE, SeedFigures
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.pages.compare.board import Board, NamedGroup, choose, choose_grouping, groups, set_runs, wanted_ids
@@ -120,10 +121,10 @@ def _table(measure: Measure, reference: Judged, judged: Sequence[Judged], found:
     )
     n_repeated = sum(each.figures.n_repeated for each in judged)
     if n_repeated:
-        st.caption(f"{formatting.plural(n_repeated, 'run')} left out: the same settings and seed again are the same run, no new evidence.")
+        st.caption(f"{plural(n_repeated, 'run')} left out: the same settings and seed again are the same run, no new evidence.")
     n_lost = sum(each.figures.n_lost for each in judged)
     if n_lost:
-        st.caption(f"{formatting.plural(n_lost, 'run')} left out that did not finish: the means are of those that did.")
+        st.caption(f"{plural(n_lost, 'run')} left out that did not finish: the means are of those that did.")
 
 
 def _row(measure: Measure, each: Judged, reference: Judged, against: Against | None) -> dict[str, object]:
@@ -171,7 +172,7 @@ def _sentence(board: Board, reference: Judged, against: Against, *, can_queue: b
         whole = sum(wanted.values())
         if n:
             st.button(
-                f"Queue {formatting.plural(n, 'seed')}" if n == whole else f"Queue {n} of {whole} seeds",
+                f"Queue {plural(n, 'seed')}" if n == whole else f"Queue {n} of {whole} seeds",
                 key=f"compare_seeds_{against.judged.named.group.run_ids[0]}",
                 icon=":material/casino:",
                 on_click=_queue,
@@ -193,4 +194,4 @@ def _queue(board: Board, wanted: dict[tuple[str, ...], int]) -> None:
         st.toast(str(error), icon=":material/error:")
     if added:
         set_runs([*wanted_ids(), *added])
-        st.toast(f"{formatting.plural(len(added), 'seed')} added to the comparison.", icon=":material/casino:")
+        st.toast(f"{plural(len(added), 'seed')} added to the comparison.", icon=":material/casino:")

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.drawing import Strokes, decode_strokes
@@ -19,6 +18,7 @@ from mnist_dash.runs.actions import drawings
 from mnist_dash.runs.actions.drawings import Drawing
 from mnist_dash.runs.query import recognizers
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -107,7 +107,7 @@ def _scores(listed: Sequence[Drawing]) -> None:
             except (ArtifactError, DataError) as error:
                 unread.append(str(error))
     rows.sort(key=lambda row: (-int((row[1] == labels).sum()), -(row[0].test_accuracy or 0)))
-    st.markdown(f"**How the runs do on your {formatting.plural(len(listed), 'drawing')}**")
+    st.markdown(f"**How the runs do on your {plural(len(listed), 'drawing')}**")
     st.dataframe(
         pd.DataFrame([_row(run, labels, predicted) for run, predicted in rows]),
         key="draw_scores",

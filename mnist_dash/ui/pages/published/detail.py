@@ -19,6 +19,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.reproduction import MIN_SEEDS, Comparison
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, open_run, run_link
 from mnist_dash.ui.app.resources import history, store
 from mnist_dash.ui.app.visitor import may_edit
@@ -81,7 +82,7 @@ def _submit(compared: Sequence[Comparison], n_seeds: int) -> None:
     if len(run_ids) == 1:
         open_run(run_ids[0])
     else:
-        st.toast(f"{formatting.plural(len(run_ids), 'run')} queued.", icon=":material/queue:")
+        st.toast(f"{plural(len(run_ids), 'run')} queued.", icon=":material/queue:")
 
 
 def _figures(compared: Comparison) -> None:
@@ -109,7 +110,7 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Verdict",
             compared.verdict,
-            f"of {formatting.plural(len(compared.runs), 'seed')}"
+            f"of {plural(len(compared.runs), 'seed')}"
             if interval is None
             else f"95 % of seeds: {100 * interval[0]:.2f} – {formatting.percent(interval[1])}",
             delta_color="off",

@@ -16,6 +16,7 @@ from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.figures.run.activations import MAX_MAPS, draw_activation, draw_probabilities, picture_ratio
 from mnist_dash.figures.run.weights import columns_for, draw_matrix, draw_pictures
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components import selection
 from mnist_dash.ui.components.trained_network import TrainedNetwork, activations_of, trained_network
@@ -93,7 +94,7 @@ def first_filters(run: Run, image: int) -> None:
         alt=f"Weights of the first {min(n, MAX_FILTERS)} {noun}s of {kernel.name} of run {run.id} as images, {order}",
         height=_filters_height(kernel, run),
     )
-    shown = formatting.plural(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {n:,} {noun}s"
+    shown = plural(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {n:,} {noun}s"
     of_pixels = "its incoming weights, laid out as the pixels are"
     of_features = f"its incoming weights, a line a row of cells with {N_ORIENTATIONS} orientations each"
     what = "the window it looks for" if is_conv else of_pixels if run.config.features == "pixels" else of_features

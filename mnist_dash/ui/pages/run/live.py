@@ -18,6 +18,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.records import History, Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import STUDIES, TRAIN
 from mnist_dash.ui.app.resources import history, store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
@@ -124,7 +125,7 @@ def _figures(run: Run, past: History) -> None:
 
 
 def _epochs(run: Run) -> str | None:
-    return f"after {run.epoch} of {formatting.plural(run.config.epochs, 'epoch')}" if run.epoch else None
+    return f"after {run.epoch} of {plural(run.config.epochs, 'epoch')}" if run.epoch else None
 
 
 def _options() -> CurveOptions:

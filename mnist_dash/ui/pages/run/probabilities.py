@@ -15,6 +15,7 @@ from mnist_dash.figures.run.calibration_curve import draw_calibration
 from mnist_dash.figures.run.class_accuracy import draw_class_accuracies
 from mnist_dash.figures.run.probability_histogram import Bars, draw_histogram
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_choice
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.run_evaluation import Evaluated, evaluated, sources
@@ -108,7 +109,7 @@ def _threshold_images(of: Evaluated, chosen: Selection, digit: int, threshold: f
     if group == "flipped" and threshold == USUAL_THRESHOLD:
         st.caption(f"Move the threshold away from {USUAL_THRESHOLD} to see which images are then called otherwise.")
     else:
-        st.caption(f"{formatting.plural(len(wanted), 'image')}{against}{shown}")
+        st.caption(f"{plural(len(wanted), 'image')}{against}{shown}")
     if len(wanted):
         draw_grid(of, wanted[:MOST_FLIPPED], key="threshold_images", chosen=chosen)
 
@@ -149,7 +150,7 @@ def _by_epoch(run: Run, chosen: Selection) -> None:
     except (ArtifactError, DataError) as error:
         st.error(str(error), icon=":material/error:")
         return
-    st.caption(f"On the test set, dropout off; the selected true class stands out. {formatting.plural(len(epochs), 'epoch')} kept.")
+    st.caption(f"On the test set, dropout off; the selected true class stands out. {plural(len(epochs), 'epoch')} kept.")
     live_plot(figure, key="class_accuracy_chart", alt=f"Test accuracy of each class by epoch, run {run.id}", height=360)
 
 

@@ -16,6 +16,7 @@ from mnist_dash.core.analysis.evaluation import (
 from mnist_dash.figures.base.confusion import Shares, draw_confusion
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.components.evaluation_summary import Summary, summary
 from mnist_dash.ui.components.export import run_downloads
 from mnist_dash.ui.components.run_evaluation import FINAL, Evaluated, choose, selected
@@ -31,7 +32,7 @@ DIGIT_PLURALS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "
 def outcome(run: Run) -> None:
     """Say how the run ended, when it did not simply finish, and mark a leak."""
     if run.state in (RunState.FAILED, RunState.DIVERGED):
-        kept = f" The {formatting.plural(run.epoch, 'epoch')} before are kept." if run.epoch else ""
+        kept = f" The {plural(run.epoch, 'epoch')} before are kept." if run.epoch else ""
         st.error(f"{run.reason or 'It ended without a reason.'}{kept}", icon=":material/error:")
     elif run.reason and run.state is not RunState.FINISHED:
         st.info(run.reason, icon=":material/info:")

@@ -19,6 +19,7 @@ from mnist_dash.runs.actions import steering
 from mnist_dash.runs.store.events import events_of
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -136,7 +137,7 @@ def _start(run: Run, epoch: int) -> str:
     start = steering.start_of(store(), run, epoch)
     if start.from_checkpoint:
         return f":material/bolt: It begins from the checkpoint of epoch {epoch}."
-    again = f"the first {formatting.plural(epoch, 'epoch')} are" if epoch > 1 else "the first epoch is"
+    again = f"the first {plural(epoch, 'epoch')} are" if epoch > 1 else "the first epoch is"
     return (
         f":material/history: No checkpoint of epoch {epoch} is kept, so {again} trained again, to the same figures: about "
         f"{formatting.duration(start.seconds)}."
@@ -219,7 +220,7 @@ def lineage(run: Run) -> None:
                 )
     events = events_of(store(), run.id)
     if events:
-        with st.expander(f"History of the configuration: {formatting.plural(len(events), 'entry').replace('entrys', 'entries')}"):
+        with st.expander(f"History of the configuration: {plural(len(events), 'entry').replace('entrys', 'entries')}"):
             for event in events:
                 by = f", {formatting.plain(event.person)}" if event.person else ""
                 st.markdown(f"{formatting.plain(event.sentence)} :small[:gray[{formatting.ago(event.at)}{by}]]")

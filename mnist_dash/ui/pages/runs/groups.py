@@ -12,6 +12,7 @@ from mnist_dash import formatting
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import MAX_GROUPS, Group, Scope
 from mnist_dash.runs.query.fields import Field, FieldKind, columns
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.pages.runs.filter import field_titles, narrow
 
@@ -47,7 +48,7 @@ def groups_section(scope: Scope) -> None:
         st.caption("No run meets the query.")
         return
     st.caption(
-        f"{formatting.plural(len(found), 'group')} of {formatting.plural(sum(group.n for group in found), 'run')}, "
+        f"{plural(len(found), 'group')} of {plural(sum(group.n for group in found), 'run')}, "
         "the highest mean of the first figure first. ± is the standard deviation of the sample; "
         "a figure that some runs lack says of how many it is."
         + (f" Only {MAX_GROUPS} groups are shown." if len(found) == MAX_GROUPS else "")
@@ -94,7 +95,7 @@ def _frame(found: tuple[Group, ...], by: list[Field], figures: list[Field]) -> t
     looks: dict[str, ColumnConfig | ButtonColumnResult] = {
         "Runs": column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_CLICK_KEY, help="List these runs")
     }
-    cells: dict[str, Any] = {"Runs": [formatting.plural(group.n, "run") for group in found]}
+    cells: dict[str, Any] = {"Runs": [plural(group.n, "run") for group in found]}
     for place, field in enumerate(by):
         cells[field.title] = [_shown(group.key[place]) for group in found]
     for place, field in enumerate(figures):

@@ -4,8 +4,8 @@ import math
 
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.runs.query import catalog
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, follow
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.suggestion import proposal_card
@@ -41,7 +41,7 @@ def runs_section() -> None:
         order = order_choice(_another_list)
         names, differing = column_choice()
         page = page_choice(pages)
-        st.caption(formatting.plural(count, "run") + (f", {PAGE_SIZE} a page" if pages > 1 else ""))
+        st.caption(plural(count, "run") + (f", {PAGE_SIZE} a page" if pages > 1 else ""))
     entries = listed(which, order, page)
     action_bar(entries)
     proposal_card()

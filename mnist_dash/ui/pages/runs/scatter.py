@@ -13,6 +13,7 @@ from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.figures.run.parameters import RunPoint, draw_accuracy_by_parameters
 from mnist_dash.runs.query.overview import FinishedRun, finished_runs
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import RUN, go_to
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import live_plot
@@ -31,7 +32,7 @@ def parameters_section() -> None:
     clicked = live_plot(
         _figure(store().settings.database_url, hash(points), _points=points),
         key="runs_scatter",
-        alt=f"Test accuracy against parameters of {formatting.plural(len(points), 'finished run')}",
+        alt=f"Test accuracy against parameters of {plural(len(points), 'finished run')}",
         height=480,
         clickable=True,
     )
@@ -58,9 +59,7 @@ def findings(points: Sequence[RunPoint]) -> str:
     n_worse = sum(point.n_parameters > best.n_parameters and point.test_accuracy < best.test_accuracy for point in points)
     sentences = [
         f"Most accurate: `{best.run_id}` ({best.network}), {formatting.percent(best.test_accuracy)} with {best.n_parameters:,} parameters.",
-        f"{formatting.plural(n_worse, 'run')} had more parameters and less accuracy."
-        if n_worse
-        else "No run with more parameters did worse.",
+        f"{plural(n_worse, 'run')} had more parameters and less accuracy." if n_worse else "No run with more parameters did worse.",
     ]
     networks = {(point.depth, point.n_parameters, point.network) for point in points}
     depths, sizes, _ = zip(*networks, strict=True)

@@ -10,6 +10,7 @@ from mnist_dash import formatting
 from mnist_dash.runs.actions import run_actions, run_annotations
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import Listed, Order, Scope
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_comparison, open_run
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -113,7 +114,7 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
                 st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(deed, tuple(some)))
     proposal_button(runs)
     st.button("Clear", key="runs_clear", type="tertiary", on_click=clear_selection)
-    st.markdown(f"**{formatting.plural(len(chosen), 'run')}:** {_named(ids)}", width="stretch")
+    st.markdown(f"**{plural(len(chosen), 'run')}:** {_named(ids)}", width="stretch")
 
 
 def clear_selection() -> None:

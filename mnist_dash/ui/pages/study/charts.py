@@ -26,6 +26,7 @@ from mnist_dash.figures.study.timeline import draw_timeline
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.studies.insight import MIN_TRIALS, importances
 from mnist_dash.search.studies.records import TrialState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import Interaction, interactive_plot
 from mnist_dash.ui.pages.study.selection import selected, toggle
@@ -162,7 +163,7 @@ def time_view(board: Snapshot) -> None:
         for event in reversed(board.events[-EVENTS_SHOWN:]):
             st.markdown(f":gray[{datetime.fromtimestamp(event.at).astimezone():%H:%M:%S}] {formatting.plain(event.sentence)}")
         if len(board.events) > EVENTS_SHOWN:
-            st.caption(f"and {formatting.plural(len(board.events) - EVENTS_SHOWN, 'earlier change')}")
+            st.caption(f"and {plural(len(board.events) - EVENTS_SHOWN, 'earlier change')}")
     with right:
         st.markdown("**How many trials are how good**")
         column = chosen_objective(board)

@@ -13,6 +13,7 @@ from mnist_dash.errors import MnistDashError
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.actions import steering
 from mnist_dash.search.studies.records import Study, StudyState, TrialState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -103,12 +104,12 @@ def _progress(board: Snapshot) -> None:
     if total is not None:
         share = min(1.0, done / max(total, 1))
         left = None if pace is None else 3600 * (total - done) / pace
-        text = f"{done:,} of {formatting.plural(total, 'trial')}"
+        text = f"{done:,} of {plural(total, 'trial')}"
     elif minutes is not None:
         share, left = min(1.0, study.seconds_used / (60 * minutes)), max(0.0, 60 * minutes - study.seconds_used)
-        text = f"{formatting.plural(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
+        text = f"{plural(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
     else:
-        share, text = 0.0, f"{formatting.plural(done, 'trial')}, until {study.definition.budget.stagnation} bring nothing better"
+        share, text = 0.0, f"{plural(done, 'trial')}, until {study.definition.budget.stagnation} bring nothing better"
     later = f", about {formatting.duration(left)} left" if left is not None and study.state is StudyState.RUNNING else ""
     st.progress(share, text=text + later)
 

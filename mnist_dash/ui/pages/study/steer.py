@@ -16,6 +16,7 @@ from mnist_dash.search.actions.steering import Narrowing
 from mnist_dash.search.definition.space import Choice, IntRange, Parameter, Scalar, applies
 from mnist_dash.search.studies.records import StudyState, Trial, TrialState
 from mnist_dash.search.studies.suggest import MIN_RUNS, Suggestion, suggest
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.elements.live_plot import Brush
@@ -132,7 +133,7 @@ def _pace(board: Snapshot) -> None:
         key=f"{PARALLELISM_KEY}_{board.study.edition}",
         on_change=act,
         args=(lambda: _set_parallelism(board),),
-        help=f"{formatting.plural(workers, 'worker')} can train at a time; what is above waits in the queue.",
+        help=f"{plural(workers, 'worker')} can train at a time; what is above waits in the queue.",
     )
 
 
@@ -221,7 +222,7 @@ def _proposal(board: Snapshot) -> None:
         st.caption(
             f"Expected {objective.write(found.expected)} ± {found.deviation:.2g}; the best so far has {objective.write(found.best)}. "
             f"{found.reason} "
-            f"A Gaussian process over {formatting.plural(found.n_observed, 'trial')} says so."
+            f"A Gaussian process over {plural(found.n_observed, 'trial')} says so."
         )
         with st.container(horizontal=True):
             _try_button(board, found.values, key="study_try_proposal", forget=PROPOSAL_KEY)

@@ -11,6 +11,7 @@ from mnist_dash.figures.study.trials import ranking, titles
 from mnist_dash.reports.study_snapshot import Snapshot, short
 from mnist_dash.search.actions import steering
 from mnist_dash.search.studies.records import Trial
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
@@ -33,7 +34,7 @@ def trials_view(board: Snapshot) -> None:
     if n_pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
             page = min(int(st.pagination(n_pages, key="page", bind="query-params")), n_pages)
-            st.caption(f"{formatting.plural(len(ordered), 'trial')}, {PAGE_SIZE} a page")
+            st.caption(f"{plural(len(ordered), 'trial')}, {PAGE_SIZE} a page")
     shown = ordered[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     numbers = tuple(trial.number for trial in shown)
     key = f"study_table_{board.study.id}_{order}_{page}_{hash(numbers)}"
@@ -59,7 +60,7 @@ def selection_panel(board: Snapshot) -> None:
     chosen = [board.trials[number] for number in numbers]
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{formatting.plural(len(chosen), 'selected trial')}**", width="stretch")
+            st.markdown(f"**{plural(len(chosen), 'selected trial')}**", width="stretch")
             st.button("Clear the selection", key="study_clear", type="tertiary", on_click=select, args=((),))
         for trial in chosen[:10]:
             _selected_trial(board, trial, chosen)

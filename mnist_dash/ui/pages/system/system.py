@@ -10,6 +10,7 @@ from mnist_dash import formatting
 from mnist_dash.core.config.naming import network_name
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.records import Run, Worker
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -29,14 +30,14 @@ def workers_section(workers: tuple[Worker, ...]) -> None:
         st.info("No worker is running, so runs wait. Start one with `python -m mnist_dash worker`.", icon=":material/info:")
     for worker in alive:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            threads = f", {formatting.plural(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
+            threads = f", {plural(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
             st.markdown(f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]", width="content")
             st.markdown(f":gray[{worker.host}, process {worker.pid}, started {formatting.ago(worker.started_at)}]", width="stretch")
             if worker.run_id:
                 run_link(worker.run_id, f"Training {worker.run_id}")
     n_gone = len(workers) - len(alive)
     if n_gone:
-        st.caption(f"{formatting.plural(n_gone, 'worker')} ended within the last hour.")
+        st.caption(f"{plural(n_gone, 'worker')} ended within the last hour.")
 
 
 def queue_section(queue: tuple[Run, ...]) -> None:
@@ -48,13 +49,12 @@ def queue_section(queue: tuple[Run, ...]) -> None:
     for place, run in enumerate(queue[:20], start=1):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{place}. {network_name(run.config)}, {formatting.plural(run.config.epochs, 'epoch')}, "
-                f"submitted {formatting.ago(run.created_at)}",
+                f"{place}. {network_name(run.config)}, {plural(run.config.epochs, 'epoch')}, submitted {formatting.ago(run.created_at)}",
                 width="stretch",
             )
             run_link(run.id, f"Run {run.id}")
     if len(queue) > 20:
-        st.caption(f"and {formatting.plural(len(queue) - 20, 'more run')}")
+        st.caption(f"and {plural(len(queue) - 20, 'more run')}")
 
 
 def storage_section() -> None:
@@ -63,7 +63,7 @@ def storage_section() -> None:
     use, settings = artifacts.storage(store()), store().settings
     figures = (
         ("Runs", f"{store().count():,}", f"{store().count(deleted=True):,} more deleted"),
-        ("Artifacts", formatting.size(use.bytes_artifacts), formatting.plural(use.n_files, "file")),
+        ("Artifacts", formatting.size(use.bytes_artifacts), plural(use.n_files, "file")),
         ("Database", formatting.size(use.bytes_database), "SQLite" if settings.is_sqlite else "on its own server"),
         ("Free", formatting.size(use.bytes_free), "where the artifacts lie"),
     )
