@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from mnist_dash import formatting
+from mnist_dash.errors import UnknownRun
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.ui.app.resources import store
 
 STATE_LOOK: dict[RunState, tuple[str, str]] = {
     RunState.QUEUED: (":material/schedule:", "gray"),
@@ -23,6 +25,14 @@ def badge(state: RunState) -> str:
     """Write a state as a coloured badge in Markdown."""
     icon, color = STATE_LOOK[state]
     return f":{color}-badge[{icon} {state}]"
+
+
+def title_of(run_id: str) -> str:
+    """Give the name of a run for Markdown; its id where it is gone."""
+    try:
+        return formatting.plain(store().run(run_id).title)
+    except UnknownRun:
+        return f"deleted run {run_id}"
 
 
 def progress(run: Run) -> str:

@@ -39,7 +39,7 @@ class Board:
 
     Attributes:
         compared: the runs, their histories and settings.
-        names: id -> what a person calls the run, as typed, or its id; each different.
+        names: id -> the run's name, as typed; each different.
         looks: id -> colour and dash, the same in every figure.
         version: differs wherever anything of the runs does; names what is cached of them.
     """
@@ -102,13 +102,13 @@ def board(run_ids: Sequence[str]) -> Board:
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _board(database_url: str, run_ids: tuple[str, ...], revisions: tuple[tuple[str, int, bool], ...]) -> Board:
     compared = comparison.load(store(), run_ids)
-    count = Counter(run.name for run in compared.runs)
-    names = {run.id: (run.name if count[run.name] == 1 else f"{run.name} {run.id}") if run.name else run.id for run in compared.runs}
+    count = Counter(run.title for run in compared.runs)
+    names = {run.id: run.title if count[run.title] == 1 else f"{run.title} {run.id}" for run in compared.runs}
     return Board(compared, names, looks([run.id for run in compared.runs]), repr((database_url, run_ids, revisions)))
 
 
 def answers(run: Run) -> Answers:
-    """Read what a run calls the test images, once for all sessions.
+    """Read what a run predicts for the test images, once for all sessions.
 
     Raises:
         ArtifactError: its probabilities are missing or damaged.
@@ -163,7 +163,7 @@ def choose(
     asked = st.query_params.get(name)
     if asked is not None and asked not in options:
         got = formatting.plain(asked[:40])
-        st.error(f"{label} is one of those offered below; got {name}={got} in the address. Choose another.", icon=":material/error:")
+        st.error(f"The address names no known {label.lower()}: {name}={got}. Choose one below.", icon=":material/error:")
     key = f"compare_{name}"
     st.session_state[key] = asked if asked in options else default
     how: dict[str, Any] = {"key": key, "format_func": named, "on_change": _write, "args": (name, default)}

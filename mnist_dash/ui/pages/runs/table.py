@@ -50,7 +50,7 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
     shown = tuple(each.run.id for each in entries)
     table, looks = frame(entries, names, differing=differing)
     column = st.column_config
-    opens = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Open this run")
+    opens = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Opens this run.")
     st.dataframe(
         table,
         key=key,
@@ -61,7 +61,7 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
         selection_mode="multi-row",
         column_config={**looks, titles()[FIRST[0]]: opens},
         placeholder=formatting.NOTHING,
-        alt="Runs with state, settings and figures",
+        alt="Runs with state, settings and metrics",
     )
 
 
@@ -84,7 +84,7 @@ def action_bar(entries: Sequence[Listed]) -> None:
         else:
             st.button("Compare", key="runs_nothing", icon=":material/compare_arrows:", disabled=True)
             deeds = "compare, tag, star, stop, archive or delete" if may_edit() else "compare"
-            st.markdown(f":gray[Click a run's id to open it; tick rows to {deeds} them.]", width="stretch")
+            st.markdown(f":gray[Click a run's id to open it. Tick rows to {deeds} them.]", width="stretch")
 
 
 def _selection_actions(chosen: Sequence[Listed]) -> None:
@@ -105,7 +105,7 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
         for label, icon, some, deed in (
             ("Stop", ":material/stop_circle:", live, _stop),
             ("Archive", ":material/archive:", listed_ended, _archive),
-            ("Bring back", ":material/unarchive:", archived, _unarchive),
+            ("Unarchive", ":material/unarchive:", archived, _unarchive),
             ("Delete", ":material/delete:", ended, _delete),
             ("Restore", ":material/restore_from_trash:", deleted, _restore),
         ):
