@@ -92,7 +92,7 @@ def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
     epochs = {run.id: store.history(run.id).epochs for run in runs}
     leaks = [run.title for run in runs if run.config.leaks_test_set]
     confusions = [_small_confusion(store, run) for run in runs[:MOST_CONFUSIONS]]
-    rest = f"Those of the first {MOST_CONFUSIONS} runs." if len(runs) > MOST_CONFUSIONS else ""
+    rest = f"Those of the first {plural(MOST_CONFUSIONS, 'run')}." if len(runs) > MOST_CONFUSIONS else ""
     return page(
         f"Comparison of {plural(len(runs), 'run')}",
         paragraph(f"These runs validate on the test set (a leak): {', '.join(leaks)}." if leaks else "", look="warning"),

@@ -27,7 +27,8 @@ from mnist_dash.runs.store.run_store import Store
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a zip, so that the same content gives the same bytes."""
 _LEAK = (
-    "**Leak: the test set was validated on.** Whatever was chosen by validation figures was chosen by the test set, so its accuracy is "
+    "**Leak: this run validated on the test set.** Whatever was chosen by "
+    "validation metrics was chosen by the test set, so its accuracy is "
     "not an estimate for new images."
 )
 
