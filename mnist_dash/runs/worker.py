@@ -24,12 +24,13 @@ from mnist_dash.core.reports import Checkpoint, Ending, EpochReport, StepReport,
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StoreLocked
 from mnist_dash.runs import artifacts
 from mnist_dash.runs.artifacts import ArtifactKind, StoredFile
+from mnist_dash.runs.database_errors import classify_error
 from mnist_dash.runs.engine import Job, JobConsumer
 from mnist_dash.runs.ledger import Ledger, Outcome, Wish, WorkerIdentity
 from mnist_dash.runs.records import Run
 from mnist_dash.runs.retention import empty_bin, thin_checkpoints
 from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store, translated
+from mnist_dash.runs.store import Store
 from mnist_dash.runs.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task, wait_or_kill
 from mnist_dash.settings import Settings
 
@@ -94,7 +95,7 @@ class Worker:
         return 0.0 if since is None else time.monotonic() - since
 
     def _nothing_waits(self) -> bool:
-        with contextlib.suppress(StoreLocked), translated(self._settings.database_url):
+        with contextlib.suppress(StoreLocked), classify_error(self._settings.database_url):
             return not self._store.queue_client.waiting(self._identity.device)
         return False
 
