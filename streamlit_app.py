@@ -3,9 +3,9 @@
 import streamlit as st
 
 from mnist_dash.errors import MnistDashError, NotAllowed
-from mnist_dash.ui import admission, visitor
-from mnist_dash.ui.navigation import ICON, draw_menu, follow, pages
-from mnist_dash.ui.palette import palette
+from mnist_dash.ui.app import admission, visitor
+from mnist_dash.ui.app.navigation import ICON, draw_menu, follow, pages
+from mnist_dash.ui.app.palette import palette
 
 page = st.navigation(pages(), position="hidden")
 st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")

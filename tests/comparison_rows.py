@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.config import RunConfig, canonical_json
-from mnist_dash.core.idx import read_labels
-from mnist_dash.runs import artifacts, schema
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.core.config.run_config import RunConfig, canonical_json
+from mnist_dash.core.data.idx import read_labels
+from mnist_dash.runs.store import artifacts, schema
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 
 
 def add_runs(

@@ -9,8 +9,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from mnist_dash.runs import analyses
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.execution import analyses
+from mnist_dash.runs.store.run_store import Store
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin in barriers collapse beside other work
 

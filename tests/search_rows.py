@@ -7,15 +7,15 @@ import math
 
 import numpy as np
 
-from mnist_dash.core.config import RunConfig, canonical_json
-from mnist_dash.core.layers import Dense, Flatten
-from mnist_dash.runs import schema
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.search import studies
-from mnist_dash.search.definition import StudyDefinition, canonical
-from mnist_dash.search.files import parse_study
-from mnist_dash.search.records import Origin, StudyState, TrialState
+from mnist_dash.core.config.layers import Dense, Flatten
+from mnist_dash.core.config.run_config import RunConfig, canonical_json
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
+from mnist_dash.search.definition.study_definition import StudyDefinition, canonical
+from mnist_dash.search.definition.study_files import parse_study
+from mnist_dash.search.studies import study_store
+from mnist_dash.search.studies.records import Origin, StudyState, TrialState
 
 LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=1000)
 FILE = """
@@ -82,5 +82,5 @@ def fill(store: Store, n_trials: int, *, definition: StudyDefinition | None = No
         connection.execute(schema.studies.insert().values(row))
         for table, rows in ((schema.trials, trials), (schema.trial_runs, links), (schema.runs, runs)):
             connection.execute(table.insert(), rows)
-        studies.add_event(connection, "many0000", "Begun.")
+        study_store.add_event(connection, "many0000", "Begun.")
     return "many0000"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -40,33 +41,66 @@ class Source:
         parts = self.module.split(".")
         return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else parts[0]
 
+    @property
+    def room(self) -> str:
+        """The part of the layer it belongs to, as ``core.data``; the layer itself for what lies in no folder of it."""
+        folder = self.module if self.path.name == "__init__.py" else self.module.rpartition(".")[0]
+        parts = folder.split(".")
+        return ".".join(parts[1:3]) if parts[0] == PACKAGE and len(parts) > 2 else self.layer
+
 
 @cache
 def sources() -> tuple[Source, ...]:
     """Parse the entry file and every module of the package."""
-    return tuple(_source(path) for path in [ROOT / "streamlit_app.py", *sorted((ROOT / PACKAGE).rglob("*.py"))])
+    return read_sources(ROOT)
+
+
+def read_sources(root: Path) -> tuple[Source, ...]:
+    """Parse the entry file and every module of the package that lie in a folder."""
+    return tuple(_source(path, root) for path in [root / "streamlit_app.py", *sorted((root / PACKAGE).rglob("*.py"))])
 
 
 @cache
 def sources_of_tests() -> tuple[Source, ...]:
     """Parse every test module."""
-    return tuple(_source(path) for path in sorted((ROOT / "tests").rglob("*.py")))
+    return tuple(_source(path, ROOT) for path in sorted((ROOT / "tests").rglob("*.py")))
 
 
 @cache
 def imports(source: Source) -> tuple[Import, ...]:
     """List everything that a module imports, wherever in it."""
-    return tuple(_imports(source.tree, at_once=True, for_types=False))
+    return tuple(_imports(source.tree, _modules()))
 
 
 def own(name: str) -> str | None:
     """Name the module of ours that a dotted name is or is in; None for others."""
-    known = {source.module for source in sources()}
+    return _longest(name, _modules())
+
+
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(source.module for source in sources())
+
+
+def _longest(name: str, known: AbstractSet[str]) -> str | None:
     while name:
         if name in known:
             return name
         name = name.rpartition(".")[0]
     return None
+
+
+def targets(source: Source, modules: Iterable[Source]) -> set[str]:
+    """Name the other modules among some that a module imports when it runs, within functions included."""
+    known = {other.module for other in modules}
+    found = {_longest(name.target, known) for name in _imports(source.tree, known) if not name.for_types}
+    return {name for name in found if name is not None} - {source.module}
+
+
+def page_of(module: str) -> str | None:
+    """Name the page whose folder a module lies in; None for what lies elsewhere."""
+    pages = f"{PACKAGE}.ui.pages."
+    return module.removeprefix(pages).split(".")[0] if module.startswith(pages) else None
 
 
 def listed(folder: Path) -> Iterator[Path]:
@@ -86,14 +120,14 @@ def text_files(folder: Path = ROOT) -> Iterator[Path]:
             yield path
 
 
-def _source(path: Path) -> Source:
+def _source(path: Path, root: Path) -> Source:
     text = path.read_text()
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = path.relative_to(root).with_suffix("").parts
     module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
     return Source(path, module, ast.parse(text), len(text.splitlines()))
 
 
-def _imports(node: ast.AST, *, at_once: bool, for_types: bool) -> Iterator[Import]:
+def _imports(node: ast.AST, known: AbstractSet[str], *, at_once: bool = True, for_types: bool = False) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Import():
@@ -101,16 +135,11 @@ def _imports(node: ast.AST, *, at_once: bool, for_types: bool) -> Iterator[Impor
                     yield Import(alias.name, at_once, for_types)
             case ast.ImportFrom(module=str(module), level=0):
                 for alias in child.names:
-                    yield Import(_from(module, alias.name), at_once, for_types)
+                    inner = f"{module}.{alias.name}"
+                    yield Import(inner if inner in known else module, at_once, for_types)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                yield from _imports(child, at_once=False, for_types=for_types)
+                yield from _imports(child, known, at_once=False, for_types=for_types)
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-                yield from _imports(child, at_once=False, for_types=True)
+                yield from _imports(child, known, at_once=False, for_types=True)
             case _:
-                yield from _imports(child, at_once=at_once, for_types=for_types)
-
-
-def _from(module: str, name: str) -> str:
-    path = ROOT.joinpath(*module.split("."), name)
-    inside = module.startswith(PACKAGE) and (path.with_suffix(".py").exists() or path.is_dir())
-    return f"{module}.{name}" if inside else module
+                yield from _imports(child, known, at_once=at_once, for_types=for_types)

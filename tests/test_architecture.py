@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import graphlib
 import importlib.metadata
 import re
 import subprocess
@@ -12,38 +11,86 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.source_tree import PACKAGE, ROOT, Source, imports, listed, own, sources, sources_of_tests, text_files
+from tests.source_tree import PACKAGE, ROOT, Source, imports, listed, own, sources, sources_of_tests, targets, text_files
+from tests.structure import files_by_folder, find_cycle, imports_between_pages
+
+_CORE = ("core.config", "core.data", "core.analysis", "core.network", "core.hardware", "core.training", "core.export")
+_RUNS = ("runs.store", "runs.access", "runs.execution", "runs.actions", "runs.query", "runs.transfer")
+_SEARCH = ("search.definition", "search.studies", "search.engine", "search.actions")
+_FIGURES = ("figures.base", "figures.run", "figures.study", "figures.compare")
+_UI = ("ui.app", "ui.elements", "ui.components", "ui.forms")
+_LIGHT_CORE = tuple(room for room in _CORE if room not in {"core.network", "core.training"})
+"""What pages, figures and reports may use of the core: what needs no torch."""
 
 ALLOWED = {
-    "errors": set(),
-    "settings": {"errors"},
-    "core": {"errors"},
-    "runs": {"errors", "settings", "core"},
-    "search": {"errors", "settings", "core", "runs"},
-    "figures": {"errors", "core"},
-    "ui": {"errors", "settings", "core", "runs", "search", "figures"},
-    "cli": {"errors", "settings", "core", "runs", "search"},
-    "__main__": {"cli"},
-    PACKAGE: set(),
-    "streamlit_app": {"errors", "settings", "ui"},
+    "errors": (),
+    "settings": ("errors",),
+    "core.config": ("errors",),
+    "core.data": ("errors", "core.config"),
+    "core.analysis": ("errors", "core.config", "core.data"),
+    "core.network": ("errors", "core.config"),
+    "core.hardware": ("errors", "core.config"),
+    "core.training": ("errors", "core.config", "core.data", "core.analysis", "core.network", "core.hardware"),
+    "core.export": ("errors", "core.config", "core.data", "core.analysis"),
+    "runs.store": ("errors", "settings", "core.config", "core.hardware"),
+    "runs.access": ("errors", "settings", "core.config", "runs.store"),
+    "runs.execution": ("errors", "settings", *_CORE, "runs.store", "runs.access"),
+    "runs.actions": ("errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
+    "runs.query": ("errors", *_LIGHT_CORE, "runs.store", "runs.access", "runs.actions"),
+    "runs.transfer": (PACKAGE, "errors", *_LIGHT_CORE, "runs.store", "runs.access"),
+    "search.definition": ("errors", "core.config"),
+    "search.studies": ("errors", "core.config", "runs.store", "runs.query", "runs.transfer", "search.definition"),
+    "search.engine": (
+        *("errors", "settings", "core.config", "runs.store", "runs.access", "runs.execution"),
+        *("search.definition", "search.studies"),
+    ),
+    "search.actions": ("errors", "runs.store", "runs.access", "runs.actions", "search.definition", "search.studies", "search.engine"),
+    "figures.base": ("core.config", "core.analysis"),
+    "figures.run": ("core.config", "core.analysis", "figures.base"),
+    "figures.study": ("figures.base",),
+    "figures.compare": ("core.config", "core.analysis", "figures.base", "figures.study"),
+    "formatting": ("core.config", "runs.store"),
+    "reports": (
+        *(PACKAGE, "errors", "formatting", *_LIGHT_CORE, "runs.store", "runs.query"),
+        *("search.definition", "search.studies", *_FIGURES),
+    ),
+    "ui.elements": ("core.data", "core.export", "figures.base", "reports"),
+    "ui.app": ("errors", "settings", "formatting", "core.config", *_RUNS, "search.studies"),
+    "ui.components": (
+        *("errors", "formatting", *_LIGHT_CORE, *_RUNS, "search.definition", "search.studies", *_FIGURES),
+        *("reports", "ui.app", "ui.elements"),
+    ),
+    "ui.forms": (
+        *("errors", "formatting", "core.config", "runs.store", "search.definition", "search.studies"),
+        *("ui.app", "ui.elements", "ui.components"),
+    ),
+    "ui.pages": (PACKAGE, "errors", "formatting", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "reports", *_UI),
+    "cli": ("errors", "settings", PACKAGE, *_LIGHT_CORE, *_RUNS, *_SEARCH, "cli.runs", "cli.studies"),
+    "cli.runs": ("errors", "settings", *_LIGHT_CORE, *_RUNS, "reports", "cli"),
+    "cli.studies": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "cli", "cli.runs"),
+    "__main__": ("cli",),
+    PACKAGE: (),
+    "streamlit_app": ("errors", "settings", "ui.app"),
 }
-"""The layers, and those that each may import besides itself."""
+"""The rooms, and those that each may import besides itself. Without a room for what lies in no folder, as `errors`, a file is its own."""
+MAX_FILES = 15
+"""Python files of a folder, its ``__init__.py`` left out."""
 
 HOMES = {
     "streamlit": ("streamlit_app.py", f"{PACKAGE}/ui/"),
-    "plotly": (f"{PACKAGE}/figures/", f"{PACKAGE}/ui/live_plot.py"),
-    "dbos": (f"{PACKAGE}/runs/engine.py",),
-    "optuna": (f"{PACKAGE}/search/",),
+    "plotly": (f"{PACKAGE}/figures/", f"{PACKAGE}/reports/plotly_script.py", f"{PACKAGE}/ui/elements/live_plot.py"),
+    "dbos": (f"{PACKAGE}/runs/store/engine.py",),
+    "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
     "rich": (f"{PACKAGE}/cli/",),
-    "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/warm.py", f"{PACKAGE}/runs/trainer.py"),
-    "torchvision": (f"{PACKAGE}/core/",),
+    "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
+    "torchvision": (f"{PACKAGE}/core/data/",),
 }
 """The only places that may import these libraries at all."""
 
 HEAVY = ("torch", "torchvision", "sklearn", "scipy")
 """What takes a second or more to import and has no place in a page or a command."""
-LIGHT = ("errors", "settings", "runs", "figures", "ui", "cli", "streamlit_app", "__main__", PACKAGE)
+LIGHT = ("errors", "settings", "runs", "search", "figures", "formatting", "reports", "ui", "cli", "streamlit_app", "__main__", PACKAGE)
 MAX_LINES = 599
 MAX_FUNCTION_LINES = 60
 DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image"}
@@ -59,15 +106,31 @@ def _where(source: Source) -> str:
 
 
 def test_imports_point_one_way() -> None:
-    """A layer imports only those below it."""
-    layers = {source.module: source.layer for source in sources()}
+    """A room imports only those that it may."""
+    rooms = {source.module: source.room for source in sources()}
     wrong = [
         f"{_where(source)} imports {target}"
         for source in sources()
         for name in imports(source)
-        if (target := own(name.target)) not in (None, PACKAGE) and layers[target] not in ALLOWED[source.layer] | {source.layer}
+        if (target := own(name.target)) is not None and rooms[target] not in {*ALLOWED[source.room], source.room}
     ]
     assert wrong == []
+
+
+def test_rooms_have_an_order() -> None:
+    """What the rooms may import has no cycle; only the command line's parser names its commands, which import what is beside it."""
+    graph = {room: set(allowed) - {"cli.runs", "cli.studies"} if room == "cli" else set(allowed) for room, allowed in ALLOWED.items()}
+    assert find_cycle(graph) == []
+
+
+def test_pages_do_not_import_each_other() -> None:
+    """What two pages show lies in `ui.components` or `ui.forms`."""
+    assert imports_between_pages(sources()) == []
+
+
+def test_folders_are_small() -> None:
+    """No folder of the package has more than fifteen modules."""
+    assert {folder: count for folder, count in files_by_folder(ROOT).items() if count > MAX_FILES} == {}
 
 
 @pytest.mark.parametrize("library", HOMES)
@@ -79,21 +142,12 @@ def test_library_stays_in_its_home(library: str) -> None:
 
 def test_imports_have_no_cycle() -> None:
     """No module imports itself by any way, imports within functions included."""
-    graph = {
-        source.module: {
-            target for name in imports(source) if not name.for_types and (target := own(name.target)) not in (None, source.module)
-        }
-        for source in sources()
-    }
-    try:
-        graphlib.TopologicalSorter(graph).prepare()
-    except graphlib.CycleError as error:
-        pytest.fail(f"import cycle: {' -> '.join(reversed(error.args[1]))}")
+    assert find_cycle({source.module: targets(source, sources()) for source in sources()}) == []
 
 
 def test_light_modules_do_not_load_torch() -> None:
     """Importing a page, a command or the store loads neither torch nor scikit-learn, whatever the way."""
-    modules = [source.module for source in sources() if source.layer in LIGHT and source.module != f"{PACKAGE}.runs.warm"]
+    modules = [source.module for source in sources() if source.layer in LIGHT and source.module != f"{PACKAGE}.runs.execution.warm"]
     wrong = {module: heavy for module in modules if (heavy := sorted(_at_once(module) & set(HEAVY)))}
     assert wrong == {}
 
@@ -101,9 +155,10 @@ def test_light_modules_do_not_load_torch() -> None:
 def test_commands_run_without_torch() -> None:
     """The modules of the store, the actions and the commands, imported for real, leave torch alone."""
     code = (
-        "import sys, mnist_dash.runs.actions, mnist_dash.runs.doctor, mnist_dash.runs.estimate, mnist_dash.runs.artifacts;"
-        "import mnist_dash.cli.listing, mnist_dash.cli.train, mnist_dash.cli.following, mnist_dash.cli.control;"
-        "import mnist_dash.search.steering, mnist_dash.search.suggest, mnist_dash.ui.study_page_charts;"
+        "import sys, mnist_dash.runs.actions.run_actions, mnist_dash.runs.execution.doctor, mnist_dash.runs.query.estimate;"
+        "import mnist_dash.runs.store.artifacts;"
+        "import mnist_dash.cli.runs.listing, mnist_dash.cli.runs.train, mnist_dash.cli.runs.following, mnist_dash.cli.control;"
+        "import mnist_dash.search.actions.steering, mnist_dash.search.studies.suggest, mnist_dash.ui.pages.study.charts;"
         f"sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
@@ -133,10 +188,11 @@ def test_public_names_are_documented() -> None:
 
 
 def test_every_page_is_registered() -> None:
-    """Each script in ui/pages is in the page list."""
-    navigation = (ROOT / PACKAGE / "ui" / "navigation.py").read_text()
-    pages = [path.stem for path in (ROOT / PACKAGE / "ui" / "pages").glob("*.py") if path.stem != "__init__"]
+    """Each folder of ui/pages holds a script of its name, from which its address comes, and is in the page list."""
+    navigation = (ROOT / PACKAGE / "ui" / "app" / "navigation.py").read_text()
+    pages = [path.name for path in listed(ROOT / PACKAGE / "ui" / "pages") if path.is_dir()]
     assert pages
+    assert [page for page in pages if not (ROOT / PACKAGE / "ui" / "pages" / page / f"{page}.py").exists()] == []
     assert [page for page in pages if f'"{page}"' not in navigation] == []
 
 
@@ -161,7 +217,7 @@ def test_installed_packages_meet_the_requirements() -> None:
 
 
 def test_tree_in_readme_is_the_tree() -> None:
-    """The README's annotated tree names every file and folder of the top two levels, and nothing else."""
+    """The README's annotated tree names every file and folder of the top two levels, every room, and nothing else."""
     assert sorted(_readme_tree()) == sorted(_tree())
 
 
@@ -213,20 +269,20 @@ def _required(file: str) -> set[str]:
 
 
 def _tree() -> Iterator[str]:
+    """Name the files and folders of the top two levels, and the rooms: the folders of the package's parts."""
     for path in listed(ROOT):
         yield path.name + ("/" if path.is_dir() else "")
-        if path.is_dir():
-            yield from (f"{path.name}/{inner.name}{'/' if inner.is_dir() else ''}" for inner in listed(path))
+        for inner in listed(path) if path.is_dir() else ():
+            yield f"{path.name}/{inner.name}{'/' if inner.is_dir() else ''}"
+            if path.name == PACKAGE and inner.is_dir() and (inner / "__init__.py").exists():
+                yield from (f"{path.name}/{inner.name}/{room.name}/" for room in listed(inner) if room.is_dir())
 
 
 def _readme_tree() -> Iterator[str]:
-    """Read the names from the code block that follows the marker; entries of a folder are indented below it."""
+    """Read the names from the code block that follows the marker; entries of a folder are indented by two below it."""
     block = (ROOT / "README.md").read_text().split("<!-- tree -->")[1].split("```")[1]
-    folder = ""
+    folders: list[str] = []
     for line in block.strip("\n").splitlines():
         name = line.split()[0]
-        if line.startswith(" "):
-            yield folder + name
-        else:
-            yield name
-            folder = name
+        folders = [*folders[: (len(line) - len(line.lstrip())) // 2], name]
+        yield "".join(folders)

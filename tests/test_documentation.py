@@ -14,15 +14,15 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from mnist_dash.cli.parser import build_parser
-from mnist_dash.core import config, layers
-from mnist_dash.core.layers import Spec
-from mnist_dash.runs.fields import RUN_FIELDS, short_names
+from mnist_dash.core.config import layers, run_config
+from mnist_dash.core.config.layers import Spec
+from mnist_dash.runs.query.fields import RUN_FIELDS, short_names
 from tests.source_tree import ROOT, text_files
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 PARTS = [
     part
-    for module in (config, layers)
+    for module in (run_config, layers)
     for part in vars(module).values()
     if isinstance(part, type) and issubclass(part, Spec) and part is not Spec and not part.__name__.startswith("_")
 ]

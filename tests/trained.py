@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 
-from mnist_dash.core import training
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.layers import Conv, Dense, Flatten, MaxPool
-from mnist_dash.core.reports import Checkpoint, EpochReport, StepReport
-from mnist_dash.runs import actions, artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.engine import Job
-from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
-from mnist_dash.runs.records import Run
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.runs.worker import machine_id
+from mnist_dash.core.config.layers import Conv, Dense, Flatten, MaxPool
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.training import loop
+from mnist_dash.core.training.reports import Checkpoint, EpochReport, StepReport
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.worker_records import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.engine import Job
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 
 TINY = RunConfig(
     layers=(
@@ -37,12 +38,12 @@ def train_into(store: Store, config: RunConfig = TINY) -> Run:
     """Train a configuration here and now, and record it as a worker does."""
     ledger = Ledger(store, WorkerIdentity(f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2))
     ledger.sign_on()
-    run = ledger.claim(Job(actions.submit(store, config), 1))
+    run = ledger.claim(Job(run_actions.submit(store, config), 1))
     assert run is not None
     steps: list[StepReport] = []
     epochs: list[EpochReport] = []
     states: list[Checkpoint] = []
-    result = training.train(
+    result = loop.train(
         config,
         data_dir=store.settings.data_dir,
         on_step=steps.append,

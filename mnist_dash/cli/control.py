@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import asdict
 
-from mnist_dash.cli.opening import opened
-from mnist_dash.cli.wording import json_line
+from mnist_dash.cli.formatting import json_line
+from mnist_dash.cli.store_opening import opened
 from mnist_dash.settings import Settings
 
 _SIGNS = {"ok": "ok      ", "warning": "WARNING ", "problem": "PROBLEM "}
@@ -14,11 +14,11 @@ _SIGNS = {"ok": "ok      ", "warning": "WARNING ", "problem": "PROBLEM "}
 
 def stop(arguments: Namespace) -> int:
     """Stop a run and say what becomes of it."""
-    from mnist_dash.runs import actions
-    from mnist_dash.runs.states import RunState
+    from mnist_dash.runs.actions import run_actions
+    from mnist_dash.runs.store.states import RunState
 
     with opened() as store:
-        state = actions.stop(store, arguments.run)
+        state = run_actions.stop(store, arguments.run)
     if state is RunState.STOPPED:
         print(f"Run {arguments.run} is stopped.")
     else:
@@ -28,8 +28,8 @@ def stop(arguments: Namespace) -> int:
 
 def worker(arguments: Namespace) -> int:
     """Execute queued runs until asked to end."""
-    from mnist_dash.core.devices import check_device
-    from mnist_dash.runs.worker import main
+    from mnist_dash.core.hardware.devices import check_device
+    from mnist_dash.runs.execution.worker import main
 
     check_device(arguments.device or "auto")
     main(
@@ -43,7 +43,7 @@ def worker(arguments: Namespace) -> int:
 
 def doctor(arguments: Namespace) -> int:
     """Check everything, print what was found, and return 1 if there is a problem."""
-    from mnist_dash.runs.doctor import Verdict, examine
+    from mnist_dash.runs.execution.doctor import Verdict, examine
 
     checks = examine(Settings.from_environment())
     well = all(check.verdict is not Verdict.PROBLEM for check in checks)

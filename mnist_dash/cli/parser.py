@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from mnist_dash import __version__
-from mnist_dash.cli.archive_parser import add_archives
 from mnist_dash.cli.arguments import Commands, add_command, natural, positive, scale, seconds
-from mnist_dash.cli.steer_parser import add_steering
-from mnist_dash.cli.study_parser import add_study
+from mnist_dash.cli.runs.archive_parser import add_archives
+from mnist_dash.cli.runs.steer_parser import add_steering
+from mnist_dash.cli.studies.parser import add_study
 
 _DESCRIPTION = """\
 Train networks on MNIST, with runs that survive whatever happens to the terminal.
@@ -147,7 +147,7 @@ def _add_train(commands: Commands) -> None:
         line="queue a run, follow it and print its result",
         description=_TRAIN,
         epilog=_TRAIN_EXAMPLES,
-        target="mnist_dash.cli.train:train",
+        target="mnist_dash.cli.runs.train:train",
     )
     source = train.add_mutually_exclusive_group()
     source.add_argument("--preset", metavar="NAME", help="a ready configuration; `presets` lists them")
@@ -163,7 +163,7 @@ def _add_reproduce(commands: Commands) -> None:
         line="train published experiments and hold them against their reports",
         description=_REPRODUCE,
         epilog=_REPRODUCE_EXAMPLES,
-        target="mnist_dash.cli.reproduce:reproduce",
+        target="mnist_dash.cli.runs.reproduce:reproduce",
     )
     reproduce.add_argument("names", metavar="NAME", nargs="*", help="an experiment; `presets` lists them (default: all)")
     reproduce.add_argument(
@@ -182,7 +182,7 @@ def _add_listings(commands: Commands) -> None:
         line="list runs, newest first",
         description="List runs, newest first.",
         epilog=_RUNS_EXAMPLES,
-        target="mnist_dash.cli.listing:runs",
+        target="mnist_dash.cli.runs.listing:runs",
     )
     runs.add_argument("--limit", type=positive, default=20, metavar="N", help="list at most this many (default: %(default)s)")
     runs.add_argument("--state", action="append", metavar="STATE", help="only runs in this state; may be given many times")
@@ -193,7 +193,9 @@ def _add_listings(commands: Commands) -> None:
     runs.add_argument("--json", action="store_true", help="print one object a line")
 
     text = "Show one run: state, result, history, network, configuration."
-    show = add_command(commands, "show", line="show one run", description=text, epilog=_SHOW_EXAMPLES, target="mnist_dash.cli.listing:show")
+    show = add_command(
+        commands, "show", line="show one run", description=text, epilog=_SHOW_EXAMPLES, target="mnist_dash.cli.runs.listing:show"
+    )
     show.add_argument("run", metavar="RUN", help="the run's id")
     show.add_argument("--json", action="store_true", help="print one object, configuration and history by epoch included")
 
@@ -204,7 +206,7 @@ def _add_listings(commands: Commands) -> None:
         line="list the ready configurations",
         description=text,
         epilog=_PRESETS_EXAMPLES,
-        target="mnist_dash.cli.listing:presets",
+        target="mnist_dash.cli.runs.listing:presets",
     )
     presets.add_argument("name", metavar="NAME", nargs="?", help="print this one's configuration as JSON")
     presets.add_argument("--json", action="store_true", help="print one object a line")
@@ -218,7 +220,7 @@ def _add_tag(commands: Commands) -> None:
         line="tag, name, star or archive runs",
         description=text,
         epilog=_TAG_EXAMPLES,
-        target="mnist_dash.cli.marking:tag",
+        target="mnist_dash.cli.runs.annotations:tag",
     )
     tag.add_argument("runs", metavar="RUN", nargs="+", help="a run's id")
     tag.add_argument("--add", metavar="TAG", action="append", default=[], help="put this tag on them; may be given many times")

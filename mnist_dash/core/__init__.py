@@ -1,0 +1,1 @@
+"""What trains and what is made of it: torch and numpy. No database and no Streamlit."""

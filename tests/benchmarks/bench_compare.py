@@ -15,13 +15,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.significance import compare_all, group_mean, holm
-from mnist_dash.core.verdicts import TEST_ACCURACY
-from mnist_dash.figures.compare_curves import OverlayOptions, RunLine, draw_overlay
-from mnist_dash.figures.compare_look import looks
-from mnist_dash.runs import comparison
-from mnist_dash.runs.store import Store
+from mnist_dash.core.analysis.significance import compare_all, group_mean, holm
+from mnist_dash.core.analysis.verdicts import TEST_ACCURACY
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.figures.compare.curves import OverlayOptions, RunLine, draw_overlay
+from mnist_dash.figures.compare.look import looks
+from mnist_dash.runs.query import comparison
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from tests.comparison_rows import add_runs, answer
 

@@ -4,10 +4,11 @@
     python -m tests.benchmarks.bench_engine --accuracy [--seeds N] [--epochs N] [--networks NAME ...]
 
 The usual loop is what tutorials write: torchvision's data set with `ToTensor`, a shuffling `DataLoader`, modules, `torch.optim`,
-`loss.item()` every step. The engine is `mnist_dash.core.training` with nothing left out but the evaluation after an epoch, which the usual
-loop does not do either. Each contender is a process of its own with the same number of threads, in which everything was used once before;
-the engine's have the environment that trainers get. They take turns within a round, so that a slower minute of the machine hits all of
-them, and the ratio is that of the medians over the rounds. Of the slow networks a part of an epoch is timed and scaled to a whole one.
+`loss.item()` every step. The engine is `mnist_dash.core.training.loop` with nothing left out but the evaluation after an epoch, which the
+usual loop does not do either. Each contender is a process of its own with the same number of threads, in which everything was used once
+before; the engine's have the environment that trainers get. They take turns within a round, so that a slower minute of
+the machine hits all of them, and the ratio is that of the medians over the rounds. Of the slow networks a part of an epoch is timed and
+scaled to a whole one.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_dash.core.archives import ensure_mnist
-from mnist_dash.core.config import RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.data.archives import ensure_mnist
 from tests.benchmarks.networks import CONTESTS, Contest
 
 N_IMAGES = 60_000
@@ -110,7 +111,7 @@ def _print_row(row: dict[str, Any]) -> None:
 
 
 def _start(contest: Contest, contender: str, data_dir: Path, n_threads: int, *, passive: bool) -> subprocess.Popen[str]:
-    from mnist_dash.runs.trainer import ENVIRONMENT
+    from mnist_dash.runs.execution.trainer import ENVIRONMENT
 
     own = ENVIRONMENT if contender != "usual" else {"OMP_WAIT_POLICY": "PASSIVE"} if passive else {}
     environment = {**own, **os.environ}
@@ -177,9 +178,9 @@ def _usual(contest: Contest, data_dir: Path) -> Timed:
 
 def _engine(contest: Contest, precision: str, data_dir: Path) -> tuple[str, Timed]:
     """Train with the engine; takes fractions, gives seconds an epoch."""
-    from mnist_dash.core.inference import Interrupted
-    from mnist_dash.core.threads import threads_for
-    from mnist_dash.core.training import _Run
+    from mnist_dash.core.hardware.threads import threads_for
+    from mnist_dash.core.training.inference import Interrupted
+    from mnist_dash.core.training.loop import _Run
 
     config = contest.config.model_copy(update={"precision": precision})
     threads_for(config).__enter__()
@@ -207,7 +208,7 @@ def _engine(contest: Contest, precision: str, data_dir: Path) -> tuple[str, Time
 
 def compare_accuracy(contest: Contest, *, data_dir: Path, n_epochs: int, n_seeds: int) -> dict[str, Any]:
     """Train to the end with several seeds, by the usual loop and by the engine, from the same initial weights; test accuracies."""
-    from mnist_dash.core.training import train
+    from mnist_dash.core.training.loop import train
 
     accuracies: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     for seed in range(n_seeds):
@@ -233,7 +234,7 @@ def _usual_accuracy(contest: Contest, config: RunConfig, data_dir: Path) -> floa
     from torch.utils.data import DataLoader
     from torchvision import datasets, transforms
 
-    from mnist_dash.core.network import build_sequential
+    from mnist_dash.core.network.torch_network import build_sequential
 
     torch.manual_seed(config.seed)
     parts = [datasets.MNIST(data_dir, train=train, download=True, transform=transforms.ToTensor()) for train in (True, False)]

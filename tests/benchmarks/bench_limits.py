@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mnist_dash.core.archives import ensure_mnist
-from mnist_dash.runs.trainer import ENVIRONMENT
+from mnist_dash.core.data.archives import ensure_mnist
+from mnist_dash.runs.execution.trainer import ENVIRONMENT
 from tests.benchmarks.networks import CONTESTS, Contest
 
 
@@ -25,16 +25,18 @@ def seconds_per_epoch(contest: Contest, precision: str, *, data_dir: Path, n_rep
     """Add up the best times of all kernels of a step, times the steps of an epoch."""
     import torch
 
-    from mnist_dash.core.backprop import HandwrittenUpdate, _Conv, _Dense
-    from mnist_dash.core.threads import threads_for
-    from mnist_dash.core.training import _Run
+    from mnist_dash.core.hardware.threads import threads_for
+    from mnist_dash.core.training.backprop import HandwrittenUpdate, _Conv, _Dense
+    from mnist_dash.core.training.loop import _Run
+    from mnist_dash.core.training.steps import EagerSteps
 
     config = contest.config.model_copy(update={"precision": precision})
     with threads_for(config), torch.no_grad():
         run = _Run(config, data_dir, None, lambda _: None, lambda: False)
-        update = run.update
+        assert isinstance(run.steps, EagerSteps)
+        update = run.steps._update
         assert isinstance(update, HandwrittenUpdate)
-        x = run._inputs(torch.arange(config.batch_size)).to(update._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
+        x = run._gather(torch.arange(config.batch_size))[0].to(update._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
         total = 0.0
         for operation in update._operations:
             y = operation.forward(x)

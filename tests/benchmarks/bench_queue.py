@@ -19,12 +19,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from mnist_dash.core.config import RunConfig, canonical_json
-from mnist_dash.core.reports import TrainingResult
-from mnist_dash.runs import actions
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.runs.trainer import Broken, Task, Trainer
+from mnist_dash.core.config.run_config import RunConfig, canonical_json
+from mnist_dash.core.training.reports import TrainingResult
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.execution.trainer import Broken, Task, Trainer
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 
 
@@ -45,7 +45,7 @@ def bare_seconds(trainer: Trainer, config: RunConfig, settings: Settings) -> flo
 def queued_seconds(store: Store, config: RunConfig) -> tuple[float, float]:
     """Train through the queue; return the seconds from the claim to the recorded result, and those from submitting to the claim."""
     submitted = time.perf_counter()
-    run_id = actions.submit(store, config)
+    run_id = run_actions.submit(store, config)
     while store.run(run_id).state is RunState.QUEUED:
         time.sleep(0.002)
     waited = time.perf_counter() - submitted

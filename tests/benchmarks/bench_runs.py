@@ -18,11 +18,11 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.runs import catalog
-from mnist_dash.runs.catalog import Order, Scope
-from mnist_dash.runs.fields import Field, find
-from mnist_dash.runs.query import parse
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.query import catalog
+from mnist_dash.runs.query.catalog import Order, Scope
+from mnist_dash.runs.query.fields import Field, find
+from mnist_dash.runs.query.language import parse
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from tests.runs.many import fill
 
@@ -68,7 +68,7 @@ def measure_page() -> None:
     """Print the times of the whole page on the server."""
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
     app.run()
-    app.switch_page("mnist_dash/ui/pages/runs.py")
+    app.switch_page("mnist_dash/ui/pages/runs/runs.py")
     _timed("page", app.run)
     queries = iter([QUERIES[0].replace("0.98", f"0.98{digit}") for digit in range(LOOKS)])
     _timed("page with another query each time", lambda: app.text_input(key="q").set_value(next(queries)).run())

@@ -16,10 +16,11 @@ import tempfile
 import time
 from collections.abc import Iterable
 
-from mnist_dash.runs.records import Run
-from mnist_dash.runs.store import Store
-from mnist_dash.search import steering, studies
-from mnist_dash.search.files import parse_study
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.search.actions import steering
+from mnist_dash.search.definition.study_files import parse_study
+from mnist_dash.search.studies import study_store
 from mnist_dash.settings import Settings
 
 TEXT = """
@@ -62,7 +63,7 @@ def measure(*, n_trials: int, n_workers: int, epochs: int) -> None:
             while sum(worker.state == "idle" for worker in store.workers()) < n_workers:
                 time.sleep(0.2)
             study_id = steering.create(store, parse_study(TEXT.format(epochs=epochs, trials=n_trials, workers=n_workers)))
-            while not studies.find(store, study_id).state.has_ended:
+            while not study_store.find(store, study_id).state.has_ended:
                 time.sleep(0.5)
             share, seconds, n_slots = busy_share(store.runs(limit=n_trials))
         finally:

@@ -11,10 +11,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from mnist_dash.runs import schema
-from mnist_dash.runs.store import Store
-from mnist_dash.search import studies
-from mnist_dash.search.advance import Advancer
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.search.engine.advance import Advancer
+from mnist_dash.search.studies import study_store
 from mnist_dash.settings import Settings
 from tests.search_rows import fill
 
@@ -29,7 +29,7 @@ def measure(n_trials: int) -> None:
         with store.writing() as connection:
             connection.execute(schema.studies.update().values(held_by="bench"))
         start = time.perf_counter()
-        read = studies.trials(store, study_id)
+        read = study_store.trials(store, study_id)
         reading = time.perf_counter() - start
         assert len(read) == n_trials
         advancer = Advancer(store, study_id, "bench")
@@ -54,7 +54,7 @@ def measure(n_trials: int) -> None:
 
 def _one_more(store: Store, study_id: str, parallelism: int) -> None:
     """Let one more trial be in flight, without a new edition: the memory stays."""
-    study = studies.find(store, study_id)
+    study = study_store.find(store, study_id)
     tree = study.definition.model_copy(update={"parallelism": parallelism})
     with store.writing() as connection:
         connection.execute(schema.studies.update().values(definition=tree.model_dump_json()))

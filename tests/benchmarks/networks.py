@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mnist_dash.core.config import RunConfig, TestAsValidation
-from mnist_dash.core.presets import preset
+from mnist_dash.core.config.presets import preset
+from mnist_dash.core.config.run_config import RunConfig, TestAsValidation
 
 
 @dataclass(frozen=True)

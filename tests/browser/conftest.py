@@ -19,11 +19,11 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from mnist_dash.core.config import RunConfig
+from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import IllegalTransition
-from mnist_dash.runs import actions
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
 from tests.waiting import wait_until
@@ -136,13 +136,13 @@ def warm(dashboard: Dashboard, page: Page) -> Iterator[Dashboard]:
     page.wait_for_selector(READY)
     store = dashboard.store
     if not store.count():
-        actions.submit(store, RunConfig(epochs=1, batch_size=1000))
+        run_actions.submit(store, RunConfig(epochs=1, batch_size=1000))
     wait_until(lambda: not store.count(states=LIVE), "the end of all runs", seconds=120)
     wait_until(lambda: any(worker.state == "idle" for worker in store.workers()), "an idle worker")
     yield dashboard
     for run in store.runs(states=LIVE):
         with contextlib.suppress(IllegalTransition):  # it ended by itself
-            actions.stop(store, run.id)
+            run_actions.stop(store, run.id)
 
 
 def _is_healthy(url: str) -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.layers import Dense, Flatten
-from mnist_dash.core.significance import compare_paired
-from mnist_dash.runs import actions
-from mnist_dash.runs.comparison import answers
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.analysis.significance import compare_paired
+from mnist_dash.core.config.layers import Dense, Flatten
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.query.comparison import answers
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import LIVE, READY, Dashboard
@@ -40,7 +40,7 @@ def test_eight_runs_with_bands_and_who_fixed_my_digit(warm: Dashboard, page: Pag
     """Two settings with four seeds each: the zoom outlives ticks, a group is a mean and a band, and the pictures are the very images."""
     store = warm.store
     configs = [LINEAR.model_copy(update={"batch_size": batch, "seed": seed}) for batch in (2000, 500) for seed in range(4)]
-    ids = [actions.submit(store, config) for config in configs]
+    ids = [run_actions.submit(store, config) for config in configs]
     page.goto(f"{warm.url}/compare?runs={','.join(ids)}")
     page.wait_for_function(f"() => document.querySelector('{CURVES}')?.data?.length > 0")
     page.evaluate(f"() => Plotly.relayout(document.querySelector('{CURVES}'), {{'xaxis.range': [0.5, 1.5]}})")

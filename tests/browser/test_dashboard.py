@@ -10,9 +10,9 @@ import pytest
 import safetensors.numpy
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.runs import actions
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
@@ -147,7 +147,7 @@ def test_downloads_the_weights(warm: Dashboard, page: Page, tmp_path: Path) -> N
 
 def test_opens_a_run_from_the_list(warm: Dashboard, page: Page) -> None:
     """The list leads to the run that was clicked."""
-    run_id = actions.submit(warm.store, RunConfig(epochs=1, seed=7))
+    run_id = run_actions.submit(warm.store, RunConfig(epochs=1, seed=7))
     page.goto(warm.url + "/system")
     page.get_by_role("link", name="Runs").click()
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
@@ -181,7 +181,7 @@ def test_every_page_is_whole(warm: Dashboard, new_page: Callable[..., Page], pat
     """No page has an error or scrolls sideways, on a phone or a desk, by day or by night."""
     if "LAST" in path:
         finished = warm.store.runs(limit=1, states=[RunState.FINISHED])
-        run_id = finished[0].id if finished else actions.submit(warm.store, RunConfig(epochs=1))
+        run_id = finished[0].id if finished else run_actions.submit(warm.store, RunConfig(epochs=1))
         wait_until(lambda: warm.store.run(run_id).state.is_terminal, "the run's end")
         path = path.replace("LAST", run_id)
     page = new_page(width=width, scheme=scheme)

@@ -7,10 +7,10 @@ import math
 import pytest
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.runs import actions, drawings
-from mnist_dash.runs.records import Run
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.actions import drawings, run_actions
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
@@ -19,7 +19,7 @@ from .conftest import READY, Dashboard
 @pytest.fixture
 def trained(warm: Dashboard) -> Run:
     """A run that has trained long enough to know a 3."""
-    run_id = actions.submit(warm.store, RunConfig(epochs=1))
+    run_id = run_actions.submit(warm.store, RunConfig(epochs=1))
     wait_until(lambda: warm.store.run(run_id).state.is_terminal, "the run's end", seconds=120)
     run = warm.store.run(run_id)
     assert run.state is RunState.FINISHED

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.evaluation import confusion_matrix, ranked_images
-from mnist_dash.core.idx import read_labels
-from mnist_dash.figures.embedding import FADED
-from mnist_dash.runs import actions, artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.analysis.evaluation import confusion_matrix, ranked_images
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.data.idx import read_labels
+from mnist_dash.figures.run.embedding import FADED
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
@@ -27,7 +28,7 @@ PLACE = """(node, image) => {
 
 def test_embedding_is_computed_and_linked(warm: Dashboard, page: Page) -> None:
     """Pressing Compute brings the picture; a cell's images are its bright dots; a clicked dot is selected, and the address keeps it."""
-    run_id = actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
+    run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
     wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end", seconds=60)
     labels = read_labels("mnist", "test", warm.store.settings.data_dir)
     probabilities = artifacts.read_probabilities(warm.store, run_id, ArtifactKind.TEST_PROBABILITIES)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.evaluation import confusion_matrix, ranked_images
-from mnist_dash.core.idx import read_labels
-from mnist_dash.core.thresholds import threshold_figures, threshold_images
-from mnist_dash.runs import actions, artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.analysis.evaluation import confusion_matrix, ranked_images
+from mnist_dash.core.analysis.thresholds import threshold_figures, threshold_images
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.data.idx import read_labels
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
@@ -44,7 +45,7 @@ def figure(page: Page, label: str) -> Locator:
 
 def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     """The images of a clicked cell are exactly its own and the address brings them back; the figures follow the threshold."""
-    run_id = actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
+    run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
     wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end", seconds=60)
     labels = read_labels("mnist", "test", warm.store.settings.data_dir)
     probabilities = artifacts.read_probabilities(warm.store, run_id, ArtifactKind.TEST_PROBABILITIES)

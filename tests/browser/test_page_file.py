@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page
 
-from mnist_dash.runs.store import Store, update
+from mnist_dash.reports.run_report import comparison_html, run_html
+from mnist_dash.reports.study_report import study_html
+from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.settings import Settings
-from mnist_dash.ui.run_file import comparison_html, run_html
-from mnist_dash.ui.study_file import study_html
 from tests.search_rows import fill
 from tests.trained import TINY, train_into
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.runs import actions
-from mnist_dash.runs.store import update
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.run_store import update
 
 from .conftest import READY, Dashboard
 
@@ -30,7 +30,7 @@ window.WebSocket = class extends Native {
 
 def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, page: Page) -> None:
     """Type a name with markup in it, choose with the arrows, open with Enter; then a page by two letters, and a network."""
-    run_id = actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000, seed=77))
+    run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000, seed=77))
     with warm.store.writing() as connection:
         update(connection, run_id, name="<b>zebra</b> *one*")
     page.goto(f"{warm.url}/data")
@@ -58,7 +58,7 @@ def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, pag
 
 def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> None:
     """A live run's page asks for news every second; that it asks while a person leaves is no answer for the page that comes."""
-    run_id = actions.submit(warm.store, RunConfig(epochs=100, batch_size=500))
+    run_id = run_actions.submit(warm.store, RunConfig(epochs=100, batch_size=500))
     page.add_init_script(TICK_AGAIN)
     page.goto(f"{warm.url}/run?run={run_id}")
     page.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")

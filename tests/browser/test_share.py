@@ -13,10 +13,12 @@ from playwright.sync_api import Browser, Page, WebSocket, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.layers import Dense, Flatten
-from mnist_dash.runs import actions, schema, sharing
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.config.layers import Dense, Flatten
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.access import sharing
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.states import RunState
 from tests.browser.conftest import READY, Dashboard, free_port, serve
 from tests.waiting import wait_until
 
@@ -125,7 +127,7 @@ def test_visitors_are_nobody(new_profile: NewProfile, hosted: Dashboard) -> None
 def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Dashboard) -> None:
     """The same view, no control that writes; what an editor's browser sends to write, sent over its WebSocket, writes nothing."""
     store = hosted.store
-    other, shared = (actions.submit(store, LONG.model_copy(update={"seed": seed})) for seed in (1, 2))
+    other, shared = (run_actions.submit(store, LONG.model_copy(update={"seed": seed})) for seed in (1, 2))
     assert store.workers() == ()  # nobody who was turned away has started one
     editor = new_profile("ann@lab.org")
     sent = listen(editor)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config import RunConfig, TailSplit
-from mnist_dash.core.layers import Dense, Flatten
-from mnist_dash.runs import actions
-from mnist_dash.runs.states import RunState
+from mnist_dash.core.config.layers import Dense, Flatten
+from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
@@ -26,7 +26,7 @@ def open_run(page: Page, dashboard: Dashboard, run_id: str) -> None:
 
 def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     """A tenth of the rate from epoch 3 on: the child's line lies on the parent's until there, the branch is marked, both are linked."""
-    parent = actions.submit(warm.store, SMALL)
+    parent = run_actions.submit(warm.store, SMALL)
     wait_until(lambda: warm.store.run(parent).state is RunState.FINISHED, "the parent's end")
     open_run(page, warm, parent)
     page.locator(".st-key-steer_fork").get_by_role("button").first.click()
@@ -60,7 +60,7 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
 
 def test_pause_and_resume(warm: Dashboard, page: Page) -> None:
     """Pause frees the worker at the end of the epoch, Resume lets the run go on to its end with every epoch once."""
-    run_id = actions.submit(warm.store, SMALL.model_copy(update={"epochs": 500}))
+    run_id = run_actions.submit(warm.store, SMALL.model_copy(update={"epochs": 500}))
     wait_until(lambda: warm.store.run(run_id).epoch >= 1, "an epoch")
     open_run(page, warm, run_id)
     page.get_by_role("button", name="Pause", exact=True).click()

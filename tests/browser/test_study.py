@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from mnist_dash.search import steering, studies
-from mnist_dash.search.records import StudyState, TrialState
-from mnist_dash.search.space import Choice
+from mnist_dash.search.actions import steering
+from mnist_dash.search.definition.space import Choice
+from mnist_dash.search.studies import study_store
+from mnist_dash.search.studies.records import StudyState, TrialState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
@@ -22,9 +23,9 @@ SLICES = ".st-key-study_slices .live-plot"
 def clean(warm: Dashboard) -> Iterator[Dashboard]:
     """The dashboard with an idle worker; studies that a test left running are stopped after it."""
     yield warm
-    for study in studies.all_studies(warm.store, live=True):
+    for study in study_store.all_studies(warm.store, live=True):
         steering.stop(warm.store, study.id, cancel=True)
-        wait_until(lambda: not studies.all_studies(warm.store, live=True), "the end of the study")
+        wait_until(lambda: not study_store.all_studies(warm.store, live=True), "the end of the study")
 
 
 def launch(page: Page, dashboard: Dashboard) -> str:
@@ -40,7 +41,7 @@ def launch(page: Page, dashboard: Dashboard) -> str:
     launching.click()
     page.wait_for_url("**/study?study=*")
     study_id = page.url.split("study=")[1].split("&")[0]
-    assert studies.find(dashboard.store, study_id).definition.space.base.epochs == 1
+    assert study_store.find(dashboard.store, study_id).definition.space.base.epochs == 1
     return study_id
 
 
@@ -70,7 +71,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     expect(page.get_by_text("running").first).to_be_visible()
     drawn = page.locator(".st-key-study_history .live-plot[data-draws]")
     expect(drawn).to_be_attached(timeout=60_000)
-    wait_until(lambda: studies.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 3, "three trials")
+    wait_until(lambda: study_store.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 3, "three trials")
     trials = page.get_by_test_id("stMetric").filter(has_text="Trials").first.get_by_test_id("stMetricValue")
     expect(trials).to_have_text(re.compile(r"[4-9]"), timeout=20_000)
     page.get_by_role("radio", name="settings").click()
@@ -78,18 +79,18 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     drag(page, SLICES, low=0.3, high=0.7)
     page.get_by_role("button", name="Search only here").click()
     expect(page.get_by_text("Marked:")).to_be_hidden()
-    narrowed = studies.find(clean.store, study_id).definition.space.parameters[0]
+    narrowed = study_store.find(clean.store, study_id).definition.space.parameters[0]
     assert not isinstance(narrowed, Choice)
-    former = next(event.former for event in studies.events(clean.store, study_id) if event.former)
+    former = next(event.former for event in study_store.events(clean.store, study_id) if event.former)
     assert f'"high":{narrowed.high}' not in former
     page.get_by_role("button", name="More trials").click()
     page.get_by_label("How many").fill("3")
     page.get_by_role("button", name="Add them").click()
-    wait_until(lambda: studies.find(clean.store, study_id).definition.budget.trials == 33, "33 trials wanted")
+    wait_until(lambda: study_store.find(clean.store, study_id).definition.budget.trials == 33, "33 trials wanted")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Stop what runs too").click()
-    wait_until(lambda: studies.find(clean.store, study_id).state is StudyState.STOPPED, "the study is stopped")
+    wait_until(lambda: study_store.find(clean.store, study_id).state is StudyState.STOPPED, "the study is stopped")
     expect(page.get_by_text("Stopped by hand.")).to_be_visible(timeout=20_000)
     page.reload()
     page.wait_for_selector(READY)
@@ -100,7 +101,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     page.get_by_role("link", name=re.compile(r"Trial \d+")).first.click()
     page.wait_for_url("**/run?run=*")
     expect(page.get_by_role("link", name=re.compile("of study"))).to_be_visible()
-    best = max(trial.figures[0] for trial in studies.trials(clean.store, study_id) if trial.figures)
+    best = max(trial.figures[0] for trial in study_store.trials(clean.store, study_id) if trial.figures)
     run_id = page.url.split("run=")[1].split("&")[0]
     assert clean.store.run(run_id).last_val_accuracy == best
 
@@ -108,7 +109,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
 def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page) -> None:
     """A clicked point is selected in every chart, while the study goes on, and after a reload."""
     study_id = launch(page, clean)
-    wait_until(lambda: studies.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 2, "two trials")
+    wait_until(lambda: study_store.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 2, "two trials")
     page.wait_for_selector(".st-key-study_history .live-plot[data-draws]")
     points = page.locator(".st-key-study_history .scatterlayer .point")
     expect(points.nth(1)).to_be_visible(timeout=30_000)  # both, so that no tick moves them before the next trial ends
@@ -117,8 +118,8 @@ def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page
     click_centre(page, points.last)
     expect(page.get_by_text("1 selected trial")).to_be_visible()
     assert plot.bounding_box() == place  # a click moves no chart
-    n_before = len(studies.trials(clean.store, study_id))
-    wait_until(lambda: len(studies.trials(clean.store, study_id)) > n_before, "another trial")
+    n_before = len(study_store.trials(clean.store, study_id))
+    wait_until(lambda: len(study_store.trials(clean.store, study_id)) > n_before, "another trial")
     expect(page.get_by_text("1 selected trial")).to_be_visible()
     page.get_by_role("radio", name="trials").click()
     expect(page.get_by_text("1 selected trial")).to_be_visible()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
 from tests.waiting import wait_until

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from mnist_dash.cli import main
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.devices import n_cuda_devices
-from mnist_dash.runs import actions
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.hardware.devices import n_cuda_devices
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from tests.cli.conftest import command
 from tests.waiting import wait_until
 
 
 def test_queued_run_is_stopped_at_once(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """A queued run needs no worker to be stopped; stopping it again is refused."""
-    run_id = actions.submit(store, RunConfig())
+    run_id = run_actions.submit(store, RunConfig())
     assert main(["stop", run_id]) == 0
     assert store.run(run_id).state is RunState.STOPPED
     assert main(["stop", run_id]) == 2
@@ -29,7 +29,7 @@ def test_queued_run_is_stopped_at_once(store: Store, capsys: pytest.CaptureFixtu
 
 def test_worker_takes_a_run_and_ends_when_idle(store: Store) -> None:
     """A worker trains what is queued and ends by itself when asked to."""
-    run_id = actions.submit(store, RunConfig(epochs=1, batch_size=5000))
+    run_id = run_actions.submit(store, RunConfig(epochs=1, batch_size=5000))
     with command("worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1", home=store.settings.home) as process:
         wait_until(lambda: store.run(run_id).state.is_terminal)
         _, said = process.communicate(timeout=90)
@@ -40,7 +40,7 @@ def test_worker_takes_a_run_and_ends_when_idle(store: Store) -> None:
 
 def test_terminated_worker_gives_its_run_back(store: Store) -> None:
     """SIGTERM ends a worker in mid-epoch; its run is queued again for the next attempt."""
-    run_id = actions.submit(store, RunConfig(epochs=5000))
+    run_id = run_actions.submit(store, RunConfig(epochs=5000))
     with command("worker", "--device", "cpu", "--threads", "1", home=store.settings.home) as process:
         wait_until(lambda: store.run(run_id).step > 0)
         process.send_signal(signal.SIGTERM)

@@ -1,6 +1,6 @@
 """A real worker whose trainer computes nothing; run as ``python -m tests.faults``."""
 
-from mnist_dash.runs.worker import Worker
+from mnist_dash.runs.execution.worker import Worker
 from mnist_dash.settings import Settings
 from tests.faults.noop import finish_at_once
 

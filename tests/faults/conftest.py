@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
 

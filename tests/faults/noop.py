@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from mnist_dash.core.reports import Ending, TrainingResult
-from mnist_dash.runs.trainer import OBEDIENCE_SECONDS, Message, Task
+from mnist_dash.core.training.reports import Ending, TrainingResult
+from mnist_dash.runs.execution.trainer import OBEDIENCE_SECONDS, Message, Task
 
 
 def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:

@@ -2,8 +2,8 @@
 
 import time
 
-from mnist_dash.runs.supervisor import ensure_workers
-from mnist_dash.search.conductor import MODULE
+from mnist_dash.runs.execution.supervisor import ensure_workers
+from mnist_dash.search.engine.study_runner import MODULE
 from mnist_dash.settings import Settings
 
 if __name__ == "__main__":

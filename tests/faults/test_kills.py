@@ -12,14 +12,15 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.layers import Dense, Dropout, Flatten
-from mnist_dash.runs import actions, artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.records import Run, Worker
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.runs.trainer import Task, Trainer, Training, wait_or_kill
+from mnist_dash.core.config.layers import Dense, Dropout, Flatten
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.execution.trainer import Task, Trainer, Training, wait_or_kill
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.records import Run, Worker
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from tests.faults.noop import evaluate_slowly, ignore_stops
 from tests.runs.conftest import new_ledger
 from tests.waiting import wait_until
@@ -74,7 +75,7 @@ def assert_whole(store: Store, run: Run) -> None:
 def reference(store: Store, start: Start) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     """Test probabilities of the same configuration, trained without a disturbance; leaves one idle worker behind."""
     start_worker(start)
-    run = wait_for_end(store, actions.submit(store, CONFIG))
+    run = wait_for_end(store, run_actions.submit(store, CONFIG))
     assert_whole(store, run)
     assert run.attempt == 1
     return artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES)
@@ -82,7 +83,7 @@ def reference(store: Store, start: Start) -> np.ndarray[tuple[int, int], np.dtyp
 
 def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
     """Another worker goes on from the last checkpoint, to the very numbers of an undisturbed run, and no trainer is orphaned."""
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     holder = wait_for_mid_epoch(store, run_id)
     orphans = trainers_of(holder.pid)
     assert orphans
@@ -99,7 +100,7 @@ def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.nda
 def test_killed_trainer_is_replaced(store: Store, start: Start) -> None:
     """A trainer that is killed costs at most the epoch that it was in."""
     start_worker(start)
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     holder = wait_for_mid_epoch(store, run_id)
     trainer = max(trainers_of(holder.pid), key=lambda process: process.create_time())
     trainer.kill()
@@ -111,7 +112,7 @@ def test_killed_trainer_is_replaced(store: Store, start: Start) -> None:
 def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> None:
     """A worker that sleeps through its lease loses the run; what it writes when it wakes up changes nothing."""
     start_worker(start)
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     holder = wait_for_mid_epoch(store, run_id)
     os.kill(holder.pid, signal.SIGSTOP)
     start_worker(start)
@@ -128,7 +129,7 @@ def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> N
 def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> None:
     """A worker that gets SIGTERM returns its run to the queue within seconds, and the next one goes on with it."""
     first = start_worker(start)
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     wait_for_mid_epoch(store, run_id)
     first.terminate()
     assert first.wait(10) == 0
@@ -142,9 +143,9 @@ def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> N
 def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
     """A stopped run ends within about two seconds with its epochs, its weights and its evaluation."""
     start_worker(start)
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     wait_for_mid_epoch(store, run_id, after_epoch=1)
-    actions.stop(store, run_id)
+    run_actions.stop(store, run_id)
     wait_until(lambda: store.run(run_id).state.is_terminal, seconds=6, what="the run is stopped")
     run = store.run(run_id)
     assert run.state is RunState.STOPPED
@@ -157,9 +158,9 @@ def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
     """A run whose epochs are shorter than the pause between two looks at its row obeys a stop all the same."""
     start_worker(start)
     config = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), batch_size=4096, epochs=10_000)
-    run_id = actions.submit(store, config)
+    run_id = run_actions.submit(store, config)
     wait_until(lambda: store.run(run_id).epoch > 2, what="some epochs")
-    actions.stop(store, run_id)
+    run_actions.stop(store, run_id)
     wait_until(lambda: store.run(run_id).state.is_terminal, seconds=6, what="the run is stopped")
     assert store.run(run_id).test_accuracy is not None
 
@@ -184,6 +185,6 @@ def test_cpu_worker_leaves_cuda_runs(store: Store, start: Start) -> None:
     start_worker(start)
     wait_until(lambda: len(store.workers()) == 2, what="a worker")
     elsewhere.seen()
-    gpu_run = actions.submit(store, CONFIG.model_copy(update={"device": "cuda"}))
-    wait_for_end(store, actions.submit(store, CONFIG.model_copy(update={"device": "cpu", "epochs": 1})))
+    gpu_run = run_actions.submit(store, CONFIG.model_copy(update={"device": "cuda"}))
+    wait_for_end(store, run_actions.submit(store, CONFIG.model_copy(update={"device": "cpu", "epochs": 1})))
     assert store.run(gpu_run).state is RunState.QUEUED

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 N_RUNS = 500

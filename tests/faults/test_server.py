@@ -11,9 +11,9 @@ from urllib.request import urlopen
 import psutil
 from playwright.sync_api import Browser
 
-from mnist_dash.runs import actions
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from tests.browser.conftest import READY, browser  # noqa: F401 - a fixture
 from tests.faults.test_kills import CONFIG, assert_whole, wait_for_end, wait_for_mid_epoch
 from tests.waiting import wait_until
@@ -52,7 +52,7 @@ def test_run_survives_its_server(store: Store, start: Start, browser: Browser) -
         port = probe.getsockname()[1]
     server = serve(start, port)
     visit(browser, port)
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     holder = wait_for_mid_epoch(store, run_id, after_epoch=1)
     family = psutil.Process(holder.pid).children(recursive=True)
     server.kill()

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mnist_dash.core.config import RunConfig, TailSplit
-from mnist_dash.core.layers import Dense, Dropout, Flatten
-from mnist_dash.runs import actions, artifacts, steering
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.events import EventKind, events_of
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.core.config.layers import Dense, Dropout, Flatten
+from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.runs.actions import run_actions, steering
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.events import EventKind, events_of
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 CONFIG = RunConfig(
@@ -27,7 +28,7 @@ CONFIG = RunConfig(
 def test_a_steered_run_is_its_configuration(store: Store, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     """Changed live, paused, resumed, and continued: each gives the weights of its configuration trained from the start."""
     start("mnist_dash", "worker", "--threads", "1", stderr=subprocess.DEVNULL)
-    run_id = actions.submit(store, CONFIG)
+    run_id = run_actions.submit(store, CONFIG)
     wait_until(lambda: store.run(run_id).epoch >= 1, "an epoch")
     steering.change(store, run_id, {"learning_rate": 1e-4, "batch_size": 128})
     wait_until(lambda: bool(store.run(run_id).config.changes), "the change")
@@ -42,7 +43,7 @@ def test_a_steered_run_is_its_configuration(store: Store, start: Callable[..., s
     assert run.state is RunState.FINISHED, run.reason
     longer = steering.continue_run(store, run_id, 7)
     assert store.run(longer).epoch == 6
-    twins = {run_id: actions.submit(store, run.config), longer: actions.submit(store, store.run(longer).config)}
+    twins = {run_id: run_actions.submit(store, run.config), longer: run_actions.submit(store, store.run(longer).config)}
     wait_until(lambda: all(store.run(twin).state.is_terminal for twin in (*twins, *twins.values())), "all ends", seconds=180)
     for steered, whole in twins.items():
         weights = [artifacts.read(store, one, ArtifactKind.WEIGHTS) for one in (steered, whole)]

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.search import steering, studies
-from mnist_dash.search.conductor import MODULE
-from mnist_dash.search.files import parse_study
-from mnist_dash.search.records import StudyState, TrialState, best_trial
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
+from mnist_dash.search.actions import steering
+from mnist_dash.search.definition.study_files import parse_study
+from mnist_dash.search.engine.study_runner import MODULE
+from mnist_dash.search.studies import study_store
+from mnist_dash.search.studies.records import StudyState, TrialState, best_trial
 
 Start = Callable[..., subprocess.Popen[bytes]]
 TEXT = """
@@ -57,8 +58,8 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
     starters |= {"conductor": (MODULE,), "server": ("tests.faults.serving",)}
     living = {name: start(*command, stderr=subprocess.DEVNULL) for name, command in starters.items()}
     chance, n_kills, deadline = random.Random(7), 0, time.monotonic() + scale.seconds
-    while not studies.find(store, study_id).state.has_ended:
-        assert time.monotonic() < deadline, f"{studies.counts(store, study_id)} after {n_kills} kills"
+    while not study_store.find(store, study_id).state.has_ended:
+        assert time.monotonic() < deadline, f"{study_store.counts(store, study_id)} after {n_kills} kills"
         time.sleep(chance.uniform(1.0, 4.0))  # the next victim lives that long
         if n_kills >= scale.n_kills or not store.count(states=[RunState.FINISHED]):
             continue  # what is killed should have begun to work
@@ -67,7 +68,7 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
         n_kills += 1
         living[name] = start(*starters[name], stderr=subprocess.DEVNULL)
     assert n_kills >= scale.n_kills // 2
-    assert studies.find(store, study_id).state is StudyState.FINISHED
+    assert study_store.find(store, study_id).state is StudyState.FINISHED
     assert_whole(store, study_id, scale.n_trials)
 
 
@@ -89,11 +90,11 @@ def kill_alone(process: subprocess.Popen[bytes]) -> None:
 
 def assert_whole(store: Store, study_id: str, n_trials: int) -> None:
     """Assert that the study is what it would have been without a disturbance."""
-    trials = studies.trials(store, study_id)
+    trials = study_store.trials(store, study_id)
     assert [trial.number for trial in trials] == list(range(n_trials))
     assert sorted(trial.told_order for trial in trials if trial.told_order is not None) == list(range(n_trials))
     assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.DIVERGED}
-    runs = studies.runs_of(store, study_id)
+    runs = study_store.runs_of(store, study_id)
     assert {number: len(ids) for number, ids in runs.items()} == dict.fromkeys(range(n_trials), 1)
     table = {run.id: run for run in store.runs(limit=10 * n_trials)}
     assert {run_id for ids in runs.values() for run_id in ids} == set(table)
@@ -102,7 +103,7 @@ def assert_whole(store: Store, study_id: str, n_trials: int) -> None:
         run = table[runs[trial.number][0]]
         assert run.state is RunState.FINISHED
         assert trial.figures == (run.last_val_accuracy,)
-    best = best_trial(trials, studies.find(store, study_id).definition)
+    best = best_trial(trials, study_store.find(store, study_id).definition)
     assert best is not None
     assert best.figures == (max(table[runs[trial.number][0]].last_val_accuracy or 0 for trial in complete),)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mnist_dash.core.devices import DeviceKind
-from mnist_dash.runs.ledger import Ledger, WorkerIdentity
-from mnist_dash.runs.store import Store
-from mnist_dash.runs.worker import machine_id
+from mnist_dash.core.hardware.devices import DeviceKind
+from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.worker_records import Ledger, WorkerIdentity
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 
 

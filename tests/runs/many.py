@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 import sqlalchemy as sa
 
-from mnist_dash.core.config import SGD, Adam, AdamW, EarlyStopping, RunConfig, StratifiedSplit, TailSplit, TestAsValidation, canonical_json
-from mnist_dash.core.layers import Dense, Dropout, Flatten
-from mnist_dash.runs import schema
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
+from mnist_dash.core.config.layers import Dense, Dropout, Flatten
+from mnist_dash.core.config.run_config import (
+    SGD,
+    Adam,
+    AdamW,
+    EarlyStopping,
+    RunConfig,
+    StratifiedSplit,
+    TailSplit,
+    TestAsValidation,
+    canonical_json,
+)
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 
 BEGIN = 1.7e9
 """When the first run was submitted, in seconds since 1970; each next one a minute later."""

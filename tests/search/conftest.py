@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.reports import EpochReport
-from mnist_dash.runs import artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.engine import Job
-from mnist_dash.runs.ledger import Ledger, Outcome
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.search import steering
-from mnist_dash.search.advance import Advancer
-from mnist_dash.search.definition import StudyDefinition
-from mnist_dash.search.files import parse_study
-from mnist_dash.search.records import StudyState
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.training.reports import EpochReport
+from mnist_dash.runs.execution.worker_records import Ledger, Outcome
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.engine import Job
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
+from mnist_dash.search.actions import steering
+from mnist_dash.search.definition.study_definition import StudyDefinition
+from mnist_dash.search.definition.study_files import parse_study
+from mnist_dash.search.engine.advance import Advancer
+from mnist_dash.search.studies.records import StudyState
 from mnist_dash.settings import Settings
 from tests.runs.conftest import new_ledger
 
@@ -67,7 +67,7 @@ class Player:
 
     def take_over(self, holder: str) -> None:
         """Be another process that has taken the study over, with nothing in memory."""
-        from mnist_dash.runs import schema
+        from mnist_dash.runs.store import schema
 
         with self.store.writing() as connection:
             connection.execute(schema.studies.update().where(schema.studies.c.id == self.id).values(held_by=holder))

@@ -16,17 +16,18 @@ from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.config import RunConfig
-from mnist_dash.core.idx import read_labels
-from mnist_dash.core.reports import EpochReport, StepReport
-from mnist_dash.runs import actions, artifacts
-from mnist_dash.runs.artifacts import ArtifactKind
-from mnist_dash.runs.engine import Job
-from mnist_dash.runs.ledger import Ledger, Outcome, WorkerIdentity
-from mnist_dash.runs.records import Run
-from mnist_dash.runs.states import RunState
-from mnist_dash.runs.store import Store
-from mnist_dash.runs.worker import machine_id
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.data.idx import read_labels
+from mnist_dash.core.training.reports import EpochReport, StepReport
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.worker_records import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.engine import Job
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("MNIST_DASH_WORKERS", "0")
     opened = Store.open(Settings.from_environment())
     yield opened
-    from mnist_dash.ui import resources
+    from mnist_dash.ui.app import resources
 
     resources.store().close()
     opened.close()
@@ -77,7 +78,7 @@ def open_page(app: AppTest) -> Callable[..., AppTest]:
     def opened(name: str, **query: str) -> AppTest:
         app.run()
         if name != "train":
-            app.switch_page(f"mnist_dash/ui/pages/{name}.py")
+            app.switch_page(f"mnist_dash/ui/pages/{name}/{name}.py")
         for key, value in query.items():
             app.query_params[key] = value
         app.run()
@@ -125,7 +126,7 @@ def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
         reason: str = "",
         preset: str | None = None,
     ) -> Run:
-        run = ledger.claim(Job(actions.submit(store, config, preset=preset), 1))
+        run = ledger.claim(Job(run_actions.submit(store, config, preset=preset), 1))
         assert run is not None
         checkpoint = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, b"checkpoint")
         for epoch in range(1, epochs + 1):

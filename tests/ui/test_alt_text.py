@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.idx import read_labels
-from mnist_dash.runs.records import Run
-from mnist_dash.runs.store import Store
-from mnist_dash.ui import live_plot
-from mnist_dash.ui.words import percent
+from mnist_dash.core.data.idx import read_labels
+from mnist_dash.formatting import percent
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.ui.elements import live_plot
 from tests.source_tree import sources
 
 CHARTS = {"live_plot", "interactive_plot"}

@@ -1,0 +1,241 @@
+"""`runs`, `show` and `presets`: what there is, as tables for people and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mnist_dash.cli.formatting import json_line, moment, number, percent, span, table
+from mnist_dash.cli.store_opening import opened
+from mnist_dash.core.config.experiments import Published
+from mnist_dash.core.config.layers import format_shape
+from mnist_dash.core.config.presets import PRESETS, preset
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mnist_dash.runs.query.catalog import Listed, Order
+    from mnist_dash.runs.store.records import Run
+    from mnist_dash.runs.store.states import RunState
+
+
+def runs(arguments: Namespace) -> int:
+    """List runs, newest first or in the asked order."""
+    from mnist_dash.runs.query import catalog
+    from mnist_dash.runs.query.language import parse
+
+    query = parse(arguments.where)
+    order = _order(arguments.sort)
+    scope = catalog.Scope(query, _states(arguments.state))
+    with opened() as store:
+        found = catalog.page(store, scope, order=order, limit=arguments.limit)
+        n_all = catalog.count(store, scope)
+    if arguments.json:
+        for each in found:
+            print(json_line(run_values(each.run) | marked_values(each)))
+    elif found:
+        print(_runs_table(tuple(each.run for each in found)))
+        if n_all > len(found):
+            print(f"{len(found)} of {n_all}; --limit {n_all} lists them all.", file=sys.stderr)
+    elif query.root is not None:
+        print("No run meets the query.")
+    else:
+        print("No runs yet. Train one: python -m mnist_dash train" if scope.states is None else "No run is in this state.")
+    return 0
+
+
+def show(arguments: Namespace) -> int:
+    """Show one run."""
+    with opened() as store:
+        run = store.run(arguments.run)
+        epochs = store.history(run.id).epochs
+    if arguments.json:
+        history = json.loads(epochs.to_json(orient="records", double_precision=15))
+        print(json_line(run_values(run) | {"config": run.config.model_dump(mode="json"), "history": history}))
+        return 0
+    print(_summary(run))
+    if len(epochs):
+        rows = (
+            (
+                str(row.epoch),
+                number(row.train_loss),
+                percent(row.train_accuracy),
+                number(row.val_loss),
+                percent(row.val_accuracy),
+                span(row.seconds_training),
+            )
+            for row in epochs.itertuples()
+        )
+        headings = ("epoch", "training loss", "accuracy", "validation loss", "accuracy ", "seconds")
+        print("\n" + table(headings, rows, right=headings))
+    print("\n" + _network(run.config))
+    print("\n" + "\n".join(f"{path} = {value}" for path, value in _settings(run.config)))
+    return 0
+
+
+def presets(arguments: Namespace) -> int:
+    """List the ready configurations, or print one's."""
+    if arguments.name is not None:
+        print(json.dumps(preset(arguments.name).config.model_dump(mode="json"), indent=2))
+        return 0
+    if arguments.json:
+        for ready in PRESETS.values():
+            values = {"preset": ready.name, "title": ready.title, "parameters": ready.config.n_parameters, "epochs": ready.config.epochs}
+            print(json_line(values | {"published": None if ready.published is None else asdict(ready.published)}))
+        return 0
+    rows = ((r.name, f"{r.config.n_parameters:,}", str(r.config.epochs), _published(r.published), r.title) for r in PRESETS.values())
+    print(table(("preset", "parameters", "epochs", "published", "title"), rows, right=("parameters", "epochs", "published")))
+    return 0
+
+
+def run_values(run: Run) -> dict[str, Any]:
+    """Give a run's own values for JSON; accuracies as fractions, times in ISO 8601 (UTC), seconds of training and evaluation apart."""
+    return {
+        "run": run.id,
+        "state": run.state.value,
+        "reason": run.reason,
+        "preset": run.preset,
+        "parameters": run.n_parameters,
+        "epochs": run.epoch,
+        "epochs_planned": run.config.epochs,
+        "progress": round(run.progress, 4),
+        "best_val_accuracy": run.best_val_accuracy,
+        "best_epoch": run.best_epoch,
+        "test_accuracy": run.test_accuracy,
+        "test_loss": run.test_loss,
+        "seconds": round(run.seconds_training, 3),
+        "seconds_evaluation": round(run.seconds_evaluation, 3),
+        "device": run.device,
+        "precision": run.precision,
+        "attempt": run.attempt,
+        "worker": run.worker,
+        "config_hash": run.config_hash,
+        "created_at": run.created_at.isoformat(),
+        "started_at": None if run.started_at is None else run.started_at.isoformat(),
+        "ended_at": None if run.ended_at is None else run.ended_at.isoformat(),
+    }
+
+
+def marked_values(listed: Listed) -> dict[str, Any]:
+    """Give what people have written on a run, and the last of its validation accuracies, for JSON."""
+    run = listed.run
+    return {
+        "last_val_accuracy": run.last_val_accuracy,
+        "name": run.name,
+        "tags": list(listed.tags),
+        "starred": run.starred,
+        "archived": run.archived_at is not None,
+        "notes": run.notes,
+        "owner": run.owner,
+        "studies": list(listed.studies),
+    }
+
+
+def _order(sort: str | None) -> Order:
+    """Read `--sort FIELD`: the largest first, with a dash before the field the smallest."""
+    from mnist_dash.runs.query import fields
+    from mnist_dash.runs.query.catalog import Order
+
+    if sort is None:
+        return Order()
+    name = sort.removeprefix("-")
+    field = fields.find(name)
+    if field is None:
+        near = fields.similar(name)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "docs/runs.md lists them all."
+        raise InvalidInput(f"--sort: a field is one that runs have; got {name!r}. {remedy}")
+    return Order(field, descending=not sort.startswith("-"))
+
+
+def _states(names: list[str] | None) -> tuple[RunState, ...] | None:
+    from mnist_dash.runs.store.states import RunState
+
+    if names is None:
+        return None
+    unknown = [name for name in names if name not in list(RunState)]
+    if unknown:
+        raise InvalidInput(f"--state: a state is one of the known ones; got {unknown[0]!r}. Choose {', '.join(RunState)}.")
+    return tuple(RunState(name) for name in names)
+
+
+def _runs_table(found: tuple[Run, ...]) -> str:
+    headings = ("run", "state", "created", "network", "optimizer", "epochs", "validation", "test", "seconds")
+    rows = (
+        (
+            run.id,
+            run.state if not run.stop_requested else "stopping",
+            moment(run.created_at),
+            run.preset or _short(run.config),
+            run.config.optimizer.kind,
+            f"{run.epoch}/{run.config.epochs}",
+            percent(run.best_val_accuracy),
+            percent(run.test_accuracy),
+            span(run.seconds_training),
+        )
+        for run in found
+    )
+    return table(headings, rows, right=headings[5:])
+
+
+def _short(config: RunConfig) -> str:
+    """Name a network by the sizes of its layers: ``conv 32-64, dense 128-10``."""
+    sizes: dict[str, list[str]] = {}
+    for layer in config.layers:
+        if layer.kind == "conv":
+            sizes.setdefault("conv", []).append(str(layer.filters))
+        elif layer.kind == "dense":
+            sizes.setdefault("dense", []).append(str(layer.units))
+    text = ", ".join(f"{kind} {'-'.join(widths)}" for kind, widths in sizes.items())
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _summary(run: Run) -> str:
+    lines = [f"Run {run.id}: {run.state}{f'. {run.reason}' if run.reason else ''}"]
+    lines += [f"created {moment(run.created_at)}, started {moment(run.started_at)}, ended {moment(run.ended_at)}"]
+    epochs = f"epoch {run.epoch} of {run.config.epochs}, {100 * run.progress:.0f} % of the steps"
+    lines += [epochs + (f", {span(run.seconds_left)} left" if run.seconds_left is not None else "")]
+    if run.best_val_accuracy is not None:
+        leak = " (measured on the test set, which this split validates on)" if run.config.leaks_test_set else ""
+        lines += [f"best validation accuracy {percent(run.best_val_accuracy)} in epoch {run.best_epoch}{leak}"]
+    if run.test_accuracy is not None:
+        lines += [f"test accuracy {percent(run.test_accuracy)}{_interval(run)}, test loss {number(run.test_loss)}"]
+    times = f"{span(run.seconds_training)} of training, {span(run.seconds_evaluation)} of evaluation"
+    lines += [f"{times}, on {run.device or 'no device yet'}{f' in {run.precision}' if run.precision else ''}; attempt {run.attempt}"]
+    return "\n".join(lines)
+
+
+def _interval(run: Run) -> str:
+    from mnist_dash.core.analysis.evaluation import wilson_interval
+
+    if run.test_accuracy is None or not run.n_test:
+        return ""
+    low, high = wilson_interval(round(run.test_accuracy * run.n_test), run.n_test)
+    return f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
+
+
+def _network(config: RunConfig) -> str:
+    rows = ((planned.name, planned.summary, format_shape(planned.output_shape), f"{planned.n_parameters:,}") for planned in config.plan)
+    total = f"{config.n_parameters:,} parameters"
+    return table(("layer", "", "output", "parameters"), rows, right=("parameters",)) + f"\n{total}"
+
+
+def _settings(config: RunConfig) -> Iterator[tuple[str, str]]:
+    """Give every value but the layers' with the path that ``train --set`` takes."""
+    for name, value in config.model_dump(mode="json", exclude={"layers"}).items():
+        yield from _leaves(name, value)
+
+
+def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _leaves(f"{path}.{name}", inner)
+    else:
+        yield path, "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _published(published: Published | None) -> str:
+    return percent(None if published is None else published.test_accuracy)

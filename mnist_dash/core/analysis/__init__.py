@@ -1,0 +1,1 @@
+"""From weights and probabilities to metrics, tests, embeddings and advice."""

@@ -1,0 +1,237 @@
+"""A coach by rules: what a run's own figures say about its settings, and what to change. Pure; every threshold is below, with its reason.
+
+Test figures are never looked at: advice that follows them would use the test set up.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_dash.core.analysis.layer_statistics import LayerMeasurement
+from mnist_dash.core.config.changes import has_dropout
+from mnist_dash.core.config.layers import Dropout
+from mnist_dash.core.config.run_config import RunConfig
+
+OVERFIT_RISE = 1.05
+"""Validation loss that is this many times its best, while training loss falls, is overfitting; less lies within one epoch's noise."""
+OVERFIT_EPOCHS = 3
+"""Epochs for which it must have been above its best."""
+SPIKE_RISE = 1.05
+"""A training loss, dropout off, that is this many times that of the epoch before is a spike: full passes hardly differ by chance."""
+SPIKE_SHARE = 0.3
+"""Share of the epochs with a spike from which on the learning rate is at the edge."""
+SLOW_FALL = 0.1
+"""A training loss that falls in every epoch, by less than this share at the median, creeps ..."""
+SLOW_ACCURACY = 0.95
+"""... and is no slow end of a good course while fewer of the training images than this share are right."""
+MIN_EPOCHS = 4
+"""Epochs below which a course tells nothing about the learning rate."""
+STILL_GAIN = 0.01
+"""Share by which the last epoch must have lowered the validation loss, to a new best, to be still improving."""
+STILL_EPOCHS = 3
+DEAD_SHARE = 0.3
+"""Share of a layer's units that answer no image, from which on it is a finding; some dead units are usual with ReLU."""
+FEW_UPDATES = 50
+"""Optimizer updates an epoch below which the batch is large for the data."""
+GOOD_UPDATES = 250
+"""Updates an epoch that are proposed instead."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run's figures by epoch, dropout off, each list as long as the others; accuracies are fractions in [0, 1]."""
+
+    train_loss: Sequence[float]
+    train_accuracy: Sequence[float]
+    val_loss: Sequence[float]
+    val_accuracy: Sequence[float]
+    has_diverged: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that the figures say."""
+
+    name: str
+    sentence: str
+    """What was found, with this run's numbers."""
+    rule: str
+    """What it rests on, with the thresholds."""
+    proposal: str
+    """What to change, in words."""
+    overrides: tuple[tuple[str, Any], ...]
+    """The change as fields of the configuration, by path; see `mnist_dash.core.config.run_config.with_overrides`."""
+
+
+def coach(config: RunConfig, course: Course, layers: Mapping[str, LayerMeasurement] | None = None) -> tuple[Finding, ...]:
+    """Say what a run's figures tell about its settings, the gravest first.
+
+    Args:
+        config: the settings that held at the end; changes in it are left out of account.
+        course: the figures.
+        layers: what the layers were like after the last epoch that was measured, by name.
+    """
+    rules: tuple[Callable[[RunConfig, Course], Finding | None], ...] = (
+        _diverged,
+        _leak,
+        _rate_too_high,
+        _overfitting,
+        _rate_too_low,
+        _still_improving,
+        _large_batch,
+    )
+    found = [finding for rule in rules if (finding := rule(config, course)) is not None]
+    names = {finding.name for finding in found}
+    if "rate_too_low" in names:
+        found = [finding for finding in found if finding.name != "still_improving"]  # the same sight, and the former is the reason
+    return (*found, *_dead_units(config, layers or {}))
+
+
+def _diverged(config: RunConfig, course: Course) -> Finding | None:
+    if not course.has_diverged:
+        return None
+    rate = config.optimizer.learning_rate
+    done = len(course.train_loss)
+    return Finding(
+        "diverged",
+        f"It diverged after {done} finished epoch{'' if done == 1 else 's'}: its loss became infinite or not a number.",
+        "A loss that is not finite ends a run; too high a learning rate is the usual reason.",
+        f"A learning rate of {_round(rate / 10):g} instead of {rate:g}, and gradients clipped to a norm of 1.",
+        (("optimizer.learning_rate", _round(rate / 10)), ("gradient_clip_norm", 1.0)),
+    )
+
+
+def _leak(config: RunConfig, _course: Course) -> Finding | None:
+    if not config.leaks_test_set:
+        return None
+    return Finding(
+        "leak",
+        f"It validates on the {config.n_validation:,} test images, so every choice made by its figures is made on the test set.",
+        "Validation images are none of the test set; else its test accuracy is no estimate for new images.",
+        "Hold back the last sixth of the training images for validation.",
+        (("split", {"kind": "tail"}),),
+    )
+
+
+def _rate_too_high(config: RunConfig, course: Course) -> Finding | None:
+    losses = course.train_loss
+    if len(losses) < MIN_EPOCHS:
+        return None
+    spikes = [epoch for epoch in range(2, len(losses) + 1) if losses[epoch - 1] > SPIKE_RISE * losses[epoch - 2]]
+    share = len(spikes) / (len(losses) - 1)
+    if share < SPIKE_SHARE:
+        return None
+    rate = config.optimizer.learning_rate
+    worst = max(spikes, key=lambda epoch: losses[epoch - 1] / losses[epoch - 2])
+    return Finding(
+        "rate_too_high",
+        f"Its training loss went up in {len(spikes)} of {len(losses) - 1} epochs, most in epoch {worst}, from {losses[worst - 2]:.4f} to "
+        f"{losses[worst - 1]:.4f}: the learning rate of {rate:g} is at the edge.",
+        f"Rises above {SPIKE_RISE - 1:.0%} in at least {SPIKE_SHARE:.0%} of the epochs, dropout off, of {MIN_EPOCHS} epochs or more.",
+        f"A learning rate of {_round(rate / 3):g}.",
+        (("optimizer.learning_rate", _round(rate / 3)),),
+    )
+
+
+def _rate_too_low(config: RunConfig, course: Course) -> Finding | None:
+    losses = course.train_loss
+    if len(losses) < MIN_EPOCHS or course.train_accuracy[-1] >= SLOW_ACCURACY:
+        return None
+    falls = [1 - after / before for before, after in itertools.pairwise(losses) if before > 0]
+    if min(falls, default=0) <= 0 or statistics.median(falls) >= SLOW_FALL:
+        return None
+    rate = config.optimizer.learning_rate
+    higher = min(100.0, _round(3 * rate))
+    return Finding(
+        "rate_too_low",
+        f"Its training loss fell in every epoch, by {statistics.median(falls):.1%} at the median, and {course.train_accuracy[-1]:.1%} of "
+        f"the training images are right after {len(losses)}: the learning rate of {rate:g} is low.",
+        f"A fall in each of {MIN_EPOCHS} epochs or more, below {SLOW_FALL:.0%} at the median, that ends below {SLOW_ACCURACY:.0%}.",
+        f"A learning rate of {higher:g}.",
+        (("optimizer.learning_rate", higher),),
+    )
+
+
+def _overfitting(config: RunConfig, course: Course) -> Finding | None:
+    losses = course.val_loss
+    if not losses:
+        return None
+    best = min(range(len(losses)), key=lambda index: losses[index])
+    since = len(losses) - 1 - best
+    if since < OVERFIT_EPOCHS or losses[-1] < OVERFIT_RISE * losses[best] or course.train_loss[-1] >= course.train_loss[best]:
+        return None
+    overrides: tuple[tuple[str, Any], ...]
+    if config.early_stopping is None:
+        proposal = f"Early stopping with a patience of {OVERFIT_EPOCHS}, which keeps the weights of the best epoch."
+        overrides = (("early_stopping", {"monitor": "val_loss", "patience": OVERFIT_EPOCHS, "restore_best": True}),)
+    elif has_dropout(config):
+        rates = [(index, min(0.8, layer.rate + 0.2)) for index, layer in enumerate(config.layers) if isinstance(layer, Dropout)]
+        proposal = f"More dropout: {', '.join(f'{rate:g}' for _, rate in rates)}."
+        overrides = tuple((f"layers.{index}.rate", round(rate, 2)) for index, rate in rates)
+    else:
+        proposal = "Labels smoothed by a tenth, which keeps the network from growing too sure."
+        overrides = (("label_smoothing", 0.1),)
+    return Finding(
+        "overfitting",
+        f"It overfits since epoch {best + 1}: validation loss rose from {losses[best]:.4f} to {losses[-1]:.4f} while training loss fell "
+        f"from {course.train_loss[best]:.4f} to {course.train_loss[-1]:.4f}.",
+        f"Validation loss at least {OVERFIT_RISE - 1:.0%} above its best, {OVERFIT_EPOCHS} epochs or more later, and training loss falls.",
+        proposal,
+        overrides,
+    )
+
+
+def _still_improving(_config: RunConfig, course: Course) -> Finding | None:
+    losses = course.val_loss
+    if len(losses) < max(2, STILL_EPOCHS) or course.has_diverged:
+        return None
+    gain = 1 - losses[-1] / losses[-2] if losses[-2] else 0.0
+    if gain < STILL_GAIN or losses[-1] > min(losses):
+        return None
+    more = min(10_000, 2 * len(losses))
+    return Finding(
+        "still_improving",
+        f"It was still improving at its end: epoch {len(losses)} lowered the validation loss by {gain:.1%}, to {losses[-1]:.4f}, its best.",
+        f"A last epoch of {STILL_EPOCHS} or more that lowers the validation loss by at least {STILL_GAIN:.0%}, to a new best.",
+        f"{more} epochs; or continue it where it is.",
+        (("epochs", more),),
+    )
+
+
+def _large_batch(config: RunConfig, course: Course) -> Finding | None:
+    if config.steps_per_epoch >= FEW_UPDATES or not course.train_loss:
+        return None
+    smaller = max(1, 2 ** math.floor(math.log2(max(1, config.n_training / GOOD_UPDATES))))
+    return Finding(
+        "large_batch",
+        f"An epoch has only {config.steps_per_epoch} updates: batches of {config.batch_size:,} are large for {config.n_training:,} images.",
+        f"Fewer than {FEW_UPDATES} updates an epoch.",
+        f"Batches of {smaller}, {math.ceil(config.n_training / smaller)} updates an epoch.",
+        (("batch_size", smaller),),
+    )
+
+
+def _dead_units(config: RunConfig, layers: Mapping[str, LayerMeasurement]) -> Iterator[Finding]:
+    indices = {planned.name: planned.index for planned in config.plan}
+    dead = {name: measured.dead for name, measured in layers.items() if measured.dead is not None and measured.dead >= DEAD_SHARE}
+    if not dead:
+        return
+    worst = max(dead, key=lambda name: dead[name])
+    named = ", ".join(f"{share:.0%} of {name}" for name, share in dead.items())
+    yield Finding(
+        "dead_units",
+        f"Units that answer no image: {named}. They learn nothing any more.",
+        f"At least {DEAD_SHARE:.0%} of a layer's ReLU units are zero for all of the first validation images.",
+        f"Leaky ReLU in {' and '.join(dead)}, which lets them come back." if len(dead) > 1 else f"Leaky ReLU in {worst}.",
+        tuple((f"layers.{indices[name]}.activation", "leaky_relu") for name in dead if name in indices),
+    )
+
+
+def _round(value: float) -> float:
+    """Keep two digits: 0.00033 rather than 0.000333333."""
+    return float(f"{value:.2g}")

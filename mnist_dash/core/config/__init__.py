@@ -1,0 +1,1 @@
+"""`RunConfig` and its parts: what decides the result of a run. No torch."""

@@ -1,0 +1,537 @@
+"""`RunConfig`: everything that decides a run's result, validated, hashed, JSON both ways.
+
+A value that breaks a rule never becomes a `RunConfig`; `parse_config` turns what a person typed into one, or raises `InvalidConfig` with
+every broken rule, its value and its remedy. Later code trusts the value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from mnist_dash.core.config.layers import (
+    MAX_LAYERS,
+    MAX_PARAMETERS,
+    Dense,
+    Dropout,
+    Flatten,
+    ImpossibleLayer,
+    Layer,
+    LayerPlan,
+    Shape,
+    Spec,
+    plan,
+)
+from mnist_dash.core.config.problems import broken, problems_of
+from mnist_dash.errors import InvalidConfig, Problem
+
+N_CLASSES = 10
+DatasetName = Literal["mnist", "fashion_mnist", "kmnist", "qmnist", "emnist_digits"]
+DATASET_SIZES: dict[str, tuple[int, int]] = {
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    "kmnist": (60_000, 10_000),
+    "qmnist": (60_000, 60_000),
+    "emnist_digits": (240_000, 40_000),
+}
+"""Images in the training and the test part of each data set."""
+
+Features = Literal["pixels", "hog"]
+N_HOG_FEATURES = 392
+"""Features of an image by `mnist_dash.core.data.hog`: 8 orientations in 7 x 7 cells."""
+Scaling = Literal["unit", "minmax", "standard"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Monitor = Literal["val_loss", "val_accuracy", "train_loss", "train_accuracy"]
+LearningRate = Annotated[float, Field(gt=0, le=100)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+Epsilon = Annotated[float, Field(gt=0, le=1)]
+
+
+class TailSplit(Spec):
+    """Validate on the last fraction of the training archive, taken before any shuffling, as Keras's `validation_split` does."""
+
+    kind: Literal["tail"] = "tail"
+    fraction: float = Field(1 / 6, ge=0.001, le=0.9)
+
+
+class RandomSplit(Spec):
+    """Validate on a fraction drawn at random by `seed`."""
+
+    kind: Literal["random"] = "random"
+    fraction: float = Field(1 / 6, ge=0.001, le=0.9)
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
+class StratifiedSplit(Spec):
+    """Validate on a fraction drawn at random by `seed`, the same fraction of every class."""
+
+    kind: Literal["stratified"] = "stratified"
+    fraction: float = Field(1 / 6, ge=0.001, le=0.9)
+    seed: int = Field(0, ge=0, lt=2**32)
+
+
+class TestAsValidation(Spec):
+    """Train on the whole training archive and validate on the test set: a leak, kept because published experiments do it."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+    kind: Literal["test_as_validation"] = "test_as_validation"
+
+
+Split = Annotated[TailSplit | RandomSplit | StratifiedSplit | TestAsValidation, Field(discriminator="kind")]
+
+
+class Augmentation(Spec):
+    """Random changes to each training image, drawn anew every epoch."""
+
+    shift: float = Field(0.0, ge=0, le=0.5, description="largest shift along each axis, as a fraction of the side")
+    rotation: float = Field(0.0, ge=0, le=180, description="largest rotation either way, in degrees")
+    scale: float = Field(0.0, ge=0, le=0.5, description="largest change of size either way, as a fraction")
+    elastic: float = Field(0.0, ge=0, le=100, description="strength of the elastic distortion, torchvision's alpha")
+    elastic_sigma: float = Field(5.0, ge=1, le=20, description="smoothness of the elastic distortion, in pixels")
+
+
+class SGD(Spec):
+    """Stochastic gradient descent; `decay` divides the rate by ``1 + decay * step`` (Keras 2)."""
+
+    kind: Literal["sgd"] = "sgd"
+    learning_rate: LearningRate = 0.01
+    momentum: Beta = 0.0
+    nesterov: bool = False
+    decay: float = Field(0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise broken("nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false.")
+        return self
+
+
+class Adam(Spec):
+    """Adam (Kingma and Ba, 2015), with epsilon outside the bias correction as in Keras."""
+
+    kind: Literal["adam"] = "adam"
+    learning_rate: LearningRate = 0.001
+    beta_1: Beta = 0.9
+    beta_2: Beta = 0.999
+    epsilon: Epsilon = 1e-7
+
+
+class AdamW(Spec):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    learning_rate: LearningRate = 0.001
+    beta_1: Beta = 0.9
+    beta_2: Beta = 0.999
+    epsilon: Epsilon = 1e-7
+    weight_decay: float = Field(0.01, ge=0, le=1)
+
+
+class NAdam(Spec):
+    """Adam with Nesterov momentum (Dozat, 2016)."""
+
+    kind: Literal["nadam"] = "nadam"
+    learning_rate: LearningRate = 0.002
+    beta_1: Beta = 0.9
+    beta_2: Beta = 0.999
+    epsilon: Epsilon = 1e-7
+
+
+class RMSprop(Spec):
+    """RMSprop (Tieleman and Hinton, 2012)."""
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    learning_rate: LearningRate = 0.001
+    rho: Beta = 0.9
+    momentum: Beta = 0.0
+    epsilon: Epsilon = 1e-7
+
+
+class Adadelta(Spec):
+    """Adadelta (Zeiler, 2012), with Keras 2's rate of 1."""
+
+    kind: Literal["adadelta"] = "adadelta"
+    learning_rate: LearningRate = 1.0
+    rho: Beta = 0.95
+    epsilon: Epsilon = 1e-7
+
+
+class Adagrad(Spec):
+    """Adagrad (Duchi et al., 2011)."""
+
+    kind: Literal["adagrad"] = "adagrad"
+    learning_rate: LearningRate = 0.01
+    epsilon: Epsilon = 1e-7
+
+
+class Lion(Spec):
+    """Lion: the sign of an interpolated momentum (Chen et al., 2023)."""
+
+    kind: Literal["lion"] = "lion"
+    learning_rate: LearningRate = 0.0001
+    beta_1: Beta = 0.9
+    beta_2: Beta = 0.99
+    weight_decay: float = Field(0.0, ge=0, le=1)
+
+
+Optimizer = Annotated[SGD | Adam | AdamW | NAdam | RMSprop | Adadelta | Adagrad | Lion, Field(discriminator="kind")]
+OPTIMIZER_KINDS: dict[str, type[Spec]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "nadam": NAdam,
+    "rmsprop": RMSprop,
+    "adadelta": Adadelta,
+    "adagrad": Adagrad,
+    "lion": Lion,
+}
+
+
+class _Schedule(Spec):
+    warmup_steps: int = Field(0, ge=0, le=1_000_000, description="optimizer steps of linear rise from 0 to the full rate")
+
+
+class ConstantSchedule(_Schedule):
+    """The optimizer's rate throughout."""
+
+    kind: Literal["constant"] = "constant"
+
+
+class StepSchedule(_Schedule):
+    """The rate times `factor` after every `every_epochs` epochs."""
+
+    kind: Literal["step"] = "step"
+    every_epochs: int = Field(5, ge=1, le=10_000)
+    factor: float = Field(0.5, gt=0, le=1)
+
+
+class ExponentialSchedule(_Schedule):
+    """The rate times `factor` after every epoch, continuously by step."""
+
+    kind: Literal["exponential"] = "exponential"
+    factor: float = Field(0.9, gt=0, le=1)
+
+
+class CosineSchedule(_Schedule):
+    """Half a cosine from the full rate to `final` of it (Loshchilov and Hutter, 2017)."""
+
+    kind: Literal["cosine"] = "cosine"
+    final: float = Field(0.0, ge=0, le=1, description="last rate, as a fraction of the full one")
+
+
+class OneCycleSchedule(_Schedule):
+    """Rise from `start` of the rate to the full one over `rise` of the steps, then fall to `final`, both as cosines (Smith, 2018)."""
+
+    kind: Literal["one_cycle"] = "one_cycle"
+    rise: float = Field(0.3, gt=0, lt=1)
+    start: float = Field(0.04, gt=0, le=1)
+    final: float = Field(0.0001, ge=0, le=1)
+
+
+Schedule = Annotated[ConstantSchedule | StepSchedule | ExponentialSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="kind")]
+
+
+class EarlyStopping(Spec):
+    """End when `monitor` has not improved by `min_delta` for `patience` epochs."""
+
+    monitor: Monitor = "val_loss"
+    patience: int = Field(5, ge=1, le=1000)
+    min_delta: float = Field(0.0, ge=0, le=10)
+    restore_best: bool = True
+
+
+class Change(Spec):
+    """Settings that hold from the end of an epoch on; what is none stays as it was."""
+
+    after_epoch: int = Field(ge=1, le=10_000, description="finished epochs when it takes effect")
+    learning_rate: LearningRate | None = None
+    batch_size: int | None = Field(None, ge=1, le=60_000)
+    dropout_rate: float | None = Field(None, ge=0, le=0.95, description="rate of every dropout layer")
+    optimizer: Optimizer | None = Field(None, description="of another kind it begins with fresh state, of the same kind it keeps its own")
+    restart_schedule: bool = Field(default=False, description="whether the schedule and its warm-up begin anew, for the epochs that follow")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        parts = (self.learning_rate, self.batch_size, self.dropout_rate, self.optimizer)
+        if not self.restart_schedule and all(part is None for part in parts):
+            raise broken(
+                "after_epoch", "a change changes something", "none", "Name a learning rate, a batch size, a dropout rate or an optimizer."
+            )
+        if self.optimizer is not None and self.learning_rate is not None:
+            remedy = "Give the rate within the optimizer."
+            raise broken("learning_rate", "an optimizer brings its own learning rate", "both", remedy)
+        return self
+
+
+class RunConfig(Spec):
+    """One training, completely: the same configuration on the same device gives the same numbers."""
+
+    dataset: DatasetName = "mnist"
+    split: Split = TailSplit()
+    features: Features = "pixels"
+    scaling: Scaling = "unit"
+    augmentation: Augmentation | None = None
+    layers: tuple[Layer, ...] = Field(
+        (Flatten(), Dense(units=512), Dense(units=256), Dense(units=N_CLASSES, activation="softmax")), min_length=1, max_length=MAX_LAYERS
+    )
+    optimizer: Optimizer = Adam()
+    schedule: Schedule = ConstantSchedule()
+    batch_size: int = Field(128, ge=1, le=60_000)
+    epochs: int = Field(5, ge=1, le=10_000)
+    early_stopping: EarlyStopping | None = None
+    gradient_clip_norm: float | None = Field(None, gt=0, le=1000, description="largest global norm of the gradient")
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    probability_clip: float = Field(0.0, ge=0, le=0.01, description="least distance of a probability from 0 and 1 in the loss")
+    seed: int = Field(0, ge=0, lt=2**32)
+    device: Device = "auto"
+    precision: Precision = "float32"
+    changes: tuple[Change, ...] = Field((), max_length=100, description="settings that change at the end of an epoch, in their order")
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one input: an image, channels last, or a vector of features."""
+        return (28, 28, 1) if self.features == "pixels" else (N_HOG_FEATURES,)
+
+    @property
+    def plan(self) -> tuple[LayerPlan, ...]:
+        """Shapes, counts and arithmetic of every layer."""
+        return plan(self.layers, self.input_shape)
+
+    @property
+    def n_parameters(self) -> int:
+        """Trained parameters of the whole network."""
+        return sum(layer.n_parameters for layer in self.plan)
+
+    @property
+    def n_training(self) -> int:
+        """Images the network trains on."""
+        total = DATASET_SIZES[self.dataset][0]
+        return total if self.split.kind == "test_as_validation" else math.floor(total * (1 - self.split.fraction) + 1e-6)
+
+    @property
+    def n_validation(self) -> int:
+        """Images the network is validated on after each epoch."""
+        total, n_test = DATASET_SIZES[self.dataset]
+        return n_test if self.split.kind == "test_as_validation" else total - self.n_training
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer updates in the first epoch, and in all where the batch size does not change; the last batch may be smaller."""
+        return math.ceil(self.n_training / self.batch_size)
+
+    @property
+    def n_steps(self) -> int:
+        """Optimizer updates in all epochs."""
+        return self.steps_until(self.epochs)
+
+    def steps_until(self, epoch: int) -> int:
+        """Count the optimizer updates of the first `epoch` epochs."""
+        n_steps, begun, size = 0, 0, self.batch_size
+        for change in self.changes:
+            if change.batch_size is not None and change.after_epoch < epoch:
+                n_steps += (change.after_epoch - begun) * math.ceil(self.n_training / size)
+                begun, size = change.after_epoch, change.batch_size
+        return n_steps + (epoch - begun) * math.ceil(self.n_training / size)
+
+    def at(self, epoch: int) -> RunConfig:
+        """Give the settings that hold in an epoch, as a configuration without changes."""
+        values: dict[str, Any] = {}
+        for change in self.changes:
+            if change.after_epoch < epoch:
+                values |= _changed(self.model_copy(update=values), change)
+        return self.model_copy(update=values | {"changes": ()}) if self.changes else self
+
+    @property
+    def leaks_test_set(self) -> bool:
+        """Whether choices made on the validation figures are choices made on the test set."""
+        return self.split.kind == "test_as_validation"
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits that name this configuration, whatever the order in which it was written."""
+        return hashlib.sha256(canonical_json(self).encode()).hexdigest()[:12]
+
+    @model_validator(mode="after")
+    def _network_fits(self) -> Self:
+        try:
+            plans = self.plan
+        except ImpossibleLayer as error:
+            raise broken(f"layers.{error.index}", error.rule, error.value, error.remedy) from error
+        last = self.layers[-1]
+        if not isinstance(last, Dense) or last.units != N_CLASSES or last.activation != "softmax":
+            raise broken(
+                f"layers.{len(self.layers) - 1}",
+                f"the last layer is dense with {N_CLASSES} units and softmax, one probability a class",
+                plans[-1].summary,
+                f"End the network with a dense layer of {N_CLASSES} units and activation softmax.",
+            )
+        for index, layer in enumerate(self.layers[:-1]):
+            if isinstance(layer, Dense) and layer.activation == "softmax":
+                raise broken(f"layers.{index}.activation", "softmax belongs to the last layer only", "softmax", "Choose relu, say.")
+        n_parameters = sum(layer.n_parameters for layer in plans)
+        if n_parameters > MAX_PARAMETERS:
+            largest = max(plans, key=lambda planned: planned.n_parameters)
+            raise broken(
+                f"layers.{largest.index}",
+                f"a network has at most {MAX_PARAMETERS:,} parameters",
+                f"{n_parameters:,}, {largest.n_parameters:,} of them in {largest.name}",
+                "Make this layer narrower, or pool before it.",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _features_are_left_alone(self) -> Self:
+        if self.features == "pixels":
+            return self
+        if self.augmentation is not None:
+            raise broken(
+                "augmentation", "only pixels are augmented", f"features {self.features}", "Set augmentation to none, or features to pixels."
+            )
+        if self.scaling != "unit":
+            raise broken("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
+        return self
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Self:
+        if self.batch_size > self.n_training:
+            raise broken(
+                "batch_size",
+                "a batch is not larger than the training part",
+                f"{self.batch_size:,} of {self.n_training:,} training images",
+                f"Choose at most {self.n_training:,}, or a smaller validation split.",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _changes_fit(self) -> Self:
+        former = 0
+        for index, change in enumerate(self.changes):
+            if change.after_epoch <= former:
+                said = f"after epoch {change.after_epoch} behind one after epoch {former}"
+                raise broken(
+                    f"changes.{index}.after_epoch", "changes come in order, one an epoch", said, "Sort them; join those of one epoch."
+                )
+            former = change.after_epoch
+            if former >= self.epochs:
+                remedy = f"Choose an epoch below {self.epochs:,}, or more epochs."
+                said = f"after epoch {former:,} of {self.epochs:,}"
+                raise broken(f"changes.{index}.after_epoch", "a change comes before the last epoch", said, remedy)
+            if change.batch_size is not None and change.batch_size > self.n_training:
+                said = f"{change.batch_size:,} of {self.n_training:,} training images"
+                remedy = f"Choose at most {self.n_training:,}."
+                raise broken(f"changes.{index}.batch_size", "a batch is not larger than the training part", said, remedy)
+            if change.dropout_rate is not None and not any(isinstance(layer, Dropout) for layer in self.layers):
+                remedy = "Leave it out, or start a run of a network with dropout."
+                raise broken(f"changes.{index}.dropout_rate", "a dropout rate belongs to a dropout layer", "a network without one", remedy)
+        return self
+
+
+def _changed(config: RunConfig, change: Change) -> dict[str, Any]:
+    """Name the fields of a configuration that a change gives other values."""
+    values: dict[str, Any] = {}
+    if change.optimizer is not None:
+        values["optimizer"] = change.optimizer
+    if change.learning_rate is not None:
+        values["optimizer"] = config.optimizer.model_copy(update={"learning_rate": change.learning_rate})
+    if change.batch_size is not None:
+        values["batch_size"] = change.batch_size
+    if change.dropout_rate is not None:
+        rate = {"rate": change.dropout_rate}
+        values["layers"] = tuple(layer.model_copy(update=rate) if isinstance(layer, Dropout) else layer for layer in config.layers)
+    return values
+
+
+def canonical_json(config: RunConfig) -> str:
+    """Write a configuration as JSON with sorted keys and no white space; equal configurations give equal text.
+
+    Changes are written only where there are some, so that what has none has the text, and the hash, that it had before changes existed.
+    """
+    tree = config.model_dump(mode="json")
+    changes = tree.pop("changes")
+    if changes:
+        tree["changes"] = [
+            {name: value for name, value in change.items() if value is not None and value is not False} for change in changes
+        ]
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"))
+
+
+def parse_config(values: Mapping[str, Any] | str) -> RunConfig:
+    """Validate a mapping or a JSON text into a configuration.
+
+    Raises:
+        InvalidConfig: one or more rules are broken; all of them are named.
+    """
+    if isinstance(values, str):
+        try:
+            loaded = json.loads(values)
+        except (ValueError, RecursionError) as error:
+            problem = Problem("", "a configuration is a JSON object", str(error)[:200], "Correct the text, or start from a preset.")
+            raise InvalidConfig((problem,)) from error
+        values = loaded
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise InvalidConfig(problems_of(error)) from error
+
+
+def with_overrides(config: RunConfig, overrides: Iterable[tuple[str, Any]]) -> RunConfig:
+    """Change fields by their dotted paths, such as ``("optimizer.learning_rate", 0.01)``.
+
+    Values may be text, as typed on a command line. Changing a ``kind`` drops what only the former kind has. ``none`` clears an optional
+    part, and a path into a part that is not there (``early_stopping.patience``) creates it with its defaults.
+
+    Raises:
+        InvalidConfig: a path names nothing, or the changed configuration breaks a rule.
+    """
+    tree = config.model_dump(mode="json")
+    for path, value in overrides:
+        _override(tree, path, _literal(value))
+    return parse_config(tree)
+
+
+def _override(tree: dict[str, Any], path: str, value: Any) -> None:  # noqa: ANN401 - JSON
+    *parents, leaf = path.split(".")
+    node: Any = tree
+    for part in parents:
+        if isinstance(node, dict) and part in node and node[part] is None:
+            node[part] = {}
+        child = node.get(part) if isinstance(node, dict) else _item(node, part)
+        if not isinstance(child, dict | list):
+            raise InvalidConfig((_unknown_path(path, tree),))
+        node = child
+    if isinstance(node, list):
+        if _item(node, leaf) is None:
+            raise InvalidConfig((_unknown_path(path, tree),))
+        node[int(leaf)] = value
+    elif leaf == "kind" and node.get("kind") != value:
+        node.clear()
+        node["kind"] = value
+    elif node is tree and leaf not in tree:
+        raise InvalidConfig((_unknown_path(path, tree),))
+    else:
+        node[leaf] = value
+
+
+def _item(node: object, part: str) -> Any:  # noqa: ANN401 - JSON
+    return node[int(part)] if isinstance(node, list) and part.isdigit() and int(part) < len(node) else None
+
+
+def _literal(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if not isinstance(value, str):
+        return value
+    if value.lower() in ("none", "null"):
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def _unknown_path(path: str, tree: Mapping[str, Any]) -> Problem:
+    return Problem(path, "a path names a field of the configuration", path, f"The first part is one of {', '.join(tree)}.")

@@ -1,0 +1,1 @@
+"""Configurations and networks for other programs: scripts, notebooks, ONNX."""

@@ -1,0 +1,1 @@
+"""Devices, threads and precision of this machine."""

@@ -1,0 +1,1 @@
+"""From layer specifications to the torch network that trains."""

@@ -1,0 +1,1 @@
+"""Figures that several parts of the product draw."""

@@ -1,0 +1,1 @@
+"""Self-contained HTML files. No Streamlit: the command line can write them too."""

@@ -1,0 +1,296 @@
+"""A run, and several runs side by side, as one HTML file each."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import pandas as pd
+
+from mnist_dash import formatting
+from mnist_dash.core.analysis.calibration_curve import calibration_curve
+from mnist_dash.core.analysis.evaluation import (
+    Labels,
+    Probabilities,
+    classification_report,
+    confusion_matrix,
+    ranked_images,
+    wilson_interval,
+)
+from mnist_dash.core.config.layers import format_shape
+from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
+from mnist_dash.core.export.markup import escaped_html, visible
+from mnist_dash.core.export.png import data_uri
+from mnist_dash.errors import ArtifactError, DataError, InvalidInput
+from mnist_dash.figures.base.confusion import draw_confusion
+from mnist_dash.figures.base.curves import Curve, CurveOptions, Metric, draw_curves, prepare_curves
+from mnist_dash.figures.run.calibration_curve import draw_calibration
+from mnist_dash.reports.page import chart, headline, listing, page, paragraph, pictures, section, side_by_side, table
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.run_store import Store
+
+N_WORST = 48
+"""Worst errors that are shown."""
+MOST_COMPARED = 50
+MOST_CONFUSIONS = 6
+"""Confusion matrices of a comparison at most."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+N_COLORS = 7
+"""Colours after which the next dash begins."""
+METRICS: tuple[Metric, ...] = ("loss", "accuracy")
+
+
+def run_html(store: Store, run_id: str) -> bytes:
+    """Write a run's page as one HTML file of about 5 MB: figures, curves, errors with their images, network, configuration.
+
+    What the run has not left (probabilities, history) is left out, and said so.
+
+    Raises:
+        UnknownRun: no run has this id.
+    """
+    run = store.run(run_id)
+    past = store.history(run_id)
+    found = _evaluated(store, run)
+    sections = [] if found is None else _evaluation(store, run, *found)
+    missing = "" if found is not None else "The run has left no test probabilities, so there is no confusion matrix and no error to show."
+    return page(
+        title(run),
+        paragraph(_about(run), look="quiet"),
+        paragraph(run.reason, look="quiet"),
+        paragraph(formatting.LEAK if run.config.leaks_test_set else "", look="warning"),
+        section("Notes", paragraph(run.notes or "")),
+        _headline(run),
+        section("Learning curves", side_by_side(*(_curves(run, past.epochs, past.steps, metric) for metric in METRICS)))
+        if len(past.epochs)
+        else "",
+        paragraph(missing, look="quiet"),
+        *sections,
+        section("Layers", _layers(run)),
+        section("Epochs", _epochs(past.epochs), folded=True) if len(past.epochs) else "",
+        section("Configuration", listing(run.config.model_dump_json(indent=2)), folded=True),
+    )
+
+
+def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
+    """Write a comparison of runs as one HTML file: figures, curves, what differs in their settings, confusion matrices.
+
+    Args:
+        store: where they are.
+        run_ids: two or more; named twice counts once.
+
+    Raises:
+        InvalidInput: fewer than two runs, or too many.
+        UnknownRun: no run has one of these ids.
+    """
+    runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
+    if not 2 <= len(runs) <= MOST_COMPARED:
+        raise InvalidInput(f"A comparison has 2 to {MOST_COMPARED} runs; got {len(runs)}. Choose others.")
+    epochs = {run.id: store.history(run.id).epochs for run in runs}
+    leaks = [run.id for run in runs if run.config.leaks_test_set]
+    confusions = [_small_confusion(store, run) for run in runs[:MOST_CONFUSIONS]]
+    rest = f"Of the first {MOST_CONFUSIONS} runs." if len(runs) > MOST_CONFUSIONS else ""
+    return page(
+        f"{len(runs)} runs compared",
+        paragraph(f"Validated on the test set (a leak): {', '.join(leaks)}." if leaks else "", look="warning"),
+        section("Figures", _runs_table(runs)),
+        paragraph(
+            "Intervals are Wilson's, at 95 %: they say how far the test images alone let an accuracy vary, not how far the seed does."
+        ),
+        section("Validation", side_by_side(*(_overlay(runs, epochs, metric) for metric in METRICS))),
+        section("Settings that differ", _differences(runs) or paragraph("None: these runs have the same configuration.")),
+        section(
+            "Confusion matrices",
+            paragraph(rest, look="quiet") if any(confusions) else "",
+            side_by_side(*confusions) if any(confusions) else "",
+        ),
+    )
+
+
+def title(run: Run) -> str:
+    """Name a run: as a person did, or by its id."""
+    return run.name or f"Run {run.id}"
+
+
+def _about(run: Run) -> str:
+    state = f"{run.state}, {formatting.counted(run.epoch, 'epoch')} of {run.config.epochs}"
+    return (
+        f"Run {run.id}, configuration {run.config_hash}, {formatting.network(run.config)} on {run.config.dataset}, "
+        f"{formatting.optimizer(run.config)}, seed {run.config.seed}: {state}. Submitted {run.created_at:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _headline(run: Run) -> str:
+    low, high = _interval(run)
+    figures = [
+        (
+            "Test accuracy",
+            formatting.percent(run.test_accuracy),
+            f"95 % interval {formatting.percent(low)} – {formatting.percent(high)}" if low else "",
+        ),
+        ("Best validation accuracy", formatting.percent(run.best_val_accuracy), f"after epoch {run.best_epoch}" if run.best_epoch else ""),
+        ("Parameters", f"{run.n_parameters:,}", formatting.counted(len(run.config.layers), "layer")),
+        ("Training", formatting.duration(run.seconds_training), f"{run.device or 'no device'}, {run.precision or run.config.precision}"),
+    ]
+    return headline(figures)
+
+
+def _interval(run: Run) -> tuple[float | None, float | None]:
+    if run.test_accuracy is None or not run.n_test:
+        return None, None
+    return wilson_interval(round(run.test_accuracy * run.n_test), run.n_test)
+
+
+def _curves(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame, metric: Metric) -> str:
+    lines = prepare_curves(
+        epochs, steps, metric=metric, axis="epoch", steps_per_epoch=run.config.steps_per_epoch, leak=run.config.leaks_test_set
+    )
+    figure = draw_curves(lines, metric=metric, options=CurveOptions(log_scale=metric == "loss"), best_epoch=run.best_epoch)
+    return chart(figure, alt=f"{metric} of run {run.id} by epoch: training, validation, test")
+
+
+def _evaluated(store: Store, run: Run) -> tuple[Labels, Probabilities] | None:
+    """Read labels and stored probabilities of the test set; None where the run has left none that can be read."""
+    try:
+        probabilities = artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES)
+        labels = read_labels(run.config.dataset, "test", store.settings.data_dir)
+    except (ArtifactError, DataError):
+        return None
+    return (labels, probabilities) if len(labels) == len(probabilities) else None
+
+
+def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabilities) -> list[str]:
+    names = CLASS_NAMES[run.config.dataset]
+    rows = [
+        (name, f"{row.precision:.4f}", f"{row.recall:.4f}", f"{row.f1:.4f}", f"{row.support:,}")
+        for name, row in zip(names, classification_report(labels, probabilities), strict=True)
+    ]
+    curve = calibration_curve(labels, probabilities)
+    worst = ranked_images(labels, probabilities)[:N_WORST]
+    images = read_images(run.config.dataset, "test", store.settings.data_dir)
+    shown = [
+        (
+            data_uri(images[index]),
+            f"{names[labels[index]]} taken for {names[place]}, {probabilities[index, place]:.0%} sure (image {index})",
+        )
+        for index, place in ((int(index), int(probabilities[index].argmax())) for index in worst)
+    ]
+    figures = ("Precision", "Recall", "F1", "Images")
+    confusion = confusion_matrix(labels, probabilities).tolist()
+    return [
+        section(
+            "On the test set",
+            side_by_side(
+                chart(draw_confusion(confusion, names), alt=f"Confusion matrix on {len(labels):,} test images", height=460)
+                + paragraph("True class downwards, predicted class across, counts of images.", look="quiet"),
+                table(("Class", *figures), rows, numbers=figures),
+            ),
+        ),
+        section(
+            "As sure as right?",
+            chart(draw_calibration(curve), alt="Accuracy by confidence"),
+            paragraph(f"Expected calibration error {curve.expected_error:.4f}.", look="quiet"),
+        ),
+        section(f"The {len(shown)} worst errors", pictures(shown)) if shown else "",
+    ]
+
+
+def _layers(run: Run) -> str:
+    rows = [
+        (planned.name, planned.summary, format_shape(planned.output_shape), f"{planned.n_parameters:,}", planned.parameter_arithmetic)
+        for planned in run.config.plan
+    ]
+    return table(("Layer", "What", "Output", "Parameters", "Counted"), rows, numbers=("Parameters",))
+
+
+def _epochs(epochs: pd.DataFrame) -> str:
+    columns = [
+        "epoch",
+        *(f"{part}_{metric}" for part in ("train", "val", "test") for metric in METRICS),
+        "learning_rate",
+        "seconds_training",
+    ]
+    rows = [
+        tuple(f"{value:,.4g}" if name != "epoch" else f"{value:.0f}" for name, value in zip(columns, row, strict=True))
+        for row in epochs[columns].to_numpy()
+    ]
+    headings = [name.replace("_", " ") for name in columns]
+    return table(headings, rows, numbers=headings)
+
+
+def _short(run: Run) -> str:
+    """Name a run in a legend; Plotly takes a little HTML there, so that it is escaped."""
+    name = visible(run.name or "")
+    return escaped_html(f"{name[:40]}{'…' if len(name) > 40 else ''} ({run.id})" if name else run.id)
+
+
+def _runs_table(runs: Sequence[Run]) -> str:
+    headings = ("Run", "Name", "State", "Test accuracy", "95 % interval", "Best validation", "Parameters", "Epochs", "Seed", "Training")
+    rows = []
+    for run in runs:
+        low, high = _interval(run)
+        interval = f"{100 * low:.2f} – {formatting.percent(high)}" if low is not None else formatting.NOTHING
+        rows.append(
+            (
+                *(
+                    run.id,
+                    run.name or "",
+                    run.state,
+                    formatting.percent(run.test_accuracy),
+                    interval,
+                    formatting.percent(run.best_val_accuracy),
+                ),
+                *(f"{run.n_parameters:,}", run.epoch, run.config.seed, formatting.duration(run.seconds_training)),
+            )
+        )
+    return table(headings, rows, numbers=headings[3:])
+
+
+def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metric) -> str:
+    lines = [
+        Curve(
+            _short(run),
+            place % N_COLORS,
+            tuple(epochs[run.id]["epoch"].tolist()),
+            tuple(epochs[run.id][f"val_{metric}"].tolist()),
+            by_epoch=True,
+            dash=DASHES[place // N_COLORS % len(DASHES)],
+        )
+        for place, run in enumerate(runs)
+        if len(epochs[run.id])
+    ]
+    figure = draw_curves(lines, metric=metric, options=CurveOptions(log_scale=metric == "loss"))
+    return chart(figure, alt=f"Validation {metric} of {len(lines)} runs by epoch", height=380 + 12 * len(lines))
+
+
+def _differences(runs: Sequence[Run]) -> str:
+    """List the settings that are not the same in all runs; layers by what they are, in full where only their details differ."""
+    layers = [[planned.summary for planned in run.config.plan] for run in runs]
+    same_layers = all(own == layers[0] for own in layers)
+    settings = [dict(_leaves("", run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}))) for run in runs]
+    if not same_layers:
+        settings = [
+            {f"layer {place}": what for place, what in enumerate(own, 1)} | rest for own, rest in zip(layers, settings, strict=True)
+        ]
+    rows = []
+    for path in dict.fromkeys(itertools.chain.from_iterable(settings)):
+        values = [own.get(path, formatting.NOTHING) for own in settings]
+        if len(set(values)) > 1:
+            rows.append((path, *values))
+    return table(("Setting", *(run.id for run in runs)), rows) if rows else ""
+
+
+def _leaves(path: str, value: object) -> list[tuple[str, str]]:
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for name, inner in items for leaf in _leaves(f"{path}.{name}".lstrip("."), inner)]
+    return [(path, "none" if value is None else str(value))]
+
+
+def _small_confusion(store: Store, run: Run) -> str:
+    found = _evaluated(store, run)
+    if found is None:
+        return ""
+    figure = draw_confusion(confusion_matrix(*found).tolist(), CLASS_NAMES[run.config.dataset])
+    return paragraph(f"{title(run)} ({run.id})") + chart(figure, alt=f"Confusion matrix of run {run.id} on the test set", height=400)

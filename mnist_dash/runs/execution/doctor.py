@@ -1,0 +1,282 @@
+"""Checks of the whole installation: what is well, what is wrong, and what to do about it. Changes nothing.
+
+Not covered: whether another machine of a shared store is well (run it there), and data sets other than MNIST, which are checked when a run
+asks for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+import sqlalchemy as sa
+
+from mnist_dash.core.data.archives import MNIST_ARCHIVES, check_archives
+from mnist_dash.core.hardware.devices import n_cuda_devices
+from mnist_dash.errors import ArtifactError, DataError, MnistDashError, StorageFull, StoreError, StoreLocked, StoreTooNew
+from mnist_dash.runs.store import artifacts, schema
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.engine import Job
+from mnist_dash.runs.store.records import Worker
+from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.schema import now
+from mnist_dash.runs.store.states import RunState
+from mnist_dash.settings import Settings
+
+N_NAMED = 3
+"""How many of a kind of trouble are named one by one."""
+ORPHAN_SECONDS = 3600
+"""Age from which a file that no run names was not just written."""
+TIGHT_FACTOR = 5
+"""Free room below this many times the least is worth a warning."""
+_START_WORKER = "Start one with `make run`, or with `python -m mnist_dash worker`."
+_PROBE = """\
+import json, torch, torchvision
+from torchvision.ops import nms
+print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__, "cuda": torch.cuda.is_available()}))
+"""
+
+
+class Verdict(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    """As it should be."""
+    WARNING = "warning"
+    """Works, yet somebody should know."""
+    PROBLEM = "problem"
+    """Something does not work until a person acts."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one check found."""
+
+    subject: str
+    """What was looked at, in a word."""
+    verdict: Verdict
+    finding: str
+    """A sentence."""
+    remedy: str = ""
+    """What to do about it; empty when all is well."""
+
+
+def examine(settings: Settings) -> tuple[Check, ...]:
+    """Check the machine, then the store."""
+    return (*examine_machine(settings), *examine_store(settings))
+
+
+def examine_machine(settings: Settings) -> tuple[Check, ...]:
+    """Check the data set's archives, the disk, the processor and torch; takes some seconds, because torch is imported."""
+    return (_data(settings), _disk(settings), _processor(settings), _torch())
+
+
+def examine_store(settings: Settings) -> tuple[Check, ...]:
+    """Check the database and what it knows: artifacts, queue and workers."""
+    if settings.is_sqlite and not _database_file(settings).exists():
+        return (Check("database", Verdict.OK, f"there is none yet at {_database_file(settings)}; the first start makes it."),)
+    try:
+        store = Store.open(settings)
+    except StoreError as error:
+        return (_unusable(error),)
+    checks: list[Check] = []
+    try:
+        checks.extend(_look_inside(store))
+    except MnistDashError as error:
+        checks.append(_unusable(error))
+    finally:
+        store.close()
+    return tuple(checks)
+
+
+def _look_inside(store: Store) -> Iterator[Check]:
+    database = _database(store)
+    yield database
+    if database.verdict is Verdict.PROBLEM:
+        return
+    yield _artifacts(store)
+    yield from _orphans(store)
+    workers = store.workers()
+    alive = [worker for worker in workers if worker.state != "gone"]
+    yield from _queue(store, alive)
+    yield _workers(store.settings, alive, n_gone=len(workers) - len(alive))
+
+
+def _data(settings: Settings) -> Check:
+    try:
+        check_archives(settings.data_dir)
+    except DataError as error:
+        return Check("data", Verdict.PROBLEM, str(error), "See the sentence before; runs on MNIST are refused until then.")
+    except OSError as error:
+        return Check("data", Verdict.PROBLEM, f"the archives cannot be read: {error}.", "Make the file readable for this user.")
+    return Check("data", Verdict.OK, f"the {len(MNIST_ARCHIVES)} original archives of MNIST are there and have their published hashes.")
+
+
+def _disk(settings: Settings) -> Check:
+    folder = next(path for path in (settings.artifact_dir, *settings.artifact_dir.parents) if path.exists())
+    free, least = shutil.disk_usage(folder).free, settings.min_free_bytes
+    finding = f"{_megabytes(free)} free at {settings.artifact_dir}; runs are accepted from {_megabytes(least)} on."
+    remedy = "Delete runs or other files, or set MNIST_DASH_HOME to a larger disk."
+    if not os.access(folder, os.W_OK):
+        return Check("disk", Verdict.PROBLEM, f"{folder} cannot be written by this user.", "Make it writable, or set MNIST_DASH_HOME.")
+    if free < least:
+        return Check("disk", Verdict.PROBLEM, finding, remedy)
+    return Check("disk", Verdict.WARNING, finding, remedy) if free < TIGHT_FACTOR * least else Check("disk", Verdict.OK, finding)
+
+
+def _processor(settings: Settings) -> Check:
+    cores = len(os.sched_getaffinity(0))
+    model, flags = _processor_facts()
+    native = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
+    bfloat16 = "computes bfloat16 natively" if {"avx512_bf16", "amx_bf16"} & flags else "has no native bfloat16: float32 is faster"
+    finding = (
+        f"{model}, {cores} cores for this process, {settings.n_threads} threads for workers; {', '.join(native) or 'no AVX2'}; {bfloat16}."
+    )
+    if settings.n_threads > cores:
+        remedy = f"Set MNIST_DASH_THREADS to {cores} or less: more threads than cores train slower."
+        return Check("processor", Verdict.WARNING, finding, remedy)
+    return Check("processor", Verdict.OK, finding)
+
+
+def _torch() -> Check:
+    """Import torch and torchvision in a process of their own, which also survives an import that crashes."""
+    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
+    if probe.returncode != 0:
+        last = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
+        remedy = "Install the plain pair together: `pip install --force-reinstall -r requirements.txt`."
+        return Check("torch", Verdict.PROBLEM, f"torch and torchvision cannot be imported: {last}", remedy)
+    found = json.loads(probe.stdout)
+    n_cuda = n_cuda_devices()
+    versions = f"torch {found['torch']} with torchvision {found['torchvision']}"
+    if n_cuda and not found["cuda"]:
+        remedy = "Update the driver to what this torch needs; until then runs train on the CPU only."
+        return Check("torch", Verdict.WARNING, f"{versions} cannot use the {n_cuda} CUDA device(s) of the driver.", remedy)
+    return Check("torch", Verdict.OK, f"{versions}; {f'{n_cuda} CUDA device(s)' if n_cuda else 'no CUDA device, runs train on the CPU'}.")
+
+
+def _database(store: Store) -> Check:
+    with store.reading() as connection:
+        version = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")).scalar_one()
+        faults = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars()) if store.settings.is_sqlite else ["ok"]
+    if faults != ["ok"]:
+        remedy = "Stop all workers, keep a copy, and restore a backup or recover it with `sqlite3 FILE .recover`."
+        return Check("database", Verdict.PROBLEM, f"it is damaged: {'; '.join(faults[:N_NAMED])}.", remedy)
+    with store.writing():
+        pass  # taking and giving back the write lock is the check
+    where = store.engine.url.render_as_string(hide_password=True)
+    return Check("database", Verdict.OK, f"version {version}, whole, can be written; {store.count()} runs in {where}.")
+
+
+def _unusable(error: MnistDashError) -> Check:
+    match error:
+        case StoreTooNew() | StoreLocked() | StorageFull():
+            remedy = "See the sentence before."
+        case _:
+            remedy = "Restore it from a backup, or move it away to begin with an empty one; the artifacts stay where they are."
+    return Check("database", Verdict.PROBLEM, str(error), remedy)
+
+
+def _artifacts(store: Store) -> Check:
+    table = schema.artifacts
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(table.c.run_id, table.c.kind, table.c.part).order_by(table.c.run_id)).all()
+    faults = [fault for row in rows if (fault := _fault(store, row.run_id, ArtifactKind(row.kind), row.part)) is not None]
+    if not faults:
+        return Check("artifacts", Verdict.OK, f"{len(rows)} files are there and have the hashes they were written with.")
+    more = f" And {len(faults) - N_NAMED} more." if len(faults) > N_NAMED else ""
+    remedy = "Restore these files from a backup, or train the runs again: the same configuration gives the same result."
+    return Check("artifacts", Verdict.PROBLEM, f"{len(faults)} of {len(rows)} files: {' '.join(faults[:N_NAMED])}{more}", remedy)
+
+
+def _fault(store: Store, run_id: str, kind: ArtifactKind, part: str) -> str | None:
+    """Say what is wrong with a file; a live run replaces its checkpoint between two looks, so a fault is one that is found twice."""
+    for _ in range(2):
+        try:
+            artifacts.read(store, run_id, kind, part)
+        except ArtifactError as error:
+            fault = str(error)
+        else:
+            return None
+    return fault
+
+
+def _orphans(store: Store) -> Iterator[Check]:
+    with store.reading() as connection:
+        known = set(connection.execute(sa.select(schema.artifacts.c.path)).scalars())
+    folder, oldest = store.settings.artifact_dir, time.time() - ORPHAN_SECONDS
+    orphans = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).as_posix() not in known and path.stat().st_mtime < oldest
+    ]
+    if orphans:
+        size = _megabytes(sum(path.stat().st_size for path in orphans))
+        finding = f"{len(orphans)} files ({size}) belong to no run, such as {orphans[0]}; a crash between a file and its row leaves them."
+        yield Check("artifacts", Verdict.WARNING, finding, "They may be deleted.")
+
+
+def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
+    runs = schema.runs
+    with store.reading() as connection:
+        silent = [*connection.execute(sa.select(runs.c.id).where(runs.c.state == RunState.RUNNING, runs.c.lease_until < now())).scalars()]
+    queued = store.queue()
+    taken = store.queue_client.taken()
+    jobs = {*store.queue_client.waiting(), *(job for job, _ in taken)}
+    stuck = [run.id for run in queued if Job(run.id, run.attempt + 1) not in jobs]
+    left = [job.run_id for job, worker_id in taken if worker_id not in {worker.id for worker in alive}]
+    if stuck:
+        remedy = f"Stop them and train them again: `python -m mnist_dash stop {stuck[0]}`."
+        yield Check("queue", Verdict.PROBLEM, f"{len(stuck)} queued runs have no job and would wait for ever: {_named(stuck)}.", remedy)
+    if silent or left:
+        found = sorted({*silent, *left})
+        remedy = "A living worker hands them on by itself within seconds." if alive else _START_WORKER
+        yield Check("queue", Verdict.WARNING, f"{len(found)} runs were left by a dead worker: {_named(found)}.", remedy)
+    if queued and not alive:
+        yield Check("queue", Verdict.WARNING, f"{len(queued)} runs wait and no worker is alive.", _START_WORKER)
+    if not stuck and not silent and not left and not (queued and not alive):
+        n_running = store.count(states=[RunState.RUNNING])
+        yield Check("queue", Verdict.OK, f"{n_running} runs in training, {len(queued)} waiting, none stuck.")
+
+
+def _workers(settings: Settings, alive: list[Worker], *, n_gone: int) -> Check:
+    gone = f"; {n_gone} ended or died within the hour" if n_gone else ""
+    if not alive:
+        return Check("workers", Verdict.OK, f"none is alive{gone}. The dashboard and `train` start their own.")
+    listed = ", ".join(f"{worker.id} ({worker.device}, {worker.n_threads} threads, {worker.state})" for worker in alive)
+    here = sum(worker.n_threads for worker in alive if worker.device == "cpu" and worker.host == os.uname().nodename)
+    finding = f"{len(alive)} alive: {listed}{gone}."
+    if here > settings.n_threads:
+        remedy = f"End one, or start each with --threads so that together they have at most {settings.n_threads}."
+        return Check("workers", Verdict.WARNING, f"{finding} Together they have {here} threads here.", remedy)
+    return Check("workers", Verdict.OK, finding)
+
+
+def _processor_facts() -> tuple[str, frozenset[str]]:
+    """Read the processor's name and features where Linux tells them."""
+    info = Path("/proc/cpuinfo")
+    pairs = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line) if info.exists() else {}
+    values = {name.strip(): value.strip() for name, value in pairs.items()}
+    memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB of memory"
+    return f"{values.get('model name', os.uname().machine)}, {memory}", frozenset(values.get("flags", values.get("Features", "")).split())
+
+
+def _database_file(settings: Settings) -> Path:
+    return Path(sa.make_url(settings.database_url).database or "")
+
+
+def _named(run_ids: list[str]) -> str:
+    more = f" and {len(run_ids) - N_NAMED} more" if len(run_ids) > N_NAMED else ""
+    return ", ".join(run_ids[:N_NAMED]) + more
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:,.0f} MiB"

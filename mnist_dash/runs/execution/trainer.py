@@ -1,0 +1,257 @@
+"""The trainer: a child process of a worker that only computes.
+
+It gets a task through a pipe and answers with reports; a thread of its own sends them, so that training never waits for the worker, let
+alone for the database. On the CPU every run gets a fresh child, forked from a server that has torch and the data in memory already: nothing
+leaks from run to run and killing it costs nothing. CUDA cannot be forked after it was touched, so there one child is kept warm.
+
+The child dies with its worker: when the pipe closes, it exits at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mnist_dash.core.config.run_config import parse_config
+from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
+from mnist_dash.errors import MnistDashError
+
+OBEDIENCE_SECONDS = 2.0
+"""How long a trainer may take to obey a stop before it is killed."""
+FINAL_SECONDS = 60.0
+"""How long a trainer that has obeyed may take to compute the final figures; the largest networks need some seconds."""
+WARM_MODULE = "mnist_dash.runs.execution.warm"
+ENVIRONMENT = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait in a barrier sleep, so that a busy page server beside them costs little
+    "GOMP_SPINCOUNT": "5000",  # they spin for a moment before, which carries them from one operation of a step to the next
+    "MALLOC_MMAP_THRESHOLD_": "33554432",  # tensors come from the heap again and again instead of from fresh, zeroed pages
+    "MALLOC_TRIM_THRESHOLD_": "1073741824",
+    "MALLOC_TOP_PAD_": "67108864",
+}
+"""What the trainer's process must find in its environment before torch is loaded."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training, as it goes through the pipe."""
+
+    config_json: str
+    data_dir: Path
+    n_threads: int
+    resume: bytes | None
+    """The payload of the checkpoint to go on from."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The training raised an exception."""
+
+    reason: str
+
+
+Message = StepReport | EpochReport | Checkpoint | Ending | TrainingResult | Broken
+Training = Callable[[Task, Callable[[Message], None], Callable[[], bool]], TrainingResult]
+"""What a trainer executes: the task, a function that takes reports, a function that says whether to stop."""
+
+
+def train_task(task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> TrainingResult:
+    """Train a task's configuration; the `Training` of every real trainer."""
+    import torch
+
+    from mnist_dash.core.training.loop import train
+
+    torch.set_num_threads(task.n_threads)
+    return train(
+        parse_config(task.config_json),
+        data_dir=task.data_dir,
+        resume=task.resume,
+        on_step=send,
+        on_epoch=send,
+        on_checkpoint=send,
+        should_stop=should_stop,
+        on_ending=send,
+    )
+
+
+class TrainerDied(Exception):
+    """The trainer's process ended without a result."""
+
+    def __init__(self, exit_code: int | None) -> None:
+        killed = exit_code is not None and exit_code < 0
+        how = f"was killed by {signal.Signals(-exit_code).name}" if killed and exit_code is not None else f"ended with code {exit_code}"
+        super().__init__(f"the trainer's process {how}")
+
+
+class Trainer:
+    """The worker's handle on a trainer process. One task at a time; not for several threads."""
+
+    def __init__(self, training: Training = train_task, *, keep_warm: bool = False) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([WARM_MODULE])
+        self._training = training
+        self._keep_warm = keep_warm
+        self._process: Any = None
+        self._pipe: Connection | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the living child, None where there is none."""
+        return None if self._process is None else self._process.pid
+
+    def warm_up(self) -> None:
+        """Start the server that children are forked from, with torch and the data in its memory."""
+        os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+        process = self._context.Process(target=_nothing, daemon=True)
+        process.start()
+        process.join()
+
+    def calibrate(self, device: str, n_threads: int) -> dict[str, float]:
+        """Time the device in a child of its own: operations a second by kind of network, empty where it could not be timed."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_calibrate, args=(theirs, device, n_threads), daemon=True)
+        process.start()
+        theirs.close()
+        try:
+            rates: dict[str, float] = ours.recv()
+        except EOFError:
+            rates = {}
+        process.join()
+        return rates
+
+    def start(self, task: Task) -> None:
+        """Begin a task, in a warm child where one is kept, in a fresh one otherwise."""
+        if self._process is None or not self._process.is_alive():
+            self._pipe, theirs = self._context.Pipe()
+            self._process = self._context.Process(target=_serve, args=(theirs, self._training), daemon=True)
+            self._process.start()
+            theirs.close()
+        assert self._pipe is not None
+        self._pipe.send(task)
+
+    def receive(self, timeout_seconds: float) -> Message | None:
+        """Wait for the next message; None when none came in time.
+
+        Raises:
+            TrainerDied: the process has ended, and every message that it sent has been received.
+        """
+        assert self._pipe is not None
+        try:
+            if not self._pipe.poll(timeout_seconds):
+                return None
+            message: Message = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            self._process.join(OBEDIENCE_SECONDS)
+            exit_code = self._process.exitcode
+            self.kill()
+            raise TrainerDied(exit_code) from error
+        return message
+
+    def ask_to_stop(self) -> None:
+        """Ask the task in hand to end; its result follows."""
+        assert self._pipe is not None
+        with contextlib.suppress(OSError):
+            self._pipe.send("stop")
+
+    def done(self) -> None:
+        """Let the child go after its result, unless it is kept warm."""
+        if not self._keep_warm:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the child now, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._process.close()
+        if self._pipe is not None:
+            self._pipe.close()
+        self._process = self._pipe = None
+
+
+def _nothing() -> None:
+    """Be forked, so that the server runs."""
+
+
+def _calibrate(pipe: Connection, device: str, n_threads: int) -> None:
+    import torch
+
+    from mnist_dash.core.training.device_benchmark import calibrate
+
+    torch.set_num_threads(n_threads)
+    pipe.send({rate.family: rate.flops_per_second for rate in calibrate(device)})
+
+
+def _serve(pipe: Connection, training: Training) -> None:
+    """Execute tasks until the pipe closes; the body of the child."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal goes to the worker, which decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    outbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(pipe, tasks, stop), daemon=True).start()
+    threading.Thread(target=_speak, args=(pipe, outbox), daemon=True).start()
+    while True:
+        task = tasks.get()
+        try:
+            outbox.put(training(task, outbox.put, stop.is_set))
+        except MnistDashError as error:
+            outbox.put(Broken(str(error)))
+        except MemoryError:
+            outbox.put(Broken("The training fits into memory; got out of memory. Make the network or the batch smaller."))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run's row must say so
+            outbox.put(Broken(f"The training ends without an error; got {type(error).__name__}: {error}. Please report this as a bug."))
+
+
+def _listen(pipe: Connection, tasks: queue.SimpleQueue[Task], stop: threading.Event) -> None:
+    """Take tasks and stops; when the worker is gone, so is its trainer."""
+    while True:
+        try:
+            message = pipe.recv()
+        except (EOFError, OSError):
+            os._exit(1)
+        if isinstance(message, Task):
+            stop.clear()  # here, so that a stop that follows at once is not lost
+            tasks.put(message)
+        else:
+            stop.set()
+
+
+def _speak(pipe: Connection, outbox: queue.SimpleQueue[Message]) -> None:
+    while True:
+        message = outbox.get()
+        try:
+            pipe.send(message)
+        except (BrokenPipeError, OSError):
+            os._exit(1)
+
+
+def wait_or_kill(trainer: Trainer, take: Callable[[Message], None]) -> TrainingResult | Broken | None:
+    """Pass on what a stopped trainer still says until its result comes; kill it when it takes too long to end its loop.
+
+    Returns:
+        The result, or None where the trainer had to be killed.
+
+    Raises:
+        TrainerDied: it ended by itself, without a result.
+    """
+    deadline = time.monotonic() + OBEDIENCE_SECONDS
+    while time.monotonic() < deadline:
+        message = trainer.receive(0.05)
+        if isinstance(message, TrainingResult | Broken):
+            return message
+        if isinstance(message, Ending):
+            deadline = time.monotonic() + FINAL_SECONDS
+        elif message is not None:
+            take(message)
+    trainer.kill()
+    return None

@@ -1,0 +1,1 @@
+"""What is known of many runs: the query language, lists, groups, comparisons, estimates."""

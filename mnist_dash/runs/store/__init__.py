@@ -1,0 +1,1 @@
+"""The database and the artifact folder: tables, states, records, events, the queue."""

@@ -1,0 +1,102 @@
+"""Create a database's tables, and bring a database of a former schema version up to date with Alembic.
+
+Each module of `versions` is one step, named after the schema version that it ends in. A step says what its version added and nothing of
+later ones, so it never changes once it is released. Within one schema version the tables differed from time to time, so a step adds what
+is missing and leaves alone what is there, and a database without Alembic's own table goes through its own version's step again.
+
+A new version: count up `schema.SCHEMA_VERSION`, change the tables there, and write the step; the tests compare what both give. Alembic is
+imported where a database is of a former version and nowhere else: opening one of today's does not wait for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from mnist_dash.errors import StoreTooNew
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+LOCK_NUMBER = 0x6D6E697374
+"""Names the lock on PostgreSQL that one migrating process holds; any number that nobody else uses."""
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Create the tables where there are none, and bring those of a former version up to date.
+
+    All of it is one transaction: a process that is killed in it leaves the database as it was. Processes that open the database meanwhile
+    wait, and find it done. On SQLite the transaction has the write lock from its start, also where there is nothing to do: opening a
+    database that another process holds fails here, with a sentence, and not in the queue, which waits three times as long.
+
+    Raises:
+        StoreTooNew: a newer MNIST Dash wrote this database.
+    """
+    with engine.begin() as connection:
+        version = _version(connection)
+        if version is None or version < SCHEMA_VERSION:
+            _wait_for_others(connection)
+            version = _bring_up_to_date(connection)
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"The database {engine.url.render_as_string(hide_password=True)} has schema version {version}; this MNIST Dash reads "
+            f"versions up to {SCHEMA_VERSION}. Upgrade MNIST Dash, or point MNIST_DASH_HOME at another folder."
+        )
+
+
+def config_for(connection: sa.Connection) -> Config:
+    """Configure Alembic for these steps and a connection, in whose transaction they run."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _version(connection: sa.Connection) -> int | None:
+    """Read what a database says of itself; None where it has no tables yet."""
+    if not sa.inspect(connection).has_table("meta"):
+        return None
+    meta = schema.meta
+    return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one())
+
+
+def _wait_for_others(connection: sa.Connection) -> None:
+    """Keep other processes from migrating; on SQLite the transaction's own lock has done so already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_NUMBER)))
+
+
+def _bring_up_to_date(connection: sa.Connection) -> int:
+    """Create or upgrade the tables, unless another process has done so meanwhile, and return the version that they have now."""
+    version = _version(connection)
+    if version is None:
+        schema.metadata.create_all(connection)
+        connection.execute(schema.meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
+        connection.execute(schema.alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION)))
+        return SCHEMA_VERSION
+    if version < SCHEMA_VERSION:
+        _upgrade(connection, version)
+        return SCHEMA_VERSION
+    return version
+
+
+def _upgrade(connection: sa.Connection, version: int) -> None:
+    """Go through the steps that a database of a former version lacks, its own one included where Alembic has not counted them yet."""
+    from alembic import command
+
+    config, meta = config_for(connection), schema.meta
+    if not sa.inspect(connection).has_table("alembic_version"):
+        command.stamp(config, _revision(version - 1) if version > 1 else "base")
+    command.upgrade(config, _revision(SCHEMA_VERSION))
+    connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
+
+
+def _revision(version: int) -> str:
+    """Name the step that ends in a schema version, as Alembic's table has it."""
+    return f"{version:04d}"

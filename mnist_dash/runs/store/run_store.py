@@ -1,0 +1,407 @@
+"""The run table: what pages and commands read, and how a run is accepted.
+
+One `Store` a process, safe for several threads. What workers write is in `mnist_dash.runs.execution.worker_records`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
+from mnist_dash.core.hardware.devices import n_cuda_devices
+from mnist_dash.errors import IllegalTransition, NotAllowed, StoreError, UnknownRun
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.database_errors import classify_error
+from mnist_dash.runs.store.engine import Job, JobQueue
+from mnist_dash.runs.store.identities import OWNER, Person
+from mnist_dash.runs.store.migrations import migrate
+from mnist_dash.runs.store.records import History, Run, Worker
+from mnist_dash.runs.store.routing import route
+from mnist_dash.runs.store.schema import now
+from mnist_dash.runs.store.states import RunState, sources
+from mnist_dash.settings import Settings
+
+STEP_COLUMNS = ("step", "epoch", "seconds", "loss", "accuracy")
+WORKER_MEMORY_SECONDS = 3600
+"""How long a worker that is gone is still listed."""
+
+
+class Store:
+    """Everything that is remembered of runs and workers."""
+
+    def __init__(self, settings: Settings, engine: sa.Engine, queue: JobQueue, person: Person = OWNER) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.queue_client = queue
+        self.person = person
+        """On whose behalf actions act; what they may do is checked by `runs.access.permission.require`."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """Open the store, creating folders and tables where they are missing.
+
+        Raises:
+            StoreTooNew: a newer MNIST Dash wrote it.
+            StoreLocked: another process holds it.
+            StoreError: it cannot be opened or is no database.
+        """
+        try:
+            settings.home.mkdir(parents=True, exist_ok=True)
+            settings.artifact_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The data folder {settings.home} cannot be written: {error.strerror}. "
+                "Make it writable, or set MNIST_DASH_HOME to another folder."
+            ) from error
+        with classify_error(settings.database_url):
+            engine = schema.create_engine(settings.database_url)
+            migrate(engine)
+            return cls(settings, engine, JobQueue(settings.database_url))
+
+    def acting_for(self, person: Person) -> Store:
+        """Give the same store, with the same connections, to somebody else."""
+        return Store(self.settings, self.engine, self.queue_client, person)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.queue_client.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Open a transaction that only reads and never waits for a writer."""
+        with (
+            classify_error(self.settings.database_url),
+            self.engine.connect().execution_options(reading=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction that writes; it commits when the block ends without an exception."""
+        with classify_error(self.settings.database_url), self.engine.begin() as connection:
+            yield connection
+
+    def readable(self) -> sa.ColumnElement[bool]:
+        """Say which rows of the run table may be read: all, or those that a share link is for and the runs of its studies."""
+        only = self.person.only
+        if only is None:
+            return sa.true()
+        of_studies = sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.study_id.in_(only))
+        return schema.runs.c.id.in_(only) | schema.runs.c.id.in_(of_studies)
+
+    def check_readable(self, ids: Iterable[str]) -> None:
+        """Check that runs and studies may be read; whoever came by a share link reads what it is for and nothing else.
+
+        Raises:
+            NotAllowed: one of them is another.
+        """
+        only = self.person.only
+        others = set() if only is None else set(ids) - only
+        if others:
+            links = schema.trial_runs
+            query = sa.select(links.c.run_id).where(links.c.run_id.in_(others), links.c.study_id.in_(only or ()))
+            with self.reading() as connection:
+                others -= set(connection.execute(query).scalars())
+        if others:
+            raise NotAllowed(
+                f"A share link shows what it was made for; got {min(others)[:40]!r}, which is something else. "
+                "Open the link again, or sign in to see more."
+            )
+
+    def accept(self, config: RunConfig, *, key: str | None, preset: str | None) -> str:
+        """Write a run's row and its first job in one transaction and return the run's id.
+
+        The same `key` again returns the first run's id and writes nothing.
+        """
+        with self.writing() as connection:
+            return self.insert_run(connection, config, key=key, preset=preset)
+
+    def submitted(self, connection: sa.Connection, key: str | None) -> str | None:
+        """Find the run that was submitted under a key; None where there is none."""
+        if key is None:
+            return None
+        known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
+        return None if known is None else str(known)
+
+    def insert_run(
+        self,
+        connection: sa.Connection,
+        config: RunConfig,
+        *,
+        key: str | None,
+        preset: str | None,
+        **values: Any,  # noqa: ANN401 - column values
+    ) -> str:
+        """Do what `accept` does within the caller's transaction; `values` are further columns of the row."""
+        known = self.submitted(connection, key)
+        if known is not None:
+            return known
+        row = {
+            "id": new_run_id(),
+            "submit_key": key,
+            "state": RunState.QUEUED,
+            "config": canonical_json(config),
+            "config_hash": config.hash,
+            "preset": preset,
+            "owner": self.person.email,
+            "created_at": now(),
+            "n_steps": config.n_steps,
+            "n_parameters": config.n_parameters,
+        }
+        row |= values
+        connection.execute(schema.runs.insert().values(row))
+        self.add_job(connection, Job(str(row["id"]), 1), config.device)
+        touch(connection)
+        return str(row["id"])
+
+    def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
+        """Add a job to the queue of the kind of device that it is for, within the caller's transaction."""
+        workers = schema.workers
+        lives = workers.c.ended_at.is_(None) & (workers.c.seen_at > now() - self.settings.lease_seconds)
+        alive = connection.execute(sa.select(workers.c.device).distinct().where(lives)).scalars().all()
+        self.queue_client.add(connection, job, route(device, alive, gpu_here=n_cuda_devices() > 0))
+
+    def transition(self, run_id: str, target: RunState, *, reason: str = "") -> None:
+        """Move a run to another state on a person's behalf.
+
+        Raises:
+            UnknownRun: no run has this id.
+            IllegalTransition: its state does not allow it.
+        """
+        with self.writing() as connection:
+            if not move(connection, run_id, target, reason=reason):
+                state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar()
+                if state is None:
+                    raise UnknownRun(_unknown(run_id))
+                allowed = ", ".join(sources(target))
+                raise IllegalTransition(
+                    f"Only a run that is {allowed} can become {target}; got run {run_id}, which is {state}. Open it to see why."
+                )
+
+    def request_stop(self, run_id: str) -> None:
+        """Ask the worker that trains a run to stop it."""
+        with self.writing() as connection:
+            update(connection, run_id, stop_requested=True)
+
+    def mark_deleted(self, run_ids: Iterable[str], *, deleted: bool) -> None:
+        """Put runs into the bin, or take them out of it."""
+        with self.writing() as connection:
+            for run_id in run_ids:
+                update(connection, run_id, deleted_at=now() if deleted else None)
+
+    def run(self, run_id: str) -> Run:
+        """Read one run.
+
+        Raises:
+            NotAllowed: whoever asks may read other runs only.
+            UnknownRun: no run has this id.
+        """
+        self.check_readable((run_id,))
+        with self.reading() as connection:
+            row = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).mappings().first()
+        if row is None:
+            raise UnknownRun(_unknown(run_id))
+        return run_from_row(row)
+
+    def lineage(self, run: Run) -> tuple[str, ...]:
+        """Name a run and those that it was forked from, the nearest first; its page shows them all."""
+        found, parents = [run.id], sa.select(schema.runs.c.parent_id)
+        with self.reading() as connection:
+            parent = run.parent_id
+            while parent is not None and parent not in found:
+                found.append(parent)
+                parent = connection.execute(parents.where(schema.runs.c.id == parent)).scalar()
+        return tuple(found)
+
+    def runs(self, *, limit: int = 50, offset: int = 0, states: Sequence[RunState] | None = None, deleted: bool = False) -> tuple[Run, ...]:
+        """List runs, newest first; either those in the bin or the others."""
+        query = sa.select(schema.runs).where(*_filter(states, deleted=deleted), self.readable())
+        query = query.order_by(schema.runs.c.created_at.desc(), schema.runs.c.id).limit(limit).offset(offset)
+        with self.reading() as connection:
+            return tuple(run_from_row(row) for row in connection.execute(query).mappings())
+
+    def count(self, *, states: Sequence[RunState] | None = None, deleted: bool = False) -> int:
+        """Count the runs that `runs` would list."""
+        with self.reading() as connection:
+            query = sa.select(sa.func.count()).select_from(schema.runs).where(*_filter(states, deleted=deleted), self.readable())
+            return int(connection.execute(query).scalar_one())
+
+    def queue(self) -> tuple[Run, ...]:
+        """List the queued runs in the order in which they will start."""
+        query = sa.select(schema.runs).where(*_filter([RunState.QUEUED], deleted=False), self.readable())
+        with self.reading() as connection:
+            return tuple(run_from_row(row) for row in connection.execute(query.order_by(schema.runs.c.created_at)).mappings())
+
+    def find_same(self, config: RunConfig) -> Run | None:
+        """Find the newest finished run of exactly this configuration."""
+        query = (
+            sa.select(schema.runs)
+            .where(schema.runs.c.config_hash == config.hash, schema.runs.c.state == RunState.FINISHED, schema.runs.c.deleted_at.is_(None))
+            .where(self.readable())
+        )
+        with self.reading() as connection:
+            row = connection.execute(query.order_by(schema.runs.c.created_at.desc()).limit(1)).mappings().first()
+        return None if row is None else run_from_row(row)
+
+    def revision(self) -> int:
+        """Read a number that changes whenever any run or worker changes."""
+        with self.reading() as connection:
+            return int(connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "revision")).scalar_one())
+
+    def run_revision(self, run_id: str) -> int:
+        """Read a number that changes whenever this run, its history or its artifacts change.
+
+        Raises:
+            NotAllowed: whoever asks may read other runs only.
+            UnknownRun: no run has this id.
+        """
+        self.check_readable((run_id,))
+        with self.reading() as connection:
+            revision = connection.execute(sa.select(schema.runs.c.revision).where(schema.runs.c.id == run_id)).scalar()
+        if revision is None:
+            raise UnknownRun(_unknown(run_id))
+        return int(revision)
+
+    def history(self, run_id: str) -> History:
+        """Read the metrics of a run by epoch and by step."""
+        self.check_readable((run_id,))
+        epochs, chunks = schema.epochs, schema.step_chunks
+        with self.reading() as connection:
+            rows = connection.execute(sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)).all()
+            blobs = (
+                connection.execute(sa.select(chunks.c.points).where(chunks.c.run_id == run_id).order_by(chunks.c.first_step))
+                .scalars()
+                .all()
+            )
+        points = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(-1, len(STEP_COLUMNS))
+        steps = pd.DataFrame(points, columns=list(STEP_COLUMNS)).astype({"step": "int64", "epoch": "int64"})
+        return History(pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id"), steps)
+
+    def sparklines(self, run_ids: Sequence[str]) -> dict[str, list[float]]:
+        """Read the validation accuracy by epoch of several runs; a run without epochs has an empty list."""
+        epochs = schema.epochs
+        query = (
+            sa.select(epochs.c.run_id, epochs.c.val_accuracy).where(epochs.c.run_id.in_(run_ids)).order_by(epochs.c.run_id, epochs.c.epoch)
+        )
+        self.check_readable(run_ids)
+        lines: dict[str, list[float]] = {run_id: [] for run_id in run_ids}
+        with self.reading() as connection:
+            for run_id, accuracy in connection.execute(query):
+                lines[run_id].append(accuracy)
+        return lines
+
+    def workers(self) -> tuple[Worker, ...]:
+        """List the workers, those that are gone for an hour at most."""
+        workers = schema.workers
+        silent = now() - workers.c.seen_at
+        query = sa.select(workers, silent.label("silence")).where(silent < WORKER_MEMORY_SECONDS).order_by(workers.c.started_at)
+        with self.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return tuple(_worker_from_row(row, self.settings.lease_seconds) for row in rows)
+
+
+def new_run_id() -> str:
+    """Draw the id of a new run."""
+    return secrets.token_hex(4)
+
+
+def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None, **values: Any) -> bool:  # noqa: ANN401 - column values
+    """Write columns of one run and count up its revision and the store's.
+
+    Args:
+        connection: an open writing transaction.
+        run_id: the run.
+        held_by: the attempt that must hold the run while it trains; None where a person writes.
+        **values: the columns.
+
+    Returns:
+        Whether the run was there, and held by that attempt.
+    """
+    runs = schema.runs
+    conditions = [runs.c.id == run_id]
+    if held_by is not None:
+        conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
+    result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **values))
+    touch(connection)
+    return result.rowcount == 1
+
+
+def move(
+    connection: sa.Connection,
+    run_id: str,
+    target: RunState,
+    *,
+    held_by: int | None = None,
+    only_from: RunState | None = None,
+    **values: Any,  # noqa: ANN401 - column values
+) -> bool:
+    """Move a run to `target` if its state allows it, and its attempt and former state where asked: the one place where a state changes.
+
+    Returns:
+        Whether the run was moved.
+    """
+    runs = schema.runs
+    conditions = [runs.c.id == run_id, runs.c.state.in_(sources(target) if only_from is None else (only_from,))]
+    if held_by is not None:
+        conditions.append(runs.c.attempt == held_by)
+    if target.is_terminal:
+        values |= {"ended_at": now(), "stop_requested": False, "pause_requested": None, "change_requested": None}
+    if target is not RunState.RUNNING:
+        values |= {"lease_until": None}
+    result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
+    touch(connection)
+    return result.rowcount == 1
+
+
+def touch(connection: sa.Connection) -> None:
+    """Count up the store's revision, so that pages know that something changed."""
+    connection.execute(schema.meta.update().where(schema.meta.c.key == "revision").values(value=schema.meta.c.value + 1))
+
+
+def artifact_path(settings: Settings, relative: str) -> Path:
+    """Say where an artifact lies."""
+    return settings.artifact_dir / relative
+
+
+def run_from_row(row: sa.RowMapping) -> Run:
+    """Build the record of a run from its row."""
+    fields = {name: row[name] for name in Run.__dataclass_fields__}
+    fields |= {"state": RunState(row["state"]), "config": parse_config(row["config"])}
+    fields |= {name: bool(row[name]) for name in ("stop_requested", "pause_requested", "starred")}
+    for name in ("created_at", "started_at", "ended_at", "deleted_at", "archived_at"):
+        fields[name] = _time(row[name])
+    return Run(**fields)
+
+
+def _worker_from_row(row: sa.RowMapping, lease_seconds: float) -> Worker:
+    fields = {name: row[name] for name in Worker.__dataclass_fields__ if name != "state"}
+    fields |= {"started_at": _time(row["started_at"]), "seen_at": _time(row["seen_at"])}
+    gone = row["ended_at"] is not None or row["silence"] > lease_seconds
+    return Worker(**fields, state="gone" if gone else "running" if row["run_id"] else "idle")
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _filter(states: Sequence[RunState] | None, *, deleted: bool) -> list[sa.ColumnElement[bool]]:
+    bin_time = schema.runs.c.deleted_at
+    conditions: list[sa.ColumnElement[bool]] = [bin_time.is_not(None) if deleted else bin_time.is_(None)]
+    if states is not None:
+        conditions.append(schema.runs.c.state.in_(states))
+    return conditions
+
+
+def _unknown(run_id: str) -> str:
+    return f"A run's id is one that exists; got {run_id!r}. Look it up on the Runs page or with `python -m mnist_dash runs`."

@@ -1,0 +1,1 @@
+"""Runs as files: archives, models, tables."""

@@ -1,0 +1,1 @@
+"""What a person may do to studies, and how much of it."""

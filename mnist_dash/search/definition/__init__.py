@@ -1,0 +1,1 @@
+"""A study as a person writes it: space, objectives, sampler, pruner, budget."""

@@ -1,0 +1,1 @@
+"""What advances studies: sampling, pruning, the study runner. Optuna is asked here."""

@@ -1,0 +1,1 @@
+"""Studies and trials as they are stored, and what is read off them."""

@@ -1,0 +1,1 @@
+"""What all pages share: navigation, sign-in, the store, the palette."""

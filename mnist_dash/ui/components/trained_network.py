@@ -1,0 +1,94 @@
+"""What a run has learned, ready to compute with: once for all sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import safetensors
+import safetensors.numpy
+import streamlit as st
+
+from mnist_dash.core.analysis.forward import Scale, Values, Weights, activations, fitted_scaling
+from mnist_dash.core.analysis.layer_statistics import Kernel, dead_units, kernels
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.data.idx import read_images
+from mnist_dash.errors import ArtifactError
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.records import Run
+from mnist_dash.ui.app.resources import store
+
+N_ASKED = 1000
+"""Test images that every unit is asked before it is called dead."""
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The weights of a run with all that is needed to use them."""
+
+    config: RunConfig
+    weights: Weights
+    scale: Scale
+    kernels: tuple[Kernel, ...]
+
+
+def trained_network(run: Run) -> TrainedNetwork:
+    """Read a run's weights.
+
+    Raises:
+        ArtifactError: they were not kept, or are damaged.
+        DataError: the data set that its scaling is fitted to is missing or damaged.
+    """
+    return _load(store().settings.database_url, run.id, run.revision, _config=run.config)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _load(_database_url: str, run_id: str, revision: int, _config: RunConfig) -> TrainedNetwork:  # noqa: ARG001 - the revision is part of the cache's key
+    content = artifacts.read(store(), run_id, ArtifactKind.WEIGHTS)
+    try:
+        weights = safetensors.numpy.load(content)
+        found = kernels(_config, weights)
+    except (safetensors.SafetensorError, ValueError) as error:
+        raise ArtifactError(
+            f"The weights of run {run_id} are those of its network, as safetensors; got: {error} Train it again."
+        ) from error
+    return TrainedNetwork(_config, weights, fitted_scaling(_config, store().settings.data_dir), found)
+
+
+def activations_of(run: Run, image: int) -> list[Values]:
+    """Compute what every layer of a run's network makes of one test image: one array a layer, without the batch axis.
+
+    Raises:
+        ArtifactError: as for `trained_network`.
+        DataError: the test images are missing or damaged.
+    """
+    return _activations(store().settings.database_url, run.id, run.revision, image, _run=run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _activations(_database_url: str, run_id: str, revision: int, image: int, _run: Run) -> list[Values]:  # noqa: ARG001 - parts of the cache's key
+    network = trained_network(_run)
+    images = read_images(_run.config.dataset, "test", store().settings.data_dir)
+    return [values[0] for values in activations(network.config, network.weights, images[image : image + 1], network.scale)]
+
+
+def dead_counts(run: Run) -> dict[str, tuple[int, int]]:
+    """Count the units of each ReLU layer that are zero for the first `N_ASKED` test images.
+
+    Returns:
+        The layer's name -> dead units, units.
+
+    Raises:
+        ArtifactError: as for `trained_network`.
+        DataError: the test images are missing or damaged.
+    """
+    return _dead_counts(store().settings.database_url, run.id, run.revision, _run=run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _dead_counts(_database_url: str, run_id: str, revision: int, _run: Run) -> dict[str, tuple[int, int]]:  # noqa: ARG001 - parts of the cache's key
+    network = trained_network(_run)
+    images = read_images(_run.config.dataset, "test", store().settings.data_dir)[:N_ASKED]
+    plans = _run.config.plan
+    dead = dead_units(network.config, network.weights, images, network.scale)
+    return {plans[index].name: (int(units.sum()), len(units)) for index, units in dead.items()}

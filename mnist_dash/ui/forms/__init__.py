@@ -1,0 +1,1 @@
+"""Input of configurations and studies: drafts, fields, editors."""

@@ -1,0 +1,90 @@
+"""Run: one run, live while it trains and with its results when it has ended."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from mnist_dash import formatting
+from mnist_dash.core.config.presets import PRESETS
+from mnist_dash.errors import UnknownRun
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.states import RunState
+from mnist_dash.ui.app.navigation import RUNS, TRAIN
+from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.components.annotations import heading, run_marks
+from mnist_dash.ui.components.share import share_popover
+from mnist_dash.ui.pages.run import embedding, errors, layers
+from mnist_dash.ui.pages.run.coach import coach_card
+from mnist_dash.ui.pages.run.live import head, live_section
+from mnist_dash.ui.pages.run.results import outcome, results
+from mnist_dash.ui.pages.run.steer import lineage, steer_bar
+from mnist_dash.ui.pages.run.trial import trial_line
+
+VIEWS: dict[str, Callable[[Run], None]] = {
+    "summary": results,
+    "errors": errors.draw,
+    "layers": layers.draw,
+    "embedding": embedding.draw,
+}
+"""What can be seen of a run that has ended."""
+FIRST_VIEW = next(iter(VIEWS))
+
+
+def no_run(sentence: str) -> None:
+    """Say why there is nothing to show, and offer ways on."""
+    st.title("Run")
+    st.error(sentence, icon=":material/search_off:")
+    with st.container(horizontal=True):
+        st.page_link(RUNS, label="See all runs", icon=":material/table_rows:")
+        st.page_link(TRAIN, label="Train a network", icon=":material/model_training:")
+
+
+def show_run(run_id: str) -> None:
+    """Draw the page of one run."""
+    try:
+        run = store().run(run_id)
+    except UnknownRun as error:
+        no_run(str(error))
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(heading(run))
+        share_popover("run", store().lineage(run))
+    preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
+    deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
+    ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
+    st.caption(
+        f"{preset}Submitted {formatting.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}"
+    )
+    trial_line(run)
+    run_marks(run)
+    # These containers are always there, so that nothing below changes its place when the run ends.
+    with st.container():
+        if run.state.is_terminal:
+            outcome(run)
+            head(run)
+    with st.container():
+        steer_bar(run)
+        lineage(run)
+        if run.state.is_terminal:
+            coach_card(run)
+    with st.container():
+        view = choose_view() if run.state.is_terminal else FIRST_VIEW
+    live_section(run, whole=view == FIRST_VIEW)
+    if run.state.is_terminal:
+        VIEWS[view](run)
+
+
+def choose_view() -> str:
+    """Offer the views of an ended run; the address keeps the choice."""
+    return str(
+        st.segmented_control(
+            "View", VIEWS, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
+        )
+    )
+
+
+wanted = st.query_params.get("run")
+if wanted:
+    show_run(wanted)
+else:
+    no_run("A run's page needs a run: the address ends in ?run= and the run's id. Pick one from the list.")

@@ -1,0 +1,179 @@
+"""The columns of the Runs page: any figure, note or setting of a run, and some that say several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
+
+from mnist_dash import formatting
+from mnist_dash.runs.query import catalog
+from mnist_dash.runs.query.catalog import Listed
+from mnist_dash.runs.query.fields import Field, FieldKind, columns
+from mnist_dash.runs.store.records import Run
+from mnist_dash.ui.app.resources import store
+
+COLUMNS_KEY, DIFFERING_KEY = "cols", "differ"
+"""Their names in the address."""
+Looks = Mapping[str, ColumnConfig | ButtonColumnResult | str | None]
+FIRST = (
+    "run",
+    "starred",
+    "name",
+    "state",
+    "network",
+    "rule",
+    "batch_size",
+    "progress",
+    "curve",
+    "best_val_accuracy",
+    "last_val_accuracy",
+    "test_accuracy",
+    "time",
+    "created",
+    "tag",
+    "notes",
+    "remarks",
+)
+"""The columns without a choice; the first one is always there."""
+
+
+def _remarks(run: Run) -> str:
+    remarks = [run.preset or "", "leak: validated on the test set" if run.config.leaks_test_set else "", run.reason]
+    return "; ".join(remark for remark in remarks if remark)
+
+
+def _state(run: Run) -> list[str]:
+    return ["stopping" if run.stop_requested else str(run.state)]
+
+
+_JOINT: dict[str, tuple[str, Callable[[Run], object]]] = {
+    "state": ("State", _state),
+    "network": ("Network", lambda run: formatting.network(run.config)),
+    "rule": ("Optimizer", lambda run: formatting.optimizer(run.config)),
+    "progress": ("Epochs", lambda run: f"{run.epoch} of {run.config.epochs}"),
+    "time": (
+        "Time",
+        lambda run: formatting.duration(run.seconds_training + run.seconds_evaluation) if run.started_at else formatting.NOTHING,
+    ),
+    "remarks": ("Remarks", _remarks),
+}
+"""Columns that say several things at once, written for people."""
+_HEADINGS = {"batch_size": "Batch", "starred": "★", "optimizer.kind": "Optimizer kind", "epochs": "Epochs planned", "curve": "Curve"}
+
+
+@cache
+def titles() -> Mapping[str, str]:
+    """Give the heading of every column by its name, each heading once."""
+    found = {field.name: _HEADINGS.get(field.name, field.title) for field in columns()}
+    found |= {"curve": "Curve"} | {name: title for name, (title, _) in _JOINT.items()}
+    ordered = [*FIRST, *(name for name in found if name not in FIRST)]
+    return {name: found[name] for name in ordered}
+
+
+def column_choice() -> tuple[tuple[str, ...], bool]:
+    """Let a person choose the columns.
+
+    Returns:
+        Their names, and whether to show only what differs.
+    """
+    with st.popover("Columns", icon=":material/view_column:"):
+        chosen = st.multiselect(
+            "Columns", list(titles()), default=list(FIRST), format_func=lambda name: titles()[name], key=COLUMNS_KEY, bind="query-params"
+        )
+        differing = st.toggle(
+            "Only what differs",
+            key=DIFFERING_KEY,
+            bind="query-params",
+            help="Hides the columns that are the same for all runs of this page of the list, and shows every setting that is not.",
+        )
+    names = tuple(dict.fromkeys(name for name in (FIRST[0], *(chosen or FIRST)) if name in titles()))
+    return names, bool(differing)
+
+
+def frame(entries: Sequence[Listed], names: Sequence[str], *, differing: bool) -> tuple[pd.DataFrame, Looks]:
+    """Build the table of some runs.
+
+    Args:
+        entries: one row each.
+        names: of the columns, each of `titles`.
+        differing: leave out the columns in which all rows agree, and add the settings in which they do not.
+
+    Returns:
+        The table with headings, and how its columns are drawn.
+    """
+    fields = {field.name: field for field in columns()}
+    ids = [each.run.id for each in entries]
+    settings = [name for name, field in fields.items() if field.is_setting] if differing else []
+    wanted = [*names, *(name for name in settings if name not in names)]
+    plain = [fields[name] for name in wanted if name in fields and name not in _JOINT]
+    found = catalog.values(store(), ids, plain)
+    cells: dict[str, list[Any]] = {}
+    for name in wanted:
+        if name == "curve":
+            lines = store().sparklines(ids)
+            cells[name] = [lines[run_id] or None for run_id in ids]
+        elif name in _JOINT:
+            cells[name] = [_JOINT[name][1](each.run) for each in entries]
+        else:
+            place = [field.name for field in plain].index(name)
+            cells[name] = [found[run_id][place] if run_id in found else None for run_id in ids]
+    if differing and len(entries) > 1:
+        cells = {name: column for name, column in cells.items() if name == FIRST[0] or len(set(map(repr, column))) > 1}
+    table = pd.DataFrame({titles()[name]: _column(fields.get(name), name, column) for name, column in cells.items()})
+    looks = {titles()[name]: _look(fields.get(name), name) for name in cells}
+    return table, {title: look for title, look in looks.items() if look is not None}  # None would hide the column
+
+
+def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
+    if field is None or name in _JOINT:
+        return pd.Series(cells, dtype=object)
+    if name == "starred":
+        return pd.Series(["★" if cell else "" for cell in cells], dtype=object)
+    match field.kind:
+        case FieldKind.NUMBER if field.is_whole:
+            return pd.Series([None if cell is None else int(cell) for cell in cells], dtype="Int64")
+        case FieldKind.NUMBER:
+            return pd.Series([None if cell is None else (100 if field.is_share else 1) * float(cell) for cell in cells], dtype="Float64")
+        case FieldKind.MOMENT:
+            return pd.Series(
+                [None if cell is None else datetime.fromtimestamp(cell, tz=UTC) for cell in cells], dtype="datetime64[ns, UTC]"
+            )
+        case FieldKind.NAMES:
+            return pd.Series([list(cell) for cell in cells], dtype=object)
+        case FieldKind.PART:
+            return pd.Series(["none" if cell is None else "yes" for cell in cells], dtype=object)
+    return pd.Series(cells, dtype=object)
+
+
+def _look(field: Field | None, name: str) -> ColumnConfig | None:
+    kind = st.column_config
+    if name == "state":
+        looks = {str(state): color for state, (_, color) in formatting.STATE_LOOK.items()} | {"stopping": "orange"}
+        return kind.MultiselectColumn(options=list(looks), color=list(looks.values()))
+    if name == "curve":
+        return kind.LineChartColumn(width="small", help="Validation accuracy, epoch by epoch")
+    if field is None or name in _JOINT:
+        return None
+    about = field.about[:1].upper() + field.about[1:] or None
+    if name == "starred":
+        return kind.TextColumn(width=40, help=about)
+    if name == "name":
+        return kind.TextColumn(width="medium", help=about)
+    match field.kind:
+        case FieldKind.NUMBER if field.is_share:
+            return kind.NumberColumn(format="%.2f %%", help=about)
+        case FieldKind.NUMBER:
+            return kind.NumberColumn(format="localized" if field.is_whole else "%.4g", help=about)
+        case FieldKind.MOMENT:
+            return kind.DatetimeColumn(format="distance", help=about)
+        case FieldKind.TRUTH:
+            return kind.CheckboxColumn(help=about)
+        case FieldKind.NAMES:
+            return kind.ListColumn(help=about)
+    return kind.TextColumn(help=about)

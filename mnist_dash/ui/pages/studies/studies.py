@@ -1,0 +1,131 @@
+"""Studies: all hyperparameter searches, newest first, and composing a new one."""
+
+import streamlit as st
+
+from mnist_dash import formatting
+from mnist_dash.core.config.presets import PRESETS
+from mnist_dash.errors import InvalidInput
+from mnist_dash.search.studies import study_store
+from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.forms.composition import FIRST_PRESET
+from mnist_dash.ui.forms.study_draft import StudyDraft
+from mnist_dash.ui.forms.study_fields import DRAFT_KEY, StudyForm, new_form
+from mnist_dash.ui.pages.studies.compose import begin_visit, effort, free_name, launch_card, methods, start_from_file, taken_name
+from mnist_dash.ui.pages.studies.listing import first_ready_studies, is_any_live, ready_studies, studies_section
+from mnist_dash.ui.pages.studies.space_editor import another_setting, ranges, settings_to_tick
+
+TICK_SECONDS = 1.0
+LINK_KEY = "study_link"
+_VIEW_KEY = "studies_view"
+_ABOUT = """**No studies yet.** A study is a search: it trains a network again and again with other settings, learns from what came out
+where to look next, and shows in the end which settings matter and which are best. Each of its trials is an ordinary run."""
+
+
+def load_draft() -> str:
+    """Bring the draft up to what the address asks for; returns a sentence when the address asks for what cannot be."""
+    query = st.query_params
+    try:
+        if "from" in query:
+            config = store().run(query["from"]).config
+            st.session_state[DRAFT_KEY] = StudyDraft.from_config(config, origin=f"run:{query['from']}")
+        elif "file" in query:
+            start_from_file(query["file"])
+            if query["file"] not in [ready.name for ready in ready_studies()]:
+                names = ", ".join(ready.name for ready in ready_studies())
+                raise InvalidInput(f"A link's file is one of the study files, {names}; got {query['file'][:40]!r}. Choose one of them.")
+        elif "draft" in query:
+            if query["draft"] != st.session_state.get(LINK_KEY):
+                st.session_state[DRAFT_KEY] = StudyDraft.from_link(query["draft"])
+        elif "preset" in query:
+            st.session_state[DRAFT_KEY] = StudyDraft.from_preset(query["preset"])
+            if query["preset"] not in PRESETS:
+                raise InvalidInput(f"A link names a preset; got {query['preset'][:40]!r}. The first preset is shown instead.")
+    except InvalidInput as error:
+        st.session_state.setdefault(DRAFT_KEY, StudyDraft.from_preset(FIRST_PRESET))
+        return str(error)
+    st.session_state.setdefault(DRAFT_KEY, StudyDraft.from_preset(FIRST_PRESET))
+    return ""
+
+
+def write_link(draft: StudyDraft) -> None:
+    """Put the draft into the address, so that a copied link brings back this view."""
+    st.session_state[LINK_KEY] = draft.link()
+    wanted = {"new": "1", "draft": st.session_state[LINK_KEY]}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def composer() -> None:
+    """Draw the page that composes a study."""
+    if st.session_state.get("page_arrived") or st.session_state.get(_VIEW_KEY) != "new":
+        begin_visit()
+    refused = load_draft()
+    draft: StudyDraft = st.session_state[DRAFT_KEY]
+    write_link(draft)
+    form = new_form(draft, free_name(draft), taken_name(draft))
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("New study")
+        st.button("All studies", key="studies_all", icon=":material/arrow_back:", type="tertiary", on_click=_show, args=(False,))
+    if refused:
+        st.warning(refused, icon=":material/link_off:")
+    left, right = st.columns([4, 8], gap="large")
+    with right:
+        _questions(form)
+    with left:
+        launch_card(form)
+
+
+def _questions(form: StudyForm) -> None:
+    st.subheader("Explore")
+    settings_to_tick(form)
+    another_setting(form)
+    ranges(form)
+    st.subheader("Search for")
+    methods(form)
+    st.subheader("Effort")
+    effort(form)
+
+
+def overview() -> None:
+    """Draw the list of studies, or what a study is where there is none."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Studies")
+        st.button("New study", key="studies_new", type="primary", icon=":material/add:", on_click=_show, args=(True,))
+    if not study_store.all_studies(store()):
+        nothing_yet()
+        return
+    is_live = is_any_live()
+    st.fragment(run_every=TICK_SECONDS if is_live else None)(studies_section)(drawn_live=is_live)
+
+
+def nothing_yet() -> None:
+    """Say what a study is, and offer ready ones."""
+    with st.container(border=True):
+        st.markdown(_ABOUT)
+        ready = first_ready_studies()
+        if ready:
+            st.markdown("Start from a file:")
+        for each in ready:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.button(
+                    each.name.replace("_", " ").capitalize(),
+                    key=f"studies_ready_{each.name}",
+                    icon=":material/description:",
+                    on_click=_start,
+                    args=(each.name,),
+                )
+                st.markdown(formatting.plain(each.definition.question) if each.definition is not None else "", width="stretch")
+
+
+def _show(composing: bool) -> None:  # noqa: FBT001 - a callback's argument
+    st.query_params.from_dict({"new": "1"} if composing else {})
+
+
+def _start(name: str) -> None:
+    start_from_file(name)
+    _show(composing=True)
+
+
+is_composing = "new" in st.query_params or "from" in st.query_params
+(composer if is_composing else overview)()
+st.session_state[_VIEW_KEY] = "new" if is_composing else "list"

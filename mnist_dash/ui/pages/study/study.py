@@ -1,0 +1,79 @@
+"""Study: one search, live and steerable while it runs."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from mnist_dash import formatting
+from mnist_dash.errors import UnknownStudy
+from mnist_dash.reports.study_snapshot import Snapshot
+from mnist_dash.search.studies import study_store
+from mnist_dash.ui.app.navigation import STUDIES, follow
+from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import may_edit
+from mnist_dash.ui.components.share import share_popover
+from mnist_dash.ui.elements.live_plot import preload_plotly
+from mnist_dash.ui.pages.study import charts, table
+from mnist_dash.ui.pages.study.board import snapshot
+from mnist_dash.ui.pages.study.head import head
+from mnist_dash.ui.pages.study.steer import steer_view
+
+TICK_SECONDS = 1.0
+VIEWS: dict[str, Callable[[Snapshot], None]] = {
+    "progress": charts.progress_view,
+    "settings": charts.settings_view,
+    "front": charts.front_view,
+    "trials": table.trials_view,
+    "time": charts.time_view,
+    "steer": steer_view,
+}
+FIRST_VIEW = next(iter(VIEWS))
+
+
+def no_study(sentence: str) -> None:
+    """Say why there is nothing to show, and offer a way on."""
+    st.title("Study")
+    st.error(sentence, icon=":material/search_off:")
+    st.page_link(STUDIES, label="See all studies", icon=":material/science:")
+
+
+def show_study(study_id: str) -> None:
+    """Draw the page of one study."""
+    try:
+        study = study_store.find(store(), study_id)
+    except UnknownStudy as error:
+        no_study(str(error))
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title(formatting.plain(study.name))
+        share_popover("study", (study.id,))
+    if study.definition.question:
+        st.caption(formatting.plain(study.definition.question))
+    st.fragment(run_every=TICK_SECONDS if study.state.is_live else None)(body)(study.id, drawn_live=study.state.is_live)
+
+
+def body(study_id: str, *, drawn_live: bool) -> None:
+    """Draw everything below the title; it draws itself anew while the study is live."""
+    follow()
+    board = snapshot(study_id)
+    if board.study.state.is_live != drawn_live:
+        st.rerun()  # the ticks begin or end
+    with st.container():
+        head(board)
+    with st.container():
+        left_out = {"front"} if len(board.objectives) == 1 else set()
+        left_out |= set() if may_edit() else {"steer"}
+        views = [name for name in VIEWS if name not in left_out]
+        view = st.segmented_control(
+            "View", views, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
+        )
+    with st.container():
+        VIEWS[str(view)](board)
+
+
+wanted = st.query_params.get("study")
+if wanted:
+    preload_plotly()
+    show_study(wanted)
+else:
+    no_study("A study's page needs a study: the address ends in ?study= and the study's id. Pick one from the list.")

@@ -1,0 +1,107 @@
+"""System: workers, queue, storage, versions."""
+
+import importlib.metadata
+import platform
+
+import pandas as pd
+import streamlit as st
+
+from mnist_dash import formatting
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.records import Run, Worker
+from mnist_dash.ui.app.navigation import run_link
+from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import may_edit
+from mnist_dash.ui.components.export import import_section
+from mnist_dash.ui.pages.system.identities import people_section
+
+TICK_SECONDS = 2.0
+PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
+WORKER_COLORS = {"running": "blue", "idle": "green"}
+
+
+def workers_section(workers: tuple[Worker, ...]) -> None:
+    """Draw one row a worker; those that are gone are only counted."""
+    st.subheader("Workers")
+    alive = [worker for worker in workers if worker.state != "gone"]
+    if not alive:
+        st.info("No worker is running, so runs wait. Start one with `python -m mnist_dash worker`.", icon=":material/info:")
+    for worker in alive:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            threads = f", {formatting.counted(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
+            st.markdown(f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]", width="content")
+            st.markdown(f":gray[{worker.host}, process {worker.pid}, started {formatting.ago(worker.started_at)}]", width="stretch")
+            if worker.run_id:
+                run_link(worker.run_id, f"Training {worker.run_id}")
+    n_gone = len(workers) - len(alive)
+    if n_gone:
+        st.caption(f"{formatting.counted(n_gone, 'worker')} ended within the last hour.")
+
+
+def queue_section(queue: tuple[Run, ...]) -> None:
+    """Draw the queue in the order in which it will be worked off."""
+    st.subheader("Queue")
+    if not queue:
+        st.caption("Nothing is waiting.")
+        return
+    for place, run in enumerate(queue[:20], start=1):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"{place}. {formatting.network(run.config)}, {formatting.counted(run.config.epochs, 'epoch')}, "
+                f"submitted {formatting.ago(run.created_at)}",
+                width="stretch",
+            )
+            run_link(run.id, f"Run {run.id}")
+    if len(queue) > 20:
+        st.caption(f"and {formatting.counted(len(queue) - 20, 'more run')}")
+
+
+def storage_section() -> None:
+    """Draw what the store takes and where it lies."""
+    st.subheader("Storage")
+    use, settings = artifacts.storage(store()), store().settings
+    figures = (
+        ("Runs", f"{store().count():,}", f"{store().count(deleted=True):,} more deleted"),
+        ("Artifacts", formatting.size(use.bytes_artifacts), formatting.counted(use.n_files, "file")),
+        ("Database", formatting.size(use.bytes_database), "SQLite" if settings.is_sqlite else "on its own server"),
+        ("Free", formatting.size(use.bytes_free), "where the artifacts lie"),
+    )
+    with st.grid(4, min_column_width=150):
+        for label, value, note in figures:
+            st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
+    st.table(
+        {"Data folder": f"`{settings.home}`", "Data sets": f"`{settings.data_dir}`", "Artifacts": f"`{settings.artifact_dir}`"},
+        border="horizontal",
+        alt="Folders",
+    )
+
+
+def versions_section() -> None:
+    """Draw what is installed."""
+    st.subheader("Versions")
+    rows = [("Python", platform.python_version()), *((name, installed(name)) for name in PACKAGES)]
+    st.dataframe(pd.DataFrame(rows, columns=["Package", "Version"]), hide_index=True, width="content", alt="Installed versions")
+
+
+def installed(package: str) -> str:
+    """Name a package's version without importing it."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def moving_section() -> None:
+    """Draw what changes by itself."""
+    workers_section(store().workers())
+    queue_section(store().queue())
+
+
+st.title("System")
+st.caption("`python -m mnist_dash doctor` checks data, database, artifacts and workers, and says what to do about what is wrong.")
+st.fragment(run_every=TICK_SECONDS)(moving_section)()
+people_section()
+storage_section()
+if may_edit():
+    import_section()
+versions_section()

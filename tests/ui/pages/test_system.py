@@ -1,0 +1,29 @@
+"""The System page with and without workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.run_store import Store
+from tests.ui.conftest import CONFIG, texts
+
+
+def test_no_worker_says_how_to_start_one(open_page: Callable[..., AppTest]) -> None:
+    """Without workers the page says what to do."""
+    assert "python -m mnist_dash worker" in texts(open_page("system"))
+
+
+def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """A worker with its run, what waits behind it, and the room that all of it takes."""
+    run = train(state=None, epochs=1)
+    waiting = run_actions.submit(store, CONFIG)
+    app = open_page("system")
+    links = [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert f"Training {run.id}" in links
+    assert f"Run {waiting}" in links
+    assert next(metric for metric in app.metric if metric.label == "Runs").value == "2"
+    assert "streamlit" in app.dataframe[0].value["Package"].tolist()
