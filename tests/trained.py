@@ -11,7 +11,7 @@ from mnist_dash.core.training import loop
 from mnist_dash.core.training.reports import Checkpoint, EpochReport, StepReport
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution.worker import machine_id
-from mnist_dash.runs.execution.worker_records import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.execution.worker_records import Outcome, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
@@ -36,9 +36,9 @@ TINY = RunConfig(
 
 def train_into(store: Store, config: RunConfig = TINY) -> Run:
     """Train a configuration here and now, and record it as a worker does."""
-    ledger = Ledger(store, WorkerIdentity(f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2))
-    ledger.sign_on()
-    run = ledger.claim(Job(run_actions.submit(store, config), 1))
+    records = WorkerRecords(store, WorkerIdentity(f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2))
+    records.sign_on()
+    run = records.claim(Job(run_actions.submit(store, config), 1))
     assert run is not None
     steps: list[StepReport] = []
     epochs: list[EpochReport] = []
@@ -53,7 +53,7 @@ def train_into(store: Store, config: RunConfig = TINY) -> Run:
     )
     for report, state in zip(epochs, states, strict=True):
         file = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, state.payload)
-        ledger.record_epoch(run, [step for step in steps if step.epoch == report.epoch], report, file)
+        records.record_epoch(run, [step for step in steps if step.epoch == report.epoch], report, file)
     assert result.test_probabilities is not None
     contents = {
         ArtifactKind.WEIGHTS: result.weights,
@@ -70,5 +70,5 @@ def train_into(store: Store, config: RunConfig = TINY) -> Run:
         test_loss=result.test_loss,
         n_test=len(result.test_probabilities),
     )
-    ledger.finish(run, outcome, files=files)
+    records.finish(run, outcome, files=files)
     return store.run(run.id)

@@ -33,7 +33,7 @@ class _Own:
     started_at: float
 
 
-class Staffing:
+class WorkerStarter:
     """Starts workers when none is alive, or fewer than are wanted and threads are left. Replaces one of its own that broke."""
 
     def __init__(self, store: Store, *, n_workers: int = 1) -> None:
@@ -43,7 +43,7 @@ class Staffing:
         self._n_failures = 0
         self._looked_at = float("-inf")
 
-    def see_to(self) -> None:
+    def ensure(self) -> None:
         """Start the workers that are missing; looks once a second, however often it is called.
 
         Raises:

@@ -11,11 +11,11 @@ from dataclasses import replace
 import pytest
 
 from mnist_dash.cli import worker_start
-from mnist_dash.cli.worker_start import Staffing
+from mnist_dash.cli.worker_start import WorkerStarter
 from mnist_dash.runs.execution.supervisor import Slot
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def test_missing_workers_are_started(started: list[Slot | None], n_alive: int, n
     """As many as are wanted and no more, as far as those that are alive leave threads; looking again starts none twice."""
     store = Store.open(replace(Settings.from_environment(), n_threads=n_threads))
     for index in range(n_alive):
-        new_ledger(store, f"alive {index}", pid=os.getpid())
-    staff = Staffing(store, n_workers=n_workers)
+        new_worker(store, f"alive {index}", pid=os.getpid())
+    starter = WorkerStarter(store, n_workers=n_workers)
     for _ in range(3):
-        staff.see_to()
+        starter.ensure()
     store.close()
     assert len(started) == expected

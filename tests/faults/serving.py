@@ -1,4 +1,4 @@
-"""What of a dashboard's server keeps workers and a conductor alive; run as ``python -m tests.faults.serving``."""
+"""What of a dashboard's server keeps workers and a study runner alive; run as ``python -m tests.faults.serving``."""
 
 import time
 

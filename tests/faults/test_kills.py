@@ -22,7 +22,7 @@ from mnist_dash.runs.store.records import Run, Worker
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.faults.noop import evaluate_slowly, ignore_stops
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 from tests.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -181,10 +181,10 @@ def test_stopped_trainer_may_finish_its_figures(training: Training, *, is_kept: 
 
 def test_cpu_worker_leaves_cuda_runs(store: Store, start: Start) -> None:
     """A run that was accepted for a GPU waits for a worker that has one, and the runs behind it do not wait with it."""
-    elsewhere = new_ledger(store, "elsewhere", pid=os.getpid(), device="cuda", machine="another")
+    elsewhere = new_worker(store, "elsewhere", pid=os.getpid(), device="cuda", machine="another")
     start_worker(start)
     wait_until(lambda: len(store.workers()) == 2, what="a worker")
-    elsewhere.seen()
+    elsewhere.heartbeat()
     gpu_run = run_actions.submit(store, CONFIG.model_copy(update={"device": "cuda"}))
     wait_for_end(store, run_actions.submit(store, CONFIG.model_copy(update={"device": "cpu", "epochs": 1})))
     assert store.run(gpu_run).state is RunState.QUEUED

@@ -1,4 +1,4 @@
-"""A study whose workers, conductors and server are really killed, again and again, while it runs."""
+"""A study whose workers, study runners and server are really killed, again and again, while it runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
     starters: dict[str, tuple[str, ...]] = {
         f"worker {index}": ("mnist_dash", "worker", "--threads", "1") for index in range(scale.n_workers)
     }
-    starters |= {"conductor": (MODULE,), "server": ("tests.faults.serving",)}
+    starters |= {"study runner": (MODULE,), "server": ("tests.faults.serving",)}
     living = {name: start(*command, stderr=subprocess.DEVNULL) for name, command in starters.items()}
     chance, n_kills, deadline = random.Random(7), 0, time.monotonic() + scale.seconds
     while not study_store.find(store, study_id).state.has_ended:
@@ -75,7 +75,7 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
 def begin(store: Store, scale: Scale) -> str:
     """Accept the study without starting anything."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steering, "ensure_conductor", lambda _settings: None)  # the test starts them, and kills them
+        patch.setattr(steering, "ensure_study_runner", lambda _settings: None)  # the test starts them, and kills them
         return steering.create(store, parse_study(TEXT.format(trials=scale.n_trials, parallelism=scale.n_workers)))
 
 
@@ -109,11 +109,11 @@ def assert_whole(store: Store, study_id: str, n_trials: int) -> None:
 
 
 def test_conductor_ends_with_its_server(store: Store, start: Start) -> None:
-    """A server that is killed takes its conductor and its workers with it, and leaves none behind."""
+    """A server that is killed takes its study runner and its workers with it, and leaves none behind."""
     server = start("tests.faults.serving", stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(family := psutil.Process(server.pid).children(recursive=True)) < 3:
-        assert time.monotonic() < deadline, f"a supervisor, a worker and a conductor; got {family}"
+        assert time.monotonic() < deadline, f"a supervisor, a worker and a study runner; got {family}"
         time.sleep(0.1)  # until all have begun
     kill_alone(server)
     _, left = psutil.wait_procs(family, timeout=20)

@@ -9,7 +9,7 @@ import pytest
 
 from mnist_dash.core.hardware.devices import DeviceKind
 from mnist_dash.runs.execution.worker import machine_id
-from mnist_dash.runs.execution.worker_records import Ledger, WorkerIdentity
+from mnist_dash.runs.execution.worker_records import WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 
@@ -28,9 +28,9 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.close()
 
 
-def new_ledger(store: Store, name: str, *, pid: int, device: DeviceKind = "cpu", machine: str | None = None) -> Ledger:
+def new_worker(store: Store, name: str, *, pid: int, device: DeviceKind = "cpu", machine: str | None = None) -> WorkerRecords:
     """Sign a worker on that claims by hand instead of taking jobs."""
     identity = WorkerIdentity(id=name, host="here", machine=machine or machine_id(), pid=pid, device=device, n_threads=1)
-    ledger = Ledger(store, identity)
-    ledger.sign_on()
-    return ledger
+    records = WorkerRecords(store, identity)
+    records.sign_on()
+    return records

@@ -11,7 +11,7 @@ import pytest
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.training.reports import EpochReport
-from mnist_dash.runs.execution.worker_records import Ledger, Outcome
+from mnist_dash.runs.execution.worker_records import Outcome, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
@@ -23,7 +23,7 @@ from mnist_dash.search.definition.study_files import parse_study
 from mnist_dash.search.engine.advance import Advancer
 from mnist_dash.search.studies.records import StudyState
 from mnist_dash.settings import Settings
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 
 TEXT = """
 name: {name}
@@ -62,7 +62,7 @@ class Player:
         self.store = store
         self.id = steering.create(store, definition)
         self.score = score
-        self.ledger: Ledger = new_ledger(store, f"player-{self.id}", pid=os.getpid())
+        self.ledger: WorkerRecords = new_worker(store, f"player-{self.id}", pid=os.getpid())
         self.take_over("first")
 
     def take_over(self, holder: str) -> None:
@@ -115,7 +115,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def store(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An open, empty store; the test itself advances the studies in it."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
     opened = Store.open(settings)
     yield opened
     opened.close()

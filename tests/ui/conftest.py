@@ -21,7 +21,7 @@ from mnist_dash.core.data.idx import read_labels
 from mnist_dash.core.training.reports import EpochReport, StepReport
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution.worker import machine_id
-from mnist_dash.runs.execution.worker_records import Ledger, Outcome, WorkerIdentity
+from mnist_dash.runs.execution.worker_records import Outcome, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
@@ -50,9 +50,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 
 @pytest.fixture
-def ledger(store: Store) -> Ledger:
+def records(store: Store) -> WorkerRecords:
     """A worker that the test plays."""
-    signed_on = Ledger(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
+    signed_on = WorkerRecords(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
     signed_on.sign_on()
     return signed_on
 
@@ -115,7 +115,7 @@ def click_during(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
+def train(store: Store, records: WorkerRecords) -> Callable[..., Run]:
     """Play a run to its end, or as far as asked: the rows and files that a worker would write."""
 
     def trained(
@@ -126,7 +126,7 @@ def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
         reason: str = "",
         preset: str | None = None,
     ) -> Run:
-        run = ledger.claim(Job(run_actions.submit(store, config, preset=preset), 1))
+        run = records.claim(Job(run_actions.submit(store, config, preset=preset), 1))
         assert run is not None
         checkpoint = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, b"checkpoint")
         for epoch in range(1, epochs + 1):
@@ -134,17 +134,17 @@ def train(store: Store, ledger: Ledger) -> Callable[..., Run]:
             accuracy = 0.9 + 0.02 * epoch
             figures = (0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 0.26, accuracy - 0.02)
             report = EpochReport(epoch, step, 0.001, *figures, 1.0, 0.2, 50_000.0)
-            ledger.record_epoch(run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint)
+            records.record_epoch(run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint)
         if state is not None:
-            _finish(store, ledger, run, state, reason)
+            _finish(store, records, run, state, reason)
         return store.run(run.id)
 
     return trained
 
 
-def _finish(store: Store, ledger: Ledger, run: Run, state: RunState, reason: str) -> None:
+def _finish(store: Store, records: WorkerRecords, run: Run, state: RunState, reason: str) -> None:
     if state is not RunState.FINISHED:
-        ledger.finish(run, Outcome(state, reason), files={})
+        records.finish(run, Outcome(state, reason), files={})
         return
     labels = read_labels("mnist", "test", store.settings.data_dir)
     guesses = np.where(np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels)  # two in a hundred are wrong
@@ -154,7 +154,7 @@ def _finish(store: Store, ledger: Ledger, run: Run, state: RunState, reason: str
         ArtifactKind.WEIGHTS: artifacts.write(store.settings, run.id, ArtifactKind.WEIGHTS, b"weights"),
     }
     outcome = Outcome(state, reason, device="cpu", precision="float32", best_epoch=3, test_accuracy=0.98, test_loss=0.07, n_test=10_000)
-    ledger.finish(run, outcome, files=files)
+    records.finish(run, outcome, files=files)
 
 
 def texts(app: AppTest) -> str:

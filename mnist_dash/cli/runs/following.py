@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mnist_dash.cli.formatting import percent, span
-from mnist_dash.cli.worker_start import Staffing
+from mnist_dash.cli.worker_start import WorkerStarter
 from mnist_dash.errors import IllegalTransition, StoreLocked
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.records import Run
@@ -40,12 +40,12 @@ def follow(store: Store, run_id: str, *, show: Show, interruptions: Interruption
 
     The first interruption stops the run; the second returns it as it is then.
     """
-    staffing = Staffing(store)
+    starter = WorkerStarter(store)
     revision, asked = -1, False
     run = store.run(run_id)
     while not run.state.is_terminal and interruptions.count < 2:
         try:
-            staffing.see_to()
+            starter.ensure()
             if interruptions.count and not asked:
                 asked = True
                 _stop(store, run_id)

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from mnist_dash.cli.formatting import span
 from mnist_dash.cli.runs.following import Interruptions
 from mnist_dash.cli.studies.formatting import figure, settings
-from mnist_dash.cli.worker_start import Staffing
+from mnist_dash.cli.worker_start import WorkerStarter
 from mnist_dash.errors import IllegalTransition, StoreLocked
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.actions import steering
 from mnist_dash.search.definition.study_definition import StudyDefinition
-from mnist_dash.search.engine.study_runner import ensure_conductor
+from mnist_dash.search.engine.study_runner import ensure_study_runner
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Study, StudyState, Trial, TrialState, best_trial
 
@@ -113,7 +113,7 @@ def follow(store: Store, study_id: str, *, show: Show, interruptions: Interrupti
     The first interruption stops it, its running trials too; the second returns it as it is then.
     """
     watch = Watch(store, study_id)
-    staffing = Staffing(store, n_workers=n_in_flight(watch.study.definition))
+    starter = WorkerStarter(store, n_workers=n_in_flight(watch.study.definition))
     asked = False
     while interruptions.count < 2:
         try:
@@ -126,9 +126,9 @@ def follow(store: Store, study_id: str, *, show: Show, interruptions: Interrupti
                 asked = True
                 _stop(store, watch.study)
             if watch.is_worked_on:
-                staffing.see_to()
+                starter.ensure()
             if not watch.study.is_advanced:
-                ensure_conductor(store.settings)
+                ensure_study_runner(store.settings)
         except StoreLocked:
             continue  # it waited for seconds already; the study goes on meanwhile
         time.sleep(POLL_SECONDS)

@@ -95,14 +95,14 @@ def conduct(_arguments: Namespace) -> int:
     """Advance studies until Ctrl+C."""
     import logging
 
-    from mnist_dash.search.engine.study_runner import Conductor
+    from mnist_dash.search.engine.study_runner import StudyRunner
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     with opened() as store:
-        conductor = Conductor(store)
-        print(f"Advances studies as {conductor.name}; Ctrl+C ends it, and whoever is there takes them over.", file=sys.stderr)
+        runner = StudyRunner(store)
+        print(f"Advances studies as {runner.name}; Ctrl+C ends it, and whoever is there takes them over.", file=sys.stderr)
         try:
-            conductor.run()
+            runner.run()
         except KeyboardInterrupt:
             return 0  # the way to end it
     return 0

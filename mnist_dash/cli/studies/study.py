@@ -143,12 +143,12 @@ def _larger(own: Budget, of_file: Budget) -> Budget:
 
 def _leave(store: Store, study_id: str, *, as_json: bool) -> int:
     from mnist_dash.cli.studies.following import n_in_flight
-    from mnist_dash.cli.worker_start import Staffing
+    from mnist_dash.cli.worker_start import WorkerStarter
     from mnist_dash.search.studies import study_store
 
     study = study_store.find(store, study_id)
     if study.state.is_live:
-        Staffing(store, n_workers=n_in_flight(study.definition)).see_to()
+        WorkerStarter(store, n_workers=n_in_flight(study.definition)).ensure()
     if as_json:
         print(json_line(study_values(store, study)))
     else:

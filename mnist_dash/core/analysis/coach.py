@@ -35,7 +35,7 @@ STILL_GAIN = 0.01
 """Share by which the last epoch must have lowered the validation loss, to a new best, to be still improving."""
 STILL_EPOCHS = 3
 DEAD_SHARE = 0.3
-"""Share of a layer's units that answer no image, from which on it is a finding; some dead units are usual with ReLU."""
+"""Share of a layer's units that answer no image, from which on it is a diagnosis; some dead units are usual with ReLU."""
 FEW_UPDATES = 50
 """Optimizer updates an epoch below which the batch is large for the data."""
 GOOD_UPDATES = 250
@@ -43,7 +43,7 @@ GOOD_UPDATES = 250
 
 
 @dataclass(frozen=True)
-class Course:
+class LearningCurves:
     """A run's figures by epoch, dropout off, each list as long as the others; accuracies are fractions in [0, 1]."""
 
     train_loss: Sequence[float]
@@ -54,7 +54,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """Something that the figures say."""
 
     name: str
@@ -68,15 +68,15 @@ class Finding:
     """The change as fields of the configuration, by path; see `mnist_dash.core.config.run_config.with_overrides`."""
 
 
-def coach(config: RunConfig, course: Course, layers: Mapping[str, LayerMeasurement] | None = None) -> tuple[Finding, ...]:
+def coach(config: RunConfig, curves: LearningCurves, layers: Mapping[str, LayerMeasurement] | None = None) -> tuple[Diagnosis, ...]:
     """Say what a run's figures tell about its settings, the gravest first.
 
     Args:
         config: the settings that held at the end; changes in it are left out of account.
-        course: the figures.
+        curves: the figures.
         layers: what the layers were like after the last epoch that was measured, by name.
     """
-    rules: tuple[Callable[[RunConfig, Course], Finding | None], ...] = (
+    rules: tuple[Callable[[RunConfig, LearningCurves], Diagnosis | None], ...] = (
         _diverged,
         _leak,
         _rate_too_high,
@@ -85,19 +85,19 @@ def coach(config: RunConfig, course: Course, layers: Mapping[str, LayerMeasureme
         _still_improving,
         _large_batch,
     )
-    found = [finding for rule in rules if (finding := rule(config, course)) is not None]
-    names = {finding.name for finding in found}
+    found = [diagnosis for rule in rules if (diagnosis := rule(config, curves)) is not None]
+    names = {diagnosis.name for diagnosis in found}
     if "rate_too_low" in names:
-        found = [finding for finding in found if finding.name != "still_improving"]  # the same sight, and the former is the reason
+        found = [diagnosis for diagnosis in found if diagnosis.name != "still_improving"]  # the same sight, and the former is the reason
     return (*found, *_dead_units(config, layers or {}))
 
 
-def _diverged(config: RunConfig, course: Course) -> Finding | None:
-    if not course.has_diverged:
+def _diverged(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
+    if not curves.has_diverged:
         return None
     rate = config.optimizer.learning_rate
-    done = len(course.train_loss)
-    return Finding(
+    done = len(curves.train_loss)
+    return Diagnosis(
         "diverged",
         f"It diverged after {done} finished epoch{'' if done == 1 else 's'}: its loss became infinite or not a number.",
         "A loss that is not finite ends a run; too high a learning rate is the usual reason.",
@@ -106,10 +106,10 @@ def _diverged(config: RunConfig, course: Course) -> Finding | None:
     )
 
 
-def _leak(config: RunConfig, _course: Course) -> Finding | None:
+def _leak(config: RunConfig, _curves: LearningCurves) -> Diagnosis | None:
     if not config.leaks_test_set:
         return None
-    return Finding(
+    return Diagnosis(
         "leak",
         f"It validates on the {config.n_validation:,} test images, so every choice made by its figures is made on the test set.",
         "Validation images are none of the test set; else its test accuracy is no estimate for new images.",
@@ -118,8 +118,8 @@ def _leak(config: RunConfig, _course: Course) -> Finding | None:
     )
 
 
-def _rate_too_high(config: RunConfig, course: Course) -> Finding | None:
-    losses = course.train_loss
+def _rate_too_high(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
+    losses = curves.train_loss
     if len(losses) < MIN_EPOCHS:
         return None
     spikes = [epoch for epoch in range(2, len(losses) + 1) if losses[epoch - 1] > SPIKE_RISE * losses[epoch - 2]]
@@ -128,7 +128,7 @@ def _rate_too_high(config: RunConfig, course: Course) -> Finding | None:
         return None
     rate = config.optimizer.learning_rate
     worst = max(spikes, key=lambda epoch: losses[epoch - 1] / losses[epoch - 2])
-    return Finding(
+    return Diagnosis(
         "rate_too_high",
         f"Its training loss went up in {len(spikes)} of {len(losses) - 1} epochs, most in epoch {worst}, from {losses[worst - 2]:.4f} to "
         f"{losses[worst - 1]:.4f}: the learning rate of {rate:g} is at the edge.",
@@ -138,18 +138,18 @@ def _rate_too_high(config: RunConfig, course: Course) -> Finding | None:
     )
 
 
-def _rate_too_low(config: RunConfig, course: Course) -> Finding | None:
-    losses = course.train_loss
-    if len(losses) < MIN_EPOCHS or course.train_accuracy[-1] >= SLOW_ACCURACY:
+def _rate_too_low(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
+    losses = curves.train_loss
+    if len(losses) < MIN_EPOCHS or curves.train_accuracy[-1] >= SLOW_ACCURACY:
         return None
     falls = [1 - after / before for before, after in itertools.pairwise(losses) if before > 0]
     if min(falls, default=0) <= 0 or statistics.median(falls) >= SLOW_FALL:
         return None
     rate = config.optimizer.learning_rate
     higher = min(100.0, _round(3 * rate))
-    return Finding(
+    return Diagnosis(
         "rate_too_low",
-        f"Its training loss fell in every epoch, by {statistics.median(falls):.1%} at the median, and {course.train_accuracy[-1]:.1%} of "
+        f"Its training loss fell in every epoch, by {statistics.median(falls):.1%} at the median, and {curves.train_accuracy[-1]:.1%} of "
         f"the training images are right after {len(losses)}: the learning rate of {rate:g} is low.",
         f"A fall in each of {MIN_EPOCHS} epochs or more, below {SLOW_FALL:.0%} at the median, that ends below {SLOW_ACCURACY:.0%}.",
         f"A learning rate of {higher:g}.",
@@ -157,13 +157,13 @@ def _rate_too_low(config: RunConfig, course: Course) -> Finding | None:
     )
 
 
-def _overfitting(config: RunConfig, course: Course) -> Finding | None:
-    losses = course.val_loss
+def _overfitting(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
+    losses = curves.val_loss
     if not losses:
         return None
     best = min(range(len(losses)), key=lambda index: losses[index])
     since = len(losses) - 1 - best
-    if since < OVERFIT_EPOCHS or losses[-1] < OVERFIT_RISE * losses[best] or course.train_loss[-1] >= course.train_loss[best]:
+    if since < OVERFIT_EPOCHS or losses[-1] < OVERFIT_RISE * losses[best] or curves.train_loss[-1] >= curves.train_loss[best]:
         return None
     overrides: tuple[tuple[str, Any], ...]
     if config.early_stopping is None:
@@ -176,25 +176,25 @@ def _overfitting(config: RunConfig, course: Course) -> Finding | None:
     else:
         proposal = "Labels smoothed by a tenth, which keeps the network from growing too sure."
         overrides = (("label_smoothing", 0.1),)
-    return Finding(
+    return Diagnosis(
         "overfitting",
         f"It overfits since epoch {best + 1}: validation loss rose from {losses[best]:.4f} to {losses[-1]:.4f} while training loss fell "
-        f"from {course.train_loss[best]:.4f} to {course.train_loss[-1]:.4f}.",
+        f"from {curves.train_loss[best]:.4f} to {curves.train_loss[-1]:.4f}.",
         f"Validation loss at least {OVERFIT_RISE - 1:.0%} above its best, {OVERFIT_EPOCHS} epochs or more later, and training loss falls.",
         proposal,
         overrides,
     )
 
 
-def _still_improving(_config: RunConfig, course: Course) -> Finding | None:
-    losses = course.val_loss
-    if len(losses) < max(2, STILL_EPOCHS) or course.has_diverged:
+def _still_improving(_config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
+    losses = curves.val_loss
+    if len(losses) < max(2, STILL_EPOCHS) or curves.has_diverged:
         return None
     gain = 1 - losses[-1] / losses[-2] if losses[-2] else 0.0
     if gain < STILL_GAIN or losses[-1] > min(losses):
         return None
     more = min(10_000, 2 * len(losses))
-    return Finding(
+    return Diagnosis(
         "still_improving",
         f"It was still improving at its end: epoch {len(losses)} lowered the validation loss by {gain:.1%}, to {losses[-1]:.4f}, its best.",
         f"A last epoch of {STILL_EPOCHS} or more that lowers the validation loss by at least {STILL_GAIN:.0%}, to a new best.",
@@ -203,11 +203,11 @@ def _still_improving(_config: RunConfig, course: Course) -> Finding | None:
     )
 
 
-def _large_batch(config: RunConfig, course: Course) -> Finding | None:
-    if config.steps_per_epoch >= FEW_UPDATES or not course.train_loss:
+def _large_batch(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
+    if config.steps_per_epoch >= FEW_UPDATES or not curves.train_loss:
         return None
     smaller = max(1, 2 ** math.floor(math.log2(max(1, config.n_training / GOOD_UPDATES))))
-    return Finding(
+    return Diagnosis(
         "large_batch",
         f"An epoch has only {config.steps_per_epoch} updates: batches of {config.batch_size:,} are large for {config.n_training:,} images.",
         f"Fewer than {FEW_UPDATES} updates an epoch.",
@@ -216,14 +216,14 @@ def _large_batch(config: RunConfig, course: Course) -> Finding | None:
     )
 
 
-def _dead_units(config: RunConfig, layers: Mapping[str, LayerMeasurement]) -> Iterator[Finding]:
+def _dead_units(config: RunConfig, layers: Mapping[str, LayerMeasurement]) -> Iterator[Diagnosis]:
     indices = {planned.name: planned.index for planned in config.plan}
     dead = {name: measured.dead for name, measured in layers.items() if measured.dead is not None and measured.dead >= DEAD_SHARE}
     if not dead:
         return
     worst = max(dead, key=lambda name: dead[name])
     named = ", ".join(f"{share:.0%} of {name}" for name, share in dead.items())
-    yield Finding(
+    yield Diagnosis(
         "dead_units",
         f"Units that answer no image: {named}. They learn nothing any more.",
         f"At least {DEAD_SHARE:.0%} of a layer's ReLU units are zero for all of the first validation images.",

@@ -9,7 +9,7 @@ from mnist_dash.core.config.layers import MAX_LAYERS
 from mnist_dash.errors import Problem
 
 
-def broken(path: str, rule: str, value: str, remedy: str) -> PydanticCustomError:
+def invalid(path: str, rule: str, value: str, remedy: str) -> PydanticCustomError:
     """Say within a validator which rule a value breaks, and what to do about it."""
     return PydanticCustomError("rule", "{rule}; got {value}. {remedy}", {"path": path, "rule": rule, "value": value, "remedy": remedy})
 

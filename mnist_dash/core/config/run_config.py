@@ -27,7 +27,7 @@ from mnist_dash.core.config.layers import (
     Spec,
     plan,
 )
-from mnist_dash.core.config.problems import broken, problems_of
+from mnist_dash.core.config.problems import invalid, problems_of
 from mnist_dash.errors import InvalidConfig, Problem
 
 N_CLASSES = 10
@@ -108,7 +108,9 @@ class SGD(Spec):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise broken("nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false.")
+            raise invalid(
+                "nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false."
+            )
         return self
 
 
@@ -260,12 +262,12 @@ class Change(Spec):
     def _changes_something(self) -> Self:
         parts = (self.learning_rate, self.batch_size, self.dropout_rate, self.optimizer)
         if not self.restart_schedule and all(part is None for part in parts):
-            raise broken(
+            raise invalid(
                 "after_epoch", "a change changes something", "none", "Name a learning rate, a batch size, a dropout rate or an optimizer."
             )
         if self.optimizer is not None and self.learning_rate is not None:
             remedy = "Give the rate within the optimizer."
-            raise broken("learning_rate", "an optimizer brings its own learning rate", "both", remedy)
+            raise invalid("learning_rate", "an optimizer brings its own learning rate", "both", remedy)
         return self
 
 
@@ -362,10 +364,10 @@ class RunConfig(Spec):
         try:
             plans = self.plan
         except ImpossibleLayer as error:
-            raise broken(f"layers.{error.index}", error.rule, error.value, error.remedy) from error
+            raise invalid(f"layers.{error.index}", error.rule, error.value, error.remedy) from error
         last = self.layers[-1]
         if not isinstance(last, Dense) or last.units != N_CLASSES or last.activation != "softmax":
-            raise broken(
+            raise invalid(
                 f"layers.{len(self.layers) - 1}",
                 f"the last layer is dense with {N_CLASSES} units and softmax, one probability a class",
                 plans[-1].summary,
@@ -373,11 +375,11 @@ class RunConfig(Spec):
             )
         for index, layer in enumerate(self.layers[:-1]):
             if isinstance(layer, Dense) and layer.activation == "softmax":
-                raise broken(f"layers.{index}.activation", "softmax belongs to the last layer only", "softmax", "Choose relu, say.")
+                raise invalid(f"layers.{index}.activation", "softmax belongs to the last layer only", "softmax", "Choose relu, say.")
         n_parameters = sum(layer.n_parameters for layer in plans)
         if n_parameters > MAX_PARAMETERS:
             largest = max(plans, key=lambda planned: planned.n_parameters)
-            raise broken(
+            raise invalid(
                 f"layers.{largest.index}",
                 f"a network has at most {MAX_PARAMETERS:,} parameters",
                 f"{n_parameters:,}, {largest.n_parameters:,} of them in {largest.name}",
@@ -390,17 +392,17 @@ class RunConfig(Spec):
         if self.features == "pixels":
             return self
         if self.augmentation is not None:
-            raise broken(
+            raise invalid(
                 "augmentation", "only pixels are augmented", f"features {self.features}", "Set augmentation to none, or features to pixels."
             )
         if self.scaling != "unit":
-            raise broken("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
+            raise invalid("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
         return self
 
     @model_validator(mode="after")
     def _batch_fits(self) -> Self:
         if self.batch_size > self.n_training:
-            raise broken(
+            raise invalid(
                 "batch_size",
                 "a batch is not larger than the training part",
                 f"{self.batch_size:,} of {self.n_training:,} training images",
@@ -414,21 +416,21 @@ class RunConfig(Spec):
         for index, change in enumerate(self.changes):
             if change.after_epoch <= former:
                 said = f"after epoch {change.after_epoch} behind one after epoch {former}"
-                raise broken(
+                raise invalid(
                     f"changes.{index}.after_epoch", "changes come in order, one an epoch", said, "Sort them; join those of one epoch."
                 )
             former = change.after_epoch
             if former >= self.epochs:
                 remedy = f"Choose an epoch below {self.epochs:,}, or more epochs."
                 said = f"after epoch {former:,} of {self.epochs:,}"
-                raise broken(f"changes.{index}.after_epoch", "a change comes before the last epoch", said, remedy)
+                raise invalid(f"changes.{index}.after_epoch", "a change comes before the last epoch", said, remedy)
             if change.batch_size is not None and change.batch_size > self.n_training:
                 said = f"{change.batch_size:,} of {self.n_training:,} training images"
                 remedy = f"Choose at most {self.n_training:,}."
-                raise broken(f"changes.{index}.batch_size", "a batch is not larger than the training part", said, remedy)
+                raise invalid(f"changes.{index}.batch_size", "a batch is not larger than the training part", said, remedy)
             if change.dropout_rate is not None and not any(isinstance(layer, Dropout) for layer in self.layers):
                 remedy = "Leave it out, or start a run of a network with dropout."
-                raise broken(f"changes.{index}.dropout_rate", "a dropout rate belongs to a dropout layer", "a network without one", remedy)
+                raise invalid(f"changes.{index}.dropout_rate", "a dropout rate belongs to a dropout layer", "a network without one", remedy)
         return self
 
 

@@ -16,7 +16,7 @@ from mnist_dash.core.config import layers as specs
 from mnist_dash.core.config.run_config import N_CLASSES, RunConfig
 from mnist_dash.core.network.dropout import Dropout
 from mnist_dash.core.network.torch_network import Network
-from mnist_dash.core.training.optimizers import Rule
+from mnist_dash.core.training.optimizers import Optimizer
 from mnist_dash.core.training.update import Measured, clip_bounds, clip_by_global_norm
 
 aten = torch.ops.aten
@@ -190,8 +190,8 @@ class _Flatten:
 class HandwrittenUpdate:
     """Updates of a supported network on the CPU; results equal `AutogradUpdate`'s up to rounding."""
 
-    def __init__(self, config: RunConfig, network: Network, rule: Rule, *, precision: str) -> None:
-        self._rule = rule
+    def __init__(self, config: RunConfig, network: Network, optimizer: Optimizer, *, precision: str) -> None:
+        self._optimizer = optimizer
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._clip_norm = config.gradient_clip_norm
         self._network = network
@@ -237,7 +237,7 @@ class HandwrittenUpdate:
                 grads[index].add_(self._params[index], alpha=2 * factor)
         if self._clip_norm is not None:
             clip_by_global_norm(grads, self._clip_norm)
-        self._rule.apply(grads, *self._rule.factors(rate, t))
+        self._optimizer.apply(grads, *self._optimizer.factors(rate, t))
         self.refresh()
         return Measured(loss, n_right)
 

@@ -32,7 +32,7 @@ class Rate:
     """Floating-point operations of training steps, three forward passes' worth a step, in a second."""
 
 
-def calibrate(device: str) -> tuple[Rate, ...]:
+def benchmark(device: str) -> tuple[Rate, ...]:
     """Time a few training steps of both kinds of network in float32 on `device`; takes a fraction of a second."""
     dense = RunConfig(layers=_DENSE, batch_size=128)
     convolutional = RunConfig(layers=_CONVOLUTIONAL, batch_size=64)

@@ -34,7 +34,7 @@ from mnist_dash.core.training.checkpoint import Counters
 from mnist_dash.core.training.inference import Interrupted, Outputs, evaluate, is_finite
 from mnist_dash.core.training.layer_recorder import LayerRecorder
 from mnist_dash.core.training.metering import Diverged, Meter
-from mnist_dash.core.training.optimizers import build_rule
+from mnist_dash.core.training.optimizers import build_optimizer
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.core.training.schedules import rates_in
 from mnist_dash.core.training.steps import EagerSteps, RecordedSteps, Steps
@@ -138,26 +138,28 @@ class _Run:
         if saved:
             self._restore(groups)
         self._begin_updates()
-        self.whole_epoch = self.network.export() if saved else None
+        self.last_epoch_weights = self.network.export() if saved else None
 
     def _build(self) -> None:
         """Make the network and the optimizer of the settings that hold now."""
         self.network = Network(self.settings, self.device, self.dropout_generator)
         self.values = [value.tensor for value in (*self.network.parameters, *self.network.buffers)]
         is_recorded = self.device.type == "cuda"
-        self.rule = build_rule(self.settings.optimizer, [value.tensor for value in self.network.parameters], recordable=is_recorded)
+        self.optimizer = build_optimizer(
+            self.settings.optimizer, [value.tensor for value in self.network.parameters], recordable=is_recorded
+        )
 
     def _settle(self, epoch: int) -> None:
         """Pass to the settings of an epoch where they change: what was learned stays, and an optimizer of the same kind keeps its state."""
         settings = self.config.at(epoch)
         if settings == self.settings or not self.config.changes:
             return
-        former, values, state = self.settings, self.values, self.rule.state
+        former, values, state = self.settings, self.values, self.optimizer.state
         self.settings = settings
         self._build()
         checkpoint.copy_into(self.values, values)
         if settings.optimizer.kind == former.optimizer.kind:
-            for name, slots in self.rule.state.items():
+            for name, slots in self.optimizer.state.items():
                 if name in state:
                     checkpoint.copy_into(slots, state[name])
         self._begin_updates()
@@ -171,16 +173,16 @@ class _Run:
 
     def _eager_steps(self) -> Steps:
         update = HandwrittenUpdate if is_supported(self.settings) else AutogradUpdate
-        made = update(self.settings, self.network, self.rule, precision=self.counters.precision)
+        made = update(self.settings, self.network, self.optimizer, precision=self.counters.precision)
         return EagerSteps(made, self._gather, self.settings.batch_size)
 
     def _recorded_steps(self) -> Steps:
         return RecordedSteps(
-            AutogradUpdate(self.settings, self.network, self.rule, precision=self.counters.precision),
-            self.rule,
+            AutogradUpdate(self.settings, self.network, self.optimizer, precision=self.counters.precision),
+            self.optimizer,
             self._gather,
             self.settings.batch_size,
-            values=[*self.values, *itertools.chain.from_iterable(self.rule.state.values())],
+            values=[*self.values, *itertools.chain.from_iterable(self.optimizer.state.values())],
             generators=[self.dropout_generator, self.augmentation_generator],
         )
 
@@ -223,7 +225,7 @@ class _Run:
 
     def state(self) -> bytes:
         """Everything needed to go on from here."""
-        groups = {"values": self.values, **{f"optimizer.{name}": slots for name, slots in self.rule.state.items()}}
+        groups = {"values": self.values, **{f"optimizer.{name}": slots for name, slots in self.optimizer.state.items()}}
         return checkpoint.pack(self.counters, groups if self.best is None else {**groups, "best": self.best})
 
     def why_finished(self) -> str:
@@ -246,7 +248,7 @@ class _Run:
             test = self._outputs(self.data.test)
             seconds = (time.perf_counter() - start) / len(self.data.test)
             validation = test if self.data.validation is self.data.test else self._outputs(self.data.validation)
-        weights = self.whole_epoch if ending is Ending.DIVERGED else self.network.export()
+        weights = self.last_epoch_weights if ending is Ending.DIVERGED else self.network.export()
         return TrainingResult(
             ending=ending,
             reason=reason,
@@ -317,11 +319,11 @@ class _Run:
 
     def _layers(self, epoch: int) -> str | None:
         """Measure the layers as they are now, after some epochs."""
-        if self.whole_epoch is None or not is_kept(epoch, self.config.epochs, most=MEASURED_EPOCHS):
+        if self.last_epoch_weights is None or not is_kept(epoch, self.config.epochs, most=MEASURED_EPOCHS):
             return None
         if self.recorder is None:
             self.recorder = LayerRecorder(self.config, self.data)
-        return pack(self.recorder.measure(self.whole_epoch))
+        return pack(self.recorder.measure(self.last_epoch_weights))
 
     def _finish_epoch(self, report: EpochReport) -> None:
         counters, rule = self.counters, self.config.early_stopping
@@ -334,13 +336,13 @@ class _Run:
             seconds_evaluation=counters.seconds_evaluation + report.seconds_evaluation,
             best=judge(counters.best, report, rule),
         )
-        self.whole_epoch = self.network.export()
+        self.last_epoch_weights = self.network.export()
         if rule is not None and rule.restore_best and self.counters.best.epoch == report.epoch:
             self.best = [value.detach().clone() for value in self.values]
 
     def _restore(self, groups: dict[str, list[Tensor]]) -> None:
         checkpoint.copy_into(self.values, groups["values"])
-        for name, slots in self.rule.state.items():
+        for name, slots in self.optimizer.state.items():
             checkpoint.copy_into(slots, groups[f"optimizer.{name}"])
         if "best" in groups:
             self.best = [torch.empty_like(value).copy_(saved) for value, saved in zip(self.values, groups["best"], strict=True)]

@@ -1,8 +1,8 @@
 """Optimizers by the definitions of Keras 2, on lists of tensors.
 
-Each is a `Rule`: it owns its state, one tensor a parameter and slot, and changes the parameters in place. Rates come from outside, step by
-step (`mnist_dash.core.training.schedules`). Whatever of an update depends on its number is in its factors: floats, or tensors of no axes
-where the update was recorded once as a CUDA graph and is replayed with other factors each time.
+Each is an `Optimizer`: it owns its state, one tensor a parameter and slot, and changes the parameters in place. Rates come from outside,
+step by step (`mnist_dash.core.training.schedules`). Whatever of an update depends on its number is in its factors, which are floats, or
+tensors of no axes where the update was recorded once as a CUDA graph and is replayed with other factors each time.
 
 Adam and AdamW use torch's fused kernels, which put epsilon inside the bias correction; they are handed ``epsilon / sqrt(1 - beta_2 ** t)``,
 which puts it outside again, as Keras and the paper's section 2 (its faster form) do.
@@ -30,7 +30,7 @@ Factor = float | Tensor
 Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
-class Rule(Protocol):
+class Optimizer(Protocol):
     """One optimizer at work on a fixed list of parameters."""
 
     state: dict[str, list[Tensor]]
@@ -53,40 +53,40 @@ class Rule(Protocol):
         """
 
 
-def build_rule(optimizer: specs.Optimizer, params: Sequence[Tensor], *, recordable: bool = False) -> Rule:
+def build_optimizer(spec: specs.Optimizer, params: Sequence[Tensor], *, recordable: bool = False) -> Optimizer:
     """Make the optimizer of a specification, its state zero.
 
     Args:
-        optimizer: the specification.
+        spec: the specification.
         params: what it changes.
         recordable: whether its factors may be tensors, as a recorded update needs them.
     """
-    match optimizer:
+    match spec:
         case specs.SGD():
-            return SGDRule(optimizer, params)
+            return SGD(spec, params)
         case specs.Adam() | specs.AdamW():
-            return (RecordableAdamRule if recordable else AdamRule)(optimizer, params)
+            return (RecordableAdam if recordable else Adam)(spec, params)
         case specs.NAdam():
-            return NAdamRule(optimizer, params)
+            return NAdam(spec, params)
         case specs.RMSprop():
-            return RMSpropRule(optimizer, params)
+            return RMSprop(spec, params)
         case specs.Adadelta():
-            return AdadeltaRule(optimizer, params)
+            return Adadelta(spec, params)
         case specs.Adagrad():
-            return AdagradRule(optimizer, params)
+            return Adagrad(spec, params)
         case specs.Lion():
-            return LionRule(optimizer, params)
+            return Lion(spec, params)
 
 
 class _Slots:
-    """What every rule keeps: its parameters and named zeros beside each of them."""
+    """What every optimizer keeps: its parameters and named zeros beside each of them."""
 
     def __init__(self, params: Sequence[Tensor], *names: str) -> None:
         self.params = list(params)
         self.state = {name: [torch.zeros_like(param) for param in self.params] for name in names}
 
     def factors(self, rate: float, t: int) -> tuple[float, ...]:  # noqa: ARG002 - one protocol
-        """Give the learning rate alone; see `Rule.factors`."""
+        """Give the learning rate alone; see `Optimizer.factors`."""
         return (rate,)
 
 
@@ -106,7 +106,7 @@ def _add_ratio(targets: Tensors, values: Tensors, divisors: Tensors, factor: Fac
         torch._foreach_addcdiv_(targets, values, divisors, value=factor)
 
 
-class SGDRule(_Slots):
+class SGD(_Slots):
     """SGD: ``v = momentum * v - rate * g; w += v``, with Nesterov ``w += momentum * v - rate * g``."""
 
     def __init__(self, spec: specs.SGD, params: Sequence[Tensor]) -> None:
@@ -114,7 +114,7 @@ class SGDRule(_Slots):
         self.spec = spec
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         (rate,) = factors
         if not self.spec.momentum:
             _add_scaled(self.params, grads, -rate)
@@ -129,7 +129,7 @@ class SGDRule(_Slots):
             torch._foreach_add_(self.params, velocity)
 
 
-class AdamRule(_Slots):
+class Adam(_Slots):
     """Adam: ``w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)``.
 
     AdamW first takes ``rate * weight_decay * w`` off every parameter.
@@ -143,11 +143,11 @@ class AdamRule(_Slots):
         self._count = torch.zeros((), dtype=torch.float32, device=self.params[0].device)
 
     def factors(self, rate: float, t: int) -> tuple[float, ...]:
-        """Give the rate, the epsilon and the number of the update; see `Rule.factors`."""
+        """Give the rate, the epsilon and the number of the update; see `Optimizer.factors`."""
         return rate, self.spec.epsilon / math.sqrt(1 - self.spec.beta_2**t), t
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         rate, epsilon, t = factors
         self._count.fill_(t)
         self._update(grads, rate=rate, epsilon=float(epsilon), decay=self._decay)
@@ -170,7 +170,7 @@ class AdamRule(_Slots):
         )
 
 
-class RecordableAdamRule(AdamRule):
+class RecordableAdam(Adam):
     """The same for CUDA graphs, in which only tensors change.
 
     The kernel's own bias correction is 1; that of the definition is in the rate.
@@ -181,19 +181,19 @@ class RecordableAdamRule(AdamRule):
         self._count.fill_(BEYOND_CORRECTION)
 
     def factors(self, rate: float, t: int) -> tuple[float, ...]:
-        """Give the corrected rate, and what weight decay leaves of a parameter; see `Rule.factors`."""
+        """Give the corrected rate, and what weight decay leaves of a parameter; see `Optimizer.factors`."""
         corrected = rate * math.sqrt(1 - self.spec.beta_2**t) / (1 - self.spec.beta_1**t)
         return corrected, 1 - rate * self._decay
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         rate, left = factors
         if self._decay:
             torch._foreach_mul_(self.params, left)
         self._update(grads, rate=rate, epsilon=self.spec.epsilon, decay=0.0)
 
 
-class NAdamRule(_Slots):
+class NAdam(_Slots):
     """NAdam with a warming momentum, ``u_t = b1 * (1 - 0.96 ** (0.004 t) / 2)``, as Keras 2 has it (Dozat, 2016, section 3).
 
     Epsilon is added to the root of the corrected second moment, as there.
@@ -205,7 +205,7 @@ class NAdamRule(_Slots):
         self._t, self._product = 0, 1.0
 
     def factors(self, rate: float, t: int) -> tuple[float, ...]:
-        """Give the factors of the gradient and of the first moment, and the second moment's correction; see `Rule.factors`."""
+        """Give the factors of the gradient and of the first moment, and the second moment's correction; see `Optimizer.factors`."""
         now, following, product = self._momentum(t), self._momentum(t + 1), self._product_until(t)
         return (
             -rate * (1 - now) / (1 - product),
@@ -214,7 +214,7 @@ class NAdamRule(_Slots):
         )
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         of_grad, of_first, correction = factors
         first, second, spec = self.state["first_moment"], self.state["second_moment"], self.spec
         torch._foreach_mul_(first, spec.beta_1)
@@ -240,7 +240,7 @@ class NAdamRule(_Slots):
         return self._product
 
 
-class RMSpropRule(_Slots):
+class RMSprop(_Slots):
     """RMSprop: ``a = rho * a + (1 - rho) * g^2; w -= rate * g / (sqrt(a) + epsilon)``, through a velocity where there is momentum."""
 
     def __init__(self, spec: specs.RMSprop, params: Sequence[Tensor]) -> None:
@@ -248,7 +248,7 @@ class RMSpropRule(_Slots):
         self.spec = spec
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         (rate,) = factors
         mean_square = self.state["mean_square"]
         torch._foreach_mul_(mean_square, self.spec.rho)
@@ -264,7 +264,7 @@ class RMSpropRule(_Slots):
         torch._foreach_add_(self.params, velocity)
 
 
-class AdadeltaRule(_Slots):
+class Adadelta(_Slots):
     """Adadelta: ``w -= rate * u`` with ``u = g * sqrt(d + epsilon) / sqrt(a + epsilon)``.
 
     `a` and `d` are the decaying mean squares of `g` and of `u`.
@@ -275,7 +275,7 @@ class AdadeltaRule(_Slots):
         self.spec = spec
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         (rate,) = factors
         mean_square, mean_update, spec = self.state["mean_square"], self.state["mean_square_update"], self.spec
         torch._foreach_mul_(mean_square, spec.rho)
@@ -289,7 +289,7 @@ class AdadeltaRule(_Slots):
         torch._foreach_addcmul_(mean_update, update, update, value=1 - spec.rho)
 
 
-class AdagradRule(_Slots):
+class Adagrad(_Slots):
     """Adagrad: ``a += g^2; w -= rate * g / (sqrt(a) + epsilon)``, `a` from zero as in Keras 2."""
 
     def __init__(self, spec: specs.Adagrad, params: Sequence[Tensor]) -> None:
@@ -297,7 +297,7 @@ class AdagradRule(_Slots):
         self.spec = spec
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         (rate,) = factors
         total = self.state["sum_of_squares"]
         torch._foreach_addcmul_(total, grads, grads, value=1.0)
@@ -306,7 +306,7 @@ class AdagradRule(_Slots):
         _add_ratio(self.params, grads, root, -rate)
 
 
-class LionRule(_Slots):
+class Lion(_Slots):
     """Lion: ``w -= rate * (sign(b1 * m + (1 - b1) * g) + decay * w); m = b2 * m + (1 - b2) * g`` (Chen et al., 2023, algorithm 2)."""
 
     def __init__(self, spec: specs.Lion, params: Sequence[Tensor]) -> None:
@@ -314,11 +314,11 @@ class LionRule(_Slots):
         self.spec = spec
 
     def factors(self, rate: float, t: int) -> tuple[float, ...]:  # noqa: ARG002 - one protocol
-        """Give the rate, and what weight decay leaves of a parameter; see `Rule.factors`."""
+        """Give the rate, and what weight decay leaves of a parameter; see `Optimizer.factors`."""
         return rate, 1 - rate * self.spec.weight_decay
 
     def apply(self, grads: list[Tensor], *factors: Factor) -> None:
-        """Update the parameters in place; see `Rule.apply`."""
+        """Update the parameters in place; see `Optimizer.apply`."""
         rate, left = factors
         momentum, spec = self.state["momentum"], self.spec
         direction = torch._foreach_mul(momentum, spec.beta_1)

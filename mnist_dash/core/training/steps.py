@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mnist_dash.core.training.optimizers import Rule
+from mnist_dash.core.training.optimizers import Optimizer
 from mnist_dash.core.training.update import AutogradUpdate, Measured, Update
 
 Gather = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -71,7 +71,7 @@ class RecordedSteps:
 
     Args:
         update: computes the gradients and changes the parameters.
-        rule: its optimizer.
+        optimizer: its optimizer.
         gather: reads a batch.
         batch_size: images an update.
         values: every tensor that an update changes: parameters, running statistics, the optimizer's state.
@@ -81,21 +81,21 @@ class RecordedSteps:
     def __init__(
         self,
         update: AutogradUpdate,
-        rule: Rule,
+        optimizer: Optimizer,
         gather: Gather,
         batch_size: int,
         *,
         values: Sequence[Tensor],
         generators: Sequence[torch.Generator],
     ) -> None:
-        self._update, self._rule, self._gather, self._batch_size = update, rule, gather, batch_size
+        self._update, self._optimizer, self._gather, self._batch_size = update, optimizer, gather, batch_size
         self._values, self._generators = values, generators
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def begin(self, order: Tensor, rates: Sequence[float], *, first: int) -> None:
         """Prepare an epoch, and record the graph before the first one; see `Steps.begin`."""
         n = len(rates)
-        factors = torch.tensor([self._rule.factors(rate, first + index) for index, rate in enumerate(rates)], dtype=torch.float32)
+        factors = torch.tensor([self._optimizer.factors(rate, first + index) for index, rate in enumerate(rates)], dtype=torch.float32)
         if self._graph is None:
             device = order.device
             self._order, self._factors = torch.empty_like(order), torch.empty(factors.shape, device=device)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.network.torch_network import Network
-from mnist_dash.core.training.optimizers import Factor, Rule
+from mnist_dash.core.training.optimizers import Factor, Optimizer
 
 
 class Measured(NamedTuple):
@@ -39,8 +39,8 @@ class Update(Protocol):
 class AutogradUpdate:
     """Gradients by torch's autograd: every network, every device."""
 
-    def __init__(self, config: RunConfig, network: Network, rule: Rule, *, precision: str) -> None:
-        self._network, self._rule = network, rule
+    def __init__(self, config: RunConfig, network: Network, optimizer: Optimizer, *, precision: str) -> None:
+        self._network, self._optimizer = network, optimizer
         self._precision = precision
         self._smoothing = config.label_smoothing
         self._clip = clip_bounds(config.probability_clip)
@@ -50,10 +50,10 @@ class AutogradUpdate:
 
     def step(self, images: Tensor, labels: Tensor, *, rate: float, t: int) -> Measured:
         """Do one update; see `Update.step`."""
-        return self.apply(images, labels, *self._rule.factors(rate, t))
+        return self.apply(images, labels, *self._optimizer.factors(rate, t))
 
     def apply(self, images: Tensor, labels: Tensor, *factors: Factor) -> Measured:
-        """Do one update with the optimizer's factors, see `Rule.apply`."""
+        """Do one update with the optimizer's factors, see `Optimizer.apply`."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             logits = self._network.logits(images, training=True)
         logits = logits.float()
@@ -68,7 +68,7 @@ class AutogradUpdate:
                     grads[index].add_(self._params[index], alpha=2 * factor)
             if self._clip_norm is not None:
                 clip_by_global_norm(grads, self._clip_norm)
-            self._rule.apply(grads, *factors)
+            self._optimizer.apply(grads, *factors)
             return Measured(total, (logits.detach().argmax(1) == labels).sum())
 
 

@@ -60,5 +60,5 @@ def is_limited(store: Store) -> bool:
 
 
 def limits_owner(settings: Settings, owner: str | None) -> bool:
-    """Say whether limits hold for what somebody owns, whoever acts; the conductor asks for a study's trials."""
+    """Say whether limits hold for what somebody owns, whoever acts; the study runner asks for a study's trials."""
     return owner is not None and role_of(settings.access, owner) is not Role.ADMIN

@@ -13,8 +13,8 @@ from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.drawing import FIELD, Strokes, encode_strokes, image_of
 from mnist_dash.errors import InvalidInput
 from mnist_dash.runs.access.permission import require
-from mnist_dash.runs.store.retention import BIN_DAYS
-from mnist_dash.runs.store.run_store import Store, touch
+from mnist_dash.runs.store.artifact_policy import BIN_DAYS
+from mnist_dash.runs.store.run_store import Store, bump_revision
 from mnist_dash.runs.store.schema import drawings as table
 from mnist_dash.runs.store.schema import now
 
@@ -53,7 +53,7 @@ def keep(store: Store, strokes: Strokes, label: int) -> int:
             raise InvalidInput(f"At most {MAX_DRAWINGS:,} drawings are kept; got one more. Delete some first.")
         connection.execute(table.delete().where(table.c.deleted_at < now() - BIN_DAYS * 86_400))
         (number,) = connection.execute(table.insert().values(row)).inserted_primary_key or (0,)
-        touch(connection)
+        bump_revision(connection)
     return int(number)
 
 
@@ -79,4 +79,4 @@ def undelete(store: Store, numbers: Iterable[int]) -> None:
 def _mark(store: Store, numbers: Iterable[int], *, deleted: bool) -> None:
     with store.writing() as connection:
         connection.execute(table.update().where(table.c.id.in_(tuple(numbers))).values(deleted_at=now() if deleted else None))
-        touch(connection)
+        bump_revision(connection)

@@ -25,7 +25,7 @@ from mnist_dash.runs.store.config_changes import apply_change
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.events import EventKind
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.run_store import Store, move, new_run_id, update
+from mnist_dash.runs.store.run_store import Store, new_run_id, transition, update
 from mnist_dash.runs.store.states import RunState
 
 
@@ -65,7 +65,7 @@ def pause(store: Store, run_id: str) -> RunState:
     require(store, f"pause run {run_id}")
     run = store.run(run_id)
     with store.writing() as connection:
-        if move(connection, run_id, RunState.PAUSED, only_from=RunState.QUEUED):
+        if transition(connection, run_id, RunState.PAUSED, only_from=RunState.QUEUED):
             _note(store, connection, run, EventKind.PAUSED, f"Paused after epoch {run.epoch}." if run.epoch else "Paused before it began.")
             return RunState.PAUSED
         if not update(connection, run_id, held_by=run.attempt, pause_requested=True):
@@ -87,7 +87,7 @@ def resume(store: Store, run_id: str) -> None:
     with store.writing() as connection:
         # The job of the next attempt may lie in the queue since before the pause, or be used up: this attempt is left out.
         attempt = run.attempt + 1
-        if move(connection, run_id, RunState.QUEUED, only_from=RunState.PAUSED, attempt=attempt, pause_requested=None, reason=""):
+        if transition(connection, run_id, RunState.QUEUED, only_from=RunState.PAUSED, attempt=attempt, pause_requested=None, reason=""):
             store.add_job(connection, Job(run_id, attempt + 1), run.config.device)
             _note(store, connection, run, EventKind.RESUMED, f"Resumed after epoch {run.epoch}." if run.epoch else "Resumed.")
             return

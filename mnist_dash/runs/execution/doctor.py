@@ -229,7 +229,7 @@ def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
     with store.reading() as connection:
         silent = [*connection.execute(sa.select(runs.c.id).where(runs.c.state == RunState.RUNNING, runs.c.lease_until < now())).scalars()]
     queued = store.queue()
-    taken = store.queue_client.taken()
+    taken = store.queue_client.claimed()
     jobs = {*store.queue_client.waiting(), *(job for job, _ in taken)}
     stuck = [run.id for run in queued if Job(run.id, run.attempt + 1) not in jobs]
     left = [job.run_id for job, worker_id in taken if worker_id not in {worker.id for worker in alive}]

@@ -115,10 +115,10 @@ class Trainer:
         process.start()
         process.join()
 
-    def calibrate(self, device: str, n_threads: int) -> dict[str, float]:
+    def benchmark(self, device: str, n_threads: int) -> dict[str, float]:
         """Time the device in a child of its own: operations a second by kind of network, empty where it could not be timed."""
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_calibrate, args=(theirs, device, n_threads), daemon=True)
+        process = self._context.Process(target=_benchmark, args=(theirs, device, n_threads), daemon=True)
         process.start()
         theirs.close()
         try:
@@ -182,13 +182,13 @@ def _nothing() -> None:
     """Be forked, so that the server runs."""
 
 
-def _calibrate(pipe: Connection, device: str, n_threads: int) -> None:
+def _benchmark(pipe: Connection, device: str, n_threads: int) -> None:
     import torch
 
-    from mnist_dash.core.training.device_benchmark import calibrate
+    from mnist_dash.core.training.device_benchmark import benchmark
 
     torch.set_num_threads(n_threads)
-    pipe.send({rate.family: rate.flops_per_second for rate in calibrate(device)})
+    pipe.send({rate.family: rate.flops_per_second for rate in benchmark(device)})
 
 
 def _serve(pipe: Connection, training: Training) -> None:

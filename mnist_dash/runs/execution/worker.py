@@ -1,7 +1,7 @@
 """A worker: takes jobs from the queue, has them trained by its trainer, records what it reports.
 
 The process is a loop on its main thread (signs of life, sweeping up after dead workers, ending) and a thread of the queue's in which one
-job at a time is executed. What it writes goes through `Ledger`, at most twice a second.
+job at a time is executed. What it writes goes through `WorkerRecords`, at most twice a second.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_de
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StoreLocked
 from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task, wait_or_kill
-from mnist_dash.runs.execution.worker_records import Ledger, Outcome, Wish, WorkerIdentity
+from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifact_policy import empty_bin, thin_checkpoints
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.store.database_errors import classify_error
 from mnist_dash.runs.store.engine import Job, JobConsumer
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.retention import empty_bin, thin_checkpoints
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
@@ -66,7 +66,7 @@ class Worker:
         self._settings = settings
         self._identity = identity
         self._store = Store.open(settings)
-        self._ledger = Ledger(self._store, identity)
+        self._records = WorkerRecords(self._store, identity)
         self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
         self._idle_since: float | None = time.monotonic()
@@ -77,10 +77,10 @@ class Worker:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
-        if not self._ledger.is_calibrated():
-            self._ledger.record_calibration(self._trainer.calibrate(self._identity.device, self._identity.n_threads))
-        self._ledger.sign_on()
-        self._idle_since = time.monotonic()  # warming up and calibrating was no idling
+        if not self._records.is_benchmarked():
+            self._records.record_benchmark(self._trainer.benchmark(self._identity.device, self._identity.n_threads))
+        self._records.sign_on()
+        self._idle_since = time.monotonic()  # warming up and the benchmark were no idling
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._identity.device, self._execute)
         consumer.start()
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
@@ -101,8 +101,8 @@ class Worker:
 
     def _beat(self) -> None:
         try:
-            self._ledger.seen()
-            self._ledger.sweep()
+            self._records.heartbeat()
+            self._records.sweep()
             if self._idle_since is not None and time.monotonic() > self._empty_bin_at:
                 empty_bin(self._store)
                 thin_checkpoints(self._store)
@@ -116,7 +116,7 @@ class Worker:
         while self._idle_since is None and time.monotonic() < deadline:
             time.sleep(0.02)
         self._trainer.kill()
-        self._ledger.sign_off()
+        self._records.sign_off()
         self._store.close()
         os._exit(0)
 
@@ -125,27 +125,27 @@ class Worker:
         if self._ending.is_set():
             self._ending.wait()
             time.sleep(60)  # never says that the job is done: the process ends first and the job is handed on
-        run = self._ledger.claim(job)
+        run = self._records.claim(job)
         if run is None:
             return
         self._idle_since = None
         log.info("Run %s, attempt %d.", run.id, run.attempt)
         try:
-            execution = _Execution(run, store=self._store, ledger=self._ledger, trainer=self._trainer, n_threads=self._identity.n_threads)
+            execution = _Execution(run, store=self._store, records=self._records, trainer=self._trainer, n_threads=self._identity.n_threads)
             execution.go(self._ending.is_set)
         except Fenced as error:
             log.warning("%s", error)
             self._trainer.kill()
         finally:
-            self._ledger.let_go()
+            self._records.mark_idle()
             self._idle_since = time.monotonic()
 
 
 class _Execution:
     """One attempt of one run, from its task to its outcome."""
 
-    def __init__(self, run: Run, *, store: Store, ledger: Ledger, trainer: Trainer, n_threads: int) -> None:
-        self._run, self._store, self._ledger, self._trainer = run, store, ledger, trainer
+    def __init__(self, run: Run, *, store: Store, records: WorkerRecords, trainer: Trainer, n_threads: int) -> None:
+        self._run, self._store, self._records, self._trainer = run, store, records, trainer
         self._settings = store.settings
         self._n_threads = n_threads
         self._steps: list[StepReport] = []
@@ -164,18 +164,18 @@ class _Execution:
         try:
             result = self._train(is_ending)
         except TrainerDied as error:
-            self._ledger.release(self._run.id, self._run.attempt, reason=str(error))
+            self._records.release(self._run.id, self._run.attempt, reason=str(error))
             return
         except Fenced:
             raise
         except (MnistDashError, OSError) as error:
             self._trainer.kill()
-            self._ledger.finish(self._run, Outcome(RunState.FAILED, reason=str(error)), files={})
+            self._records.finish(self._run, Outcome(RunState.FAILED, reason=str(error)), files={})
             return
         if self._wish is Wish.PAUSE:
-            self._ledger.pause(self._run)
+            self._records.pause(self._run)
         elif result is None and not self._stop_asked:
-            self._ledger.release(self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
+            self._records.release(self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
         else:
             self._finish(result)
         self._trainer.done()
@@ -187,7 +187,7 @@ class _Execution:
             result = self._follow(is_ending)
             if self._wish is not Wish.CHANGE:
                 return result
-            self._run, self._wish = self._ledger.change(self._run), Wish.NONE
+            self._run, self._wish = self._records.change(self._run), Wish.NONE
 
     def _task(self) -> Task:
         resume = None
@@ -239,7 +239,7 @@ class _Execution:
             if checkpoint.test_probabilities is not None:
                 packed = artifacts.pack_probabilities(checkpoint.test_probabilities)
                 files.append(artifacts.write(self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed))
-            wish = self._ledger.record_epoch(self._run, self._steps, self._epoch, *files)
+            wish = self._records.record_epoch(self._run, self._steps, self._epoch, *files)
         except MnistDashError:
             for file in files:
                 artifacts.discard(self._settings, file.path)
@@ -251,16 +251,16 @@ class _Execution:
 
     def _flush(self) -> None:
         """Record what has come in and renew the lease."""
-        self._stop_asked = self._ledger.renew(self._run, self._steps)
+        self._stop_asked = self._records.renew(self._run, self._steps)
         self._steps, self._flushed_at = [], time.monotonic()
 
     def _finish(self, result: TrainingResult | Broken | None) -> None:
         if result is None:
             outcome = Outcome(RunState.STOPPED, reason="Stopped; the trainer did not obey in time, so it was not evaluated.")
-            self._ledger.finish(self._run, outcome, steps=self._steps, files={})
+            self._records.finish(self._run, outcome, steps=self._steps, files={})
             return
         if isinstance(result, Broken):
-            self._ledger.finish(self._run, Outcome(RunState.FAILED, reason=result.reason), steps=self._steps, files={})
+            self._records.finish(self._run, Outcome(RunState.FAILED, reason=result.reason), steps=self._steps, files={})
             return
         outcome = Outcome(
             state=_STATES[result.ending],
@@ -276,7 +276,7 @@ class _Execution:
             n_test=None if result.test_probabilities is None else len(result.test_probabilities),
             seconds_per_image_test=result.seconds_per_image_test,
         )
-        self._ledger.finish(self._run, outcome, steps=self._steps, files=self._files(result))
+        self._records.finish(self._run, outcome, steps=self._steps, files=self._files(result))
 
     def _files(self, result: TrainingResult) -> dict[ArtifactKind, StoredFile]:
         contents = {ArtifactKind.WEIGHTS: result.weights} if result.weights else {}

@@ -26,7 +26,7 @@ from mnist_dash.runs.store.config_changes import apply_change
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.events import EventKind
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.run_store import STEP_COLUMNS, Store, move, run_from_row, touch, update
+from mnist_dash.runs.store.run_store import STEP_COLUMNS, Store, bump_revision, run_from_row, transition, update
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
 
@@ -77,7 +77,7 @@ class Outcome:
     seconds_per_image_test: float | None = None
 
 
-class Ledger:
+class WorkerRecords:
     """The worker's side of a store. Safe to use from several threads."""
 
     def __init__(self, store: Store, worker: WorkerIdentity) -> None:
@@ -89,22 +89,22 @@ class Ledger:
         """Enter the worker into the list."""
         with self._store.writing() as connection:
             connection.execute(schema.workers.insert().values(**asdict(self._worker), started_at=now(), seen_at=now()))
-            touch(connection)
+            bump_revision(connection)
 
     def sign_off(self) -> None:
         """Mark the worker as gone."""
         self._write_worker(ended_at=now(), run_id=None, shown=True)
 
-    def seen(self) -> None:
+    def heartbeat(self) -> None:
         """Say that the worker lives."""
         self._write_worker()
 
-    def is_calibrated(self) -> bool:
+    def is_benchmarked(self) -> bool:
         """Say whether this machine's device has been timed with as many threads before."""
         with self._store.reading() as connection:
             return connection.execute(sa.select(schema.calibrations.c.family).where(*self._slot())).first() is not None
 
-    def record_calibration(self, rates: dict[str, float]) -> None:
+    def record_benchmark(self, rates: dict[str, float]) -> None:
         """Keep the operations a second of this machine's device by kind of network."""
         worker = self._worker
         slot = {"machine": worker.machine, "device": worker.device, "n_threads": worker.n_threads, "created_at": now()}
@@ -112,7 +112,7 @@ class Ledger:
             connection.execute(schema.calibrations.delete().where(*self._slot()))
             for family, rate in rates.items():
                 connection.execute(schema.calibrations.insert().values(family=family, flops_per_second=rate, **slot))
-            touch(connection)
+            bump_revision(connection)
 
     def _slot(self) -> tuple[sa.ColumnElement[bool], ...]:
         table, worker = schema.calibrations, self._worker
@@ -125,7 +125,7 @@ class Ledger:
         """
         runs, chunks, files = schema.runs, schema.step_chunks, schema.artifacts
         with self._store.writing() as connection:
-            claimed = move(
+            claimed = transition(
                 connection,
                 job.run_id,
                 RunState.RUNNING,
@@ -148,7 +148,7 @@ class Ledger:
             connection.execute(schema.workers.update().where(schema.workers.c.id == self._worker.id).values(run_id=job.run_id))
         return self._store.run(job.run_id)
 
-    def let_go(self) -> None:
+    def mark_idle(self) -> None:
         """Say that the worker has no run any more."""
         self._write_worker(run_id=None, shown=True)
 
@@ -223,7 +223,7 @@ class Ledger:
             epoch, change = connection.execute(query).one()
             if change is not None:
                 apply_change(connection, run.id, held_by=run.attempt)
-            if not move(connection, run.id, RunState.PAUSED, held_by=run.attempt, worker=None, pause_requested=None, reason=""):
+            if not transition(connection, run.id, RunState.PAUSED, held_by=run.attempt, worker=None, pause_requested=None, reason=""):
                 raise Fenced(f"Attempt {run.attempt} of run {run.id} has ended already.")
             events.write(connection, run.id, EventKind.PAUSED, f"Paused after epoch {epoch}.", epoch=epoch)
 
@@ -253,7 +253,7 @@ class Ledger:
             state = outcome.state
             if state is RunState.STOPPED and _is_pruned(connection, run.id):
                 state, values["reason"] = RunState.PRUNED, PRUNED
-            if not move(connection, run.id, state, held_by=run.attempt, **values):
+            if not transition(connection, run.id, state, held_by=run.attempt, **values):
                 raise Fenced(f"Attempt {run.attempt} of run {run.id} has ended already.")
 
     def release(self, run_id: str, attempt: int, *, reason: str, count: bool = True) -> None:
@@ -270,11 +270,11 @@ class Ledger:
             if _is_asked_to_stop(connection, run_id):
                 pruned = _is_pruned(connection, run_id)
                 reason = PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
-                move(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, held_by=attempt, reason=reason)
+                transition(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, held_by=attempt, reason=reason)
             elif count and attempt >= limit:
                 text = f"A run is given up after {limit} attempts; the last one ended because {reason}. Look into it, then train it again."
-                move(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
-            elif move(connection, run_id, RunState.QUEUED, held_by=attempt, worker=None, reason=f"Queued again because {reason}."):
+                transition(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
+            elif transition(connection, run_id, RunState.QUEUED, held_by=attempt, worker=None, reason=f"Queued again because {reason}."):
                 config = connection.execute(sa.select(schema.runs.c.config).where(schema.runs.c.id == run_id)).scalar_one()
                 self._store.add_job(connection, Job(run_id, attempt + 1), parse_config(config).device)
 
@@ -283,7 +283,7 @@ class Ledger:
         runs, workers = schema.runs, schema.workers
         query = sa.select(runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired"))
         listed = sa.select(workers, (now() - workers.c.seen_at).label("silence"))
-        taken = self._store.queue_client.taken()  # before the workers are listed: whoever has taken a job by now is on that list
+        taken = self._store.queue_client.claimed()  # before the workers are listed: whoever has taken a job by now is on that list
         with self._store.reading() as connection:
             held = connection.execute(query.where(runs.c.state == RunState.RUNNING)).all()
             alive = {row.id for row in connection.execute(listed.where(workers.c.ended_at.is_(None))) if self._lives(row)}
@@ -300,7 +300,7 @@ class Ledger:
         with self._store.reading() as connection:
             run = connection.execute(sa.select(runs.c.state, runs.c.attempt).where(runs.c.id == job.run_id)).first()
         if run is not None and (run.state, run.attempt) == (RunState.QUEUED, job.attempt - 1):
-            self._store.queue_client.put_back(job)
+            self._store.queue_client.requeue(job)
         elif run is None or run.attempt > job.attempt or RunState(run.state).is_terminal:
             self._store.queue_client.cancel(job)
 
@@ -323,7 +323,7 @@ class Ledger:
         with self._store.writing() as connection:
             connection.execute(workers.update().where(workers.c.id == self._worker.id).values(seen_at=now(), **values))
             if shown:
-                touch(connection)
+                bump_revision(connection)
 
 
 def process_lives(pid: int, started_at: float) -> bool:

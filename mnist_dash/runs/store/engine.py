@@ -2,7 +2,7 @@
 
 A job is one attempt of one run, named ``RUN.ATTEMPT``; exactly one job can claim that attempt in the run table, so a job that is executed
 twice does its work once. Jobs live in the same database as the runs and are added in the same transaction. Nothing is pickled: arguments
-are JSON. DBOS does not notice a dead worker; `mnist_dash.runs.execution.worker_records.Ledger.sweep` does, and adds the next
+are JSON. DBOS does not notice a dead worker; `mnist_dash.runs.execution.worker_records.WorkerRecords.sweep` does, and adds the next
 attempt as a new job.
 """
 
@@ -75,7 +75,7 @@ class JobQueue:
         """Withdraw a job; one that has ended stays as it is."""
         self._client.cancel_workflow(job.name)
 
-    def taken(self) -> list[tuple[Job, str]]:
+    def claimed(self) -> list[tuple[Job, str]]:
         """List the jobs that a worker has taken and not ended, each with that worker's id, whether or not it still lives."""
         found = self._client.list_workflows(status="PENDING", queue_name=list(QUEUES.values()), load_input=False, load_output=False)
         return [(Job.parse(status.workflow_id), status.executor_id or "") for status in found]
@@ -86,7 +86,7 @@ class JobQueue:
         found = self._client.list_workflows(status="ENQUEUED", queue_name=queues, load_input=False, load_output=False)
         return [Job.parse(status.workflow_id) for status in found]
 
-    def put_back(self, job: Job) -> None:
+    def requeue(self, job: Job) -> None:
         """Offer a job that was taken and never begun to the workers again."""
         (status,) = self._client.list_workflows(workflow_ids=[job.name], load_input=False, load_output=False)
         self._client.resume_workflow(job.name, queue_name=status.queue_name)

@@ -162,7 +162,7 @@ class Store:
         row |= values
         connection.execute(schema.runs.insert().values(row))
         self.add_job(connection, Job(str(row["id"]), 1), config.device)
-        touch(connection)
+        bump_revision(connection)
         return str(row["id"])
 
     def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
@@ -180,7 +180,7 @@ class Store:
             IllegalTransition: its state does not allow it.
         """
         with self.writing() as connection:
-            if not move(connection, run_id, target, reason=reason):
+            if not transition(connection, run_id, target, reason=reason):
                 state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar()
                 if state is None:
                     raise UnknownRun(_unknown(run_id))
@@ -333,11 +333,11 @@ def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None
     if held_by is not None:
         conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
     result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **values))
-    touch(connection)
+    bump_revision(connection)
     return result.rowcount == 1
 
 
-def move(
+def transition(
     connection: sa.Connection,
     run_id: str,
     target: RunState,
@@ -360,11 +360,11 @@ def move(
     if target is not RunState.RUNNING:
         values |= {"lease_until": None}
     result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
-    touch(connection)
+    bump_revision(connection)
     return result.rowcount == 1
 
 
-def touch(connection: sa.Connection) -> None:
+def bump_revision(connection: sa.Connection) -> None:
     """Count up the store's revision, so that pages know that something changed."""
     connection.execute(schema.meta.update().where(schema.meta.c.key == "revision").values(value=schema.meta.c.value + 1))
 

@@ -22,7 +22,7 @@ from mnist_dash.errors import InvalidArchive, InvalidConfig
 from mnist_dash.runs.access.permission import require
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
-from mnist_dash.runs.store.run_store import STEP_COLUMNS, Store, touch
+from mnist_dash.runs.store.run_store import STEP_COLUMNS, Store, bump_revision
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.runs.transfer.archive_export import HISTORY, KINDS, PORTABLE, described
 from mnist_dash.runs.transfer.archive_format import OpenArchive, open_archive
@@ -219,7 +219,7 @@ def _take(store: Store, archive: OpenArchive, runs: Sequence[_Arriving], ids: Ma
                 values |= {"run_id": run_id, "path": written.path, "sha256": written.sha256, "n_bytes": written.n_bytes}
                 connection.execute(schema.artifacts.insert().values(values))
             if runs:
-                touch(connection)
+                bump_revision(connection)
     except BaseException:
         for _, _, written in stored:
             artifacts.discard(store.settings, written.path)

@@ -20,7 +20,7 @@ from mnist_dash.search.definition.methods import Budget
 from mnist_dash.search.definition.space import Choice, Condition, IntRange, Scalar
 from mnist_dash.search.definition.study_definition import StudyDefinition, canonical, check, parse_definition, trusted
 from mnist_dash.search.engine.advance import end_run, insert_trial
-from mnist_dash.search.engine.study_runner import ensure_conductor
+from mnist_dash.search.engine.study_runner import ensure_study_runner
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Origin, Study, StudyState, Trial, TrialState
 
@@ -80,7 +80,7 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
         connection.execute(table.insert().values(row))
         study_store.write_study(connection, study_id)
         study_store.add_event(connection, study_id, f"Begun: {_budget_in_words(definition)}, {definition.parallelism} at a time.")
-    ensure_conductor(store.settings)
+    ensure_study_runner(store.settings)
     return study_id
 
 
@@ -99,7 +99,7 @@ def pause(store: Store, study_id: str) -> None:
         IllegalTransition: it does not run.
     """
     require(store, "pause a study")
-    _move(store, study_id, StudyState.PAUSED, allowed=(StudyState.RUNNING,), sentence="Paused.")
+    _transition(store, study_id, StudyState.PAUSED, allowed=(StudyState.RUNNING,), sentence="Paused.")
 
 
 def resume(store: Store, study_id: str) -> None:
@@ -109,8 +109,8 @@ def resume(store: Store, study_id: str) -> None:
         IllegalTransition: it is neither paused nor stopping.
     """
     require(store, "resume a study")
-    _move(store, study_id, StudyState.RUNNING, allowed=(StudyState.PAUSED, StudyState.STOPPING), sentence="Resumed.")
-    ensure_conductor(store.settings)
+    _transition(store, study_id, StudyState.RUNNING, allowed=(StudyState.PAUSED, StudyState.STOPPING), sentence="Resumed.")
+    ensure_study_runner(store.settings)
 
 
 def stop(store: Store, study_id: str, *, cancel: bool = False) -> None:
@@ -122,12 +122,12 @@ def stop(store: Store, study_id: str, *, cancel: bool = False) -> None:
     require(store, "stop a study")
     live = (StudyState.RUNNING, StudyState.PAUSED, *((StudyState.STOPPING,) if cancel else ()))
     sentence = "Stopped, what ran included." if cancel else "Stopped; what runs is let to end."
-    _move(store, study_id, StudyState.STOPPING, allowed=live, sentence=sentence)
+    _transition(store, study_id, StudyState.STOPPING, allowed=live, sentence=sentence)
     if cancel:
         with store.writing() as connection:
             for trial in study_store.trials(store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]):
                 _end_trial(connection, store, study_id, trial)
-    ensure_conductor(store.settings)
+    ensure_study_runner(store.settings)
 
 
 def stop_trial(store: Store, study_id: str, number: int) -> None:
@@ -165,7 +165,7 @@ def extend(store: Store, study_id: str, n_trials: int) -> None:
         return _with(definition, budget=definition.budget.model_copy(update={"trials": total, "minutes": None, "stagnation": None}))
 
     _edit(store, study_id, more, f"{n_trials:,} more trials." if n_trials > 1 else "1 more trial.", restart=True)
-    ensure_conductor(store.settings)
+    ensure_study_runner(store.settings)
 
 
 def set_parallelism(store: Store, study_id: str, parallelism: int) -> None:
@@ -301,7 +301,7 @@ def try_next(store: Store, study_id: str, values: Mapping[str, Scalar]) -> int:
         insert_trial(connection, study_id, trial, revision=revision)
         words = ", ".join(f"{path} = {value}" for path, value in chosen.items())
         study_store.add_event(connection, study_id, f"Trial {number} asked for: {words}.")
-    ensure_conductor(store.settings)
+    ensure_study_runner(store.settings)
     return number
 
 
@@ -341,7 +341,7 @@ def _edit(
         study_store.add_event(connection, study_id, sentence, former=canonical(study.definition))
 
 
-def _move(store: Store, study_id: str, target: StudyState, *, allowed: tuple[StudyState, ...], sentence: str) -> None:
+def _transition(store: Store, study_id: str, target: StudyState, *, allowed: tuple[StudyState, ...], sentence: str) -> None:
     table = schema.studies
     study = study_store.find(store, study_id)
     with store.writing() as connection:
@@ -431,4 +431,4 @@ def go_on(store: Store, study_id: str, budget: Budget) -> None:
         _edit(store, study_id, lambda definition: _with(definition, budget=budget), sentence, restart=has_ended)
     if not has_ended and study.state is not StudyState.RUNNING:
         resume(store, study_id)
-    ensure_conductor(store.settings)
+    ensure_study_runner(store.settings)

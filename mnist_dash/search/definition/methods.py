@@ -164,7 +164,7 @@ class Budget(Spec):
     stagnation: int | None = Field(None, ge=2, le=100_000, description="trials without a better one after which it counts as converged")
 
 
-class Keep(Spec):
+class ArtifactPolicy(Spec):
     """What trials keep besides their history: weights, checkpoints and probabilities of all, of the best, or of none."""
 
     kind: Literal["all", "best", "none"] = "best"

@@ -13,7 +13,17 @@ from pydantic import Field, ValidationError
 from mnist_dash.core.config.layers import Spec
 from mnist_dash.core.config.problems import problems_of
 from mnist_dash.errors import InvalidStudy, Problem
-from mnist_dash.search.definition.methods import OBJECTIVES, TPE, Budget, Keep, NoPruner, Objective, ObjectiveName, Pruner, Sampler
+from mnist_dash.search.definition.methods import (
+    OBJECTIVES,
+    TPE,
+    ArtifactPolicy,
+    Budget,
+    NoPruner,
+    Objective,
+    ObjectiveName,
+    Pruner,
+    Sampler,
+)
 from mnist_dash.search.definition.space import MAX_GRID, SearchSpace
 from mnist_dash.search.definition.space_rules import check_space
 
@@ -34,7 +44,7 @@ class StudyDefinition(Spec):
     parallelism: int = Field(1, ge=1, le=256, description="trials in flight at a time")
     seeds: int = Field(1, ge=1, le=20, description="runs a trial, seed after seed; the objective is their mean")
     seed: int = Field(0, ge=0, lt=2**32, description="of the sampler; the runs' own begins with the base's")
-    keep: Keep = Keep()
+    keep: ArtifactPolicy = ArtifactPolicy()
 
     @property
     def goals(self) -> tuple[Objective, ...]:

@@ -25,7 +25,7 @@ from mnist_dash.errors import Fenced, InvalidConfig, QuotaExceeded
 from mnist_dash.runs.access import quotas
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.identities import Person, Role
-from mnist_dash.runs.store.run_store import Store, move, update
+from mnist_dash.runs.store.run_store import Store, transition, update
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.definition.methods import OBJECTIVES
@@ -36,7 +36,7 @@ from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Origin, Study, StudyState, Trial, TrialState
 
 _Row = sa.Row[Any, Any, Any]
-log = logging.getLogger("mnist_dash.conductor")
+log = logging.getLogger("mnist_dash.study_runner")
 
 
 @dataclass(frozen=True)
@@ -345,9 +345,11 @@ def insert_trial(connection: sa.Connection, study_id: str, trial: Trial, *, revi
 
 def end_run(connection: sa.Connection, run_id: str, *, pruned: bool) -> None:
     """Ask the worker of a run to stop it, or end it at once where none has it."""
-    if move(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, only_from=RunState.PAUSED, reason="Ended by its study."):
+    if transition(
+        connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, only_from=RunState.PAUSED, reason="Ended by its study."
+    ):
         return
-    if move(connection, run_id, RunState.STOPPED, only_from=RunState.QUEUED, reason="Stopped by its study before it began."):
+    if transition(connection, run_id, RunState.STOPPED, only_from=RunState.QUEUED, reason="Stopped by its study before it began."):
         return
     update(connection, run_id, stop_requested=True, prune_requested=pruned)
 

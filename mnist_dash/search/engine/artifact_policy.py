@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from mnist_dash.runs.store import artifacts, schema
-from mnist_dash.runs.store.run_store import Store, touch
+from mnist_dash.runs.store.run_store import Store, bump_revision
 from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.studies.records import Study, Trial, TrialState
 
@@ -53,7 +53,7 @@ def discard_files(store: Store, study: Study, trials: Sequence[Trial]) -> int:
         connection.execute(files.delete().where(files.c.run_id.in_(ids)))
         connection.execute(schema.analyses.delete().where(schema.analyses.c.run_id.in_(ids)))
         connection.execute(runs.update().where(runs.c.id.in_(ids)).values(revision=runs.c.revision + 1))
-        touch(connection)
+        bump_revision(connection)
     for path in paths:
         artifacts.discard(store.settings, path)
     return len(paths)

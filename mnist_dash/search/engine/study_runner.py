@@ -1,4 +1,4 @@
-"""The conductor: the process that advances studies. Any number may run, on any machine; of each study one at a time holds the lease.
+"""The study runner: the process that advances studies. Any number may run, on any machine; of each study one at a time holds the lease.
 
 It looks at the store's revision many times a second, which costs next to nothing, and takes a step of every study that it holds when
 something has changed. It may be killed anywhere: what it decided is in one transaction or not at all, and whoever takes the study over
@@ -38,12 +38,12 @@ LOOK_SECONDS = 0.03
 IDLE_LOOK_SECONDS = 0.5
 BEAT_SECONDS = 1.0
 IDLE_SECONDS = 10.0
-log = logging.getLogger("mnist_dash.conductor")
+log = logging.getLogger("mnist_dash.study_runner")
 _starting = threading.Lock()
 _started: dict[str, subprocess.Popen[bytes]] = {}
 
 
-class Conductor:
+class StudyRunner:
     """Holds studies and advances them."""
 
     def __init__(self, store: Store) -> None:
@@ -84,7 +84,7 @@ class Conductor:
             if advancer.has_new_ends:
                 self._tidy(study_id, advancer)
             if state.has_ended:
-                self._let_go(study_id)
+                self._release(study_id)
         except Fenced as error:
             log.info("%s", error)
             advancer.forget()
@@ -137,7 +137,7 @@ class Conductor:
             taken = table.update().where(table.c.id == study_id, table.c.held_by.is_not_distinct_from(former)).values(mine)
             return connection.execute(taken).rowcount == 1
 
-    def _let_go(self, study_id: str) -> None:
+    def _release(self, study_id: str) -> None:
         del self._held[study_id]
         table = schema.studies
         with self._store.writing() as connection:
@@ -146,8 +146,8 @@ class Conductor:
             )
 
 
-def ensure_conductor(settings: Settings) -> None:
-    """See to it that a conductor runs; cheap when this process has started one. It ends by itself when no study lives."""
+def ensure_study_runner(settings: Settings) -> None:
+    """See to it that a study runner runs; cheap when this process has started one. It ends by itself when no study lives."""
     with _starting:
         known = _started.get(settings.database_url)
         if known is None or known.poll() is not None:
@@ -161,14 +161,14 @@ def _lives(holder: str) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Be a conductor until no study has lived for a while."""
+    """Be a study runner until no study has lived for a while."""
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
     parser.add_argument("--exit-when-idle", type=float, metavar="SECONDS")
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     store = Store.open(Settings.from_environment())
     try:
-        Conductor(store).run(idle_seconds=parsed.exit_when_idle)
+        StudyRunner(store).run(idle_seconds=parsed.exit_when_idle)
     finally:
         store.close()
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mnist_dash.errors import UnknownStudy
 from mnist_dash.runs.store import schema
-from mnist_dash.runs.store.run_store import Store, touch
+from mnist_dash.runs.store.run_store import Store, bump_revision
 from mnist_dash.runs.store.schema import now
 from mnist_dash.search.definition.study_definition import StudyDefinition, trusted
 from mnist_dash.search.studies.records import Event, Origin, Study, StudyState, Trial, TrialState
@@ -137,7 +137,7 @@ def write_study(connection: sa.Connection, study_id: str, **values: object) -> i
     """Write columns of a study, count up its revision and the store's, and return the study's new revision."""
     table = schema.studies
     connection.execute(table.update().where(table.c.id == study_id).values(revision=table.c.revision + 1, **values))
-    touch(connection)
+    bump_revision(connection)
     return int(connection.execute(sa.select(table.c.revision).where(table.c.id == study_id)).scalar_one())
 
 

@@ -23,7 +23,7 @@ from mnist_dash.core.config.layers import Activation, Spec
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig, Scaling, TailSplit
 from mnist_dash.errors import InvalidInput, InvalidStudy, Problem
-from mnist_dash.search.definition.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, Budget, Keep
+from mnist_dash.search.definition.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, ArtifactPolicy, Budget
 from mnist_dash.search.definition.network_shape import width_of
 from mnist_dash.search.definition.proposals import kinds_with, listed, proposals, propose
 from mnist_dash.search.definition.space import Choice, Parameter, is_whole
@@ -54,7 +54,7 @@ _DEFAULTS: Tree = {
     "parallelism": 1,
     "seeds": 1,
     "seed": 0,
-    "keep": Keep().model_dump(mode="json"),
+    "keep": ArtifactPolicy().model_dump(mode="json"),
 }
 _RANGE: Tree = {"number": None, "as": "range", "low": None, "high": None, "log": False, "step": None, "values": [], "when": []}
 MAX_OBJECTIVES = 3
@@ -454,7 +454,7 @@ def _completed(tree: Any) -> Tree:  # noqa: ANN401 - JSON
         method = kinds[whole[part]["kind"]]
         whole[part] = method().model_dump(mode="json") | {n: v for n, v in whole[part].items() if n in method.model_fields}
     whole["budget"] = _DEFAULTS["budget"] | {"trials": None} | {n: v for n, v in whole["budget"].items() if n in Budget.model_fields}
-    whole["keep"] = _DEFAULTS["keep"] | {n: v for n, v in whole["keep"].items() if n in Keep.model_fields}
+    whole["keep"] = _DEFAULTS["keep"] | {n: v for n, v in whole["keep"].items() if n in ArtifactPolicy.model_fields}
     if not set(whole["objectives"]) <= set(OBJECTIVES):
         raise ValueError(whole["objectives"])
     parameters = {}

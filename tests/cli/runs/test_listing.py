@@ -16,26 +16,26 @@ from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.training.reports import EpochReport
 from mnist_dash.runs.actions import run_actions
-from mnist_dash.runs.execution.worker_records import Ledger, Outcome
+from mnist_dash.runs.execution.worker_records import Outcome, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 from tests.source_tree import ROOT
 
 
 def _finish(store: Store, config: RunConfig) -> str:
     """Record a run of one epoch, as a worker does."""
     run_id = run_actions.submit(store, config)
-    ledger: Ledger = new_ledger(store, f"worker-{run_id}", pid=1)
-    run = ledger.claim(Job(run_id, 1))
+    records: WorkerRecords = new_worker(store, f"worker-{run_id}", pid=1)
+    run = records.claim(Job(run_id, 1))
     assert run is not None
     epoch = EpochReport(1, config.steps_per_epoch, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, 0.93, 0.26, 0.92, 2.0, 1.0, 25_000.0)
-    ledger.record_epoch(run, [], epoch, artifacts.write(store.settings, run_id, ArtifactKind.CHECKPOINT, b"state"))
+    records.record_epoch(run, [], epoch, artifacts.write(store.settings, run_id, ArtifactKind.CHECKPOINT, b"state"))
     outcome = Outcome(RunState.FINISHED, "All 1 epochs are done.", 2.0, 1.0, "cpu", "float32", 1, 1, 0.1, 0.97, 10_000)
-    ledger.finish(run, outcome, files={})
+    records.finish(run, outcome, files={})
     return run_id
 
 

@@ -16,7 +16,7 @@ from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.runs.actions.test_steering import train
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 
 
 def test_steers_a_run_through_its_life(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,15 +26,15 @@ def test_steers_a_run_through_its_life(store: Store, capsys: pytest.CaptureFixtu
     assert store.run(run_id).state is RunState.PAUSED
     assert main(["pause", run_id]) == 2
     assert main(["resume", run_id]) == 0
-    ledger = new_ledger(store, "played", pid=os.getpid())
-    run = ledger.claim(Job(run_id, 2))
+    records = new_worker(store, "played", pid=os.getpid())
+    run = records.claim(Job(run_id, 2))
     assert run is not None
     assert main(["change", run_id, "--learning-rate", "1e-4", "--batch-size", "250"]) == 0
-    train(store, ledger, run, 1)
-    run = ledger.change(run)
+    train(store, records, run, 1)
+    run = records.change(run)
     assert (run.config.at(2).optimizer.learning_rate, run.config.at(2).batch_size) == (1e-4, 250)
-    train(store, ledger, run, 2, 3)
-    ledger.finish(run, Outcome(RunState.FINISHED), files={})
+    train(store, records, run, 2, 3)
+    records.finish(run, Outcome(RunState.FINISHED), files={})
     assert main(["fork", run_id, "--epoch", "2", "--optimizer", "rmsprop", "--learning-rate", "0.01", "--epochs", "5"]) == 0
     assert main(["continue", run_id, "--epochs", "4"]) == 0
     fork, longer = steering.children(store, run_id)

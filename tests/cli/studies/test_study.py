@@ -1,4 +1,4 @@
-"""`study`: real studies with a real conductor and worker, and what steers, lists and exports them."""
+"""`study`: real studies with a real study runner and worker, and what steers, lists and exports them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def staffed_home(staffed: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """The module's home with a living worker, as the one that commands use; the conductor of this process ends with the test."""
+    """The module's home with a living worker, as the one that commands use; the study runner of this process ends with the test."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(staffed.settings.home))
     yield staffed
     process = study_runner._started.pop(staffed.settings.database_url, None)
@@ -69,7 +69,7 @@ def staffed_home(staffed: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
 @pytest.fixture
 def quiet(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store in which nobody advances studies and nobody works."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
     return store
 
 
@@ -197,7 +197,7 @@ def test_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
 
 
 def test_conduct_advances_studies_until_ctrl_c(quiet: Store) -> None:
-    """A conductor in a terminal takes studies that nobody advances, begins their trials, and ends well."""
+    """A study runner in a terminal takes studies that nobody advances, begins their trials, and ends well."""
     study_id = steering.create(quiet, parse_study(TINY))
     assert not study_store.find(quiet, study_id).is_advanced
     with command("study", "conduct", home=quiet.settings.home) as process:
@@ -216,10 +216,10 @@ def test_broken_study_is_paused_once_and_waits_for_a_person(quiet: Store) -> Non
     number = steering.try_next(quiet, study_id, {"optimizer.learning_rate": 0.3, "label_smoothing": 0.1})
     with quiet.writing() as connection:
         study_store.write_trial(connection, study_id, number, revision=99, parameters="{damaged")
-    conducting = study_runner.Conductor(quiet)
+    runner = study_runner.StudyRunner(quiet)
     for _ in range(3):
-        conducting._seen, conducting._beat_at = -1, 0.0  # as if a second had passed
-        conducting.look()
+        runner._seen, runner._beat_at = -1, 0.0  # as if a second had passed
+        runner.look()
     study = study_store.find(quiet, study_id)
     assert study.state is StudyState.PAUSED
     assert "JSONDecodeError" in study.reason

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mnist_dash.core.analysis.coach import Course, Finding, coach
+from mnist_dash.core.analysis.coach import Diagnosis, LearningCurves, coach
 from mnist_dash.core.analysis.layer_statistics import QUANTILES, LayerMeasurement, Spread
 from mnist_dash.core.config.layers import Dense, Dropout, Flatten
 from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, TailSplit, TestAsValidation, with_overrides
@@ -16,18 +16,20 @@ CONFIG = RunConfig(epochs=20)
 CALM = (0.5, 0.3, 0.2, 0.15, 0.13)
 
 
-def course(train: Sequence[float] = CALM, val: Sequence[float] | None = None, *, accuracy: float = 0.99, diverged: bool = False) -> Course:
+def course(
+    train: Sequence[float] = CALM, val: Sequence[float] | None = None, *, accuracy: float = 0.99, diverged: bool = False
+) -> LearningCurves:
     """Make a course of losses; the validation loss ends on a plateau unless it is given."""
     val = (0.4, 0.3, 0.3, 0.3, 0.3)[: len(train)] if val is None else val
-    return Course(train, [accuracy] * len(train), val, [0.9] * len(train), has_diverged=diverged)
+    return LearningCurves(train, [accuracy] * len(train), val, [0.9] * len(train), has_diverged=diverged)
 
 
-def found(seen: Course, config: RunConfig = CONFIG, **layers: LayerMeasurement) -> dict[str, Finding]:
+def found(seen: LearningCurves, config: RunConfig = CONFIG, **layers: LayerMeasurement) -> dict[str, Diagnosis]:
     """What the coach finds, by name; what it proposes must be a configuration."""
-    findings = coach(config, seen, layers)
-    for finding in findings:
-        assert with_overrides(config, finding.overrides) != config
-    return {finding.name: finding for finding in findings}
+    diagnoses = coach(config, seen, layers)
+    for diagnosis in diagnoses:
+        assert with_overrides(config, diagnosis.overrides) != config
+    return {diagnosis.name: diagnosis for diagnosis in diagnoses}
 
 
 def dead(share: float) -> LayerMeasurement:
@@ -63,11 +65,11 @@ def test_findings_begin_at_their_thresholds(name: str, over: dict[str, Any], bel
 
 def test_the_numbers_are_this_run_s() -> None:
     """Epoch and losses are named, and the proposal follows from the present setting."""
-    finding = found(course(val=(0.4, 0.2, 0.25, 0.3, 0.31)))["overfitting"]
-    assert "since epoch 2: validation loss rose from 0.2000 to 0.3100 while training loss fell from 0.3000 to 0.1300" in finding.sentence
-    finding = found(course((0.5, 0.6, 0.3, 0.4)))["rate_too_high"]
-    assert finding.overrides == (("optimizer.learning_rate", 0.00033),)
-    assert "2 of 3 epochs" in finding.sentence
+    diagnosis = found(course(val=(0.4, 0.2, 0.25, 0.3, 0.31)))["overfitting"]
+    assert "since epoch 2: validation loss rose from 0.2000 to 0.3100 while training loss fell from 0.3000 to 0.1300" in diagnosis.sentence
+    diagnosis = found(course((0.5, 0.6, 0.3, 0.4)))["rate_too_high"]
+    assert diagnosis.overrides == (("optimizer.learning_rate", 0.00033),)
+    assert "2 of 3 epochs" in diagnosis.sentence
 
 
 def test_overfitting_is_met_with_what_is_not_there_yet() -> None:

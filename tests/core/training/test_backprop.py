@@ -17,7 +17,7 @@ from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import SGD, RunConfig
 from mnist_dash.core.network.torch_network import Network
 from mnist_dash.core.training.backprop import HandwrittenUpdate, is_supported
-from mnist_dash.core.training.optimizers import build_rule
+from mnist_dash.core.training.optimizers import build_optimizer
 from mnist_dash.core.training.update import AutogradUpdate, Measured, clip_by_global_norm
 
 CPU = torch.device("cpu")
@@ -67,8 +67,8 @@ def configurations(draw: st.DrawFn) -> RunConfig:
 def three_updates(kind: type[AutogradUpdate | HandwrittenUpdate], config: RunConfig, precision: str) -> tuple[list[Measured], list[Tensor]]:
     """Do three updates on random batches; what they measured and the parameters after them."""
     network = Network(config, CPU, torch.Generator().manual_seed(1))
-    rule = build_rule(config.optimizer, [value.tensor for value in network.parameters])
-    update = kind(config, network, rule, precision=precision)
+    optimizer = build_optimizer(config.optimizer, [value.tensor for value in network.parameters])
+    update = kind(config, network, optimizer, precision=precision)
     generator = torch.Generator().manual_seed(2)
     measured = []
     for t in (1, 2, 3):
@@ -142,7 +142,9 @@ def test_penalty_is_lambda_times_the_sum_of_squares(kind: type[AutogradUpdate | 
     results = {}
     for config in (plain, regularised):
         network = Network(config, CPU, torch.Generator())
-        update = kind(config, network, build_rule(config.optimizer, [value.tensor for value in network.parameters]), precision="float32")
+        update = kind(
+            config, network, build_optimizer(config.optimizer, [value.tensor for value in network.parameters]), precision="float32"
+        )
         loss = update.step(torch.zeros(4, 784), torch.arange(4), rate=0.1, t=1).loss
         results[config] = float(loss), network.parameters[0].tensor.detach()
     assert results[regularised][0] - results[plain][0] == pytest.approx(0.5 * float((kernel**2).sum()), rel=1e-5)
@@ -158,7 +160,7 @@ def test_label_smoothing_mixes_in_all_classes(kind: type[AutogradUpdate | Handwr
     with torch.no_grad():
         logs = network.logits(images, training=False).log_softmax(1).double()
     expected = -(0.8 * logs[torch.arange(5), labels] + 0.2 * logs.mean(1)).mean()
-    update = kind(config, network, build_rule(config.optimizer, [value.tensor for value in network.parameters]), precision="float32")
+    update = kind(config, network, build_optimizer(config.optimizer, [value.tensor for value in network.parameters]), precision="float32")
     assert float(update.step(images, labels, rate=0.1, t=1).loss) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -171,7 +173,7 @@ def test_clipped_probabilities_pull_at_nothing(kind: type[AutogradUpdate | Handw
     with torch.no_grad():
         kernel.zero_()
         bias.copy_(torch.tensor([30.0] + [0.0] * 9))
-    update = kind(config, network, build_rule(config.optimizer, [kernel, bias]), precision="float32")
+    update = kind(config, network, build_optimizer(config.optimizer, [kernel, bias]), precision="float32")
     measured = update.step(torch.ones(2, 784), torch.tensor([5, 5]), rate=1.0, t=1)
     assert float(measured.loss) == pytest.approx(-math.log(1e-7), rel=1e-5)
     assert float(kernel.detach().abs().max()) == 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mnist_dash.core.config import run_config as specs
-from mnist_dash.core.training.optimizers import build_rule
+from mnist_dash.core.training.optimizers import build_optimizer
 
 Array = npt.NDArray[np.float64]
 State = dict[str, Array]
@@ -116,11 +116,11 @@ def test_steps_follow_the_definition(
 ) -> None:
     """Seven steps with gradients of many sizes land where the formula does, whether the factors are floats or tensors."""
     parameter = torch.tensor(START, dtype=torch.float32)
-    rule = build_rule(spec, [parameter], recordable=recordable)
+    optimizer = build_optimizer(spec, [parameter], recordable=recordable)
     expected = START.copy()
     state: State = {}
     for t, gradient in enumerate(GRADIENTS, start=1):
-        factors = [torch.tensor(factor) if recordable else factor for factor in rule.factors(RATE, t)]
-        rule.apply([torch.tensor(gradient, dtype=torch.float32)], *factors)
+        factors = [torch.tensor(factor) if recordable else factor for factor in optimizer.factors(RATE, t)]
+        optimizer.apply([torch.tensor(gradient, dtype=torch.float32)], *factors)
         expected = definition(expected, gradient, state, t)
     assert np.allclose(parameter.numpy(), expected, rtol=2e-5, atol=2e-6)

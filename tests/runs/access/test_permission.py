@@ -59,56 +59,62 @@ class Scene:
 
 Act = Callable[[Store, Scene], object]
 ACTIONS: dict[str, tuple[Role, Act]] = {
-    "runs.actions.submit": (Role.EDITOR, lambda s, _: run_actions.submit(s, CONFIG)),
-    "runs.actions.stop": (Role.EDITOR, lambda s, scene: run_actions.stop(s, scene.queued)),
-    "runs.actions.delete": (Role.EDITOR, lambda s, scene: run_actions.delete(s, [scene.ended])),
-    "runs.actions.undelete": (Role.EDITOR, lambda s, scene: run_actions.undelete(s, [scene.deleted])),
-    "runs.analyses.request": (Role.EDITOR, lambda s, scene: analyses.request(s, scene.ended, AnalysisKind.EMBEDDING, {"n_points": 10})),
-    "runs.drawings.keep": (Role.EDITOR, lambda s, _: drawings.keep(s, LINE, 1)),
-    "runs.drawings.delete": (Role.EDITOR, lambda s, scene: drawings.delete(s, [scene.drawing])),
-    "runs.drawings.undelete": (Role.EDITOR, lambda s, scene: drawings.undelete(s, [scene.drawing])),
-    "runs.sharing.create": (Role.EDITOR, lambda s, scene: sharing.create(s, "run", "run=x", [scene.ended])),
-    "runs.sharing.revoke": (Role.EDITOR, lambda s, scene: sharing.revoke(s, scene.link)),
-    "runs.sharing.revoke, of somebody else": (Role.ADMIN, lambda s, scene: sharing.revoke(s, scene.link_of_owner)),
-    "runs.archive_import.import_runs": (Role.EDITOR, lambda s, scene: archive_import.import_runs(s, scene.archive)),
-    "runs.comparison.add_seeds": (Role.EDITOR, lambda s, scene: comparison.add_seeds(s, [s.run(scene.trained)], 1)),
-    "runs.marks.rename": (Role.EDITOR, lambda s, scene: run_annotations.rename(s, scene.ended, "first")),
-    "runs.marks.write_notes": (Role.EDITOR, lambda s, scene: run_annotations.write_notes(s, scene.ended, "a note")),
-    "runs.marks.star": (Role.EDITOR, lambda s, scene: run_annotations.star(s, [scene.ended])),
-    "runs.marks.add_tags": (Role.EDITOR, lambda s, scene: run_annotations.add_tags(s, [scene.ended], ["demo"])),
-    "runs.marks.remove_tags": (Role.EDITOR, lambda s, scene: run_annotations.remove_tags(s, [scene.trained], ["kept"])),
-    "runs.marks.archive": (Role.EDITOR, lambda s, scene: run_annotations.archive(s, [scene.ended])),
-    "runs.marks.unarchive": (Role.EDITOR, lambda s, scene: run_annotations.unarchive(s, [scene.trained])),
-    "runs.views.save_view": (Role.EDITOR, lambda s, _: views.save_view(s, "runs", "new", "q=x")),
-    "runs.views.delete_view": (Role.EDITOR, lambda s, _: views.delete_view(s, "runs", "old")),
-    "runs.views.restore_view": (Role.EDITOR, lambda s, _: views.restore_view(s, views.SavedView("runs", "again", "q=x"))),
-    "runs.steering.pause": (Role.EDITOR, lambda s, scene: course.pause(s, scene.queued)),
-    "runs.steering.resume": (Role.EDITOR, lambda s, scene: course.resume(s, scene.paused_run)),
-    "runs.steering.change": (Role.EDITOR, lambda s, scene: course.change(s, scene.paused_run, {"learning_rate": 0.01})),
-    "runs.steering.fork": (Role.EDITOR, lambda s, scene: course.fork(s, scene.trained, 2, {"learning_rate": 0.01})),
-    "runs.steering.continue_run": (Role.EDITOR, lambda s, scene: course.continue_run(s, scene.trained, 5)),
-    "runs.steering.train_again": (Role.EDITOR, lambda s, scene: course.train_again(s, scene.trained)),
-    "search.steering.create": (Role.EDITOR, lambda s, _: steering.create(s, define("another"))),
-    "search.steering.pause": (Role.EDITOR, lambda s, scene: steering.pause(s, scene.running)),
-    "search.steering.resume": (Role.EDITOR, lambda s, scene: steering.resume(s, scene.paused)),
-    "search.steering.stop": (Role.EDITOR, lambda s, scene: steering.stop(s, scene.running, cancel=True)),
-    "search.steering.stop_trial": (Role.EDITOR, lambda s, scene: steering.stop_trial(s, scene.running, 0)),
-    "search.steering.extend": (Role.EDITOR, lambda s, scene: steering.extend(s, scene.running, 3)),
-    "search.steering.set_parallelism": (Role.EDITOR, lambda s, scene: steering.set_parallelism(s, scene.running, 3)),
-    "search.steering.set_budget": (Role.EDITOR, lambda s, scene: steering.set_budget(s, scene.running, {"trials": 7})),
-    "search.steering.narrow": (Role.EDITOR, lambda s, scene: steering.narrow(s, scene.running, (Narrowing("batch_size", 100, 200),))),
-    "search.steering.ban": (Role.EDITOR, lambda s, scene: steering.ban(s, scene.running, "optimizer.kind", "sgd")),
-    "search.steering.undo": (Role.EDITOR, lambda s, scene: steering.undo(s, scene.paused)),
-    "search.steering.try_next": (Role.EDITOR, lambda s, scene: try_one(s, scene.running)),
-    "search.steering.go_on": (Role.EDITOR, lambda s, scene: steering.go_on(s, scene.paused, Budget(trials=50))),
+    "runs.actions.run_actions.submit": (Role.EDITOR, lambda s, _: run_actions.submit(s, CONFIG)),
+    "runs.actions.run_actions.stop": (Role.EDITOR, lambda s, scene: run_actions.stop(s, scene.queued)),
+    "runs.actions.run_actions.delete": (Role.EDITOR, lambda s, scene: run_actions.delete(s, [scene.ended])),
+    "runs.actions.run_actions.undelete": (Role.EDITOR, lambda s, scene: run_actions.undelete(s, [scene.deleted])),
+    "runs.execution.analyses.request": (
+        Role.EDITOR,
+        lambda s, scene: analyses.request(s, scene.ended, AnalysisKind.EMBEDDING, {"n_points": 10}),
+    ),
+    "runs.actions.drawings.keep": (Role.EDITOR, lambda s, _: drawings.keep(s, LINE, 1)),
+    "runs.actions.drawings.delete": (Role.EDITOR, lambda s, scene: drawings.delete(s, [scene.drawing])),
+    "runs.actions.drawings.undelete": (Role.EDITOR, lambda s, scene: drawings.undelete(s, [scene.drawing])),
+    "runs.access.sharing.create": (Role.EDITOR, lambda s, scene: sharing.create(s, "run", "run=x", [scene.ended])),
+    "runs.access.sharing.revoke": (Role.EDITOR, lambda s, scene: sharing.revoke(s, scene.link)),
+    "runs.access.sharing.revoke, of somebody else": (Role.ADMIN, lambda s, scene: sharing.revoke(s, scene.link_of_owner)),
+    "runs.transfer.archive_import.import_runs": (Role.EDITOR, lambda s, scene: archive_import.import_runs(s, scene.archive)),
+    "runs.query.comparison.add_seeds": (Role.EDITOR, lambda s, scene: comparison.add_seeds(s, [s.run(scene.trained)], 1)),
+    "runs.actions.run_annotations.rename": (Role.EDITOR, lambda s, scene: run_annotations.rename(s, scene.ended, "first")),
+    "runs.actions.run_annotations.write_notes": (Role.EDITOR, lambda s, scene: run_annotations.write_notes(s, scene.ended, "a note")),
+    "runs.actions.run_annotations.star": (Role.EDITOR, lambda s, scene: run_annotations.star(s, [scene.ended])),
+    "runs.actions.run_annotations.add_tags": (Role.EDITOR, lambda s, scene: run_annotations.add_tags(s, [scene.ended], ["demo"])),
+    "runs.actions.run_annotations.remove_tags": (Role.EDITOR, lambda s, scene: run_annotations.remove_tags(s, [scene.trained], ["kept"])),
+    "runs.actions.run_annotations.archive": (Role.EDITOR, lambda s, scene: run_annotations.archive(s, [scene.ended])),
+    "runs.actions.run_annotations.unarchive": (Role.EDITOR, lambda s, scene: run_annotations.unarchive(s, [scene.trained])),
+    "runs.actions.views.save_view": (Role.EDITOR, lambda s, _: views.save_view(s, "runs", "new", "q=x")),
+    "runs.actions.views.delete_view": (Role.EDITOR, lambda s, _: views.delete_view(s, "runs", "old")),
+    "runs.actions.views.restore_view": (Role.EDITOR, lambda s, _: views.restore_view(s, views.SavedView("runs", "again", "q=x"))),
+    "runs.actions.steering.pause": (Role.EDITOR, lambda s, scene: course.pause(s, scene.queued)),
+    "runs.actions.steering.resume": (Role.EDITOR, lambda s, scene: course.resume(s, scene.paused_run)),
+    "runs.actions.steering.change": (Role.EDITOR, lambda s, scene: course.change(s, scene.paused_run, {"learning_rate": 0.01})),
+    "runs.actions.steering.fork": (Role.EDITOR, lambda s, scene: course.fork(s, scene.trained, 2, {"learning_rate": 0.01})),
+    "runs.actions.steering.continue_run": (Role.EDITOR, lambda s, scene: course.continue_run(s, scene.trained, 5)),
+    "runs.actions.steering.train_again": (Role.EDITOR, lambda s, scene: course.train_again(s, scene.trained)),
+    "search.actions.steering.create": (Role.EDITOR, lambda s, _: steering.create(s, define("another"))),
+    "search.actions.steering.pause": (Role.EDITOR, lambda s, scene: steering.pause(s, scene.running)),
+    "search.actions.steering.resume": (Role.EDITOR, lambda s, scene: steering.resume(s, scene.paused)),
+    "search.actions.steering.stop": (Role.EDITOR, lambda s, scene: steering.stop(s, scene.running, cancel=True)),
+    "search.actions.steering.stop_trial": (Role.EDITOR, lambda s, scene: steering.stop_trial(s, scene.running, 0)),
+    "search.actions.steering.extend": (Role.EDITOR, lambda s, scene: steering.extend(s, scene.running, 3)),
+    "search.actions.steering.set_parallelism": (Role.EDITOR, lambda s, scene: steering.set_parallelism(s, scene.running, 3)),
+    "search.actions.steering.set_budget": (Role.EDITOR, lambda s, scene: steering.set_budget(s, scene.running, {"trials": 7})),
+    "search.actions.steering.narrow": (
+        Role.EDITOR,
+        lambda s, scene: steering.narrow(s, scene.running, (Narrowing("batch_size", 100, 200),)),
+    ),
+    "search.actions.steering.ban": (Role.EDITOR, lambda s, scene: steering.ban(s, scene.running, "optimizer.kind", "sgd")),
+    "search.actions.steering.undo": (Role.EDITOR, lambda s, scene: steering.undo(s, scene.paused)),
+    "search.actions.steering.try_next": (Role.EDITOR, lambda s, scene: try_one(s, scene.running)),
+    "search.actions.steering.go_on": (Role.EDITOR, lambda s, scene: steering.go_on(s, scene.paused, Budget(trials=50))),
 }
 """Each action, the least role that may, and a call of it that changes something."""
 
 SYSTEM = {
-    "runs.permission.require": "keeps refusals",
-    "runs.retention.empty_bin": "a worker's housekeeping",
-    "runs.retention.thin_checkpoints": "a worker's housekeeping",
-    "search.keeping.discard_files": "the conductor's housekeeping",
+    "runs.access.permission.require": "keeps refusals",
+    "runs.store.artifact_policy.empty_bin": "a worker's housekeeping",
+    "runs.store.artifact_policy.thin_checkpoints": "a worker's housekeeping",
+    "search.engine.artifact_policy.discard_files": "the study runner's housekeeping",
 }
 """What writes for nobody in particular."""
 
@@ -121,7 +127,7 @@ def try_one(store: Store, study_id: str) -> int:
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no process beside the test."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
     monkeypatch.setattr(analyses, "ensure_analyst", lambda _settings: None)
 
 
@@ -132,7 +138,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene]:
     store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
     archive = written_archive(tmp_path_factory.mktemp("elsewhere"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steering, "ensure_conductor", lambda _settings: None)
+        patch.setattr(steering, "ensure_study_runner", lambda _settings: None)
         scene = set_scene(store, archive)
     store.close()
     return home, scene

@@ -32,7 +32,7 @@ ANN, BOB = Person(Role.EDITOR, "ann@example.org"), Person(Role.EDITOR, "bob@exam
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the test alone advance its studies."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
 
 
 def _share(store: Store, *targets: str, days: int = 30) -> str:

@@ -20,7 +20,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 
 ONE: Strokes = (((0.5, 0.1), (0.5, 0.9)),)
 SEVEN: Strokes = (((0.2, 0.2), (0.8, 0.2), (0.4, 0.9)),)
@@ -29,12 +29,12 @@ LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")))
 
 def finish(store: Store, config: RunConfig, *, accuracy: float, weights: dict[str, np.ndarray] | None) -> str:
     """Play a run to its end with these weights."""
-    ledger = new_ledger(store, f"played-{accuracy}", pid=os.getpid())
-    run = ledger.claim(Job(run_actions.submit(store, config), 1))
+    records = new_worker(store, f"played-{accuracy}", pid=os.getpid())
+    run = records.claim(Job(run_actions.submit(store, config), 1))
     assert run is not None
     content = None if weights is None else safetensors.numpy.save(weights)
     files = {} if content is None else {ArtifactKind.WEIGHTS: artifacts.write(store.settings, run.id, ArtifactKind.WEIGHTS, content)}
-    ledger.finish(run, Outcome(RunState.FINISHED, test_accuracy=accuracy), files=files)
+    records.finish(run, Outcome(RunState.FINISHED, test_accuracy=accuracy), files=files)
     return run.id
 
 

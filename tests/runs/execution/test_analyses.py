@@ -20,8 +20,8 @@ from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisS
 from mnist_dash.runs.execution.analyst import Analyst
 from mnist_dash.runs.execution.supervisor import ONE_THREAD, child_environment
 from mnist_dash.runs.store import artifacts, schema
+from mnist_dash.runs.store.artifact_policy import empty_bin
 from mnist_dash.runs.store.artifacts import ArtifactKind
-from mnist_dash.runs.store.retention import empty_bin
 from mnist_dash.runs.store.run_store import Store
 from tests.source_tree import ROOT
 from tests.waiting import wait_until

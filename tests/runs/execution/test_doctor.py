@@ -22,7 +22,7 @@ from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import DATABASE_FILE, Settings
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 
 
 def _of(checks: tuple[Check, ...], subject: str) -> list[Check]:
@@ -54,7 +54,7 @@ def test_new_installation_is_well(settings: Settings) -> None:
 def test_used_store_is_well(store: Store) -> None:
     """A store with files, a waiting run and a living worker has nothing but good verdicts."""
     _store_file(store, b"weights")
-    new_ledger(store, "worker-1", pid=os.getpid())
+    new_worker(store, "worker-1", pid=os.getpid())
     checks = examine_store(store.settings)
     assert {check.subject for check in checks} == {"database", "artifacts", "queue", "workers"}
     assert [check for check in checks if check.verdict is not Verdict.OK] == []
@@ -154,7 +154,7 @@ def test_run_without_job_is_a_problem(store: Store) -> None:
 def test_run_of_a_dead_worker_is_found(store: Store) -> None:
     """A lease that has run out is reported with the run."""
     run_id = run_actions.submit(store, RunConfig())
-    assert new_ledger(store, "worker-1", pid=os.getpid()).claim(Job(run_id, 1)) is not None
+    assert new_worker(store, "worker-1", pid=os.getpid()).claim(Job(run_id, 1)) is not None
     with store.writing() as connection:
         connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(lease_until=schema.now() - 1))
     check = next(check for check in _of(examine_store(store.settings), "queue") if run_id in check.finding)
@@ -166,7 +166,7 @@ def test_too_many_threads_are_a_warning(store: Store) -> None:
     """Workers of this machine that together have more threads than allowed are named."""
     settings = replace(store.settings, n_threads=1)
     for name in ("one", "two"):
-        new_ledger(store, name, pid=os.getpid())
+        new_worker(store, name, pid=os.getpid())
     with store.writing() as connection:
         connection.execute(sa.update(schema.workers).values(host=os.uname().nodename))
     assert _only(examine_store(settings), "workers").verdict is Verdict.WARNING

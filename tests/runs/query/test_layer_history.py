@@ -17,7 +17,7 @@ from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.run_store import Store
-from tests.runs.conftest import new_ledger
+from tests.runs.conftest import new_worker
 
 CONFIG = RunConfig(layers=(Flatten(), Dense(units=8), Dense(units=10, activation="softmax")), epochs=2, batch_size=1000)
 
@@ -36,12 +36,12 @@ def test_every_epoch_is_measured_and_recorded(store: Store, tmp_path: Path) -> N
     with store.writing() as connection:
         schema.epoch_layers.drop(connection)
     Store.open(store.settings).close()
-    ledger = new_ledger(store, "worker-1", pid=os.getpid())
-    run = ledger.claim(Job(run_actions.submit(store, CONFIG), 1))
+    records = new_worker(store, "worker-1", pid=os.getpid())
+    run = records.claim(Job(run_actions.submit(store, CONFIG), 1))
     assert run is not None
     for report in reports:
         file = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, b"state")
-        ledger.record_epoch(run, [], report, file)
+        records.record_epoch(run, [], report, file)
     found = layer_history(store, run.id)
     assert list(found) == [1, 2]
     for layers in found.values():

@@ -1,4 +1,4 @@
-"""The study files of the repository: each is read, checked, and runs to its end at a small scale with a real worker and conductor."""
+"""The study files of the repository: each is read, checked, and runs to its end at a small scale with a real worker and study runner."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, dic
     finally:
         worker.terminate()
         worker.wait(timeout=30)
-        conducting = study_runner._started.pop(store.settings.database_url, None)
-        if conducting is not None:
-            conducting.terminate()
-            conducting.wait(timeout=30)
+        runner = study_runner._started.pop(store.settings.database_url, None)
+        if runner is not None:
+            runner.terminate()
+            runner.wait(timeout=30)
         store.close()
 
 

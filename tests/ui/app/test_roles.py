@@ -83,7 +83,7 @@ PAGES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the test alone advance its studies."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ budget: 2
 
 @pytest.fixture(autouse=True)
 def no_conductor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing advance the studies; the tests write what a conductor would."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    """Let nothing advance the studies; the tests write what a study runner would."""
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ Open = Callable[..., AppTest]
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the test alone advance its studies."""
-    monkeypatch.setattr(steering, "ensure_conductor", lambda _settings: None)
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_dash.core.analysis.coach import Course, Finding, coach
+from mnist_dash.core.analysis.coach import Diagnosis, LearningCurves, coach
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
 from mnist_dash.errors import InvalidConfig
 from mnist_dash.runs.query.layer_history import layer_history
@@ -19,16 +19,18 @@ from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft
 def coach_card(run: Run) -> None:
     """Draw what the coach finds in an ended run; nothing where it finds nothing."""
     config = run.config.at(max(1, run.epoch))
-    findings = _find(run, config)
-    if not findings:
+    diagnoses = _find(run, config)
+    if not diagnoses:
         return
     with st.container(border=True, key="coach"):
         st.markdown("**Coach**", help="Rules over this run's own training and validation figures; test figures are not looked at.")
-        for finding in findings:
+        for diagnosis in diagnoses:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f":material/lightbulb: {finding.sentence} {finding.proposal}", width="stretch", help=f"Rule: {finding.rule}")
+                st.markdown(
+                    f":material/lightbulb: {diagnosis.sentence} {diagnosis.proposal}", width="stretch", help=f"Rule: {diagnosis.rule}"
+                )
                 try:
-                    changed = with_overrides(config, finding.overrides)
+                    changed = with_overrides(config, diagnosis.overrides)
                 except InvalidConfig:
                     continue  # the network is too unusual for the proposal
                 if has_share_link():
@@ -37,9 +39,9 @@ def coach_card(run: Run) -> None:
                 st.page_link(TRAIN, label="Try it", icon=":material/edit:", query_params=link)
 
 
-def _find(run: Run, config: RunConfig) -> tuple[Finding, ...]:
+def _find(run: Run, config: RunConfig) -> tuple[Diagnosis, ...]:
     epochs = history(run.id, run.revision).epochs
     figures = {name: epochs[name].tolist() for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")}
-    course = Course(**figures, has_diverged=run.state is RunState.DIVERGED)
+    curves = LearningCurves(**figures, has_diverged=run.state is RunState.DIVERGED)
     measured = layer_history(store(), run.id)
-    return coach(config, course, measured[max(measured)] if measured else None)
+    return coach(config, curves, measured[max(measured)] if measured else None)

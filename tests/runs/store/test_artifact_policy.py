@@ -5,8 +5,8 @@ from __future__ import annotations
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifact_policy import empty_bin
 from mnist_dash.runs.store.artifacts import ArtifactKind
-from mnist_dash.runs.store.retention import empty_bin
 from mnist_dash.runs.store.run_store import Store
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
-from mnist_dash.runs.store.run_store import Store, touch
+from mnist_dash.runs.store.run_store import Store, bump_revision
 from mnist_dash.runs.store.schema import now
 
 BIN_DAYS = 30
@@ -32,7 +32,7 @@ def empty_bin(store: Store, *, older_than_days: float = BIN_DAYS) -> int:
         for table in (schema.epochs, schema.epoch_layers, schema.step_chunks, schema.analyses, schema.trial_runs, schema.run_events, files):
             connection.execute(table.delete().where(table.c.run_id.in_(ids)))
         connection.execute(runs.delete().where(runs.c.id.in_(ids)))
-        touch(connection)
+        bump_revision(connection)
     for path in paths:
         artifacts.discard(store.settings, path)
     return len(ids)
