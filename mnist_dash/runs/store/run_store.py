@@ -286,7 +286,8 @@ class Store:
             )
         points = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(-1, len(STEP_COLUMNS))
         steps = pd.DataFrame(points, columns=list(STEP_COLUMNS)).astype({"step": "int64", "epoch": "int64"})
-        return History(pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id"), steps)
+        table = pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id")
+        return History(table.astype({"test_loss": "float64", "test_accuracy": "float64"}), steps)  # NULL is not a number
 
     def sparklines(self, run_ids: Sequence[str]) -> dict[str, list[float]]:
         """Read the validation accuracy by epoch of several runs; a run without epochs has an empty list."""
