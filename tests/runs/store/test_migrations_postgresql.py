@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ from tests.fixtures.databases.make import RECIPES, unpack
 from tests.runs.store.test_migrations import OPEN_AND_READ, WAIT, differences, start
 
 QUICK = RunConfig(epochs=1, batch_size=500, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[postgresql.Server]:
-    """A server for this file."""
-    with postgresql.server() as started:
-        yield started
 
 
 @pytest.fixture
