@@ -201,7 +201,7 @@ def test_processes_that_open_at_once_migrate_once(name: str, settings: Settings)
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=120) for process in processes]
+    said = [process.communicate(timeout=170) for process in processes]
     assert [out.strip() for out, _ in said] == [str(n_runs)] * 2, said
     assert sum("Running upgrade 0004 -> 0005" in error for _, error in said) == 1
 
@@ -212,7 +212,7 @@ def test_killed_migration_is_done_by_the_next_opening(n_writes: int, settings: S
     unpack("version_1_one_artifact_of_a_kind", settings.home)
     before = _rows(settings)
     process = start(settings, DIE + OPEN_AND_READ, DIES_AFTER=str(n_writes))
-    assert process.wait(120) == -signal.SIGKILL, process.communicate()
+    assert process.wait(170) == -signal.SIGKILL, process.communicate()
     process.communicate()
     assert _rows(settings) == before
     store = Store.open(settings)
@@ -225,4 +225,4 @@ def test_todays_database_is_opened_without_alembic(settings: Settings) -> None:
     """Neither the first nor a later start of today's version waits for the import."""
     for _ in range(2):
         process = start(settings, OPEN_AND_READ + "print('alembic' in sys.modules)")
-        assert process.communicate(timeout=120)[0].split() == ["0", "False"]
+        assert process.communicate(timeout=170)[0].split() == ["0", "False"]

@@ -79,7 +79,7 @@ def test_processes_that_open_at_once_migrate_once(name: str | None, settings: Se
     """A dashboard, a worker and a study runner that start together: one creates or upgrades the tables, the others wait."""
     n_runs = 0 if name is None else _move(name, settings)["runs"]
     processes = [start(settings, WAIT + OPEN_AND_READ) for _ in range(3)]
-    said = [process.communicate("go\n", timeout=120) for process in processes]
+    said = [process.communicate("go\n", timeout=170) for process in processes]
     assert [out.strip() for out, _ in said] == [str(n_runs)] * 3, said
     assert sum("Running upgrade 0004 -> 0005" in error for _, error in said) == (0 if name is None else 1)
 

@@ -37,10 +37,12 @@ def migrate(engine: sa.Engine) -> None:
         StoreTooNew: a newer MNIST Dash wrote this database.
     """
     with engine.begin() as connection:
+        _keep_others_out(connection)
         version = _version(connection)
-        if version is None or version < SCHEMA_VERSION:
-            _wait_for_others(connection)
-            version = _bring_up_to_date(connection)
+        if version is None:
+            version = _create(connection)
+        elif version < SCHEMA_VERSION:
+            version = _upgrade(connection, version)
     if version > SCHEMA_VERSION:
         raise StoreTooNew(
             f"The database {engine.url.render_as_string(hide_password=True)} has schema version {version}; this MNIST Dash reads "
@@ -66,28 +68,26 @@ def _version(connection: sa.Connection) -> int | None:
     return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one())
 
 
-def _wait_for_others(connection: sa.Connection) -> None:
-    """Keep other processes from migrating; on SQLite the transaction's own lock has done so already."""
+def _keep_others_out(connection: sa.Connection) -> None:
+    """Let no other process migrate until this transaction ends; on SQLite its own lock does so."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_NUMBER)))
 
 
-def _bring_up_to_date(connection: sa.Connection) -> int:
-    """Create or upgrade the tables, unless another process has done so meanwhile, and return the version that they have now."""
-    version = _version(connection)
-    if version is None:
-        schema.metadata.create_all(connection)
-        connection.execute(schema.meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
-        connection.execute(schema.alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION)))
-        return SCHEMA_VERSION
-    if version < SCHEMA_VERSION:
-        _upgrade(connection, version)
-        return SCHEMA_VERSION
-    return version
+def _create(connection: sa.Connection) -> int:
+    """Create today's tables and return their version."""
+    is_empty = not sa.inspect(connection).get_table_names()
+    schema.metadata.create_all(connection, checkfirst=not is_empty)
+    connection.execute(schema.meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
+    connection.execute(schema.alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION)))
+    return SCHEMA_VERSION
 
 
-def _upgrade(connection: sa.Connection, version: int) -> None:
-    """Go through the steps that a database of a former version lacks, its own one included where Alembic has not counted them yet."""
+def _upgrade(connection: sa.Connection, version: int) -> int:
+    """Go through the steps that a database of a former version lacks, and return the version that it has then.
+
+    Where Alembic has not counted its steps yet, the step of its own version is one of them.
+    """
     from alembic import command
 
     config, meta = config_for(connection), schema.meta
@@ -95,6 +95,7 @@ def _upgrade(connection: sa.Connection, version: int) -> None:
         command.stamp(config, _revision(version - 1) if version > 1 else "base")
     command.upgrade(config, _revision(SCHEMA_VERSION))
     connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
+    return SCHEMA_VERSION
 
 
 def _revision(version: int) -> str:
