@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from mnist_dash.core.config.layers import Conv, Dense
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
 

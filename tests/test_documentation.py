@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from mnist_dash.cli.parser import build_parser
 from mnist_dash.core.config import layers, run_config
-from mnist_dash.core.config.layers import Spec
+from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.runs.query.fields import RUN_FIELDS, short_names
 from tests.source_tree import ROOT, text_files
 

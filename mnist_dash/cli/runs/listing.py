@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mnist_dash.cli.formatting import json_line, moment, number, percent, span, table
 from mnist_dash.cli.store_opening import opened
 from mnist_dash.core.config.experiments import Published
-from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import InvalidInput
 
 if TYPE_CHECKING:

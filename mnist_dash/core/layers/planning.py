@@ -1,172 +1,17 @@
-"""Layer specifications, and what follows from them without building anything.
+"""What follows from a network's layers without building anything.
 
-A network is a tuple of specifications. `plan` walks it once and gives, for every layer, its output shape, its parameter count, its
-floating-point operations and the arithmetic of each in words. Shapes are channels-last, as the published reports print them:
-``(height, width, channels)`` for images and ``(features,)`` for vectors, without the batch axis. No torch in here.
+A network is a tuple of layers. `plan` walks it once and gives, for every layer, its output shape, its parameter count, its floating-point
+operations and the arithmetic of each in words. No torch in here.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from mnist_dash.core.layers.base import LayerKind, Misfit, Shape
 
-Shape = tuple[int, ...]
-Activation = Literal["linear", "relu", "elu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid"]
-Padding = Literal["valid", "same"]
-
-MAX_LAYERS = 64
 MAX_PARAMETERS = 50_000_000
-
-
-class Spec(BaseModel):
-    """Base of every part of a configuration: frozen, nothing unknown, no NaN and no infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
-
-
-class GlorotUniform(Spec):
-    """Uniform in ±sqrt(6 / (fan_in + fan_out)); Keras's default for kernels (Glorot and Bengio, 2010)."""
-
-    kind: Literal["glorot_uniform"] = "glorot_uniform"
-
-
-class GlorotNormal(Spec):
-    """Truncated normal of standard deviation sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
-
-    kind: Literal["glorot_normal"] = "glorot_normal"
-
-
-class HeUniform(Spec):
-    """Uniform in ±sqrt(6 / fan_in) (He et al., 2015)."""
-
-    kind: Literal["he_uniform"] = "he_uniform"
-
-
-class HeNormal(Spec):
-    """Truncated normal of standard deviation sqrt(2 / fan_in) (He et al., 2015)."""
-
-    kind: Literal["he_normal"] = "he_normal"
-
-
-class Normal(Spec):
-    """Normal with mean zero."""
-
-    kind: Literal["normal"] = "normal"
-    std: float = Field(0.05, gt=0, le=10)
-
-
-class TruncatedNormal(Spec):
-    """Normal with mean zero whose draws beyond two standard deviations are drawn again; `std` is that before the cut."""
-
-    kind: Literal["truncated_normal"] = "truncated_normal"
-    std: float = Field(0.05, gt=0, le=10)
-
-
-class Constant(Spec):
-    """Every value the same."""
-
-    kind: Literal["constant"] = "constant"
-    value: float = Field(0.1, ge=-10, le=10)
-
-
-class Zeros(Spec):
-    """All zeros; Keras's default for biases."""
-
-    kind: Literal["zeros"] = "zeros"
-
-
-Initializer = Annotated[
-    GlorotUniform | GlorotNormal | HeUniform | HeNormal | Normal | TruncatedNormal | Constant | Zeros,
-    Field(discriminator="kind"),
-]
-
-
-class Conv(Spec):
-    """Two-dimensional convolution with a square kernel, a bias and an activation."""
-
-    kind: Literal["conv"] = "conv"
-    filters: int = Field(32, ge=1, le=1024)
-    kernel: int = Field(3, ge=1, le=28)
-    stride: int = Field(1, ge=1, le=8)
-    padding: Padding = "valid"
-    activation: Activation = "relu"
-    kernel_init: Initializer = GlorotUniform()
-    bias_init: Initializer = Zeros()
-    l2: float = Field(0.0, ge=0, le=10)
-
-
-class MaxPool(Spec):
-    """Maximum over square windows, as far apart as they are wide unless `stride` says otherwise."""
-
-    kind: Literal["max_pool"] = "max_pool"
-    size: int = Field(2, ge=1, le=14)
-    stride: int | None = Field(None, ge=1, le=14)
-
-
-class AvgPool(Spec):
-    """Mean over square windows, as far apart as they are wide unless `stride` says otherwise."""
-
-    kind: Literal["avg_pool"] = "avg_pool"
-    size: int = Field(2, ge=1, le=14)
-    stride: int | None = Field(None, ge=1, le=14)
-
-
-class Dropout(Spec):
-    """Zeroes a fraction `rate` of the values while training and scales the others by 1 / (1 - rate) (Srivastava et al., 2014)."""
-
-    kind: Literal["dropout"] = "dropout"
-    rate: float = Field(0.5, ge=0, le=0.95)
-
-
-class BatchNorm(Spec):
-    """Batch normalisation with trained scale and shift (Ioffe and Szegedy, 2015); `momentum` is Keras's, the share kept."""
-
-    kind: Literal["batch_norm"] = "batch_norm"
-    momentum: float = Field(0.99, ge=0, lt=1)
-    epsilon: float = Field(1e-3, gt=0, le=1)
-
-
-class ActivationLayer(Spec):
-    """An activation on its own, after batch normalisation say."""
-
-    kind: Literal["activation"] = "activation"
-    activation: Activation = "relu"
-
-
-class Flatten(Spec):
-    """Image to vector; channels vary fastest, as in Keras."""
-
-    kind: Literal["flatten"] = "flatten"
-
-
-class Dense(Spec):
-    """Fully connected layer; `l2` adds ``l2 * sum(kernel ** 2)`` to the loss, the bias excepted."""
-
-    kind: Literal["dense"] = "dense"
-    units: int = Field(128, ge=1, le=8192)
-    activation: Activation | Literal["softmax"] = "relu"
-    kernel_init: Initializer = GlorotUniform()
-    bias_init: Initializer = Zeros()
-    l2: float = Field(0.0, ge=0, le=10)
-
-
-Layer = Annotated[
-    Conv | MaxPool | AvgPool | Dropout | BatchNorm | ActivationLayer | Flatten | Dense,
-    Field(discriminator="kind"),
-]
-LAYER_KINDS: dict[str, type[Spec]] = {
-    "conv": Conv,
-    "max_pool": MaxPool,
-    "avg_pool": AvgPool,
-    "dropout": Dropout,
-    "batch_norm": BatchNorm,
-    "activation": ActivationLayer,
-    "flatten": Flatten,
-    "dense": Dense,
-}
 
 
 @dataclass(frozen=True)
@@ -196,7 +41,7 @@ class ImpossibleLayer(ValueError):
         self.index, self.rule, self.value, self.remedy = index, rule, value, remedy
 
 
-def plan(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[LayerPlan, ...]:
+def plan(layers: Sequence[LayerKind], input_shape: Shape) -> tuple[LayerPlan, ...]:
     """Plan a network: shapes, counts and their arithmetic, layer by layer.
 
     Args:
@@ -211,137 +56,39 @@ def plan(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[LayerPlan, ...]
     shape = input_shape
     for index, layer in enumerate(layers):
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        name = f"{layer.kind}_{counts[layer.kind]}"
-        planned = _plan_layer(index, name, layer, shape)
+        planned = _plan_layer(index, f"{layer.kind}_{counts[layer.kind]}", layer, shape)
         plans.append(planned)
         shape = planned.output_shape
     return tuple(plans)
 
 
-def summary(layer: Layer) -> str:
-    """Name a layer in one short line, such as ``dense 512, relu, l2 0.0001``."""
-    match layer:
-        case Conv():
-            stride = f", stride {layer.stride}" if layer.stride > 1 else ""
-            text = f"conv {layer.filters}, {layer.kernel}x{layer.kernel} {layer.padding}{stride}, {layer.activation}"
-            return text + (f", l2 {layer.l2:g}" if layer.l2 else "")
-        case MaxPool() | AvgPool():
-            stride = f", stride {layer.stride}" if layer.stride not in (None, layer.size) else ""
-            return f"{'max' if isinstance(layer, MaxPool) else 'average'} pool {layer.size}x{layer.size}{stride}"
-        case Dropout():
-            return f"dropout {layer.rate:g}"
-        case BatchNorm():
-            return "batch normalisation"
-        case ActivationLayer():
-            return layer.activation
-        case Flatten():
-            return "flatten"
-        case Dense():
-            return f"dense {layer.units}, {layer.activation}" + (f", l2 {layer.l2:g}" if layer.l2 else "")
-
-
-def format_shape(shape: Shape) -> str:
-    """Write a shape as people do: ``26 x 26 x 32``."""
-    return " x ".join(str(size) for size in shape)
-
-
-def same_padding(side: int, layer: Conv) -> tuple[int, int]:
-    """Zeros before and after one axis for a `same` convolution: TensorFlow's rule, the odd one behind."""
-    total = max((math.ceil(side / layer.stride) - 1) * layer.stride + layer.kernel - side, 0)
-    return total // 2, total - total // 2
-
-
-def _plan_layer(index: int, name: str, layer: Layer, shape: Shape) -> LayerPlan:
-    match layer:
-        case Conv():
-            output, words = _conv_shape(index, name, layer, shape)
-            weights = layer.kernel**2 * shape[2] * layer.filters
-            n_parameters = weights + layer.filters
-            arithmetic = (
-                f"{layer.kernel} x {layer.kernel} x {shape[2]} x {layer.filters} weights + {layer.filters} biases = {n_parameters:,}"
-            )
-            flops = 2 * weights * output[0] * output[1]
-        case MaxPool() | AvgPool():
-            output, words = _pool_shape(index, name, layer, shape)
-            n_parameters, arithmetic = 0, "nothing to train"
-            flops = layer.size**2 * math.prod(output)
-        case Dense():
-            _require_vector(index, name, shape)
-            output = (layer.units,)
-            words = f"{layer.units} units"
-            n_parameters = (shape[0] + 1) * layer.units
-            arithmetic = f"{shape[0]} x {layer.units} weights + {layer.units} biases = {n_parameters:,}"
-            flops = 2 * shape[0] * layer.units
-        case Flatten():
-            output = (math.prod(shape),)
-            words = f"{format_shape(shape)} = {output[0]:,}" if len(shape) > 1 else f"{output[0]:,}, a vector already"
-            n_parameters, arithmetic, flops = 0, "nothing to train", 0
-        case BatchNorm():
-            output, words = shape, "unchanged"
-            n_parameters = 2 * shape[-1]
-            arithmetic = f"{shape[-1]} scales + {shape[-1]} shifts = {n_parameters:,}"
-            flops = 2 * math.prod(shape)
-        case Dropout() | ActivationLayer():
-            output, words = shape, "unchanged"
-            n_parameters, arithmetic, flops = 0, "nothing to train", math.prod(shape)
-    return LayerPlan(index, name, summary(layer), shape, output, n_parameters, flops, words, arithmetic)
-
-
-def _conv_shape(index: int, name: str, layer: Conv, shape: Shape) -> tuple[Shape, str]:
-    _require_image(index, name, shape)
-    sides: list[int] = []
-    for side in shape[:2]:
-        if layer.padding == "valid" and layer.kernel > side:
-            raise ImpossibleLayer(
-                index,
-                f"{name}: the kernel of a valid convolution fits into its input",
-                f"a {layer.kernel}x{layer.kernel} kernel on an input of {format_shape(shape)}",
-                f"Make the kernel at most {side}, pad with 'same', or pool less before it.",
-            )
-        sides.append(math.ceil(side / layer.stride) if layer.padding == "same" else (side - layer.kernel) // layer.stride + 1)
-    if layer.padding == "same":
-        words = f"{shape[0]} / {layer.stride} = {sides[0]}" if layer.stride > 1 else f"same padding keeps {sides[0]}"
-    elif layer.stride > 1:
-        words = f"({shape[0]} - {layer.kernel}) / {layer.stride} + 1 = {sides[0]}"
-    else:
-        words = f"{shape[0]} - {layer.kernel} + 1 = {sides[0]}"
-    return (*sides, layer.filters), f"{words}; {layer.filters} filters"
-
-
-def _pool_shape(index: int, name: str, layer: MaxPool | AvgPool, shape: Shape) -> tuple[Shape, str]:
-    _require_image(index, name, shape)
-    stride = layer.stride or layer.size
-    if layer.size > min(shape[:2]):
-        raise ImpossibleLayer(
-            index,
-            f"{name}: a pooling window fits into its input",
-            f"a {layer.size}x{layer.size} window on an input of {format_shape(shape)}",
-            f"Make the window at most {min(shape[:2])}, or remove the layer.",
-        )
-    sides = tuple((side - layer.size) // stride + 1 for side in shape[:2])
-    words = (
-        f"{shape[0]} / {layer.size} = {sides[0]}" if stride == layer.size else f"({shape[0]} - {layer.size}) / {stride} + 1 = {sides[0]}"
+def _plan_layer(index: int, name: str, layer: LayerKind, shape: Shape) -> LayerPlan:
+    try:
+        found = layer.outcome(shape)
+    except Misfit as error:
+        raise ImpossibleLayer(index, f"{name}: {error.rule}", error.value, error.remedy) from error
+    return LayerPlan(
+        index=index,
+        name=name,
+        summary=layer.summary(),
+        input_shape=shape,
+        output_shape=found.output_shape,
+        n_parameters=found.n_parameters,
+        flops=found.flops,
+        shape_arithmetic=found.shape_arithmetic,
+        parameter_arithmetic=found.parameter_arithmetic,
     )
-    if stride == layer.size and shape[0] % layer.size:
-        words = f"{shape[0]} / {layer.size}, rounded down = {sides[0]}"
-    return (*sides, shape[2]), words
 
 
-def _require_image(index: int, name: str, shape: Shape) -> None:
-    if len(shape) != 3:
-        raise ImpossibleLayer(
-            index,
-            f"{name}: this layer takes an image (height x width x channels)",
-            f"a vector of {format_shape(shape)}",
-            "Move it before the flatten or dense layer, or remove it.",
-        )
+def module_numbers(layers: Sequence[LayerKind], input_shape: Shape) -> tuple[int, ...]:
+    """Number each layer's own module as the plain network does, where padding and activations are modules too.
 
-
-def _require_vector(index: int, name: str, shape: Shape) -> None:
-    if len(shape) != 1:
-        raise ImpossibleLayer(
-            index,
-            f"{name}: a dense layer takes a vector",
-            f"an image of {format_shape(shape)}",
-            "Put a flatten layer before it.",
-        )
+    The parameters of the layer at index i are named ``<number i>.weight`` and ``<number i>.bias``. A layer that is no module, a linear
+    activation, has the number of the next one.
+    """
+    numbers: list[int] = []
+    n_modules = 0
+    for layer, planned in zip(layers, plan(layers, input_shape), strict=True):
+        numbers.append(n_modules + layer.own_module(planned.input_shape))
+        n_modules += layer.n_modules(planned.input_shape)
+    return tuple(numbers)

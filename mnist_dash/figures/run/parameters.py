@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from mnist_dash.core.config.layers import LayerPlan
+from mnist_dash.core.layers import LayerPlan
 
 KINDS = ("linear", "dense", "convolutional")
 """What a network is by its layers, in the order of the legend."""

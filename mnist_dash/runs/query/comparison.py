@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from mnist_dash.core.analysis.evaluation import Labels
 from mnist_dash.core.analysis.verdicts import Measure
-from mnist_dash.core.config.layers import summary
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import read_labels
+from mnist_dash.core.layers import summary
 from mnist_dash.errors import DataError, InvalidInput
 from mnist_dash.runs.access.permission import require
 from mnist_dash.runs.actions import run_actions

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql
 
-from mnist_dash.core.config.layers import LAYER_KINDS, MAX_LAYERS
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import LAYERS, MAX_LAYERS
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.states import RunState
 
@@ -267,7 +267,7 @@ def _named(field: Field) -> Field:
 @cache
 def _layer_settings() -> Mapping[str, Field]:
     merged: dict[str, Field] = {}
-    for kind in LAYER_KINDS.values():
+    for kind in LAYERS.values():
         for field in _walk(kind, ()):
             merged[field.name] = _merge(merged.get(field.name), field)
     return merged

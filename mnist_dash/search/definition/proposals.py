@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from mnist_dash.core.config.layers import BatchNorm, Conv, Dense, Dropout
-from mnist_dash.core.config.run_config import OPTIMIZER_KINDS, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout
+from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.errors import InvalidConfig
 from mnist_dash.search.definition.network_shape import MAX_BLOCKS, is_shape_setting, shaped_layers
 from mnist_dash.search.definition.space import Choice, Condition, FloatRange, IntRange, Parameter, Scalar, SearchSpace
@@ -85,7 +86,7 @@ def conditions(path: str, explored: Mapping[str, Parameter]) -> tuple[Condition,
 
 def kinds_with(field: str, kinds: Collection[Scalar]) -> tuple[Scalar, ...]:
     """Choose, of some kinds of optimizer, those that have a field."""
-    return tuple(kind for kind in kinds if str(kind) in OPTIMIZER_KINDS and field in OPTIMIZER_KINDS[str(kind)].model_fields)
+    return tuple(kind for kind in kinds if str(kind) in OPTIMIZERS and field in OPTIMIZERS[str(kind)].model_fields)
 
 
 def reshaped(base: RunConfig, paths: Collection[str]) -> RunConfig | None:
@@ -218,7 +219,7 @@ def _as_rate_of_all(parameter: Parameter, base: RunConfig, explored: Mapping[str
     kind = explored.get(_KIND)
     if parameter.path != "optimizer.learning_rate" or not isinstance(kind, Choice) or not isinstance(parameter, FloatRange):
         return parameter
-    usual = [float(OPTIMIZER_KINDS[str(each)].model_fields["learning_rate"].default) for each in kind.values]
+    usual = [float(OPTIMIZERS[str(each)].model_fields["learning_rate"].default) for each in kind.values]
     bounds = [bound for rate in (base.optimizer.learning_rate, *usual) for bound in _rates(rate)]
     return parameter.model_copy(update={"low": min(bounds), "high": max(bounds)})
 

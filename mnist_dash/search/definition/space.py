@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
-from mnist_dash.core.config.layers import Spec
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
+from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.search.definition.network_shape import is_shape_setting, shaped_layers, width_of
 
 Scalar = bool | int | float | str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_dash.core.config.layers import LAYER_KINDS, LayerPlan, format_shape
+from mnist_dash.core.layers import LAYERS, LayerPlan, format_shape
 from mnist_dash.ui.forms.fields import Form, change, show_problems
 
 LAYER_NAMES = {
@@ -65,7 +65,7 @@ def _layer(form: Form, index: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(f"**{index + 1} {LAYER_NAMES[kind]}** :gray[{_outcome(plan)}]", help=_arithmetic(plan), width="stretch")
             _buttons(form, index)
-        if len(LAYER_KINDS[kind].model_fields) > 1:
+        if len(LAYERS[kind].model_fields) > 1:
             with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                 _fields(form, index, kind)
         problems = form.checked.under(f"layers.{index}")

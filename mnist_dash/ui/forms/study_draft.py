@@ -19,9 +19,11 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from mnist_dash.core.config.layers import Activation, Spec
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RunConfig, Scaling, TailSplit
+from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import Activation
+from mnist_dash.core.scalings import Scaling
 from mnist_dash.errors import InvalidInput, InvalidStudy, Problem
 from mnist_dash.search.definition.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, ArtifactPolicy, Budget
 from mnist_dash.search.definition.network_shape import width_of

@@ -11,14 +11,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from mnist_dash.core import layers as specs
 from mnist_dash.core.analysis.forward import activations, fitted_scaling, layer_output, probabilities
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import Activation, Layer
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RandomSplit, RunConfig, Scaling, Split, StratifiedSplit, TailSplit, TestAsValidation
+from mnist_dash.core.config.run_config import RandomSplit, RunConfig, Split, StratifiedSplit, TailSplit, TestAsValidation
 from mnist_dash.core.data.dataset import fit_scaling, load_raw, split_indices
 from mnist_dash.core.data.idx import read_images
+from mnist_dash.core.layers import Activation, Layer
 from mnist_dash.core.network.torch_network import build_sequential
+from mnist_dash.core.scalings import Scaling
 
 OUTPUT = specs.Dense(units=10, activation="softmax")
 NOWHERE = Path("nowhere")  # MNIST comes with the package

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from mnist_dash.core.config.layers import (
-    LAYER_KINDS,
+from mnist_dash.core.layers import (
+    LAYERS,
     ActivationLayer,
     AvgPool,
     BatchNorm,
@@ -142,9 +142,9 @@ def test_flattening_a_vector_changes_nothing() -> None:
 
 def test_every_kind_has_a_summary_and_a_docstring() -> None:
     """Each kind of layer is told apart in one short line."""
-    summaries = [summary(kind()) for kind in LAYER_KINDS.values()]  # type: ignore[arg-type]
-    assert len(set(summaries)) == len(LAYER_KINDS)
-    assert all(len(line) < 60 and kind.__doc__ for line, kind in zip(summaries, LAYER_KINDS.values(), strict=True))
+    summaries = [summary(kind()) for kind in LAYERS.values()]  # type: ignore[arg-type]
+    assert len(set(summaries)) == len(LAYERS)
+    assert all(len(line) < 60 and kind.__doc__ for line, kind in zip(summaries, LAYERS.values(), strict=True))
 
 
 def test_summary_tells_what_differs() -> None:

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import ImpossibleLayer, Layer, plan
-from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.network.dropout import Dropout
 from mnist_dash.core.network.initialisers import fill
+
+from mnist_dash.core import layers as specs
+from mnist_dash.core.config.presets import PRESETS
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import ImpossibleLayer, Layer, plan
 from mnist_dash.core.network.torch_network import Network, build_sequential
 
 OUTPUT = specs.Dense(units=10, activation="softmax")

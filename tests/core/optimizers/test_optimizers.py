@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from mnist_dash.core.training.optimizers import build_optimizer
 
 from mnist_dash.core.config import run_config as specs
-from mnist_dash.core.training.optimizers import build_optimizer
 
 Array = npt.NDArray[np.float64]
 State = dict[str, Array]

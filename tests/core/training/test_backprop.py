@@ -9,15 +9,16 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from mnist_dash.core.training.optimizers import build_optimizer
 from torch import Tensor
 
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import ImpossibleLayer, Layer, plan
+from mnist_dash.core import layers as specs
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import SGD, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import ImpossibleLayer, Layer, plan
 from mnist_dash.core.network.torch_network import Network
+from mnist_dash.core.optimizers import SGD
 from mnist_dash.core.training.backprop import HandwrittenUpdate, is_supported
-from mnist_dash.core.training.optimizers import build_optimizer
 from mnist_dash.core.training.update import AutogradUpdate, Measured, clip_by_global_norm
 
 CPU = torch.device("cpu")

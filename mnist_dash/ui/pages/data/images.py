@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash.core.analysis.forward import fitted_scaling
-from mnist_dash.core.config.run_config import Scaling
+from mnist_dash.core.scalings import Scaling
 from mnist_dash.figures.base.samples import draw_pixels, draw_scaled
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.resources import store

@@ -12,7 +12,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import has_dropout
-from mnist_dash.core.config.run_config import OPTIMIZER_KINDS
+from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.actions import steering
 from mnist_dash.runs.store.events import events_of
@@ -178,7 +178,7 @@ def _settings(run: Run, epoch: int, form: str, *, optimizer: bool = True) -> dic
         typed["dropout_rate"] = left.text_input("Dropout, every layer", key=f"{key}_dropout_rate", placeholder="as before")
     values = {name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None}
     if optimizer:
-        kinds = [_SAME, *OPTIMIZER_KINDS]
+        kinds = [_SAME, *OPTIMIZERS]
         names = formatting.OPTIMIZER_NAMES
         kind = right.selectbox("Optimizer", kinds, key=f"{key}_optimizer", format_func=lambda kind: names.get(kind, kind))
         if kind != _SAME:
