@@ -96,7 +96,7 @@ def network(config: RunConfig) -> str:
 
 def optimizer(config: RunConfig) -> str:
     """Name the optimizer and its rate: ``Adam 0.001``."""
-    return f"{OPTIMIZER_NAMES[config.optimizer.kind]} {number(config.optimizer.learning_rate)}"
+    return f"{config.optimizer.label} {number(config.optimizer.learning_rate)}"
 
 
 def badge(state: RunState) -> str:
@@ -116,15 +116,3 @@ def progress(run: Run) -> str:
     now = min(run.epoch + 1, run.config.epochs)
     left = f", {duration(run.seconds_left)} left" if run.seconds_left is not None else ""
     return f"Epoch {now} of {run.config.epochs}{left}"
-
-
-OPTIMIZER_NAMES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "nadam": "NAdam",
-    "rmsprop": "RMSprop",
-    "adadelta": "Adadelta",
-    "adagrad": "Adagrad",
-    "lion": "Lion",
-}

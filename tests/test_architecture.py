@@ -14,7 +14,8 @@ import pytest
 from tests.source_tree import PACKAGE, ROOT, Source, imports, listed, own, sources, sources_of_tests, targets, text_files
 from tests.structure import files_by_folder, find_cycle, imports_between_pages
 
-_CORE = ("core.config", "core.data", "core.analysis", "core.network", "core.hardware", "core.training", "core.export")
+_KINDS = ("core.kinds", "core.layers", "core.optimizers", "core.schedules", "core.scalings")
+_CORE = (*_KINDS, "core.config", "core.data", "core.analysis", "core.network", "core.hardware", "core.training", "core.export")
 _RUNS = ("runs.store", "runs.access", "runs.execution", "runs.actions", "runs.query", "runs.transfer")
 _SEARCH = ("search.definition", "search.studies", "search.engine", "search.actions")
 _FIGURES = ("figures.base", "figures.run", "figures.study", "figures.compare")
@@ -25,13 +26,18 @@ _LIGHT_CORE = tuple(room for room in _CORE if room not in {"core.network", "core
 ALLOWED = {
     "errors": (),
     "settings": ("errors",),
-    "core.config": ("errors",),
-    "core.data": ("errors", "core.config"),
-    "core.analysis": ("errors", "core.config", "core.data"),
-    "core.network": ("errors", "core.config"),
-    "core.hardware": ("errors", "core.config"),
-    "core.training": ("errors", "core.config", "core.data", "core.analysis", "core.network", "core.hardware"),
-    "core.export": ("errors", "core.config", "core.data", "core.analysis"),
+    "core.kinds": ("errors",),
+    "core.layers": ("core.kinds",),
+    "core.optimizers": ("core.kinds",),
+    "core.schedules": ("core.kinds",),
+    "core.scalings": ("core.kinds",),
+    "core.config": ("errors", *_KINDS),
+    "core.data": ("errors", "core.scalings", "core.config"),
+    "core.analysis": ("errors", "core.layers", "core.scalings", "core.config", "core.data"),
+    "core.network": ("errors", "core.layers", "core.config"),
+    "core.hardware": ("errors", "core.layers", "core.config"),
+    "core.training": ("errors", *_KINDS, "core.config", "core.data", "core.analysis", "core.network", "core.hardware"),
+    "core.export": ("errors", *_KINDS, "core.config", "core.data", "core.analysis"),
     "runs.store": ("errors", "settings", "core.config", "core.hardware"),
     "runs.access": ("errors", "settings", "core.config", "runs.store"),
     "runs.execution": ("errors", "settings", *_CORE, "runs.store", "runs.access"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from types import UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
@@ -117,3 +118,30 @@ class NameOf:
             return value
         *others, last = (repr(name) for name in self.registry)
         raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}" if others else last})
+
+
+def alternatives(annotation: object, metadata: Iterable[object] = ()) -> Iterator[Any]:
+    """List what a field may take: the members of unions, literals and tuples, and the kinds, or their names, of a registry.
+
+    Args:
+        annotation: of the field.
+        metadata: what pydantic took off the annotation, `FieldInfo.metadata`.
+    """
+    for mark in metadata:
+        if isinstance(mark, OneOf):
+            yield from mark.registry.values()
+            return
+        if isinstance(mark, NameOf):
+            yield from mark.registry
+            return
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        inner, *marks = get_args(annotation)
+        yield from alternatives(inner, marks)
+    elif origin is Literal:
+        yield from get_args(annotation)
+    elif origin in (Union, UnionType, tuple):
+        for part in get_args(annotation):
+            yield from alternatives(part)
+    else:
+        yield annotation

@@ -33,18 +33,18 @@ class ActivationLayer(LayerKind):
         """Whether no value changes in it: only where it is linear."""
         return self.activation == "linear"
 
-    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:  # noqa: ARG002 - fits any, draws nothing
+    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:
         """Make its module, none where it is linear; see `LayerKind.modules`."""
         return activations.modules(self.activation)
 
-    def add_to(self, network: NetworkBuilder, shape: Shape) -> None:  # noqa: ARG002 - fits any
+    def add_to(self, network: NetworkBuilder, shape: Shape) -> None:
         """Add it to a network in training; see `LayerKind.add_to`."""
         activations.add_to(network, self.activation, in_place=False)
 
-    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:  # noqa: ARG002 - fits any, has none
+    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write its nodes; see `LayerKind.onnx`."""
         return activations.onnx(graph, value, self.activation)
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - fits any
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module."""
         yield from activations.script_modules(self.activation)

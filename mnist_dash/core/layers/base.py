@@ -162,7 +162,7 @@ class LayerKind(Kind):
     def add_to(self, network: NetworkBuilder, shape: Shape) -> None:
         """Add the same to a network in training, its values not yet set."""
 
-    def has_gradient(self, shape: Shape) -> bool:  # noqa: ARG002 - for those that have one for some shapes
+    def has_gradient(self, shape: Shape) -> bool:
         """Say whether its gradient is written by hand, for an input of a shape; a network with one that is not uses autograd."""
         return False
 
@@ -185,7 +185,7 @@ class LayerKind(Kind):
             varied: whether a change of the run gives its fields other values later.
         """
 
-    def script_definitions(self, *, varied: bool = False) -> str:  # noqa: ARG002 - for those that need it
+    def script_definitions(self, *, varied: bool = False) -> str:
         """Write the classes that these expressions need and torch does not have."""
         return ""
 
@@ -193,7 +193,7 @@ class LayerKind(Kind):
         """Count its modules in the plain network."""
         return sum(1 for _ in self.script_modules(shape))
 
-    def own_module(self, shape: Shape) -> int:  # noqa: ARG002 - for those that begin with a padding
+    def own_module(self, shape: Shape) -> int:
         """Say which of them holds its values, from 0."""
         return 0
 

@@ -36,7 +36,7 @@ class BatchNorm(LayerKind):
         arithmetic = f"{shape[-1]} scales + {shape[-1]} shifts = {n_parameters:,}"
         return Outcome(shape, n_parameters, 2 * math.prod(shape), "unchanged", arithmetic)
 
-    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:  # noqa: ARG002 - draws nothing
+    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:
         """Make its module; see `LayerKind.modules`."""
         from torch import nn
 
@@ -66,7 +66,7 @@ class BatchNorm(LayerKind):
         wanted = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), shape[-1:])
         return graph.node("BatchNormalization", [value, *graph.parameters(parameters, wanted)], epsilon=self.epsilon)
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - the same either way
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module."""
         kind = "BatchNorm2d" if len(shape) == 3 else "BatchNorm1d"
         yield f"nn.{kind}({shape[-1]}, eps={self.epsilon!r}, momentum={1 - self.momentum:.6g})"

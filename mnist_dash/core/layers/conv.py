@@ -163,7 +163,7 @@ class Conv(LayerKind):
         value = graph.node("Conv", inputs, kernel_shape=[self.kernel] * 2, strides=[self.stride] * 2, pads=pads)
         return activations.onnx(graph, value, self.activation)
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - the same either way
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expressions that make its modules; as TensorFlow pads, an odd pixel goes to the right and to the bottom."""
         before, after = self.zeros_around(shape)
         if before != after:

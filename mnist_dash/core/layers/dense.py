@@ -80,7 +80,7 @@ class Dense(LayerKind):
         network.step(lambda x, _: functional.linear(x, kernel, bias))
         activations.add_to(network, self.activation, in_place=True)
 
-    def has_gradient(self, shape: Shape) -> bool:  # noqa: ARG002 - for every shape
+    def has_gradient(self, shape: Shape) -> bool:
         """Say whether its gradient is written by hand."""
         return self.activation in ("relu", "linear", "softmax")
 
@@ -97,7 +97,7 @@ class Dense(LayerKind):
         names = graph.parameters(parameters, {"weight": (self.units, shape[0]), "bias": (self.units,)})
         return activations.onnx(graph, graph.node("Gemm", [value, *names], transB=1), self.activation)
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - the same either way
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expressions that make its modules."""
         yield f"nn.Linear({shape[0]}, {self.units})"
         yield from activations.script_modules(self.activation)

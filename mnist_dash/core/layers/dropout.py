@@ -49,13 +49,13 @@ class Dropout(LayerKind):
         """Whether no value changes in it: none does once the network is trained."""
         return True
 
-    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:  # noqa: ARG002 - fits any, draws later
+    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:
         """Make its module; see `LayerKind.modules`."""
         from torch import nn
 
         return [nn.Dropout(self.rate)]
 
-    def add_to(self, network: NetworkBuilder, shape: Shape) -> None:  # noqa: ARG002 - fits any
+    def add_to(self, network: NetworkBuilder, shape: Shape) -> None:
         """Add it to a network in training; see `LayerKind.add_to`."""
         from mnist_dash.core.layers.dropout_mask import DropoutMask
 
@@ -63,22 +63,22 @@ class Dropout(LayerKind):
         mask = DropoutMask(self.rate, network.dropout_generator)
         network.step(lambda x, training: mask(x) if training else x)
 
-    def has_gradient(self, shape: Shape) -> bool:  # noqa: ARG002 - for every shape
+    def has_gradient(self, shape: Shape) -> bool:
         """Say whether its gradient is written by hand: always."""
         return True
 
-    def add_gradient(self, network: ByHand, shape: Shape) -> None:  # noqa: ARG002 - fits any
+    def add_gradient(self, network: ByHand, shape: Shape) -> None:
         """Add its operation, unless it drops nothing; see `LayerKind.add_gradient`."""
         from mnist_dash.core.layers.dropout_mask import DropoutMask
 
         if self.rate > 0:
             network.add(_masked(DropoutMask(self.rate, network.dropout_generator)))
 
-    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:  # noqa: ARG002 - does nothing there
+    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write nothing: a model that is used drops nothing."""
         return value
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - fits any
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module: of the script's own class where it ever drops anything."""
         yield f"{'Dropout' if self.rate or varied else 'nn.Dropout'}({self.rate!r})"
 

@@ -33,7 +33,7 @@ class Flatten(LayerKind):
         """Whether no value changes in it: they only move."""
         return True
 
-    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:  # noqa: ARG002 - fits any, draws nothing
+    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:
         """Make its module, which puts channels outside; see `LayerKind.modules`."""
         from torch import nn
 
@@ -50,19 +50,19 @@ class Flatten(LayerKind):
             network.order = order if channels > 1 and height * width > 1 else None
         network.step(_flatten)
 
-    def has_gradient(self, shape: Shape) -> bool:  # noqa: ARG002 - for every shape
+    def has_gradient(self, shape: Shape) -> bool:
         """Say whether its gradient is written by hand: always."""
         return True
 
-    def add_gradient(self, network: ByHand, shape: Shape) -> None:  # noqa: ARG002 - fits any
+    def add_gradient(self, network: ByHand, shape: Shape) -> None:
         """Add its operation; see `LayerKind.add_gradient`."""
         network.add(_reshaping())
 
-    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:  # noqa: ARG002 - fits any, has none
+    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write its node; see `LayerKind.onnx`."""
         return graph.node("Flatten", [value], axis=1)
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - fits any
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module."""
         yield "nn.Flatten()"
 

@@ -158,7 +158,7 @@ class Constant(InitializerKind):
     kind: Literal["constant"] = "constant"
     value: float = Field(0.1, ge=-10, le=10)
 
-    def fill(self, tensor: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002 - draws nothing
+    def fill(self, tensor: Tensor, generator: torch.Generator) -> None:
         """Fill a tensor; see `InitializerKind.fill`."""
         tensor.fill_(self.value)
 
@@ -173,7 +173,7 @@ class Zeros(InitializerKind):
     label = "zeros"
     kind: Literal["zeros"] = "zeros"
 
-    def fill(self, tensor: Tensor, generator: torch.Generator) -> None:  # noqa: ARG002 - draws nothing
+    def fill(self, tensor: Tensor, generator: torch.Generator) -> None:
         """Fill a tensor; see `InitializerKind.fill`."""
         tensor.zero_()
 

@@ -69,13 +69,13 @@ class _Pool(LayerKind):
         output = (*sides, shape[2])
         return Outcome(output, 0, self.size**2 * math.prod(output), words, "nothing to train")
 
-    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:  # noqa: ARG002 - fits any, draws nothing
+    def modules(self, shape: Shape, generator: torch.Generator) -> list[nn.Module]:
         """Make its module; see `LayerKind.modules`."""
         from torch import nn
 
         return [getattr(nn, self.module_class)(self.size, self.stride)]
 
-    def add_to(self, network: NetworkBuilder, shape: Shape) -> None:  # noqa: ARG002 - fits any
+    def add_to(self, network: NetworkBuilder, shape: Shape) -> None:
         """Add it to a network in training; see `LayerKind.add_to`."""
         from torch.nn import functional
 
@@ -84,11 +84,11 @@ class _Pool(LayerKind):
         pool = getattr(functional, self.torch_function)
         network.step(lambda x, _: pool(x, size, stride), is_maximum=self.word == "max")
 
-    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:  # noqa: ARG002 - fits any, has none
+    def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write its node; see `LayerKind.onnx`."""
         return graph.node(self.onnx_operator, [value], kernel_shape=[self.size] * 2, strides=[self.stride or self.size] * 2)
 
-    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:  # noqa: ARG002 - fits any
+    def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module."""
         yield f"nn.{self.module_class}({self.size}, stride={self.stride or self.size})"
 
@@ -100,11 +100,11 @@ class MaxPool(_Pool):
     word, module_class, torch_function, onnx_operator = "max", "MaxPool2d", "max_pool2d", "MaxPool"
     kind: Literal["max_pool"] = "max_pool"
 
-    def has_gradient(self, shape: Shape) -> bool:  # noqa: ARG002 - for every shape
+    def has_gradient(self, shape: Shape) -> bool:
         """Say whether its gradient is written by hand: always."""
         return True
 
-    def add_gradient(self, network: ByHand, shape: Shape) -> None:  # noqa: ARG002 - fits any
+    def add_gradient(self, network: ByHand, shape: Shape) -> None:
         """Add its operation; see `LayerKind.add_gradient`."""
         network.add(_maximum(self.size, self.stride or self.size), is_maximum=True)
 

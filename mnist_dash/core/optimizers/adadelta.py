@@ -24,7 +24,7 @@ class Adadelta(OptimizerKind):
     rho: Beta = 0.95
     epsilon: Epsilon = 1e-7
 
-    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:  # noqa: ARG002 - always is
+    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it; see `OptimizerKind.build`."""
         return _adadelta(self, params)
 

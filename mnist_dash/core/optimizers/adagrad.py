@@ -23,7 +23,7 @@ class Adagrad(OptimizerKind):
     learning_rate: LearningRate = 0.01
     epsilon: Epsilon = 1e-7
 
-    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:  # noqa: ARG002 - always is
+    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it; see `OptimizerKind.build`."""
         return _adagrad(self, params)
 

@@ -48,7 +48,7 @@ class OptimizerKind(Kind):
             recordable: whether its factors may be tensors, as an update that is recorded as a CUDA graph needs them.
         """
 
-    def decayed(self, rate: float, n_updates: int) -> float:  # noqa: ARG002 - for those that have a decay of their own
+    def decayed(self, rate: float, n_updates: int) -> float:
         """Give what is left of a scheduled rate after some updates of this optimizer."""
         return rate
 
@@ -70,11 +70,11 @@ class OptimizerKind(Kind):
         """Write the class that the call needs, where torch has none."""
         return ""
 
-    def script_kept_state(self, former: OptimizerKind) -> str:  # noqa: ARG002 - for those that have more state than they had
+    def script_kept_state(self, former: OptimizerKind) -> str:
         """Write what is added, behind a change, to the state of one of the same kind; indented by eight, each line after a break."""
         return ""
 
-    def script_step_line(self, updates: str) -> str:  # noqa: ARG002 - for those whose definition differs from torch's
+    def script_step_line(self, updates: str) -> str:
         """Write what is set of a parameter ``group`` before an update.
 
         Args:

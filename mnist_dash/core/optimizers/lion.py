@@ -43,7 +43,7 @@ class Lion(OptimizerKind):
     beta_2: Beta = 0.99
     weight_decay: float = Field(0.0, ge=0, le=1)
 
-    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:  # noqa: ARG002 - always is
+    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it; see `OptimizerKind.build`."""
         return _lion(self, params)
 
@@ -65,7 +65,7 @@ def _lion(spec: Lion, params: Sequence[Tensor]) -> TorchOptimizer:
     class SignDescent(Slots):
         """``w -= rate * (sign(b1 * m + (1 - b1) * g) + decay * w); m = b2 * m + (1 - b2) * g`` (algorithm 2 of the paper)."""
 
-        def factors(self, rate: float, t: int) -> tuple[float, ...]:  # noqa: ARG002 - one protocol
+        def factors(self, rate: float, t: int) -> tuple[float, ...]:
             """Give the rate, and what weight decay leaves of a parameter."""
             return rate, 1 - rate * spec.weight_decay
 

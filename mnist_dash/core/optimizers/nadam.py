@@ -29,7 +29,7 @@ class NAdam(OptimizerKind):
     beta_2: Beta = 0.999
     epsilon: Epsilon = 1e-7
 
-    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:  # noqa: ARG002 - always is
+    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it; see `OptimizerKind.build`."""
         return _nadam(self, params)
 

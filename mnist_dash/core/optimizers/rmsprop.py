@@ -29,7 +29,7 @@ class RMSprop(OptimizerKind):
     momentum: Beta = 0.0
     epsilon: Epsilon = 1e-7
 
-    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:  # noqa: ARG002 - always is
+    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it; see `OptimizerKind.build`."""
         return _rmsprop(self, params)
 

@@ -42,7 +42,7 @@ class SGD(OptimizerKind):
             )
         return self
 
-    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:  # noqa: ARG002 - always is
+    def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it; see `OptimizerKind.build`."""
         return _sgd(self, params)
 

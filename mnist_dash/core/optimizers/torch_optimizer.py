@@ -1,8 +1,8 @@
 """Optimizers at work on lists of tensors, by the definitions of Keras 2.
 
 Each is a `TorchOptimizer`: it owns its state, one tensor a parameter and slot, and changes the parameters in place. Rates come from
-outside, step by step (`mnist_dash.core.training.schedules`). Whatever of an update depends on its number is in its factors, which are floats, or
-tensors of no axes where the update was recorded once as a CUDA graph and is replayed with other factors each time.
+outside, step by step (`mnist_dash.core.training.schedules`). Whatever of an update depends on its number is in its factors, which are
+floats, or tensors of no axes where the update was recorded once as a CUDA graph and is replayed with other factors each time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Slots:
         self.params = list(params)
         self.state = {name: [torch.zeros_like(param) for param in self.params] for name in names}
 
-    def factors(self, rate: float, t: int) -> tuple[float, ...]:  # noqa: ARG002 - one protocol
+    def factors(self, rate: float, t: int) -> tuple[float, ...]:
         """Give the learning rate alone; see `TorchOptimizer.factors`."""
         return (rate,)
 

@@ -25,11 +25,11 @@ class UnitScaling(ScalingKind):
 
     kind: Literal["unit"] = "unit"
 
-    def fit_values(self, training: npt.NDArray[np.uint8]) -> tuple[Values, Values]:  # noqa: ARG002 - the same for all
+    def fit_values(self, training: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
         """Give 0 and 1 / 255; see `ScalingKind.fit_values`."""
         return np.asarray(0, np.float32), np.asarray(1 / 255, np.float32)
 
-    def fit(self, images: Tensor) -> Callable[[Tensor], Tensor]:  # noqa: ARG002 - the same for all
+    def fit(self, images: Tensor) -> Callable[[Tensor], Tensor]:
         """Fit nothing; see `ScalingKind.fit`."""
         import torch
 

@@ -15,10 +15,10 @@ class ConstantSchedule(ScheduleKind):
 
     kind: Literal["constant"] = "constant"
 
-    def fraction(self, position: float, stride: int, last: int) -> float:  # noqa: ARG002 - the same everywhere
+    def fraction(self, position: float, stride: int, last: int) -> float:
         """Give the fraction of the full rate: all of it."""
         return 1.0
 
-    def script_share(self, position: str, stride: str, last: str) -> str:  # noqa: ARG002 - the same everywhere
+    def script_share(self, position: str, stride: str, last: str) -> str:
         """Write the line that sets ``share``."""
         return "    share = 1.0"

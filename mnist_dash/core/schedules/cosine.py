@@ -19,11 +19,11 @@ class CosineSchedule(ScheduleKind):
     kind: Literal["cosine"] = "cosine"
     final: float = Field(0.0, ge=0, le=1, description="last rate, as a fraction of the full one")
 
-    def fraction(self, position: float, stride: int, last: int) -> float:  # noqa: ARG002 - knows no epochs
+    def fraction(self, position: float, stride: int, last: int) -> float:
         """Give the fraction of the full rate; see `ScheduleKind.fraction`."""
         return half_cosine(1.0, self.final, min(position / last, 1.0))
 
-    def script_share(self, position: str, stride: str, last: str) -> str:  # noqa: ARG002 - knows no epochs
+    def script_share(self, position: str, stride: str, last: str) -> str:
         """Write the line that sets ``share``."""
         return f"    share = cosine(1.0, {self.final!r}, min({position} / {last}, 1.0))"
 

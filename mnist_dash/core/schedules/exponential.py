@@ -19,10 +19,10 @@ class ExponentialSchedule(ScheduleKind):
     kind: Literal["exponential"] = "exponential"
     factor: float = Field(0.9, gt=0, le=1)
 
-    def fraction(self, position: float, stride: int, last: int) -> float:  # noqa: ARG002 - goes on for ever
+    def fraction(self, position: float, stride: int, last: int) -> float:
         """Give the fraction of the full rate; see `ScheduleKind.fraction`."""
         return math.pow(self.factor, position / stride)
 
-    def script_share(self, position: str, stride: str, last: str) -> str:  # noqa: ARG002 - goes on for ever
+    def script_share(self, position: str, stride: str, last: str) -> str:
         """Write the line that sets ``share``."""
         return f"    share = {self.factor!r} ** ({position} / {stride})"

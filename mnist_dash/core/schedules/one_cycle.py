@@ -27,14 +27,14 @@ class OneCycleSchedule(ScheduleKind):
     start: float = Field(0.04, gt=0, le=1)
     final: float = Field(0.0001, ge=0, le=1)
 
-    def fraction(self, position: float, stride: int, last: int) -> float:  # noqa: ARG002 - knows no epochs
+    def fraction(self, position: float, stride: int, last: int) -> float:
         """Give the fraction of the full rate; see `ScheduleKind.fraction`."""
         top = self.rise * last
         if position <= top:
             return half_cosine(self.start, 1.0, position / top)
         return half_cosine(1.0, self.final, min((position - top) / (last - top), 1.0))
 
-    def script_share(self, position: str, stride: str, last: str) -> str:  # noqa: ARG002 - knows no epochs
+    def script_share(self, position: str, stride: str, last: str) -> str:
         """Write the lines that set ``share``."""
         falling = f"cosine(1.0, {self.final!r}, min(({position} - top) / ({last} - top), 1.0))"
         rising = f"cosine({self.start!r}, 1.0, {position} / top)"

@@ -26,55 +26,21 @@ from mnist_dash.core.config.run_config import (
     parse_config,
 )
 from mnist_dash.core.kinds.spec import Spec
-from mnist_dash.core.layers import (
-    LAYERS,
-    Constant,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    ImpossibleLayer,
-    Layer,
-    LayerPlan,
-    Normal,
-    Shape,
-    TruncatedNormal,
-    Zeros,
-    plan,
-)
+from mnist_dash.core.layers import INITIALIZERS, LAYERS, ImpossibleLayer, Layer, LayerPlan, Shape, plan
 from mnist_dash.core.optimizers import OPTIMIZERS
-from mnist_dash.core.schedules import ConstantSchedule, CosineSchedule, ExponentialSchedule, OneCycleSchedule, StepSchedule
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidConfig, InvalidInput, Problem
 
 Tree = dict[str, Any]
 PartName = Literal["optimizer", "schedule", "split"]
 FIRST_PRESET = next(iter(PRESETS))
-PART_KINDS: dict[str, dict[str, type[Spec]]] = {
+PART_KINDS: Mapping[str, Mapping[str, type[Spec]]] = {
     "optimizer": OPTIMIZERS,
-    "schedule": {
-        "constant": ConstantSchedule,
-        "step": StepSchedule,
-        "exponential": ExponentialSchedule,
-        "cosine": CosineSchedule,
-        "one_cycle": OneCycleSchedule,
-    },
+    "schedule": SCHEDULES,
     "split": {"tail": TailSplit, "random": RandomSplit, "stratified": StratifiedSplit, "test_as_validation": TestAsValidation},
 }
 """The kinds that each part of a configuration may be."""
 
-INITIALIZER_KINDS: dict[str, type[Spec]] = {
-    "glorot_uniform": GlorotUniform,
-    "glorot_normal": GlorotNormal,
-    "he_uniform": HeUniform,
-    "he_normal": HeNormal,
-    "normal": Normal,
-    "truncated_normal": TruncatedNormal,
-    "constant": Constant,
-    "zeros": Zeros,
-}
-"""How kernels and biases may begin."""
-
-_IMAGE_LAYERS = ("conv", "max_pool", "avg_pool")
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _keys = itertools.count(1)
 
@@ -157,7 +123,7 @@ class Draft:
 
     def with_initializer(self, path: str, kind: str) -> Draft:
         """Put another kind of initialiser in place at ``layers.<index>.<part>``, with its defaults."""
-        return self.changed(path, INITIALIZER_KINDS[kind]().model_dump(mode="json"))
+        return self.changed(path, INITIALIZERS[kind]().model_dump(mode="json"))
 
     def with_part(self, part: PartName, kind: str) -> Draft:
         """Put another kind of optimizer, schedule or split in place, with its defaults."""
@@ -167,7 +133,7 @@ class Draft:
         """Add a layer where one of its kind usually stands: image layers before the flatten layer, all others before the last layer."""
         layers = list(self.tree["layers"])
         place = max(0, len(layers) - 1)
-        if kind in _IMAGE_LAYERS:
+        if LAYERS[kind].takes_images:
             place = next((index for index, layer in enumerate(layers) if layer["kind"] in ("flatten", "dense")), place)
         layers.insert(place, LAYERS[kind]().model_dump(mode="json"))
         return self._with_layers(layers, (*self.layer_keys[:place], next(_keys), *self.layer_keys[place:]))

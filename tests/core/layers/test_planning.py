@@ -25,7 +25,6 @@ from mnist_dash.core.layers import (
     MaxPool,
     format_shape,
     plan,
-    summary,
 )
 
 IMAGE = (28, 28, 1)
@@ -142,7 +141,7 @@ def test_flattening_a_vector_changes_nothing() -> None:
 
 def test_every_kind_has_a_summary_and_a_docstring() -> None:
     """Each kind of layer is told apart in one short line."""
-    summaries = [summary(kind()) for kind in LAYERS.values()]  # type: ignore[arg-type]
+    summaries = [kind().summary() for kind in LAYERS.values()]
     assert len(set(summaries)) == len(LAYERS)
     assert all(len(line) < 60 and kind.__doc__ for line, kind in zip(summaries, LAYERS.values(), strict=True))
 
@@ -150,9 +149,9 @@ def test_every_kind_has_a_summary_and_a_docstring() -> None:
 def test_summary_tells_what_differs() -> None:
     """Stride, padding, activation and L2 are in the line where they matter."""
     assert (
-        summary(Conv(filters=8, kernel=5, stride=2, padding="same", activation="elu", l2=0.001))
+        Conv(filters=8, kernel=5, stride=2, padding="same", activation="elu", l2=0.001).summary()
         == "conv 8, 5x5 same, stride 2, elu, l2 0.001"
     )
-    assert summary(MaxPool(size=3, stride=2)) == "max pool 3x3, stride 2"
-    assert summary(Dense(units=512, l2=1e-4)) == "dense 512, relu, l2 0.0001"
+    assert MaxPool(size=3, stride=2).summary() == "max pool 3x3, stride 2"
+    assert Dense(units=512, l2=1e-4).summary() == "dense 512, relu, l2 0.0001"
     assert format_shape((26, 26, 32)) == "26 x 26 x 32"

@@ -35,7 +35,7 @@ def trained(train: Callable[..., Run], store: Store) -> Callable[[RunConfig], Ru
         run = train(config)
         rng = np.random.default_rng(0)
         weights: dict[str, np.ndarray] = {}
-        for layer, planned, module in zip(config.layers, config.plan, module_numbers(config), strict=True):
+        for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
             if isinstance(layer, Conv | Dense):
                 window = (layer.kernel, layer.kernel) if isinstance(layer, Conv) else ()
                 shape = (planned.output_shape[-1], planned.input_shape[-1], *window)

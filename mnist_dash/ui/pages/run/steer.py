@@ -179,7 +179,7 @@ def _settings(run: Run, epoch: int, form: str, *, optimizer: bool = True) -> dic
     values = {name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None}
     if optimizer:
         kinds = [_SAME, *OPTIMIZERS]
-        names = formatting.OPTIMIZER_NAMES
+        names = OPTIMIZERS.labels
         kind = right.selectbox("Optimizer", kinds, key=f"{key}_optimizer", format_func=lambda kind: names.get(kind, kind))
         if kind != _SAME:
             own = {"learning_rate": values.pop("learning_rate")} if "learning_rate" in values else {}
