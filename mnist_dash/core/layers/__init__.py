@@ -10,7 +10,7 @@ from mnist_dash.core.layers.activation import ActivationLayer
 from mnist_dash.core.layers.activations import Activation
 from mnist_dash.core.layers.base import LayerKind, Shape, format_shape
 from mnist_dash.core.layers.batch_norm import BatchNorm
-from mnist_dash.core.layers.conv import Conv
+from mnist_dash.core.layers.conv import Conv, Padding
 from mnist_dash.core.layers.dense import Dense
 from mnist_dash.core.layers.dropout import Dropout
 from mnist_dash.core.layers.flatten import Flatten
@@ -57,6 +57,7 @@ __all__ = [
     "LayerPlan",
     "MaxPool",
     "Normal",
+    "Padding",
     "Shape",
     "TruncatedNormal",
     "Zeros",

@@ -41,7 +41,9 @@ class Trained:
         """Of each value; written by the operation, which may put tensors of its own in place."""
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
+    """An operation and what decides its place."""
+
     operation: Operation
     rises: bool
     is_trained: bool
@@ -60,7 +62,7 @@ class ByHand:
         self.dtype, self.dropout_generator = dtype, dropout_generator
         self.trained: list[Trained] = []
         self._parameters = iter(parameters)
-        self._pieces: list[_Piece] = []
+        self.pieces: list[Piece] = []
 
     def take(self, n: int) -> Trained:
         """Take the network's next `n` parameters: those that the layer added to it."""
@@ -81,8 +83,8 @@ class ByHand:
             is_maximum: whether it takes the maximum over windows.
             is_trained: whether it computes with trained values.
         """
-        is_behind = is_maximum and bool(self._pieces) and self._pieces[-1].rises
-        self._pieces.insert(len(self._pieces) - is_behind, _Piece(operation, rises, is_trained))
+        is_behind = is_maximum and bool(self.pieces) and self.pieces[-1].rises
+        self.pieces.insert(len(self.pieces) - is_behind, Piece(operation, rises, is_trained))
 
     def add_activation(self, name: str) -> None:
         """Add an activation that has a gradient here: ReLU; a linear one and the softmax of the loss are nothing."""
@@ -92,12 +94,12 @@ class ByHand:
     @property
     def forwards(self) -> list[Operation]:
         """The operations from the input on."""
-        return [piece.operation for piece in self._pieces]
+        return [piece.operation for piece in self.pieces]
 
     @property
     def backwards(self) -> list[Operation]:
         """The operations from the output back to the first one with trained values."""
-        first = next(index for index, piece in enumerate(self._pieces) if piece.is_trained)
+        first = next(index for index, piece in enumerate(self.pieces) if piece.is_trained)
         return self.forwards[first:][::-1]
 
 

@@ -35,7 +35,8 @@ class HandwrittenUpdate:
         by_hand = ByHand([value.tensor for value in network.parameters], self._dtype, network.dropout_generator)
         for layer, planned in zip(config.layers, config.plan, strict=True):
             layer.add_gradient(by_hand, planned.input_shape)
-        self._operations, self._backwards, self._trained = by_hand.forwards, by_hand.backwards, by_hand.trained
+        self._pieces, self._trained = by_hand.pieces, by_hand.trained
+        self._operations, self._backwards = by_hand.forwards, by_hand.backwards
         self._copies = [copy for trained in self._trained for copy in trained.copies]
         self._clip = clip_bounds(config.probability_clip)
         self._targets = torch.eye(N_CLASSES).mul_(1 - config.label_smoothing).add_(config.label_smoothing / N_CLASSES)

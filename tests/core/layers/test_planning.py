@@ -13,7 +13,6 @@ from torch import nn
 
 from mnist_dash.core.layers import (
     LAYERS,
-    ActivationLayer,
     AvgPool,
     BatchNorm,
     Conv,
@@ -59,7 +58,7 @@ def _torch(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
             return nn.Linear(shape[0], layer.units)
         case BatchNorm():
             return nn.BatchNorm2d(shape[-1]) if len(shape) == 3 else nn.BatchNorm1d(shape[-1])
-        case Dropout() | ActivationLayer():
+        case _:
             return nn.Identity()
 
 
