@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.layers import activations
 from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.scalings import SCALINGS
@@ -93,7 +94,7 @@ def ranges(form: StudyForm) -> None:
         st.caption(
             ":material/architecture: Exploring the shape builds the network anew: convolutions with padding, each with a max pooling, "
             "then dense layers, each with the dropout. What is not explored is the network's own: "
-            f"{formatting.network(built)}, {built.n_parameters:,} parameters."
+            f"{network_name(built)}, {built.n_parameters:,} parameters."
         )
 
 
