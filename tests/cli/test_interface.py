@@ -1,0 +1,12 @@
+"""The commands, arguments, options and defaults that scripts rely on are those that were written down."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.interface import FILE, interface
+
+
+def test_interface_is_the_one_written_down() -> None:
+    """Every command takes the same arguments and options, with the same counts, choices and defaults."""
+    assert json.loads(json.dumps(interface())) == json.loads(FILE.read_text())
