@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mnist_dash.cli.parser import build_parser
+from mnist_dash.cli.commands import build_parser
 from mnist_dash.core.config import layers, run_config
 from mnist_dash.core.config.layers import Spec
 from mnist_dash.runs.query.fields import RUN_FIELDS, short_names

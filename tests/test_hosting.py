@@ -11,7 +11,7 @@ import pytest
 import yaml
 from streamlit import config as streamlit_config
 
-from mnist_dash.cli.parser import build_parser
+from mnist_dash.cli.commands import build_parser
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mnist_dash.cli.parser import build_parser
+from mnist_dash.cli.commands import build_parser
 from mnist_dash.errors import MnistDashError
 
 EXIT_DONE = 0

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mnist_dash.cli.parser import build_parser
+from mnist_dash.cli.commands import build_parser
 
 FILE = Path(__file__).with_name("interface.json")
 

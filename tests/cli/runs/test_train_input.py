@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnist_dash.cli import main
-from mnist_dash.cli.parser import build_parser
+from mnist_dash.cli.commands import build_parser
 from mnist_dash.cli.runs.train import MAX_CONFIG_BYTES, read_configuration
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig

@@ -17,7 +17,7 @@ import optuna
 import pytest
 
 from mnist_dash.cli import main
-from mnist_dash.cli.parser import build_parser
+from mnist_dash.cli.commands import build_parser
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.actions import steering

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mnist_dash.cli.arguments import Commands, add_command, minutes, natural, positive
+from mnist_dash.cli.parameters import Commands, add_command, minutes, natural, positive
 
 _STUDY = """\
 Launch, watch and steer searches over hyperparameters: the same studies as on the dashboard's pages.

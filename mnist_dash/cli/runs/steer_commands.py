@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from mnist_dash.cli.arguments import Commands, add_command, positive
+from mnist_dash.cli.parameters import Commands, add_command, positive
 
 _CHANGE = """\
 Change settings of a run that has not ended: of a paused one at once, of one in training at the end of its epoch.

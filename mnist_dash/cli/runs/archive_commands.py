@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mnist_dash.cli.arguments import Commands, add_command
+from mnist_dash.cli.parameters import Commands, add_command
 
 _EXPORT = """\
 Write runs that have ended into one new file: configuration, figures, history, weights and all other files, name, tags, notes and events,

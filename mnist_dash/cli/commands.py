@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from mnist_dash import __version__
-from mnist_dash.cli.arguments import Commands, add_command, natural, positive, scale, seconds
-from mnist_dash.cli.runs.archive_parser import add_archives
-from mnist_dash.cli.runs.steer_parser import add_steering
-from mnist_dash.cli.studies.parser import add_study
+from mnist_dash.cli.parameters import Commands, add_command, natural, positive, scale, seconds
+from mnist_dash.cli.runs.archive_commands import add_archives
+from mnist_dash.cli.runs.steer_commands import add_steering
+from mnist_dash.cli.studies.commands import add_study
 
 _DESCRIPTION = """\
 Train networks on MNIST, with runs that survive whatever happens to the terminal.
