@@ -55,14 +55,24 @@ def percent(fraction: float | None, digits: int = 2) -> str:
     return NOTHING if fraction is None else f"{100 * fraction:.{digits}f} %"
 
 
-def number(value: float) -> str:
-    """Write a setting as short as it can be read back nearly exactly: ``0.001``, ``1e-7``."""
-    return f"{value:.6g}".replace("e-0", "e-")
+def number(value: float | None) -> str:
+    """Write a number as pages do, with three significant digits: ``0.00043``, ``2.3``, ``1e-7``, ``12,345``."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
-def ago(moment: datetime, *, now: datetime | None = None) -> str:
+def moment(time: datetime | float) -> str:
+    """Write a time in UTC and say so: ``2026-03-01 17:41 UTC``; a number is seconds since 1970."""
+    known = datetime.fromtimestamp(time, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+    return f"{known:%Y-%m-%d %H:%M} UTC"
+
+
+def ago(time: datetime, *, now: datetime | None = None) -> str:
     """Say how long ago something was: ``just now``, ``5 min ago``, ``3 days ago``."""
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     if seconds < 10:
         return "just now"
     if seconds < _MINUTE:

@@ -1,58 +1,85 @@
-"""The interface of the command line as data: commands, arguments, options. ``python -m tests.cli.interface`` writes it down."""
+"""The interface of the command line as data: commands, arguments, options."""
 
 from __future__ import annotations
 
-import argparse
-import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mnist_dash.cli.commands import build_parser
+import click
+
+from mnist_dash.cli.command import Command
+from mnist_dash.cli.commands import COMMANDS
 
 FILE = Path(__file__).with_name("interface.json")
+"""The interface as it was when argparse parsed it; scripts of users rely on it."""
 
 
 def interface() -> dict[str, Any]:
     """Describe every command: the names, counts and defaults that scripts rely on, not the help texts."""
-    return _commands(build_parser(), "")
+    return _commands(COMMANDS, "")
 
 
-def _commands(parser: argparse.ArgumentParser, name: str) -> dict[str, Any]:
-    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    actions = [action for action in parser._actions if action not in groups]
-    described: dict[str, Any] = {
-        "needs_command": any(group.required for group in groups),
+def parse(arguments: Sequence[str]) -> click.Context:
+    """Parse a command line down to its last command, without executing it."""
+    context = COMMANDS.make_context("mnist-dash", list(arguments))
+    while isinstance(context.command, click.Group):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command is not None
+        context = command.make_context(name, rest, parent=context)
+    return context
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    """Give every command by its words, such as ``study run``."""
+    for name, command in COMMANDS.commands.items():
+        inner = command.commands.items() if isinstance(command, click.Group) else ()
+        for path, each in ((name, command), *((f"{name} {verb}", one) for verb, one in inner)):
+            if isinstance(each, Command):
+                yield path, each
+
+
+def _commands(command: click.Command, name: str) -> dict[str, Any]:
+    context = command.make_context(name, [], resilient_parsing=True)
+    inner = command.commands if isinstance(command, click.Group) else {}
+    exclusive = command.only_one_of if isinstance(command, Command) else ()
+    parameters = command.get_params(context)
+    options = [parameter for parameter in parameters if isinstance(parameter, click.Option)]
+    options.sort(key=lambda option: "--help" not in option.opts)  # first, as argparse had it
+    described = {
+        "needs_command": bool(inner),
         "arguments": [
-            {"name": action.metavar, "count": "1" if action.nargs is None else str(action.nargs), **_values(action)}
-            for action in actions
-            if not action.option_strings
+            {"name": (one.metavar or "").strip("[].")} | {"count": _count(one), **_values(one)}
+            for one in parameters
+            if isinstance(one, click.Argument)
         ],
-        "options": {action.option_strings[-1]: _option(action) for action in actions if action.option_strings},
-        "only_one_of": [
-            {"options": [action.option_strings[-1] for action in group._group_actions], "required": group.required}
-            for group in parser._mutually_exclusive_groups
-        ],
+        "options": {_names(option)[-1]: _option(option) for option in options},
+        "only_one_of": [{"options": [f"--{option}" for option in exclusive], "required": getattr(command, "needs_one", False)}]
+        if exclusive
+        else [],
     }
-    inner = {
-        key: value
-        for group in groups
-        for verb, child in group.choices.items()
-        for key, value in _commands(child, f"{name} {verb}".strip()).items()
-    }
-    return {name: described} | inner
+    below = (_commands(child, f"{name} {verb}".strip()) for verb, child in inner.items())
+    return {name: described} | {path: one for commands in below for path, one in commands.items()}
 
 
-def _option(action: argparse.Action) -> dict[str, Any]:
-    if isinstance(action, argparse._HelpAction | argparse._VersionAction):
-        return {"names": list(action.option_strings), "takes": "nothing, and ends"}
-    takes = "nothing" if action.nargs == 0 else "values" if isinstance(action, argparse._AppendAction) else "value"
-    return {"names": list(action.option_strings), "takes": takes, "metavar": action.metavar, "required": action.required, **_values(action)}
+def _count(argument: click.Argument) -> str:
+    counts = {(1, True): "1", (1, False): "?", (-1, True): "+", (-1, False): "*"}
+    return counts[argument.nargs, argument.required]
 
 
-def _values(action: argparse.Action) -> dict[str, Any]:
-    default = action.default if action.default not in ([], "") else None
-    return {"default": default, "choices": None if action.choices is None else list(action.choices)}
+def _option(option: click.Option) -> dict[str, Any]:
+    if option.opts[-1] in ("--help", "--version"):
+        return {"names": _names(option), "takes": "nothing, and ends"}
+    takes = "nothing" if option.is_flag else "values" if option.multiple else "value"
+    kind = {"names": _names(option), "takes": takes, "metavar": option.metavar, "required": option.required}
+    return kind | _values(option)
 
 
-if __name__ == "__main__":
-    FILE.write_text(json.dumps(interface(), indent=1) + "\n")
+def _names(option: click.Option) -> list[str]:
+    return [*option.opts, *option.secondary_opts]
+
+
+def _values(parameter: click.Parameter) -> dict[str, Any]:
+    default = parameter.to_info_dict()["default"]
+    choices = list(parameter.type.choices) if isinstance(parameter.type, click.Choice) else None
+    return {"default": None if default in ((), "") else default, "choices": choices}

@@ -1,53 +1,42 @@
-"""The parsers of `export` and `import`."""
+"""`export` and `import`: arguments, options and help."""
 
 from __future__ import annotations
 
-from mnist_dash.cli.parameters import Commands, add_command
+import click
 
-_EXPORT = """\
-Write runs that have ended into one new file: configuration, figures, history, weights and all other files, name, tags, notes and events,
-with the SHA-256 of each file. `import` takes them over into another store."""
+from mnist_dash.cli.command import Command
+from mnist_dash.cli.parameters import FILE, RUN, as_json
 
-_EXPORT_EXAMPLES = """\
-examples:
-  python -m mnist_dash export 3f9c01ab best.zip
-  python -m mnist_dash export 3f9c01ab 77aa01cd runs.tar
-
-The name ends in .zip (packed) or .tar (faster). With --json, one object: file, runs, bytes."""
-
-_IMPORT = """\
-Take over the runs of a file that `export` wrote. Names, sizes, hashes and every value are checked before anything is written; a file that
-breaks a rule is refused whole. Runs keep their ids; a run that is here already with the same content is left alone."""
-
-_IMPORT_EXAMPLES = """\
-examples:
-  python -m mnist_dash import best.zip
-  python -m mnist_dash import best.zip --as-new     where the ids are other runs' here
-
-With --json, one object: imported (id in the file -> id here), known (runs that were here already)."""
-
-
-def add_archives(commands: Commands) -> None:
-    """Add `export` and `import`."""
-    export = add_command(
-        commands,
+ARCHIVES = (
+    Command(
         "export",
-        line="write runs into one file",
-        description=_EXPORT,
-        epilog=_EXPORT_EXAMPLES,
         target="mnist_dash.cli.runs.archive:export",
-    )
-    export.add_argument("runs", metavar="RUN", nargs="+", help="the run's id")
-    export.add_argument("file", metavar="FILE", help="a new file, .zip or .tar")
-    export.add_argument("--json", action="store_true", help="print one object")
-    take = add_command(
-        commands,
+        line="write runs into one file",
+        text="""\
+Write runs that have ended into one new file: configuration, metrics, history, weights and all other artifacts, name, tags, notes and
+events, with the SHA-256 of each file. `import` reads it into another database.""",
+        examples=("export 3f9c01ab best.zip", "export 3f9c01ab 77aa01cd runs.tar"),
+        notes=("The name ends in .zip (compressed) or .tar (faster). With --json, one object: file, runs and bytes.",),
+        params=(
+            click.Argument(["run_ids"], nargs=-1, required=True, type=RUN, metavar="RUN...", help="ids of runs; `runs` lists them"),
+            click.Argument(["file"], type=FILE, metavar="FILE", help="a new file, .zip or .tar"),
+            as_json("print one object"),
+        ),
+    ),
+    Command(
         "import",
-        line="take over the runs of a file",
-        description=_IMPORT,
-        epilog=_IMPORT_EXAMPLES,
         target="mnist_dash.cli.runs.archive:import_",
-    )
-    take.add_argument("file", metavar="FILE", help="a file that `export` wrote")
-    take.add_argument("--as-new", action="store_true", help="give a run a new id where another run has its id here")
-    take.add_argument("--json", action="store_true", help="print one object")
+        line="read runs from a file",
+        text="""\
+Read the runs of a file that `export` wrote, all or none. Names, sizes, hashes and values are checked before anything is written.
+
+Runs keep their ids. A run that is here already with the same content is left alone.""",
+        examples=("import best.zip", "import best.zip --as-new"),
+        notes=("With --json, one object: imported (id in the file -> id here) and known (runs that were here already).",),
+        params=(
+            click.Argument(["file"], type=FILE, metavar="FILE", help="a file that `export` wrote"),
+            click.Option(["--as-new"], is_flag=True, help="give a run a new id if another run has its id here"),
+            as_json("print one object"),
+        ),
+    ),
+)

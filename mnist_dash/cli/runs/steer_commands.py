@@ -1,83 +1,94 @@
-"""`pause`, `resume`, `change`, `fork` and `continue`: options, and the help that explains them."""
+"""Commands that steer one run: `stop`, `pause`, `resume`, `change`, `fork` and `continue`."""
 
 from __future__ import annotations
 
-import argparse
+import click
 
-from mnist_dash.cli.parameters import Commands, add_command, positive
+from mnist_dash.cli import completion
+from mnist_dash.cli.command import Command
+from mnist_dash.cli.parameters import COUNT, RATE, Name, run
 
-_CHANGE = """\
-Change settings of a run that has not ended: of a paused one at once, of one in training at the end of its epoch.
-
-The change becomes part of the run's configuration, so the run stays reproducible. Trials of studies keep what their study gave them."""
-
-_FORK = """\
-Begin a new run that is the same as another until the end of an epoch, and has other settings from there on.
-
-It begins from the checkpoint of that epoch where one is kept; else the epochs before are trained again, to the same figures."""
-
-_CODES = "exit codes: 0 done, 2 the run's state does not allow it, or a value breaks a rule; nothing was changed"
+_CODES = ("Exit codes: 0 done, 2 the run's state does not allow it, or a value is invalid; nothing was changed.",)
 
 
-def add_steering(commands: Commands) -> None:
-    """Add the commands that steer one run."""
-    for name, line, text in (
-        ("pause", "set a run aside at the end of its epoch", "Set a run aside: a waiting one at once, one in training after its epoch."),
-        ("resume", "let a paused run go on", "Put a paused run back into the queue; it goes on from its checkpoint."),
-    ):
-        epilog = f"example:\n  python -m mnist_dash {name} 3f9c01ab\n\n{_CODES}"
-        parser = add_command(commands, name, line=line, description=text, epilog=epilog, target=f"mnist_dash.cli.runs.steer:{name}")
-        parser.add_argument("run", metavar="RUN", help="the run's id")
+def _hyperparameters() -> tuple[click.Parameter, ...]:
+    return (
+        click.Option(["--learning-rate"], type=RATE, metavar="F", help="the optimizer's learning rate; a schedule still scales it"),
+        click.Option(["--batch-size"], type=COUNT, metavar="N", help="images per update"),
+        click.Option(["--dropout-rate"], type=RATE, metavar="F", help="rate of every dropout layer"),
+    )
 
-    example = "example:\n  python -m mnist_dash change 3f9c01ab --learning-rate 1e-4\n\n"
-    change = add_command(
-        commands,
+
+STEERING = (
+    Command(
+        "stop",
+        target="mnist_dash.cli.control:stop",
+        line="stop a run and keep its results",
+        text="""\
+Stop a run: a queued or paused one at once, a running one within about two seconds.
+
+Its epochs, weights and test metrics are kept. A run that no worker had is not evaluated; `continue` goes on from its checkpoint.""",
+        examples=("stop 3f9c01ab",),
+        notes=_CODES,
+        params=(run(),),
+    ),
+    Command(
+        "pause",
+        target="mnist_dash.cli.runs.steer:pause",
+        line="pause a run at the end of its epoch",
+        text="Pause a run: a queued one at once, a running one at the end of its epoch. Its worker is free then.",
+        examples=("pause 3f9c01ab",),
+        notes=_CODES,
+        params=(run(),),
+    ),
+    Command(
+        "resume",
+        target="mnist_dash.cli.runs.steer:resume",
+        line="resume a paused run",
+        text="Put a paused run back into the queue. It resumes from its checkpoint.",
+        examples=("resume 3f9c01ab",),
+        notes=_CODES,
+        params=(run(),),
+    ),
+    Command(
         "change",
-        line="change settings of a run while it trains",
-        description=_CHANGE,
-        epilog=example + _CODES,
         target="mnist_dash.cli.runs.steer:change",
-    )
-    change.add_argument("run", metavar="RUN", help="the run's id")
-    _add_settings(change)
+        line="change hyperparameters of a run while it trains",
+        text="""\
+Change hyperparameters of a run that has not ended: of a paused one at once, of a running one at the end of its epoch.
 
-    example = "example:\n  python -m mnist_dash fork 3f9c01ab --epoch 3 --learning-rate 1e-4 --epochs 10\n\n"
-    fork = add_command(
-        commands,
+The change becomes part of the run's configuration, so the run stays reproducible. Trials of studies keep the values of their study.""",
+        examples=("change 3f9c01ab --learning-rate 1e-4",),
+        notes=_CODES,
+        params=(run(), *_hyperparameters()),
+    ),
+    Command(
         "fork",
-        line="begin a branch of a run with other settings",
-        description=_FORK,
-        epilog=example + _CODES,
         target="mnist_dash.cli.runs.steer:fork",
-    )
-    fork.add_argument("run", metavar="RUN", help="the run's id")
-    fork.add_argument("--epoch", type=positive, required=True, metavar="K", help="the last epoch that both share")
-    fork.add_argument("--epochs", type=positive, metavar="N", help="of the new run in all (default: those of RUN)")
-    fork.add_argument("--optimizer", metavar="KIND", help="another optimizer, with its defaults and fresh state")
-    _add_settings(fork)
+        line="branch off a run with other hyperparameters",
+        text="""\
+Queue a run that equals another until the end of an epoch and has other hyperparameters from there on.
 
-    example = "example:\n  python -m mnist_dash continue 3f9c01ab --epochs 20\n\n"
-    text = "Begin a new run that goes on where an ended one is, with the same settings, to more epochs in all."
-    further = add_command(
-        commands,
+It starts from the checkpoint of that epoch if there is one. Otherwise the epochs before are trained again, with the same result.""",
+        examples=("fork 3f9c01ab --epoch 3 --learning-rate 1e-4 --epochs 10",),
+        notes=_CODES,
+        params=(
+            run(),
+            click.Option(["--epoch"], type=COUNT, required=True, metavar="K", help="last epoch that both share"),
+            click.Option(["--epochs"], type=COUNT, metavar="N", help="epochs of the new run in all (default: those of RUN)"),
+            click.Option(
+                ["--optimizer"], type=Name(completion.optimizers), metavar="KIND", help="another optimizer, with its defaults and new state"
+            ),
+            *_hyperparameters(),
+        ),
+    ),
+    Command(
         "continue",
-        line="train an ended run for more epochs",
-        description=text,
-        epilog=example + _CODES,
         target="mnist_dash.cli.runs.steer:continue_run",
-    )
-    further.add_argument("run", metavar="RUN", help="the run's id")
-    further.add_argument("--epochs", type=positive, required=True, metavar="N", help="how many there will be in all")
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--learning-rate", type=_number, metavar="F", help="the optimizer's rate; a schedule goes on scaling it")
-    parser.add_argument("--batch-size", type=positive, metavar="N", help="images in one update")
-    parser.add_argument("--dropout-rate", type=_number, metavar="F", help="of every dropout layer")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"a number; got {text!r}. Type 0.001 or 1e-3, say.") from error
+        line="train an ended run for more epochs",
+        text="Queue a run that goes on where an ended one is, with the same configuration, to more epochs in all.",
+        examples=("continue 3f9c01ab --epochs 20",),
+        notes=_CODES,
+        params=(run(), click.Option(["--epochs"], type=COUNT, required=True, metavar="N", help="epochs in all")),
+    ),
+)
