@@ -46,8 +46,8 @@ It listens on localhost alone. Runs go on in their workers when the dashboard en
     examples=("dashboard", "dashboard --port 8600 --no-browser"),
     notes=("Streamlit's other settings are environment variables, such as STREAMLIT_SERVER_ADDRESS.",),
     params=(
-        click.Option(["--port"], type=PORT, default=8501, show_default=True, metavar="N", help="port to listen on"),
-        click.Option(["--browser/--no-browser"], default=True, help="whether to open a browser window"),
+        click.Option(["--port"], type=PORT, default=8501, metavar="N", help="port to listen on (default: 8501)"),
+        click.Option(["--browser/--no-browser"], default=True, help="open a browser window, or do not (default: do)"),
     ),
 )
 WORKER = Command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterator
 
 import click
@@ -50,7 +51,7 @@ def _section(path: str, command: Command) -> Iterator[str]:
         yield "\n| | |\n|---|---|"
         yield from (f"| `{argument.metavar}` | {argument.help} |" for argument in arguments)
         yield from (f"| `{names}` | {about} |" for names, about in (option.get_help_record(context) or ("", "") for option in options))
-    yield from (f"\n{note}" for note in command.notes)
+    yield from (f"\n{textwrap.fill(note, 140, break_on_hyphens=False)}" for note in command.notes)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ trained again. A sweep is one run per value.""",
             help="experiments; `presets` lists them (default: all)",
         ),
         click.Option(["--epochs-scale"], type=EPOCHS_SCALE, default=1.0, metavar="F", help="fraction of the published epochs (default: 1)"),
-        click.Option(["--seed"], type=SEED, default=0, show_default=True, metavar="N", help="first seed"),
+        click.Option(["--seed"], type=SEED, default=0, metavar="N", help="first seed (default: 0)"),
         click.Option(["--seeds"], type=COUNT, default=1, metavar="N", help="seeds per experiment; 3 or more show noise (default: 1)"),
         click.Option(["--again"], is_flag=True, help="train again what has finished before"),
         as_json("print one object per line, each when its run has ended"),
@@ -99,7 +99,7 @@ _RUNS = Command(
         "With --json, one object per line: run, state, metrics, times (ISO 8601, UTC), name, tags and the studies that it belongs to.",
     ),
     params=(
-        click.Option(["--limit"], type=COUNT, default=20, show_default=True, metavar="N", help="list at most N runs"),
+        click.Option(["--limit"], type=COUNT, default=20, metavar="N", help="list at most N runs (default: 20)"),
         click.Option(
             ["--state", "states"],
             type=Name(completion.states),
