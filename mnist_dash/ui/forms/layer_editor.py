@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash.core.config.layers import LAYER_KINDS, LayerPlan, format_shape
-from mnist_dash.ui.forms.fields import Form, change, show_problems
+from mnist_dash.ui.forms.fields import TrainForm
 
 LAYER_NAMES = {
     "conv": "Convolution",
@@ -42,7 +42,7 @@ _NUMBER_WIDTH = 84
 _CHOICE_WIDTH = 122
 
 
-def layer_editor(form: Form) -> None:
+def layer_editor(form: TrainForm) -> None:
     """Draw the editor of a form's layers."""
     for index in range(len(form.draft.layer_keys)):
         _layer(form, index)
@@ -53,12 +53,12 @@ def layer_editor(form: Form) -> None:
                 name,
                 key=f"train_add_{kind}",
                 icon=":material/add:",
-                on_click=change,
+                on_click=form.change,
                 args=(lambda draft, kind=kind: draft.with_layer(kind),),
             )
 
 
-def _layer(form: Form, index: int) -> None:
+def _layer(form: TrainForm, index: int) -> None:
     kind = form.draft.tree["layers"][index]["kind"]
     plan = form.checked.plans[index] if index < len(form.checked.plans) else None
     with st.container(border=True, gap=None, key=f"train_layer_{form.draft.layer_keys[index]}"):
@@ -68,9 +68,7 @@ def _layer(form: Form, index: int) -> None:
         if len(LAYER_KINDS[kind].model_fields) > 1:
             with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                 _fields(form, index, kind)
-        problems = form.checked.under(f"layers.{index}")
-        form.shown.update(problems)
-        show_problems(problems)
+        form.problems(f"layers.{index}")
 
 
 def _outcome(plan: LayerPlan | None) -> str:
@@ -84,7 +82,7 @@ def _arithmetic(plan: LayerPlan | None) -> str | None:
     return None if plan is None else f"Shape: {plan.shape_arithmetic}. Parameters: {plan.parameter_arithmetic}."
 
 
-def _buttons(form: Form, index: int) -> None:
+def _buttons(form: TrainForm, index: int) -> None:
     name, last = form.draft.layer_keys[index], len(form.draft.layer_keys) - 1
     moves = (("up", -1, ":material/arrow_upward:", index == 0), ("down", 1, ":material/arrow_downward:", index == last))
     with st.container(horizontal=True, gap=None, width="content"):
@@ -95,7 +93,7 @@ def _buttons(form: Form, index: int) -> None:
                 help=f"Move layer {index + 1} {word}",
                 type="tertiary",
                 disabled=disabled,
-                on_click=change,
+                on_click=form.change,
                 args=(lambda draft, by=by: draft.with_layer_moved(index, by),),
             )
         st.button(
@@ -103,12 +101,12 @@ def _buttons(form: Form, index: int) -> None:
             key=f"train_remove_{name}",
             help=f"Remove layer {index + 1}",
             type="tertiary",
-            on_click=change,
+            on_click=form.change,
             args=(lambda draft: draft.without_layer(index),),
         )
 
 
-def _fields(form: Form, index: int, kind: str) -> None:
+def _fields(form: TrainForm, index: int, kind: str) -> None:
     def number(name: str, label: str, hint: str | None = None) -> None:
         form.number(f"layers.{index}.{name}", label, key=_key(form, index, name), width=_NUMBER_WIDTH, hint=hint, beside=False)
 
@@ -139,7 +137,7 @@ def _fields(form: Form, index: int, kind: str) -> None:
         _more(form, index)
 
 
-def _more(form: Form, index: int) -> None:
+def _more(form: TrainForm, index: int) -> None:
     """Fold away what is rarely changed: L2 and the initialisers; drawn only while it is open."""
     popover = st.popover(":material/tune:", key=_key(form, index, "more"), on_change="rerun", help="L2 penalty and initial values")
     if not popover.open:
@@ -152,7 +150,7 @@ def _more(form: Form, index: int) -> None:
             _initializer(form, index, part, label)
 
 
-def _initializer(form: Form, index: int, part: str, label: str) -> None:
+def _initializer(form: TrainForm, index: int, part: str, label: str) -> None:
     path = f"layers.{index}.{part}"
     kind = form.value(f"{path}.kind")
     key = form.key(_key(form, index, f"{part}_kind"))
@@ -163,16 +161,16 @@ def _initializer(form: Form, index: int, part: str, label: str) -> None:
         key=key,
         format_func=lambda name: INITIALIZER_NAMES[name],
         on_change=_put_initializer,
-        args=(path, key),
+        args=(form, path, key),
     )
     for name, text in (("std", "Standard deviation"), ("value", "Value")):
         if name in form.value(path):
             form.number(f"{path}.{name}", text, key=_key(form, index, f"{part}_{kind}_{name}"), beside=False)
 
 
-def _put_initializer(path: str, key: str) -> None:
-    change(lambda draft: draft.with_initializer(path, st.session_state[key]))
+def _put_initializer(form: TrainForm, path: str, key: str) -> None:
+    form.change(lambda draft: draft.with_initializer(path, st.session_state[key]))
 
 
-def _key(form: Form, index: int, name: str) -> str:
+def _key(form: TrainForm, index: int, name: str) -> str:
     return f"layer_{form.draft.layer_keys[index]}_{name}"

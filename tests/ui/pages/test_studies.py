@@ -267,7 +267,7 @@ def test_pressing_again_on_a_later_visit_is_another_study(
     open_page: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It proposes another name by itself."""
-    monkeypatch.setattr("mnist_dash.ui.pages.studies.compose.DOUBLE_CLICK_SECONDS", 0.0)
+    monkeypatch.setattr("mnist_dash.ui.forms.submission.DOUBLE_CLICK_SECONDS", 0.0)
     app = open_page("studies", new="1")
     press(app, "Launch study")
     app.switch_page("mnist_dash/ui/pages/studies/studies.py")
@@ -313,7 +313,7 @@ def test_explores_around_a_run(open_page: Callable[..., AppTest], train: Callabl
     app = open_page("studies", **{"new": "1", "from": run.id})
     draft = app.session_state["study_draft"]
     assert draft.base == run.config
-    assert (draft.value("parameters", "optimizer.learning_rate", "low"), draft.origin) == (0.002, f"run:{run.id}")
+    assert (draft.value(("parameters", "optimizer.learning_rate", "low")), draft.origin) == (0.002, f"run:{run.id}")
     app = choose(app, "Explore around", "preset:mlp_784")
     assert app.session_state["study_draft"].base == PRESETS["mlp_784"].config
     assert choose(app, "Explore around", f"run:{run.id}").session_state["study_draft"].base == run.config
