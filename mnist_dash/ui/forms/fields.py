@@ -59,7 +59,7 @@ def typed_text(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return formatting.number(value) if isinstance(value, float) else str(value)
+    return formatting.exact(value) if isinstance(value, float) else str(value)
 
 
 def parse_list(text: str | None) -> list[Any]:

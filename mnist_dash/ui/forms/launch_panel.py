@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.text import plural
 from mnist_dash.ui.app.shortcuts import SUBMIT
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.forms.fields import Form, sentence
@@ -60,7 +61,7 @@ def launch_panel(form: Form[Any, Any], ready: T | None, button: SubmitButton, pr
 
 def _show_what_is_wrong(form: Form[Any, Any], button: SubmitButton) -> None:
     problems = form.checked.problems
-    counted = formatting.counted(len(problems), button.noun)
+    counted = plural(len(problems), button.noun)
     st.markdown(f":red[:material/error: {counted} {button.remedy}.]")
     for problem in problems:
         if problem not in form.shown:

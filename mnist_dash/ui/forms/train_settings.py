@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from mnist_dash.formatting import OPTIMIZER_NAMES
+from mnist_dash.core.config.naming import OPTIMIZER_NAMES
 from mnist_dash.ui.forms.composition import PartName
 from mnist_dash.ui.forms.fields import TrainForm
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import InvalidInput, MnistDashError, Problem
 from mnist_dash.runs.store.records import Run
@@ -15,6 +16,7 @@ from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.definition.study_files import MAX_FILE_BYTES, parse_study, write_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.estimate import StudyEstimate, estimate_study
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_study
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.draft_session import STUDY
@@ -166,7 +168,7 @@ def effort(form: StudyForm) -> None:
 def _about_workers(alive: int, local: int) -> str:
     if not alive:
         return "No worker is running yet." if local else "No worker is running. Start one with `python -m mnist_dash worker`."
-    return f"{formatting.counted(alive, 'worker')} running: more trials at a time than that wait for one another."
+    return f"{plural(alive, 'worker')} running: more trials at a time than that wait for one another."
 
 
 # the card
@@ -213,9 +215,7 @@ def _choose_base(form: StudyForm) -> None:
         args=(form, key),
     )
     base = draft.base
-    st.caption(
-        f"{formatting.network(base)}, {formatting.optimizer(base)}, batch {base.batch_size}, {formatting.counted(base.epochs, 'epoch')}."
-    )
+    st.caption(f"{network_name(base)}, {optimizer_name(base)}, batch {base.batch_size}, {plural(base.epochs, 'epoch')}.")
     if draft.had_leak:
         st.info("It validates on the test set. A study does not choose by that, so here the last sixth of the training images validates.")
 
@@ -225,7 +225,7 @@ def _origin_name(origin: str, run: Run | None) -> str:
     if kind == "preset" and name in PRESETS:
         return PRESETS[name].title
     if run is not None:
-        return f"Run {name}: {formatting.network(run.config)}, {formatting.percent(run.test_accuracy)}"
+        return f"Run {name}: {network_name(run.config)}, {formatting.percent(run.test_accuracy)}"
     return f"{kind.capitalize()} {name}" if name else "As composed"
 
 
@@ -251,16 +251,16 @@ def _launch() -> None:
 
 def _preflight(definition: StudyDefinition) -> None:
     expected = estimate_study(store(), definition)
-    rows = {":material/tune: Explored": formatting.counted(len(definition.space.parameters), "setting")}
+    rows = {":material/tune: Explored": plural(len(definition.space.parameters), "setting")}
     if definition.n_grid is not None:
-        rows[":material/grid_on: Grid"] = formatting.counted(definition.n_grid, "point")
+        rows[":material/grid_on: Grid"] = plural(definition.n_grid, "point")
     rows[":material/replay: Runs"] = _runs(definition, expected)
     rows[":material/timer: A run"] = expected_time(expected.run.seconds_total)
     rows[":material/hourglass_bottom: The study"] = _whole_time(expected)
     basis = f"{expected.run.basis}, for the network as it is; other settings take longer or shorter"
     cost_table(rows, alt="What this study will cost", basis=basis)
     if expected.n_workers < definition.parallelism:
-        running = formatting.counted(expected.n_workers, "worker")
+        running = plural(expected.n_workers, "worker")
         st.caption(f":material/info: {definition.parallelism} trials at a time on {running}: the others wait in the queue.")
 
 
@@ -270,8 +270,8 @@ def _runs(definition: StudyDefinition, expected: StudyEstimate) -> str:
     most = "at most " if expected.n_runs_is_bound else ""
     if definition.seeds == 1:
         return f"{most}{expected.n_runs:,}"
-    trials = formatting.counted(expected.n_runs // definition.seeds, "trial")
-    return f"{most}{expected.n_runs:,} ({trials} x {formatting.counted(definition.seeds, 'seed')})"
+    trials = plural(expected.n_runs // definition.seeds, "trial")
+    return f"{most}{expected.n_runs:,} ({trials} x {plural(definition.seeds, 'seed')})"
 
 
 def _whole_time(expected: StudyEstimate) -> str:

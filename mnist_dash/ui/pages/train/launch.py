@@ -12,6 +12,7 @@ from mnist_dash.errors import DeviceUnavailable
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.estimate import Estimate, estimate
 from mnist_dash.runs.store.run_store import Store
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.composition import Draft
@@ -57,7 +58,7 @@ def _changes(form: TrainForm) -> None:
             key="train_no_changes",
             type="tertiary",
             icon=":material/close:",
-            help=f"Leaves out {formatting.counted(len(changes), 'change')} of settings",
+            help=f"Leaves out {plural(len(changes), 'change')} of settings",
             on_click=form.change,
             args=(_without_changes,),
         )
@@ -98,7 +99,7 @@ def _preflight(config: RunConfig) -> None:
         ":material/tag: Parameters": f"{config.n_parameters:,}",
         ":material/memory: Memory": f"about {formatting.size(expected.memory_bytes)}",
         ":material/timer: An epoch": expected_time(expected.seconds_per_epoch),
-        f":material/hourglass_bottom: {formatting.counted(config.epochs, 'epoch')}": expected_time(expected.seconds_total),
+        f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": expected_time(expected.seconds_total),
         ":material/queue: Queue": _place_in_queue(expected),
     }
     cost_table(rows, alt="What this training will cost", basis=expected.basis)
@@ -125,4 +126,4 @@ def _place_in_queue(expected: Estimate) -> str:
     if expected.n_ahead == 0:
         return "starts at once"
     wait = "" if expected.seconds_ahead is None else f", about {formatting.duration(expected.seconds_ahead)}"
-    return f"after {formatting.counted(expected.n_ahead, 'other run')}{wait}"
+    return f"after {plural(expected.n_ahead, 'other run')}{wait}"
