@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.errors import Problem
 from mnist_dash.ui.forms.composition import Checked, Draft
 from mnist_dash.ui.forms.draft_session import DraftSession, Parse
@@ -54,12 +53,12 @@ def parse_typed(text: str | None) -> Any:  # noqa: ANN401 - JSON
 
 
 def typed_text(value: object) -> str:
-    """Write a value as it could have been typed."""
+    """Write a value as it could have been typed, fractions with six significant digits: ``0.001``, ``1e-7``, ``0.166667``."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return formatting.exact(value) if isinstance(value, float) else str(value)
+    return f"{value:.6g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
 
 
 def parse_list(text: str | None) -> list[Any]:
