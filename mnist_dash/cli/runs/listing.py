@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from mnist_dash.cli.formatting import json_line, moment, number, percent, span, table
 from mnist_dash.cli.store_opening import opened
 from mnist_dash.core.config.experiments import Published
-from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense, format_shape
 from mnist_dash.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -185,9 +185,9 @@ def _short(config: RunConfig) -> str:
     """Name a network by the sizes of its layers: ``conv 32-64, dense 128-10``."""
     sizes: dict[str, list[str]] = {}
     for layer in config.layers:
-        if layer.kind == "conv":
+        if isinstance(layer, Conv):
             sizes.setdefault("conv", []).append(str(layer.filters))
-        elif layer.kind == "dense":
+        elif isinstance(layer, Dense):
             sizes.setdefault("dense", []).append(str(layer.units))
     text = ", ".join(f"{kind} {'-'.join(widths)}" for kind, widths in sizes.items())
     return text if len(text) <= 40 else text[:39] + "…"
