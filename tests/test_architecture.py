@@ -93,6 +93,7 @@ HOMES = {
     "dbos": (f"{PACKAGE}/runs/store/engine.py",),
     "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
+    "click": (f"{PACKAGE}/cli/",),
     "rich": (f"{PACKAGE}/cli/",),
     "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
     "torchvision": (f"{PACKAGE}/core/data/",),

@@ -57,6 +57,12 @@ class StudyDefinition(Spec):
         return sum(1 for _ in islice(self.space.grid(), MAX_GRID + 1)) if self.sampler.kind == "grid" else None
 
     @property
+    def n_planned(self) -> int | None:
+        """How many trials it has at most; None where time or convergence decides."""
+        known = [number for number in (self.n_grid, self.budget.trials) if number is not None]
+        return min(known, default=None)
+
+    @property
     def run_seeds(self) -> tuple[int, ...]:
         """Seeds of the runs of each trial."""
         return tuple((self.space.base.seed + index) % 2**32 for index in range(self.seeds))
