@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
-import types
-import typing
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mnist_dash.core.config import layers, run_config
-from mnist_dash.core.config.layers import Spec
+from mnist_dash.core import layers, optimizers, schedules
+from mnist_dash.core.config import run_config
+from mnist_dash.core.kinds.registry import alternatives
+from mnist_dash.core.kinds.spec import Kind, Spec
 from mnist_dash.runs.query.fields import RUN_FIELDS, short_names
 from tests.cli.reference import BEGIN, is_command_line, reference
 from tests.source_tree import ROOT, text_files
@@ -21,9 +22,9 @@ from tests.source_tree import ROOT, text_files
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 PARTS = [
     part
-    for module in (run_config, layers)
+    for module in (run_config, layers, optimizers, schedules)
     for part in vars(module).values()
-    if isinstance(part, type) and issubclass(part, Spec) and part is not Spec and not part.__name__.startswith("_")
+    if isinstance(part, type) and issubclass(part, Spec) and not inspect.isabstract(part) and part not in (Spec, Kind)
 ]
 
 
@@ -106,8 +107,8 @@ def test_make_targets_are_real() -> None:
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = [kind for kind in _flat(field.annotation) if kind is not type(None)]
-    optional = ", or none" if type(None) in _flat(field.annotation) else ""
+    kinds = [kind for kind in list(alternatives(field.annotation, field.metadata)) if kind is not type(None)]
+    optional = ", or none" if type(None) in list(alternatives(field.annotation, field.metadata)) else ""
     if kinds and all(isinstance(kind, str) for kind in kinds):
         return ", ".join(f"`{kind}`" for kind in kinds) + optional
     word = {int: "whole number", float: "number", bool: "true or false"}.get(kinds[0], "see below")
@@ -133,18 +134,6 @@ def _default(field: FieldInfo) -> str:
 def _metadata(field: FieldInfo) -> list[Any]:
     inner = [item for kind in (field.annotation, *get_args(field.annotation)) for item in getattr(kind, "__metadata__", ())]
     return [item for piece in (*field.metadata, *inner) for item in (piece.metadata if isinstance(piece, FieldInfo) else [piece])]
-
-
-def _flat(annotation: object) -> list[Any]:
-    """List the alternatives of an annotation: the members of unions and literals, and what is annotated."""
-    origin = get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return [inner for part in get_args(annotation) for inner in _flat(part)]
-    if origin is typing.Literal:
-        return list(get_args(annotation))
-    if origin is typing.Annotated:
-        return _flat(get_args(annotation)[0])
-    return [annotation]
 
 
 def _number(value: float) -> str:

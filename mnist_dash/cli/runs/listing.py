@@ -13,9 +13,9 @@ from mnist_dash.cli.command import program
 from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
 from mnist_dash.core.config.experiments import Published
-from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import InvalidInput
 from mnist_dash.formatting import NOTHING, duration, moment, number, percent, percent_range
 from mnist_dash.text import did_you_mean, listed

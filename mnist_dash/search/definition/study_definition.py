@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from mnist_dash.core.config.layers import Spec
-from mnist_dash.core.config.problems import problems_of
+from mnist_dash.core.kinds.problems import problems_of
+from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.errors import InvalidStudy, Problem
 from mnist_dash.search.definition.methods import (
     OBJECTIVES,

@@ -15,91 +15,44 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from mnist_dash.core.config.layers import (
-    LAYER_KINDS,
-    Constant,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    ImpossibleLayer,
-    Layer,
-    LayerPlan,
-    Normal,
-    Shape,
-    Spec,
-    TruncatedNormal,
-    Zeros,
-    plan,
-)
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import (
     N_HOG_FEATURES,
-    OPTIMIZER_KINDS,
-    ConstantSchedule,
-    CosineSchedule,
-    ExponentialSchedule,
-    OneCycleSchedule,
     RandomSplit,
     RunConfig,
-    StepSchedule,
     StratifiedSplit,
     TailSplit,
     TestAsValidation,
     parse_config,
 )
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import INITIALIZERS, LAYERS, ImpossibleLayer, Layer, LayerPlan, Shape, plan
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidConfig, InvalidInput, Problem
+from mnist_dash.ui.forms.places import CheckedDraft, Place, Tree, put_at, value_at
 
-Tree = dict[str, Any]
 PartName = Literal["optimizer", "schedule", "split"]
 FIRST_PRESET = next(iter(PRESETS))
-PART_KINDS: dict[str, dict[str, type[Spec]]] = {
-    "optimizer": OPTIMIZER_KINDS,
-    "schedule": {
-        "constant": ConstantSchedule,
-        "step": StepSchedule,
-        "exponential": ExponentialSchedule,
-        "cosine": CosineSchedule,
-        "one_cycle": OneCycleSchedule,
-    },
+PART_KINDS: Mapping[str, Mapping[str, type[Spec]]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "split": {"tail": TailSplit, "random": RandomSplit, "stratified": StratifiedSplit, "test_as_validation": TestAsValidation},
 }
 """The kinds that each part of a configuration may be."""
 
-INITIALIZER_KINDS: dict[str, type[Spec]] = {
-    "glorot_uniform": GlorotUniform,
-    "glorot_normal": GlorotNormal,
-    "he_uniform": HeUniform,
-    "he_normal": HeNormal,
-    "normal": Normal,
-    "truncated_normal": TruncatedNormal,
-    "constant": Constant,
-    "zeros": Zeros,
-}
-"""How kernels and biases may begin."""
-
-_IMAGE_LAYERS = ("conv", "max_pool", "avg_pool")
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _keys = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(CheckedDraft):
     """What is right and what is wrong with a draft."""
 
     config: RunConfig | None
     """The configuration, when nothing is wrong."""
-    problems: tuple[Problem, ...]
     plans: tuple[LayerPlan, ...]
     """The plans of the first layers, up to the first one that is wrong or does not fit."""
-
-    def at(self, path: str) -> tuple[Problem, ...]:
-        """Find the problems of one field."""
-        return tuple(problem for problem in self.problems if problem.path == path)
-
-    def under(self, path: str) -> tuple[Problem, ...]:
-        """Find the problems of a part and of all its fields."""
-        return tuple(problem for problem in self.problems if problem.path == path or problem.path.startswith(f"{path}."))
 
 
 @dataclass(frozen=True)
@@ -142,7 +95,7 @@ class Draft:
                 value = json.loads(text)
             except ValueError:
                 value = text
-            if not separator or not _assign(tree, path, value):
+            if not separator or not put_at(tree, path, value):
                 raise InvalidInput(
                     f"A link's change is a field of the configuration and its value; got {change[:80]!r}. The preset is shown instead."
                 )
@@ -153,15 +106,19 @@ class Draft:
     def _new(cls, preset: str, tree: Tree) -> Draft:
         return cls(preset, tree, tuple(next(_keys) for _ in tree["layers"]), next(_keys))
 
-    def changed(self, path: str, value: Any) -> Draft:  # noqa: ANN401 - JSON
-        """Set one field by its dotted path, such as ``layers.2.units``."""
+    def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON
+        """Read one field, such as ``layers.2.units``; None where there is none."""
+        return value_at(self.tree, place)
+
+    def changed(self, place: Place, value: Any) -> Draft:  # noqa: ANN401 - JSON
+        """Set one field, such as ``layers.2.units``; a place that does not exist takes nothing."""
         tree = copy.deepcopy(self.tree)
-        _assign(tree, path, value)
+        put_at(tree, place, value)
         return replace(self, tree=tree)
 
     def with_initializer(self, path: str, kind: str) -> Draft:
         """Put another kind of initialiser in place at ``layers.<index>.<part>``, with its defaults."""
-        return self.changed(path, INITIALIZER_KINDS[kind]().model_dump(mode="json"))
+        return self.changed(path, INITIALIZERS[kind]().model_dump(mode="json"))
 
     def with_part(self, part: PartName, kind: str) -> Draft:
         """Put another kind of optimizer, schedule or split in place, with its defaults."""
@@ -171,9 +128,9 @@ class Draft:
         """Add a layer where one of its kind usually stands: image layers before the flatten layer, all others before the last layer."""
         layers = list(self.tree["layers"])
         place = max(0, len(layers) - 1)
-        if kind in _IMAGE_LAYERS:
+        if LAYERS[kind].takes_images:
             place = next((index for index, layer in enumerate(layers) if layer["kind"] in ("flatten", "dense")), place)
-        layers.insert(place, LAYER_KINDS[kind]().model_dump(mode="json"))
+        layers.insert(place, LAYERS[kind]().model_dump(mode="json"))
         return self._with_layers(layers, (*self.layer_keys[:place], next(_keys), *self.layer_keys[place:]))
 
     def without_layer(self, index: int) -> Draft:
@@ -214,12 +171,12 @@ class Draft:
         """Find out whether it is a configuration, and what is wrong where it is not."""
         plans, misfit = _plan_as_far_as_possible(self.tree["layers"], self.input_shape)
         try:
-            return Checked(parse_config(self.tree), (), plans)
+            return Checked((), parse_config(self.tree), plans)
         except InvalidConfig as error:
             problems = error.problems
         if misfit is not None and all(problem.path != misfit.path for problem in problems):
             problems = (*problems, misfit)
-        return Checked(None, problems, plans)
+        return Checked(problems, None, plans)
 
 
 def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tuple[tuple[LayerPlan, ...], Problem | None]:
@@ -237,21 +194,6 @@ def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tupl
         return plan(tuple(specs[: error.index]), input_shape), problem
 
 
-def _assign(tree: Tree, path: str, value: Any) -> bool:  # noqa: ANN401 - JSON
-    """Set a value in place; says whether the path led anywhere."""
-    *parents, leaf = path.split(".")
-    node: Any = tree
-    for part in parents:
-        if isinstance(node, list):
-            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
-        else:
-            node = node.get(part) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or (node is tree and leaf not in tree):
-        return False
-    node[leaf] = value
-    return True
-
-
 def _complete(tree: Tree) -> None:
     """Fill in the defaults that a link leaves out.
 
@@ -262,7 +204,7 @@ def _complete(tree: Tree) -> None:
         tree[part] = _completed(tree[part], kinds)
     if not isinstance(tree["layers"], list):
         raise InvalidInput(f"A link's layers are a list; got {tree['layers']!r:.80}. The preset is shown instead.")
-    tree["layers"] = [_completed(layer, LAYER_KINDS) for layer in tree["layers"]]
+    tree["layers"] = [_completed(layer, LAYERS) for layer in tree["layers"]]
     for part in ("augmentation", "early_stopping"):
         if not isinstance(tree[part], dict | None):
             raise InvalidInput(f"A link's {part} is a list of its settings; got {tree[part]!r:.80}. The preset is shown instead.")
@@ -292,7 +234,7 @@ def _differences(base: Tree, tree: Tree) -> Iterator[tuple[str, Any]]:
 def _layer_differences(base: Sequence[Tree], layers: Sequence[Tree]) -> Iterator[tuple[str, Any]]:
     """Name changed fields one by one while the kinds of the layers are the preset's, and write the whole list otherwise."""
     if [layer["kind"] for layer in base] != [layer["kind"] for layer in layers]:
-        yield "layers", [_brief(layer, LAYER_KINDS) for layer in layers]
+        yield "layers", [_brief(layer, LAYERS) for layer in layers]
         return
     for index, (former, layer) in enumerate(zip(base, layers, strict=True)):
         yield from ((f"layers.{index}.{leaf}", value) for leaf, value in layer.items() if value != former.get(leaf))

@@ -19,28 +19,23 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from mnist_dash.core.config.layers import Activation, Spec
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RunConfig, Scaling, TailSplit
+from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import Activation
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.scalings import SCALINGS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidInput, InvalidStudy, Problem
 from mnist_dash.search.definition.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, ArtifactPolicy, Budget
 from mnist_dash.search.definition.network_shape import width_of
 from mnist_dash.search.definition.proposals import kinds_with, listed, proposals, propose
-from mnist_dash.search.definition.space import Choice, Parameter, is_whole
+from mnist_dash.search.definition.space import Choice, Parameter, control_of, is_whole
 from mnist_dash.search.definition.space_rules import UNEXPLORED
 from mnist_dash.search.definition.study_definition import DEFAULT_TRIALS, MAX_NAME, StudyDefinition, parse_definition
-from mnist_dash.ui.forms.composition import FIRST_PRESET, PART_KINDS, Draft, Tree
+from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft
+from mnist_dash.ui.forms.places import CheckedDraft, Place, Tree, put_at, value_at
 
-Place = tuple[str, ...]
-"""Where something typed belongs in the tree, such as ``("parameters", "batch_size", "low")``."""
-ALTERNATIVES: dict[str, tuple[Any, ...]] = {
-    "optimizer.kind": tuple(PART_KINDS["optimizer"]),
-    "schedule.kind": tuple(PART_KINDS["schedule"]),
-    "scaling": get_args(Scaling),
-    "dense.activation": get_args(Activation),
-    "conv.batch_norm": (False, True),
-}
-"""All values of the settings that are chosen from a list."""
 _METHODS: dict[str, dict[str, type[Spec]]] = {"sampler": SAMPLER_KINDS, "pruner": PRUNER_KINDS}
 _DEFAULTS: Tree = {
     "name": None,
@@ -65,18 +60,28 @@ _PARAMETER: TypeAdapter[Parameter] = TypeAdapter(Parameter)
 _generations = itertools.count(1)
 
 
+def alternatives(path: str) -> tuple[Any, ...]:
+    """List all values of a setting that is chosen from a list; none of others."""
+    match path:
+        case "optimizer.kind":
+            return tuple(OPTIMIZERS)
+        case "schedule.kind":
+            return tuple(SCHEDULES)
+        case "scaling":
+            return tuple(SCALINGS)
+        case "dense.activation":
+            return get_args(Activation)
+        case "conv.batch_norm":
+            return (False, True)
+    return ()
+
+
 @dataclass(frozen=True)
-class CheckedStudy:
+class CheckedStudy(CheckedDraft):
     """What is right and what is wrong with a draft."""
 
     definition: StudyDefinition | None
     """The study, when nothing is wrong."""
-    problems: tuple[Problem, ...]
-
-    def under(self, *place: str) -> tuple[Problem, ...]:
-        """Find the problems of one place and of all within it."""
-        path = ".".join(place)
-        return tuple(problem for problem in self.problems if problem.path == path or problem.path.startswith(f"{path}."))
 
 
 @dataclass(frozen=True)
@@ -158,12 +163,9 @@ class StudyDraft:
         explored: dict[str, Tree] = self.tree["parameters"]
         return explored
 
-    def value(self, *place: str) -> Any:  # noqa: ANN401 - JSON
+    def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON
         """Read what was typed; None where the place does not exist."""
-        node: Any = self.tree
-        for part in place:
-            node = node.get(part) if isinstance(node, dict) else None
-        return node
+        return value_at(self.tree, place)
 
     def is_available(self, path: str) -> bool:
         """Say whether a proposed setting can be ticked now: whether what it requires is explored."""
@@ -174,7 +176,8 @@ class StudyDraft:
     def other_settings(self) -> tuple[str, ...]:
         """Name the further settings of the base that could be explored: numbers, switches and words that are not proposed."""
         known = {*self.parameters, *(proposal.path for proposal in proposals(self.base))}
-        return tuple(path for path, _ in _leaves(self.base.model_dump(mode="json")) if path not in known)
+        controls = ((path, control_of(self.base, path)) for path, _ in _leaves(self.base.model_dump(mode="json")) if path not in known)
+        return tuple(path for path, control in controls if control is None or control.is_searchable)
 
     @property
     def proposed_name(self) -> str:
@@ -184,18 +187,27 @@ class StudyDraft:
         shown = explored if len(explored) <= 3 else [*explored[:2], f"{len(explored) - 2} more"]
         return _slug(" ".join([self.origin.partition(":")[2], *shown]))[:MAX_NAME].strip("-") or "study"
 
-    def check(self, *, name: str = "") -> CheckedStudy:
-        """Find out whether it is a study, and what is wrong where it is not; `name` stands where none was typed."""
+    def check(self, *, name: str = "", also: Collection[Problem] = ()) -> CheckedStudy:
+        """Find out whether it is a study, and what is wrong where it is not.
+
+        Args:
+            name: stands where none was typed.
+            also: problems that only the store knows of.
+        """
+        checked = self._check(name or self.proposed_name)
+        return CheckedStudy((*also, *checked.problems), None) if also else checked
+
+    def _check(self, name: str) -> CheckedStudy:
         if not self.parameters:
             problem = Problem("space", "a study explores at least one setting", "none", "Tick a setting, such as the learning rate.")
-            return CheckedStudy(None, (problem,))
+            return CheckedStudy((problem,), None)
         plain = tuple(self._plain_problems())
         if plain:
-            return CheckedStudy(None, plain)
+            return CheckedStudy(plain, None)
         try:
-            return CheckedStudy(parse_definition(self._definition_tree(name or self.proposed_name)), ())
+            return CheckedStudy((), parse_definition(self._definition_tree(name)))
         except InvalidStudy as error:
-            return CheckedStudy(None, tuple(self._placed(problem) for problem in error.problems))
+            return CheckedStudy(tuple(self._placed(problem) for problem in error.problems), None)
 
     def _plain_problems(self) -> Iterator[Problem]:
         """Find what validation would say in its own words only."""
@@ -240,13 +252,8 @@ class StudyDraft:
     def changed(self, place: Place, value: Any) -> StudyDraft:  # noqa: ANN401 - JSON
         """Put what was typed in its place; a place that does not exist any more takes nothing."""
         tree = copy.deepcopy(self.tree)
-        *parents, leaf = place
-        node: Any = tree
-        for part in parents:
-            node = node.get(part) if isinstance(node, dict) else None
-        if not isinstance(node, dict):
+        if not put_at(tree, place, value):
             return self
-        node[leaf] = value
         return _reconciled(replace(self, tree=tree), self)
 
     def with_ticked(self, *paths: str) -> StudyDraft:
@@ -271,7 +278,7 @@ class StudyDraft:
         value = dict(_leaves(self.base.model_dump(mode="json"))).get(path)
         if value is None or path in self.parameters:
             return self
-        return _with_parameters(self, dict(self.parameters) | {path: _about(path, value)})
+        return _with_parameters(self, dict(self.parameters) | {path: _about(self.base, path, value)})
 
     def without(self, *paths: str) -> StudyDraft:
         """Explore settings no more, nor those that cannot be explored without them."""
@@ -325,12 +332,16 @@ class StudyDraft:
             fields |= {"low": min(numbers), "high": max(numbers)}
         return self.changed(("parameters", path), fields)
 
+    @property
+    def needs_lists(self) -> bool:
+        """Whether a grid is to be searched that some range has no values for."""
+        return bool(self.value("sampler.kind") == "grid" and any(map(_is_continuous, self.parameters.values())))
+
     def with_lists(self) -> StudyDraft:
         """Give every range without steps a list of values, so that a grid can enumerate them."""
         draft = self
         for path, fields in self.parameters.items():
-            endless = fields["number"] == "float" and fields["step"] is None
-            if fields["as"] == "range" and (endless or fields["log"]):
+            if _is_continuous(fields) or (fields["as"] == "range" and fields["log"]):
                 draft = draft.with_shape(path, "list")
         return draft
 
@@ -351,7 +362,7 @@ def _reproposed(draft: StudyDraft, parameters: Mapping[str, Tree]) -> StudyDraft
 
 def _reconciled(draft: StudyDraft, former: StudyDraft) -> StudyDraft:
     """Tie the settings of optimizers to the kinds that have them; conditions that were written by hand stay while they can hold."""
-    kinds, past = (each.value("parameters", _KIND, "values") for each in (draft, former))
+    kinds, past = (each.value(("parameters", _KIND, "values")) for each in (draft, former))
     for path, fields in draft.parameters.items():
         leaf = path.removeprefix("optimizer.")
         if leaf in (path, "kind"):
@@ -373,13 +384,17 @@ def _condition(leaf: str, kinds: object) -> list[Tree]:
     return [] if len(fitting) == len(kinds) else [{"path": _KIND, "values": fitting, "at_least": None}]
 
 
+def _is_continuous(fields: Tree) -> bool:
+    return fields["as"] == "range" and fields["number"] == "float" and fields["step"] is None
+
+
 def _is_never(condition: Tree) -> bool:
     return condition.get("path") == _KIND and not condition.get("values")
 
 
 def _stranded(path: str) -> Problem:
     leaf = path.removeprefix("optimizer.")
-    having = ", ".join(map(str, kinds_with(leaf, ALTERNATIVES[_KIND])))
+    having = ", ".join(map(str, kinds_with(leaf, OPTIMIZERS)))
     return Problem(f"space.{path}", f"an optimizer that is explored has {leaf}", "none", f"Add one of {having}, or remove this setting.")
 
 
@@ -388,7 +403,7 @@ def _fields(parameter: Parameter) -> Tree:
     fields = parameter.model_dump(mode="json", exclude={"path", "kind"})
     if isinstance(parameter, Choice):
         is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.values)
-        number = None if parameter.path in ALTERNATIVES or not is_number else "int" if is_whole(parameter.path) else "float"
+        number = None if alternatives(parameter.path) or not is_number else "int" if is_whole(parameter.path) else "float"
         return copy.deepcopy(_RANGE) | fields | {"number": number, "as": "list"}
     if parameter.kind == "int" and parameter.step == 1:
         fields["step"] = None
@@ -406,12 +421,16 @@ def _leaves(node: object, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def _about(path: str, value: bool | float | str) -> Tree:  # noqa: FBT001 - a value of any setting
-    """Give the range about a value of which nothing else is known; the rules of the setting say where it goes too far."""
+def _about(base: RunConfig, path: str, value: bool | float | str) -> Tree:  # noqa: FBT001 - a value of any setting
+    """Give the range of a setting that its kind names, or one about its value; the rules of the setting say where it goes too far."""
     if isinstance(value, bool):
         return copy.deepcopy(_RANGE) | {"as": "list", "values": [value, not value]}
     if isinstance(value, str):
         return copy.deepcopy(_RANGE) | {"as": "list", "values": [value]}
+    control = control_of(base, path)
+    if control is not None and control.search is not None:
+        low, high = min(control.search.low, value), max(control.search.high, value)
+        return copy.deepcopy(_RANGE) | {"number": "float", "low": low, "high": high, "log": control.search.log}
     if is_whole(path):
         return copy.deepcopy(_RANGE) | {"number": "int", "low": value // 2, "high": max(1, 2 * int(value))}
     if value > 0:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import streamlit as st
 
-from mnist_dash.core.config.naming import OPTIMIZER_NAMES
+from mnist_dash.core.kinds.controls import Control, ControlKind
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.scalings import SCALINGS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.ui.forms.composition import PartName
-from mnist_dash.ui.forms.fields import DRAFT_KEY, REFUSAL_KEY, Form, change
+from mnist_dash.ui.forms.fields import TrainForm
 
 SPLIT_NAMES = {
     "tail": "last images",
     "random": "at random",
     "stratified": "at random, by class",
     "test_as_validation": "the test set (a leak)",
-}
-SCHEDULE_NAMES = {
-    "constant": "constant",
-    "step": "steps",
-    "exponential": "exponential",
-    "cosine": "cosine",
-    "one_cycle": "one cycle",
 }
 DATASET_NAMES = {
     "mnist": "MNIST",
@@ -32,7 +27,6 @@ DATASET_NAMES = {
     "emnist_digits": "EMNIST digits",
 }
 FEATURE_NAMES = {"pixels": "the pixels", "hog": "oriented gradients (HOG)"}
-SCALING_NAMES = {"unit": "divide by 255", "minmax": "pixel by pixel, minimum to maximum", "standard": "mean 0, deviation 1"}
 DEVICE_NAMES = {"auto": "best available", "cpu": "CPU", "cuda": "GPU (CUDA)"}
 PRECISION_NAMES = {"auto": "whichever is faster", "float32": "float32", "bfloat16": "bfloat16"}
 MONITOR_NAMES = {
@@ -41,30 +35,10 @@ MONITOR_NAMES = {
     "train_loss": "training loss",
     "train_accuracy": "training accuracy",
 }
-_LABELS = {
-    "final": "Last share of the rate",
-    "start": "First share of the rate",
-    "rise": "Rising share of the steps",
-    "beta_1": "Beta 1",
-    "beta_2": "Beta 2",
-    "rho": "Rho",
-    "fraction": "Share held back",
-}
-_HINTS = {
-    "learning_rate": "Type 0.001 or 1e-3",
-    "momentum": "0 for none, 0.9 is usual",
-    "decay": "Divides the rate by 1 + decay x step",
-    "weight_decay": "Share of the weights that each step takes away",
-    "epsilon": "Keeps a division from being by zero",
-    "warmup_steps": "Optimizer steps of linear rise from zero to the full rate",
-    "every_epochs": "Epochs between two steps of the rate",
-    "factor": "What the rate is multiplied by",
-    "final": "Last rate, as a fraction of the full one",
-    "rise": "Share of the steps in which the rate rises",
-    "start": "First rate, as a fraction of the full one",
-    "fraction": "Share of the training images that only validate",
-    "seed": "Draws the same images again",
-}
+_SPLIT_CONTROLS = (
+    Control("fraction", "Share held back", hint="Share of the training images that only validate"),
+    Control("seed", "Seed", hint="Draws the same images again"),
+)
 _FOLDED = (
     "dataset",
     "features",
@@ -82,7 +56,7 @@ _FOLDED = (
 _MORE_KEY = "train_more_settings"
 
 
-def training_fields(form: Form) -> None:
+def training_fields(form: TrainForm) -> None:
     """Draw epochs, batch size, optimizer and validation split."""
     grid = st.grid(min_column_width=150)
     with grid.cell():
@@ -90,17 +64,17 @@ def training_fields(form: Form) -> None:
     with grid.cell():
         form.number("batch_size", "Batch size", hint="Images in one step of the optimizer")
     with grid.cell():
-        _kind(form, "optimizer", "Optimizer", OPTIMIZER_NAMES)
+        _kind(form, "optimizer", "Optimizer", OPTIMIZERS.labels)
     _parameters(form, "optimizer", grid)
     with grid.cell():
         _kind(form, "split", "Validate on", SPLIT_NAMES)
     _parameters(form, "split", grid)
 
 
-def more_fields(form: Form) -> None:
+def more_fields(form: TrainForm) -> None:
     """Draw the folded settings; opened by a person, or by a problem inside."""
     if any(form.checked.under(name) for name in _FOLDED):
-        st.session_state[_MORE_KEY] = True
+        open_more_fields()
     expander = st.expander(
         "More settings: data, schedule, early stopping, augmentation, device", icon=":material/tune:", key=_MORE_KEY, on_change="rerun"
     )
@@ -113,45 +87,54 @@ def more_fields(form: Form) -> None:
         _augmentation(form)
 
 
-def _kind(form: Form, part: PartName, label: str, names: dict[str, str]) -> None:
+def open_more_fields() -> None:
+    """Unfold the folded settings; for callbacks."""
+    st.session_state[_MORE_KEY] = True
+
+
+def _kind(form: TrainForm, part: PartName, label: str, names: dict[str, str]) -> None:
     key = form.key(f"{part}_kind")
     st.session_state.setdefault(key, form.value(f"{part}.kind"))
-    st.selectbox(label, list(names), key=key, format_func=lambda kind: names[kind], on_change=_put_part, args=(part, key))
+    st.selectbox(label, list(names), key=key, format_func=lambda kind: names[kind], on_change=_put_part, args=(form, part, key))
     form.problems(f"{part}.kind")
-    form.problems(part)
+    form.own_problems(part)
 
 
-def _put_part(part: str, key: str) -> None:
-    change(lambda draft: draft.with_part(cast(PartName, part), st.session_state[key]))
+def _put_part(form: TrainForm, part: PartName, key: str) -> None:
+    kind = st.session_state[key]
+    form.change(lambda draft: draft.with_part(part, kind))
 
 
-def _parameters(form: Form, part: PartName, grid: object) -> None:
+def _parameters(form: TrainForm, part: PartName, grid: object) -> None:
     """Draw a part's own parameters, one cell each."""
     kind = form.value(f"{part}.kind")
-    for name, value in form.value(part).items():
-        if name == "kind":
+    controls = OPTIMIZERS[kind].controls if part == "optimizer" else SCHEDULES[kind].controls if part == "schedule" else _SPLIT_CONTROLS
+    for control in controls:
+        if control.field not in form.value(part):
             continue
+        path, key = f"{part}.{control.field}", f"{part}_{kind}_{control.field}"
         with grid.cell():  # type: ignore[attr-defined]
-            label = _LABELS.get(name, name.replace("_", " ").capitalize())
-            if isinstance(value, bool):
+            if control.kind is ControlKind.FLAG:
                 st.space("small")
-                form.flag(f"{part}.{name}", label, key=f"{part}_{kind}_{name}")
+                form.flag(path, control.label, key=key, hint=control.hint)
+            elif control.kind is ControlKind.CHOICE:
+                form.choice(path, control.label, control.options or {}, key=key, hint=control.hint)
             else:
-                form.number(f"{part}.{name}", label, key=f"{part}_{kind}_{name}", hint=_HINTS.get(name))
+                form.number(path, control.label, key=key, hint=control.hint)
 
 
-def _data_and_device(form: Form) -> None:
+def _data_and_device(form: TrainForm) -> None:
     grid = st.grid(min_column_width=170)
     for path, label, names in (
         ("dataset", "Data set", DATASET_NAMES),
         ("features", "The network sees", FEATURE_NAMES),
-        ("scaling", "Scaling of pixels", SCALING_NAMES),
+        ("scaling", "Scaling of pixels", SCALINGS.labels),
         ("device", "Device", DEVICE_NAMES),
         ("precision", "Precision", PRECISION_NAMES),
     ):
         with grid.cell():
             form.choice(path, label, names)
-            refusal = str(st.session_state.get(REFUSAL_KEY, ""))
+            refusal = form.session.refusal
             if refusal.startswith(f"{path}: "):
                 st.markdown(f":small[:red[:material/error: {refusal}]]")
     with grid.cell():
@@ -164,14 +147,14 @@ def _data_and_device(form: Form) -> None:
         form.number("gradient_clip_norm", "Clip gradients at norm", hint="Empty: never")
 
 
-def _schedule(form: Form) -> None:
+def _schedule(form: TrainForm) -> None:
     grid = st.grid(min_column_width=170)
     with grid.cell():
-        _kind(form, "schedule", "Learning-rate schedule", SCHEDULE_NAMES)
+        _kind(form, "schedule", "Learning-rate schedule", SCHEDULES.labels)
     _parameters(form, "schedule", grid)
 
 
-def _early_stopping(form: Form) -> None:
+def _early_stopping(form: TrainForm) -> None:
     if not _part_toggle(
         form,
         "early_stopping",
@@ -191,7 +174,7 @@ def _early_stopping(form: Form) -> None:
         form.flag("early_stopping.restore_best", "Keep the best epoch's weights")
 
 
-def _augmentation(form: Form) -> None:
+def _augmentation(form: TrainForm) -> None:
     defaults = {"shift": 0.1, "rotation": 10.0, "scale": 0.1, "elastic": 0.0, "elastic_sigma": 5.0}
     if not _part_toggle(form, "augmentation", "Change the training images at random (augmentation)", defaults):
         return
@@ -207,16 +190,16 @@ def _augmentation(form: Form) -> None:
             form.number(f"augmentation.{name}", label, hint=hint)
 
 
-def _part_toggle(form: Form, part: str, label: str, defaults: Mapping[str, object]) -> bool:
+def _part_toggle(form: TrainForm, part: str, label: str, defaults: Mapping[str, object]) -> bool:
     """Switch an optional part on, with defaults, or off; says whether it is on."""
     is_on = form.value(part) is not None
     key = form.key(f"{part}_on")
     st.session_state.setdefault(key, is_on)
-    st.toggle(label, key=key, on_change=_put_optional, args=(part, key, defaults))
-    form.problems(part)
+    st.toggle(label, key=key, on_change=_put_optional, args=(form, part, key, defaults))
+    form.own_problems(part)
     return is_on
 
 
-def _put_optional(part: str, key: str, defaults: Mapping[str, object]) -> None:
+def _put_optional(form: TrainForm, part: str, key: str, defaults: Mapping[str, object]) -> None:
     wanted = dict(defaults) if st.session_state[key] else None
-    st.session_state[DRAFT_KEY] = st.session_state[DRAFT_KEY].changed(part, wanted)
+    form.change(lambda draft: draft.changed(part, wanted))

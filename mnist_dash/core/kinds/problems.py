@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from mnist_dash.core.config.layers import MAX_LAYERS
 from mnist_dash.errors import Problem
+
+MAX_LAYERS = 64
+"""Layers of a network, at most."""
 
 
 def invalid(path: str, rule: str, value: str, remedy: str) -> PydanticCustomError:
@@ -61,25 +63,5 @@ def _problem(details: ErrorDetails) -> Problem:
 
 
 def _path(location: tuple[int | str, ...]) -> str:
-    """Join a pydantic location, leaving out the tags of unions that it inserts (``optimizer.adam.learning_rate``)."""
-    parts: list[str] = []
-    previous = ""
-    for part in location:
-        tagged = previous in ("optimizer", "schedule", "split", "kernel_init", "bias_init") or previous.isdigit()
-        if not (tagged and isinstance(part, str) and parts[-1:] != [part] and _is_tag(part)):
-            parts.append(str(part))
-        previous = str(part)
-    return ".".join(parts)
-
-
-def _is_tag(part: str) -> bool:
-    return part in _TAGS
-
-
-_TAGS = (
-    {"sgd", "adam", "adamw", "nadam", "rmsprop", "adadelta", "adagrad", "lion"}
-    | {"conv", "max_pool", "avg_pool", "dropout", "batch_norm", "activation", "flatten", "dense"}
-    | {"tail", "random", "stratified", "test_as_validation"}
-    | {"constant", "step", "exponential", "cosine", "one_cycle"}
-    | {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "normal", "truncated_normal", "zeros"}
-)
+    """Join a pydantic location, leaving out the kind of split that it inserts (``split.tail.fraction``)."""
+    return ".".join(str(part) for index, part in enumerate(location) if index == 0 or location[index - 1] != "split")

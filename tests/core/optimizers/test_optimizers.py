@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from mnist_dash.core.config import run_config as specs
-from mnist_dash.core.training.optimizers import build_optimizer
+from mnist_dash.core import optimizers as specs
 
 Array = npt.NDArray[np.float64]
 State = dict[str, Array]
@@ -116,7 +115,7 @@ def test_steps_follow_the_definition(
 ) -> None:
     """Seven steps with gradients of many sizes land where the formula does, whether the factors are floats or tensors."""
     parameter = torch.tensor(START, dtype=torch.float32)
-    optimizer = build_optimizer(spec, [parameter], recordable=recordable)
+    optimizer = spec.build([parameter], recordable=recordable)
     expected = START.copy()
     state: State = {}
     for t, gradient in enumerate(GRADIENTS, start=1):

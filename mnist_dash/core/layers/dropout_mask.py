@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Dropout:
+class DropoutMask:
     """Zero a fraction `rate` of the values and scale the others by 1 / (1 - rate) (Srivastava et al., 2014).
 
     The rate is met to 1/65,536: one byte a value where it is a multiple of 1/256, two elsewhere. The scale follows the rate that is

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from mnist_dash.core.config.layers import (
-    LAYER_KINDS,
-    ActivationLayer,
+from mnist_dash.core.layers import (
+    LAYERS,
     AvgPool,
     BatchNorm,
     Conv,
@@ -25,7 +24,6 @@ from mnist_dash.core.config.layers import (
     MaxPool,
     format_shape,
     plan,
-    summary,
 )
 
 IMAGE = (28, 28, 1)
@@ -60,7 +58,7 @@ def _torch(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
             return nn.Linear(shape[0], layer.units)
         case BatchNorm():
             return nn.BatchNorm2d(shape[-1]) if len(shape) == 3 else nn.BatchNorm1d(shape[-1])
-        case Dropout() | ActivationLayer():
+        case _:
             return nn.Identity()
 
 
@@ -142,17 +140,17 @@ def test_flattening_a_vector_changes_nothing() -> None:
 
 def test_every_kind_has_a_summary_and_a_docstring() -> None:
     """Each kind of layer is told apart in one short line."""
-    summaries = [summary(kind()) for kind in LAYER_KINDS.values()]  # type: ignore[arg-type]
-    assert len(set(summaries)) == len(LAYER_KINDS)
-    assert all(len(line) < 60 and kind.__doc__ for line, kind in zip(summaries, LAYER_KINDS.values(), strict=True))
+    summaries = [kind().summary() for kind in LAYERS.values()]
+    assert len(set(summaries)) == len(LAYERS)
+    assert all(len(line) < 60 and kind.__doc__ for line, kind in zip(summaries, LAYERS.values(), strict=True))
 
 
 def test_summary_tells_what_differs() -> None:
     """Stride, padding, activation and L2 are in the line where they matter."""
     assert (
-        summary(Conv(filters=8, kernel=5, stride=2, padding="same", activation="elu", l2=0.001))
+        Conv(filters=8, kernel=5, stride=2, padding="same", activation="elu", l2=0.001).summary()
         == "conv 8, 5x5 same, stride 2, elu, l2 0.001"
     )
-    assert summary(MaxPool(size=3, stride=2)) == "max pool 3x3, stride 2"
-    assert summary(Dense(units=512, l2=1e-4)) == "dense 512, relu, l2 0.0001"
+    assert MaxPool(size=3, stride=2).summary() == "max pool 3x3, stride 2"
+    assert Dense(units=512, l2=1e-4).summary() == "dense 512, relu, l2 0.0001"
     assert format_shape((26, 26, 32)) == "26 x 26 x 32"
