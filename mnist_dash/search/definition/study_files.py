@@ -15,6 +15,8 @@ from mnist_dash.search.definition.space import is_whole
 from mnist_dash.search.definition.study_definition import StudyDefinition, parse_definition
 
 MAX_FILE_BYTES = 100_000
+READY_FOLDER = Path(__file__).parents[2] / "studies"
+"""The study files that come with the package."""
 _FIELDS = ("name", "question", "base", "set", "space", "objective", "objectives", "sampler", "pruner", "budget", "parallelism", "seeds")
 FIELDS = (*_FIELDS, "seed", "keep")
 """The words at the top level of a study file; docs/studies.md explains them."""

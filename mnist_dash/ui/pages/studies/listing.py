@@ -14,11 +14,10 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
-import mnist_dash
 from mnist_dash import formatting
 from mnist_dash.errors import InvalidInput
 from mnist_dash.search.definition.study_definition import StudyDefinition
-from mnist_dash.search.definition.study_files import read_study
+from mnist_dash.search.definition.study_files import READY_FOLDER, read_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Study, StudyState, TrialState
 from mnist_dash.ui.app.navigation import follow, open_study
@@ -27,7 +26,7 @@ from mnist_dash.ui.components.study_look import STATE_LOOK
 
 PAGE_SIZE = 50
 OPEN_KEY = "studies_open"
-FILES_FOLDER = Path(mnist_dash.__file__).parent / "studies"
+FILES_FOLDER = READY_FOLDER
 FIRST_FILES = ("ten_minutes", "learning_rate_by_optimizer", "accuracy_parameters")
 """The study files that an empty list offers."""
 
