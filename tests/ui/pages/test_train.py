@@ -33,7 +33,7 @@ def test_train_untouched_queues_the_first_preset(open_page: Callable[..., AppTes
     (run,) = store.runs()
     assert (run.state, run.preset, run.config) == (RunState.QUEUED, FIRST_PRESET, PRESETS[FIRST_PRESET].config)
     assert app.query_params["run"] == run.id
-    assert app.title[0].value == f"Run {run.id}"
+    assert app.title[0].value.endswith(f":gray[{run.id}]")
 
 
 def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +176,15 @@ def test_typing_is_not_lost_by_a_quick_click(open_page: Callable[..., AppTest], 
     next(field for field in app.text_input if field.label == "Epochs").set_value("7")
     press(app, "Train")
     assert store.runs()[0].config.epochs == 7
+
+
+def test_typing_stays_with_its_layer(open_page: Callable[..., AppTest], store: Store) -> None:
+    """What was typed for a layer is that layer's when one before it is removed by a click that arrives together with it."""
+    app = open_page("train")
+    [field for field in app.text_input if field.label == "Units"][1].set_value("64")
+    next(button for button in app.button if button.help == "Remove layer 2").click().run()
+    press(app, "Train")
+    assert [planned.output_shape for planned in store.runs()[0].config.plan] == [(784,), (64,), (10,)]
 
 
 def test_features_change_what_goes_in(open_page: Callable[..., AppTest]) -> None:
