@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mnist_dash.core.analysis.forward import module_numbers
 from mnist_dash.core.analysis.layer_statistics import N_SAMPLED, LayerMeasurement, Spread, relu_layers, spread, spread_of
 from mnist_dash.core.config.layers import ActivationLayer, BatchNorm, Conv, Dense
+from mnist_dash.core.config.modules import module_numbers
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.dataset import PreparedData
 from mnist_dash.core.network.torch_network import build_sequential

@@ -7,7 +7,6 @@ import onnxruntime
 import pytest
 import torch
 
-from mnist_dash.core.analysis.forward import scaling_values
 from mnist_dash.core.config.layers import Activation, Dense, Flatten
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
@@ -15,6 +14,7 @@ from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
 from mnist_dash.core.data.dataset import fit_scaling
 from mnist_dash.core.data.hog import hog
 from mnist_dash.core.data.idx import read_images, read_labels
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.data.splits import training_indices
 from mnist_dash.core.export.onnx_model import onnx_model
 from mnist_dash.core.network.torch_network import build_sequential

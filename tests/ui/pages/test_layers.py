@@ -9,9 +9,9 @@ import pytest
 import safetensors.numpy
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.analysis.forward import module_numbers
 from mnist_dash.core.analysis.layer_statistics import LayerMeasurement, Spread, pack
 from mnist_dash.core.config.layers import Conv, Dense, Dropout, Flatten, MaxPool
+from mnist_dash.core.config.modules import module_numbers
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.runs.query.layer_history import layer_history
 from mnist_dash.runs.store import artifacts, schema
