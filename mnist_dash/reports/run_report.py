@@ -18,6 +18,7 @@ from mnist_dash.core.analysis.evaluation import (
     wilson_interval,
 )
 from mnist_dash.core.config.layers import format_shape
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.export.markup import escaped_html, visible
 from mnist_dash.core.export.png import data_uri
@@ -30,6 +31,7 @@ from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
+from mnist_dash.text import plural
 
 N_WORST = 48
 """Worst errors that are shown."""
@@ -114,10 +116,10 @@ def title(run: Run) -> str:
 
 
 def _about(run: Run) -> str:
-    state = f"{run.state}, {formatting.counted(run.epoch, 'epoch')} of {run.config.epochs}"
+    state = f"{run.state}, {plural(run.epoch, 'epoch')} of {run.config.epochs}"
     return (
-        f"Run {run.id}, configuration {run.config_hash}, {formatting.network(run.config)} on {run.config.dataset}, "
-        f"{formatting.optimizer(run.config)}, seed {run.config.seed}: {state}. Submitted {run.created_at:%Y-%m-%d %H:%M} UTC."
+        f"Run {run.id}, configuration {run.config_hash}, {network_name(run.config)} on {run.config.dataset}, "
+        f"{optimizer_name(run.config)}, seed {run.config.seed}: {state}. Submitted {run.created_at:%Y-%m-%d %H:%M} UTC."
     )
 
 
@@ -130,7 +132,7 @@ def _headline(run: Run) -> str:
             f"95 % interval {formatting.percent(low)} – {formatting.percent(high)}" if low else "",
         ),
         ("Best validation accuracy", formatting.percent(run.best_val_accuracy), f"after epoch {run.best_epoch}" if run.best_epoch else ""),
-        ("Parameters", f"{run.n_parameters:,}", formatting.counted(len(run.config.layers), "layer")),
+        ("Parameters", f"{run.n_parameters:,}", plural(len(run.config.layers), "layer")),
         ("Training", formatting.duration(run.seconds_training), f"{run.device or 'no device'}, {run.precision or run.config.precision}"),
     ]
     return headline(figures)

@@ -21,6 +21,7 @@ from mnist_dash.search.definition.study_files import write_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.insight import importances
 from mnist_dash.search.studies.records import TrialState
+from mnist_dash.text import plural
 
 MOST_TRIALS = 200
 """Trials that are listed; charts of the settings draw the best `MOST_DRAWN`, the history draws all."""
@@ -62,7 +63,7 @@ def _headline(board: Snapshot, n_complete: int) -> str:
     figures = [
         (f"Best {goal.title}", value, f"trial {found.number}" if found is not None else ""),
         ("Trials", f"{len(board.trials):,}", f"{n_complete:,} complete, {board.count(TrialState.PRUNED):,} pruned"),
-        ("Settings explored", f"{len(board.axes)}", f"{formatting.counted(board.study.definition.seeds, 'seed')} a trial"),
+        ("Settings explored", f"{len(board.axes)}", f"{plural(board.study.definition.seeds, 'seed')} a trial"),
         ("Running", formatting.duration(board.study.seconds_used), f"sampler {board.study.definition.sampler.kind}"),
     ]
     return headline(figures)

@@ -72,19 +72,20 @@ def _in_process(root: Path, preset: str, weights: Path) -> list[float]:
 
 def _measure(preset: str, path: Path) -> list[float]:
     """Take the figures of a preset in a process in which no network was asked before."""
+    from mnist_dash.core.config.layers import Dense, Flatten
     from mnist_dash.core.config.presets import PRESETS as KNOWN
+    from mnist_dash.core.config.run_config import RunConfig
     from mnist_dash.core.data.idx import read_images
 
     config = KNOWN[preset].config
     images = read_images("mnist", "test", Path())
     asking = _predictor if importlib.util.find_spec("mnist_dash.core.analysis.predictor") else _numpy
-    asking_of_another = KNOWN["linear_10_10"].config
     start = time.perf_counter()
     weights = safetensors.numpy.load_file(path)
     asking(config, weights)(images[:1])
     first = time.perf_counter() - start
     other = {"1.weight": np.zeros((10, 784), np.float32), "1.bias": np.zeros(10, np.float32)}
-    asking(asking_of_another, other)(images[:1])
+    asking(RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax"))), other)(images[:1])
     weights = {name: values + np.float32(0.001) for name, values in weights.items()}  # a network that was not asked yet
     start = time.perf_counter()
     ask = asking(config, weights)
@@ -107,7 +108,7 @@ def _predictor(config: object, weights: dict[str, npt.NDArray[np.float32]]) -> A
 def _numpy(config: object, weights: dict[str, npt.NDArray[np.float32]]) -> Ask:
     forward = importlib.import_module("mnist_dash.core.analysis.forward")
     scale = forward.fitted_scaling(config, Path())
-    return lambda images: forward.probabilities(config, weights, images, scale)  # type: ignore[no-any-return]
+    return lambda images: forward.probabilities(config, weights, images, scale)
 
 
 def _print_row(preset: str, medians: dict[str, list[float]], *, is_first: bool) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnist_dash.text import plural
+
 MOST_SENTENCES = 16
 """Traces that are described; the others are counted."""
 MOST_NAMED = 12
@@ -186,13 +188,11 @@ def _many_lines(across: Floats, upwards: Floats, x: _Axis, y: _Axis) -> str:
     pieces = [piece[np.isfinite(upwards[piece]) & np.isfinite(across[piece])] for piece in np.split(np.arange(len(upwards)), gaps)]
     pieces = [piece for piece in pieces if len(piece)]
     if all(len(piece) > 1 and np.ptp(across[piece]) == 0 for piece in pieces):
-        return (
-            f"{_counted(len(pieces), 'mark')} at {', '.join(x.write(across[piece[0]]) for piece in pieces[:MOST_NAMED])} {x.title}".strip()
-        )
+        return f"{plural(len(pieces), 'mark')} at {', '.join(x.write(across[piece[0]]) for piece in pieces[:MOST_NAMED])} {x.title}".strip()
     if all(len(piece) > 1 and np.ptp(upwards[piece]) == 0 for piece in pieces):
         return _spans(np.array([across[piece].min() for piece in pieces]), np.array([np.ptp(across[piece]) for piece in pieces]), x)
     ends = np.array([upwards[piece[-1]] for piece in pieces])
-    said = f"{_counted(len(pieces), 'line')}, ending between {y.write(ends.min())} and {y.write(ends.max())}"
+    said = f"{plural(len(pieces), 'line')}, ending between {y.write(ends.min())} and {y.write(ends.max())}"
     if not y.direction:
         return said
     every = np.concatenate(pieces)
@@ -204,13 +204,13 @@ def _spans(starts: Floats, lengths: Floats, x: _Axis) -> str:
     last = float((starts + lengths).max())
     unit = f" {x.title}" if x.title else ""
     mean = f"{x.write(lengths.mean())} long on average"
-    return f"{_counted(len(starts), 'span')} from {x.write(starts.min())} to {x.write(last)}{unit}, {mean}"
+    return f"{plural(len(starts), 'span')} from {x.write(starts.min())} to {x.write(last)}{unit}, {mean}"
 
 
 def _points(across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y: _Axis) -> str:
     n = len(upwards)
     if not isinstance(upwards, np.ndarray) or not isinstance(across, np.ndarray) or not (x.is_visible and y.is_visible):
-        return _counted(n, "point") if n else ""
+        return plural(n, "point") if n else ""
     known = np.isfinite(upwards) & np.isfinite(across)
     if not known.any():
         return ""
@@ -218,7 +218,7 @@ def _points(across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y
     best = int((upwards * (y.direction or 1)).argmax())
     if len(upwards) == 1:
         return f"{y.at(upwards[0])} at {x.at(across[0])}"
-    said = f"{_counted(len(upwards), 'point')}, {y.between(upwards)}, {x.between(across)}"
+    said = f"{plural(len(upwards), 'point')}, {y.between(upwards)}, {x.between(across)}"
     word = "best" if y.direction else "highest"
     return said if y.choices else f"{said}, {word} {y.write(upwards[best])} at {x.at(across[best])}"
 
@@ -239,7 +239,7 @@ def _bars(trace: Mapping[str, Any], across: list[Any] | Floats, upwards: list[An
     unit = f" {values.title}" if values.title else ""
     listed = ", ".join(f"{values.write(lengths[place])} at {names.write(labels[place])}" for place in largest)
     where = f" by {names.title}" if names.title else ""
-    return f"{_counted(len(known), 'bar')}{where}, together {values.write(float(lengths[known].sum()))}{unit}; the highest {listed}"
+    return f"{plural(len(known), 'bar')}{where}, together {values.write(float(lengths[known].sum()))}{unit}; the highest {listed}"
 
 
 def _matrix(trace: Mapping[str, Any], x: _Axis, y: _Axis) -> str:
@@ -263,7 +263,7 @@ def _matrix(trace: Mapping[str, Any], x: _Axis, y: _Axis) -> str:
         return " and ".join(plane)
 
     return (
-        f"{grid.shape[0]} rows of {_counted(grid.shape[1], 'value')}, lowest {value.write(grid[low])} at {where(low)}, "
+        f"{grid.shape[0]} rows of {plural(grid.shape[1], 'value')}, lowest {value.write(grid[low])} at {where(low)}, "
         f"highest {value.write(grid[high])} at {where(high)}, mean {value.write(np.nanmean(grid))}"
     )
 
@@ -289,7 +289,7 @@ def _parallel(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
     dimensions = trace.get("dimensions", ())
     columns = [_values(dimension.get("values")) for dimension in dimensions]
     said = [_extent(dimension, np.asarray(values, dtype=np.float64), layout) for dimension, values in zip(dimensions, columns, strict=True)]
-    return f"{_counted(len(columns[0]), 'line')} across {', '.join(said)}" if columns else ""
+    return f"{plural(len(columns[0]), 'line')} across {', '.join(said)}" if columns else ""
 
 
 def _extent(dimension: Mapping[str, Any], values: Floats, layout: Mapping[str, Any]) -> str:
@@ -310,10 +310,6 @@ def _extent(dimension: Mapping[str, Any], values: Floats, layout: Mapping[str, A
         ends = [10**end for end in ends]
     axis = _Axis(title, "%" in (dimension.get("tickformat") or ""), is_visible=True)
     return f"{title} {axis.write(ends[0])} to {axis.write(ends[1])}"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _plain(text: str) -> str:

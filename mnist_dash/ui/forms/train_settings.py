@@ -7,7 +7,7 @@ from typing import cast
 
 import streamlit as st
 
-from mnist_dash.formatting import OPTIMIZER_NAMES
+from mnist_dash.core.config.naming import OPTIMIZER_NAMES
 from mnist_dash.ui.forms.composition import PartName
 from mnist_dash.ui.forms.fields import DRAFT_KEY, REFUSAL_KEY, Form, change
 

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import OPTIMIZER_NAMES, network_name
 from mnist_dash.search.definition.proposals import GROUPS, Proposal, proposals, reshaped
 from mnist_dash.ui.forms.composition import Tree
 from mnist_dash.ui.forms.layer_editor import ACTIVATION_NAMES
@@ -16,7 +17,7 @@ from mnist_dash.ui.forms.study_fields import StudyForm, change, listed_text, par
 from mnist_dash.ui.forms.train_settings import SCALING_NAMES, SCHEDULE_NAMES
 
 _VALUE_NAMES: dict[str, dict[Any, str]] = {
-    "optimizer.kind": dict(formatting.OPTIMIZER_NAMES),
+    "optimizer.kind": dict(OPTIMIZER_NAMES),
     "schedule.kind": dict(SCHEDULE_NAMES),
     "scaling": dict(SCALING_NAMES),
     "dense.activation": dict(ACTIVATION_NAMES),
@@ -83,7 +84,7 @@ def ranges(form: StudyForm) -> None:
         st.caption(
             ":material/architecture: Exploring the shape builds the network anew: convolutions with padding, each with a max pooling, "
             "then dense layers, each with the dropout. What is not explored is the network's own: "
-            f"{formatting.network(built)}, {built.n_parameters:,} parameters."
+            f"{network_name(built)}, {built.n_parameters:,} parameters."
         )
 
 
@@ -137,7 +138,7 @@ def _condition(fields: Tree) -> str:
     """Say when a setting applies, where it does not always."""
     parts = []
     for condition in fields["when"]:
-        named = [formatting.OPTIMIZER_NAMES.get(str(value), str(value)) for value in condition.get("values", ())]
+        named = [OPTIMIZER_NAMES.get(str(value), str(value)) for value in condition.get("values", ())]
         if condition.get("at_least") is not None:
             parts.append(f"where {condition.get('path')} is at least {condition['at_least']:g}")
         elif condition.get("path") == "optimizer.kind":

@@ -1,0 +1,67 @@
+"""Sentences about counts and names: plurals, and the nearest known name for a mistyped one. Imports nothing of the package."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_SINGULARS = {"are": "is", "have": "has", "were": "was", "do": "does"}
+
+
+def plural(n: float, noun: str) -> str:
+    """Write a number of things: ``1 run``, ``2 runs``, ``1,000 entries``.
+
+    Args:
+        n: how many.
+        noun: in the singular; of several words, such as ``training image``, the last one changes.
+    """
+    return f"{n:,} {noun if n == 1 else plural_of(noun)}"
+
+
+def plural_of(noun: str) -> str:
+    """Give the plural of a noun: ``run`` -> ``runs``, ``batch`` -> ``batches``, ``study`` -> ``studies``."""
+    if noun.endswith("sis"):
+        return noun[:-2] + "es"
+    if re.search(r"(s|x|ch|sh)$", noun):
+        return noun + "es"
+    return noun[:-1] + "ies" if re.search(r"[^aeiou]y$", noun) else noun + "s"
+
+
+def verb(n: float, plural_form: str) -> str:
+    """Give the form of a verb that agrees with a number: ``verb(1, "wait")`` is ``waits``, ``verb(2, "are")`` is ``are``."""
+    if n != 1:
+        return plural_form
+    return _SINGULARS.get(plural_form) or plural_of(plural_form)
+
+
+def listed(words: Iterable[str], *, last: str = "or") -> str:
+    """Write a list as a sentence has it: ``relu, elu or gelu``."""
+    *first, end = words
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
+    """Find the known names that a mistyped one may stand for, the nearest first.
+
+    Case, spaces and hyphens count for nothing, and the last part of a dotted name may stand for all of it:
+    ``ReLU`` finds ``relu``, ``learning_rate`` finds ``optimizer.learning_rate``.
+    """
+    names: dict[str, list[str]] = {}
+    for each in known:
+        folded = _folded(each)
+        for alias in dict.fromkeys((folded, folded.rpartition(".")[2])):
+            names.setdefault(alias, []).append(each)
+    wanted = _folded(name)
+    close = difflib.get_close_matches(wanted, names, n=n, cutoff=0.6)
+    return list(dict.fromkeys(each for alias in (wanted, *close) for each in names.get(alias, ())))[:n]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask for the nearest known names, ``Did you mean relu?``; empty where none is near."""
+    near = nearest(name, known)
+    return f"Did you mean {listed(near)}?" if near else ""
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", name.strip().lower())

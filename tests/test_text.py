@@ -1,0 +1,55 @@
+"""Plurals and nearest names."""
+
+from __future__ import annotations
+
+import pytest
+
+from mnist_dash.text import did_you_mean, listed, nearest, plural, verb
+
+
+@pytest.mark.parametrize(
+    ("n", "noun", "written"),
+    [
+        (0, "run", "0 runs"),
+        (1, "run", "1 run"),
+        (1000, "run", "1,000 runs"),
+        (2, "batch", "2 batches"),
+        (2, "study", "2 studies"),
+        (2, "day", "2 days"),
+        (2, "class", "2 classes"),
+        (2, "analysis", "2 analyses"),
+        (1.5, "minute", "1.5 minutes"),
+        (3, "training image", "3 training images"),
+    ],
+)
+def test_counts_agree_with_their_noun(n: float, noun: str, written: str) -> None:
+    """One is singular, everything else plural, thousands have commas."""
+    assert plural(n, noun) == written
+
+
+def test_verbs_agree_with_a_count() -> None:
+    """A single run waits, is and has; two wait, are and have."""
+    assert [verb(1, form) for form in ("wait", "are", "have", "do", "match")] == ["waits", "is", "has", "does", "matches"]
+    assert [verb(2, form) for form in ("wait", "are", "have")] == ["wait", "are", "have"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("ReLU", ["relu"]),
+        ("leaky relu", ["leaky_relu"]),
+        ("lerning_rate", ["optimizer.learning_rate"]),
+        ("learning-rate", ["optimizer.learning_rate"]),
+        ("zzz", []),
+    ],
+)
+def test_nearest_names_are_found(typed: str, found: list[str]) -> None:
+    """Case, hyphens, a missing letter and a missing first part are forgiven."""
+    known = ("relu", "leaky_relu", "tanh", "optimizer.learning_rate", "optimizer.momentum")
+    assert nearest(typed, known)[: len(found) or None] == found
+
+
+def test_lists_end_in_a_conjunction() -> None:
+    """The last of several words is joined by or, and one word stands alone."""
+    assert [listed(["a"]), listed(["a", "b", "c"]), listed(["a", "b"], last="and")] == ["a", "a, b or c", "a and b"]
+    assert did_you_mean("adm", ["adam", "sgd"]) == "Did you mean adam?"
