@@ -177,8 +177,8 @@ def _check_sizes(name: DatasetName, data: RawData, data_dir: Path) -> None:
     ):
         if len(images) != wanted or len(labels) != wanted:
             raise DataError(
-                f"{name} below {data_dir} has a part of {len(images):,} images and {len(labels):,} labels. This part holds {wanted:,} images "
-                "and as many labels. Replace the files by the original ones."
+                f"{name} below {data_dir} has a part of {len(images):,} images and {len(labels):,} labels. "
+                f"This part holds {wanted:,} images and as many labels. Replace the files by the original ones."
             )
 
 
@@ -204,6 +204,7 @@ def _download(name: DatasetName, data_dir: Path) -> None:
                         datasets.MNIST(data_dir, train=train, download=True)
     except (RuntimeError, OSError, EOFError, ValueError, AssertionError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
-            f"{name} could not be downloaded or unpacked ({' '.join(str(error).split())}). It comes from the network, through torchvision, or "
-            f"from four IDX files. Check the network and remove damaged files below {data_dir}, or put the IDX files into {data_dir / name}."
+            f"{name} could not be downloaded or unpacked ({' '.join(str(error).split())}). "
+            "It comes from the network, through torchvision, or from four IDX files. "
+            f"Check the network and remove damaged files below {data_dir}, or put the IDX files into {data_dir / name}."
         ) from error

@@ -96,7 +96,8 @@ def _images(values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str) 
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 255:
         raise DataError(
-            f"{path} holds pixels of {low:,} to {high:,}. Grey values are 0 to 255. Scale them to that range, or replace the file by the original."
+            f"{path} holds pixels of {low:,} to {high:,}. Grey values are 0 to 255. Scale them to that range, "
+            "or replace the file by the original."
         )
     images = values.astype(np.uint8, copy=False)
     return images.transpose(0, 2, 1) if dataset == "emnist_digits" else images
@@ -146,7 +147,7 @@ def read_folder(folder: Path, dataset: str, part: PartName, content: Content) ->
 
 def read_images(dataset: str, part: PartName, data_dir: Path) -> npt.NDArray[np.uint8]:
     """Read a part's images, ``(N, 28, 28)``, 0 is background; see `read_labels`."""
-    return read_part(dataset, part, "images", data_dir).astype(np.uint8, copy=False)
+    return _read(dataset, part, "images", data_dir).astype(np.uint8, copy=False)
 
 
 def read_labels(dataset: str, part: PartName, data_dir: Path) -> npt.NDArray[np.int64]:
@@ -160,10 +161,9 @@ def read_labels(dataset: str, part: PartName, data_dir: Path) -> npt.NDArray[np.
     Raises:
         DataError: there is no such file, or it is damaged.
     """
-    return read_part(dataset, part, "labels", data_dir).astype(np.int64)
+    return _read(dataset, part, "labels", data_dir).astype(np.int64)
 
 
-@lru_cache(maxsize=8)
 def read_part(dataset: str, part: PartName, content: Content, data_dir: Path) -> npt.NDArray[np.uint8 | np.int32]:
     """Read the images or the labels of a part from the package, a person's folder or torchvision's; see `read_idx`.
 
@@ -181,6 +181,9 @@ def read_part(dataset: str, part: PartName, content: Content, data_dir: Path) ->
             "Train on the data set once to fetch it, or put its four files there."
         )
     return read_idx(place, dataset, content)
+
+
+_read = lru_cache(maxsize=8)(read_part)
 
 
 def _downloaded(dataset: str, part: PartName, content: Content) -> str:
