@@ -72,7 +72,7 @@ def _in_process(root: Path, preset: str, weights: Path) -> list[float]:
 
 def _measure(preset: str, path: Path) -> list[float]:
     """Take the figures of a preset in a process in which no network was asked before."""
-    from mnist_dash.core.config.layers import Dense, Flatten
+
     from mnist_dash.core.config.presets import PRESETS as KNOWN
     from mnist_dash.core.config.run_config import RunConfig
     from mnist_dash.core.data.idx import read_images
@@ -85,7 +85,8 @@ def _measure(preset: str, path: Path) -> list[float]:
     asking(config, weights)(images[:1])
     first = time.perf_counter() - start
     other = {"1.weight": np.zeros((10, 784), np.float32), "1.bias": np.zeros(10, np.float32)}
-    asking(RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax"))), other)(images[:1])
+    layers = [{"kind": "flatten"}, {"kind": "dense", "units": 10, "activation": "softmax"}]
+    asking(RunConfig.model_validate({"layers": layers}), other)(images[:1])
     weights = {name: values + np.float32(0.001) for name, values in weights.items()}  # a network that was not asked yet
     start = time.perf_counter()
     ask = asking(config, weights)

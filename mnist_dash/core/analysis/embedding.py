@@ -20,10 +20,11 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from mnist_dash.core.analysis.predictor import Predictor
-from mnist_dash.core.config.layers import LayerPlan, Spec
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import PartName, read_images
 from mnist_dash.core.data.scaling import scaling_values
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import LayerPlan
 from mnist_dash.errors import InvalidInput
 
 Values = npt.NDArray[np.float32]

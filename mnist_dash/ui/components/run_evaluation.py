@@ -89,7 +89,7 @@ def choose(run: Run) -> Evaluated | None:
     if not parts:
         st.info(
             "The test set was not evaluated because the run diverged or ended before its first epoch. "
-            "Change what went wrong and train again to see its errors.",
+            "Change its configuration and start a new run to see errors.",
             icon=":material/info:",
         )
         st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})

@@ -13,17 +13,18 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from mnist_dash.core import layers as specs
 from mnist_dash.core.analysis import predictor as module
 from mnist_dash.core.analysis.predictor import MAX_SESSIONS, Predictor
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import Activation, Layer
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RunConfig, Scaling
+from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
 from mnist_dash.core.data.hog import hog
 from mnist_dash.core.data.idx import read_images
 from mnist_dash.core.data.scaling import scaling_values
+from mnist_dash.core.layers import Activation, Layer
 from mnist_dash.core.network.torch_network import build_sequential
+from mnist_dash.core.scalings import SCALINGS, Scaling
 
 OUTPUT = specs.Dense(units=10, activation="softmax")
 IMAGES = read_images("mnist", "test", PACKAGED_ARCHIVES)
@@ -128,7 +129,7 @@ def test_pooling_gives_what_torch_gives(pool: type[specs.MaxPool | specs.AvgPool
     assert_equals_torch(RunConfig(layers=layers))
 
 
-@pytest.mark.parametrize("scaling", get_args(Scaling))
+@pytest.mark.parametrize("scaling", list(SCALINGS))
 def test_scalings_give_what_torch_gives(scaling: Scaling) -> None:
     """What is fitted to the training part is inside the network."""
     assert_equals_torch(RunConfig(scaling=scaling))
@@ -161,9 +162,9 @@ def test_one_layer_of_many_images() -> None:
 def test_weights_of_another_network_are_refused() -> None:
     """The message says what was expected, what was got and what to do."""
     config = PRESETS["mlp_quick"].config
-    with pytest.raises(ValueError, match=r"got \(10, 784\).*same run"):
+    with pytest.raises(ValueError, match=r"of the shape \(10, 784\).*same run"):
         predictor(config, trained_like(PRESETS["linear_10_10"].config)[1])
-    with pytest.raises(ValueError, match=r"got none.*same run"):
+    with pytest.raises(ValueError, match=r"hold no weight.*same run"):
         predictor(config, {})
 
 

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +17,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_dash.core.config.run_config import RandomSplit, RunConfig, Scaling, StratifiedSplit, TailSplit, TestAsValidation
+from mnist_dash.core.config.run_config import RandomSplit, RunConfig, StratifiedSplit, TailSplit, TestAsValidation
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, PACKAGED_ARCHIVES, check_archives, ensure_mnist, mnist_folder
-from mnist_dash.core.data.dataset import fit_scaling, load_raw, prepare, split_indices
+from mnist_dash.core.data.dataset import load_raw, prepare, split_indices
 from mnist_dash.core.data.idx import parse_idx, read_images, read_labels
+from mnist_dash.core.scalings import SCALINGS, Scaling, UnitScaling
 from mnist_dash.errors import DataError
 
 CPU = torch.device("cpu")
@@ -146,7 +146,7 @@ def test_standardised_training_part_has_mean_zero_and_deviation_one(data_dir: Pa
     scaled = data.scale(data.training.images).double()
     assert float(scaled.mean()) == pytest.approx(0, abs=1e-5)
     assert float(scaled.std(correction=0)) == pytest.approx(1, abs=1e-5)
-    assert float(fit_scaling("unit", data.training.images)(data.training.images).max()) == 1.0
+    assert float(UnitScaling().fit(data.training.images)(data.training.images).max()) == 1.0
 
 
 def test_another_set_is_read_from_its_folder(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_one_hot_labels_of_qmnist_are_refused(tmp_path: Path) -> None:
         read_labels("qmnist", "test", folder_of(tmp_path, "qmnist", t10k_labels=rows))
 
 
-@pytest.mark.parametrize("scaling", get_args(Scaling))
+@pytest.mark.parametrize("scaling", list(SCALINGS))
 @pytest.mark.parametrize("pixel", [256, -1, 2**31 - 1])
 def test_pixels_out_of_range_are_refused(tmp_path: Path, scaling: Scaling, pixel: int) -> None:
     """Whatever the scaling, in training and on pages, before anything is computed with them."""
@@ -216,7 +216,7 @@ def test_pixels_out_of_range_are_refused(tmp_path: Path, scaling: Scaling, pixel
         read_images("fashion_mnist", "test", data_dir)
 
 
-@pytest.mark.parametrize("scaling", get_args(Scaling))
+@pytest.mark.parametrize("scaling", list(SCALINGS))
 def test_wide_integers_within_the_range_are_grey_values(tmp_path: Path, scaling: Scaling) -> None:
     """A file of 32-bit integers gives the very tensors that one of bytes gives."""
     wide = {name: archive(f"{name}-images-idx3-ubyte").astype(np.int32) for name in ("train", "t10k")}

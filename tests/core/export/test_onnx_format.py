@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, checker, helper, numpy_helper
 
-from mnist_dash.core.config.layers import Activation, ActivationLayer, BatchNorm, Conv, Dense, Flatten
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
@@ -21,6 +20,7 @@ from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.export import onnx_format
 from mnist_dash.core.export.onnx_format import Attribute
 from mnist_dash.core.export.onnx_model import layered_model, onnx_model
+from mnist_dash.core.layers import Activation, ActivationLayer, BatchNorm, Conv, Dense, Flatten
 from mnist_dash.core.network.torch_network import build_sequential
 from tests.core.export.test_script import EVERYTHING
 

@@ -167,7 +167,7 @@ def _against_all(board: Board, pair: Pair) -> None:
         }
     )
     with st.expander(
-        f"All {len(others)} other runs against A, corrected for {plural(len(others), 'comparison')}", icon=":material/table_rows:"
+        f"All {plural(len(others), 'other run')} against A, corrected for {plural(len(others), 'comparison')}", icon=":material/table_rows:"
     ):
         st.dataframe(
             rows,

@@ -172,7 +172,7 @@ def _sentence(board: Board, reference: Judged, against: Against, *, can_queue: b
         whole = sum(wanted.values())
         if n:
             st.button(
-                f"Queue {plural(n, 'seed')}" if n == whole else f"Queue {n} of {whole} seeds",
+                f"Queue {plural(n, 'seed')}" if n == whole else f"Queue {n} of {plural(whole, 'seed')}",
                 key=f"compare_seeds_{against.judged.named.group.run_ids[0]}",
                 icon=":material/casino:",
                 on_click=_queue,

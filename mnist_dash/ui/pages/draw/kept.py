@@ -121,7 +121,7 @@ def _scores(listed: Sequence[Drawing]) -> None:
         alt="Accuracy of the runs on the saved drawings, best first",
     )
     st.caption(
-        f"Best first: at most the {N_SCORED} runs with the highest test accuracy, one per configuration. "
+        f"Best first: at most {plural(N_SCORED, 'run')} with the highest test accuracy, one per configuration. "
         "So few drawings show only large differences between runs."
     )
     for sentence in unread:

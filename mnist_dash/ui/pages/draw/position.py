@@ -19,6 +19,7 @@ from mnist_dash.runs.execution.analyses import AnalysisKind
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import RUN
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.trained_network import trained_network
@@ -58,14 +59,15 @@ def place(image: npt.NDArray[np.uint8], run: Run) -> None:
     layer = "the pixels" if parameters.layer is None else f"the output of {run.config.plan[parameters.layer].name}"
     method = "t-SNE" if parameters.method == "tsne" else "PCA"
     st.caption(
-        f"{method} of {layer} for {len(known.points):,} {parameters.part} images. An embedding has no exact position for a new image: the "
+        f"{method} of {layer} for {plural(len(known.points), f'{parameters.part} image')}. "
+        "An embedding has no exact position for a new image: the "
         f"star is the mean of the {N_NEIGHBOURS} nearest images by {layer} (ringed). If these are far apart, it means little."
     )
     near = ", ".join(names[label] for label in known.labels[neighbours])
     live_plot(
         str(draw_placement(known.points, known.labels, neighbours.tolist(), class_names=names, name=done.part).to_json()),
         key="draw_place_chart",
-        alt=f"Your drawing among {len(known.points):,} images, nearest to images of {near}",
+        alt=f"Your drawing among {plural(len(known.points), 'image')}, nearest to images of {near}",
         height=480,
     )
 

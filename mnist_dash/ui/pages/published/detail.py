@@ -51,7 +51,7 @@ def _buttons(compared: Sequence[Comparison]) -> None:
     several = "all values" if preset.grid is not None else "this experiment"
     with st.container(horizontal=True, vertical_alignment="center"):
         if may_edit():
-            now, seeds = f"Run {several}", f"Run {MIN_SEEDS} seeds"
+            now, seeds = f"Run {several}", f"Run {plural(MIN_SEEDS, 'seed')}"
             st.button(now, key="published_run", type="primary", icon=":material/play_arrow:", on_click=_submit, args=(compared, 1))
             st.button(seeds, key="published_seeds", icon=":material/casino:", on_click=_submit, args=(compared, MIN_SEEDS))
         st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"preset": preset.name})
@@ -116,7 +116,10 @@ def _figures(compared: Comparison) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"With {MIN_SEEDS} seeds or more: the range in which 95 of 100 further runs would lie. The published run is one of them.",
+            help=(
+                f"With {plural(MIN_SEEDS, 'seed')} or more: the range in which 95 "
+                "of 100 further runs would lie. The published run is one of them."
+            ),
         )
         seconds = published.seconds_per_epoch
         st.metric(

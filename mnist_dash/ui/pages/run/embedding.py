@@ -23,6 +23,7 @@ from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisS
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_choice, refuse_number
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.app.resources import store
@@ -147,7 +148,7 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
 def _sentence(parameters: EmbeddingParameters, config: RunConfig) -> str:
     """Say what will be computed."""
     what = "their pixel values" if parameters.layer is None else f"the output of {config.plan[parameters.layer].name}"
-    images = f"the first {parameters.n_points:,} {'test' if parameters.part == 'test' else 'training'} images"
+    images = f"the first {plural(parameters.n_points, 'test image' if parameters.part == 'test' else 'training image')}"
     how = f"{N_COMPONENTS} principal components, then t-SNE" if parameters.method == "tsne" else "the first two principal components"
     return f"One point for each of {images}, near each other placed by similarity of {what}: {how}."
 

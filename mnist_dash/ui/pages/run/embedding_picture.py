@@ -23,6 +23,7 @@ from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -120,7 +121,7 @@ def _chart(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64
     clicked = live_plot(
         _figure(shown, color_by, marks),
         key=CHART,
-        alt=f"{n:,} images on a plane, coloured by {color_by}",
+        alt=f"{plural(n, 'image')} on a plane, coloured by {color_by}",
         height=560,
         clickable=True,
     )

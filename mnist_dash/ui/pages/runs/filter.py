@@ -31,7 +31,7 @@ NEWEST = "created"
 _CHOICES = ("state", "optimizer", "preset", "tag", "study")
 """The fields that are filtered by clicking."""
 _HELP = """Compare any metric or setting: `==` `!=` `<` `<=` `>` `>=`, `in (…)`, `contains` or `~` for text; join by `and`, `or`, `not` and
-parentheses. A missing value is `none`, 98% is 0.98. Times without a zone are UTC.
+parentheses. A missing value is `none`, `98%` is 0.98. Times without a zone are UTC.
 
 - `optimizer == "adam" and test_accuracy > 98%`
 - `tag in ("demo", "baseline") and not starred`

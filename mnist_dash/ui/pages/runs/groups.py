@@ -51,7 +51,7 @@ def groups_section(scope: Scope) -> None:
         f"{plural(len(found), 'group')} of {plural(sum(group.n for group in found), 'run')}, "
         "sorted by the mean of the first metric. ± is the standard deviation of the sample. "
         "Where some runs lack a metric, the next column says how many have it."
-        + (f" Only {MAX_GROUPS} groups are shown." if len(found) == MAX_GROUPS else "")
+        + (f" Only {plural(MAX_GROUPS, 'group')} are shown." if len(found) == MAX_GROUPS else "")
     )
     table, looks = _frame(found, by, figures)
     st.dataframe(

@@ -63,7 +63,7 @@ def head(board: Snapshot) -> None:
 def _sentence(board: Snapshot) -> str:
     definition = board.study.definition
     goals = " and ".join(("highest " if goal.maximize else "lowest ") + goal.title for goal in definition.goals)
-    seeds = f", {definition.seeds} seeds per trial" if definition.seeds > 1 else ""
+    seeds = f", {plural(definition.seeds, 'seed')} per trial" if definition.seeds > 1 else ""
     pruner = "" if definition.pruner.kind == "none" else f", {METHOD_NAMES[definition.pruner.kind]} pruner"
     return (
         f"{goals[:1].upper()}{goals[1:]} · {METHOD_NAMES[definition.sampler.kind]}{pruner} "
@@ -139,7 +139,7 @@ def _figures(board: Snapshot) -> None:
             "Trials", f"{len(board.trials):,}", ", ".join(f"{count:,} {state}" for state, count in ended.items()) or "none has ended yet"
         )
         _metric("Running", f"{in_flight:,}", f"{board.count(TrialState.WAITING):,} enqueued")
-        _metric("Trials per hour", formatting.NOTHING if pace is None else f"{pace:,.0f}", f"over the last {PACE_TRIALS} trials")
+        _metric("Trials per hour", formatting.NOTHING if pace is None else f"{pace:,.0f}", f"over the last {plural(PACE_TRIALS, 'trial')}")
 
 
 def _metric(label: str, value: str, note: str) -> None:

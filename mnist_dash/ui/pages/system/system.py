@@ -7,7 +7,6 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.core.config.naming import network_name
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.records import Run, Worker
 from mnist_dash.text import plural
@@ -50,7 +49,7 @@ def queue_section(queue: tuple[Run, ...]) -> None:
     for place, run in enumerate(queue[:20], start=1):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{place}. {network_name(run.config)}, {plural(run.config.epochs, 'epoch')}, submitted {formatting.ago(run.created_at)}",
+                f"{place}. {plural(run.config.epochs, 'epoch')}, submitted {formatting.ago(run.created_at)}",
                 width="stretch",
             )
             run_link(run.id, formatting.plain(run.title))
