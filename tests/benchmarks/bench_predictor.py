@@ -72,7 +72,6 @@ def _in_process(root: Path, preset: str, weights: Path) -> list[float]:
 
 def _measure(preset: str, path: Path) -> list[float]:
     """Take the figures of a preset in a process in which no network was asked before."""
-
     from mnist_dash.core.config.presets import PRESETS as KNOWN
     from mnist_dash.core.config.run_config import RunConfig
     from mnist_dash.core.data.idx import read_images
