@@ -17,6 +17,7 @@ from mnist_dash.core.analysis.evaluation import (
     ranked_images,
     wilson_interval,
 )
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.export.markup import escaped_html, visible
@@ -30,6 +31,7 @@ from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
+from mnist_dash.text import plural
 
 N_WORST = 48
 """Worst errors that are shown."""
@@ -86,7 +88,7 @@ def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
     """
     runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
     if not 2 <= len(runs) <= MOST_COMPARED:
-        raise InvalidInput(f"A comparison has 2 to {MOST_COMPARED} runs; got {len(runs)}. Choose others.")
+        raise InvalidInput(f"{plural(len(runs), 'run')} cannot be compared in one report (2 to {MOST_COMPARED}).")
     epochs = {run.id: store.history(run.id).epochs for run in runs}
     leaks = [run.id for run in runs if run.config.leaks_test_set]
     confusions = [_small_confusion(store, run) for run in runs[:MOST_CONFUSIONS]]
@@ -268,7 +270,8 @@ def _differences(runs: Sequence[Run]) -> str:
     """List the settings that are not the same in all runs; layers by what they are, in full where only their details differ."""
     layers = [[planned.summary for planned in run.config.plan] for run in runs]
     same_layers = all(own == layers[0] for own in layers)
-    settings = [dict(_leaves("", run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}))) for run in runs]
+    trees = [run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}) for run in runs]
+    settings = [{path: "none" if value is None else str(value) for path, value in nested.leaves(tree)} for tree in trees]
     if not same_layers:
         settings = [
             {f"layer {place}": what for place, what in enumerate(own, 1)} | rest for own, rest in zip(layers, settings, strict=True)
@@ -279,13 +282,6 @@ def _differences(runs: Sequence[Run]) -> str:
         if len(set(values)) > 1:
             rows.append((path, *values))
     return table(("Setting", *(run.id for run in runs)), rows) if rows else ""
-
-
-def _leaves(path: str, value: object) -> list[tuple[str, str]]:
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [leaf for name, inner in items for leaf in _leaves(f"{path}.{name}".lstrip("."), inner)]
-    return [(path, "none" if value is None else str(value))]
 
 
 def _small_confusion(store: Store, run: Run) -> str:

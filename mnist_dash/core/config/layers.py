@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from mnist_dash.core.config.problems import in_own_words, typed
+from mnist_dash.errors import Problem
 
 Shape = tuple[int, ...]
 Activation = Literal["linear", "relu", "elu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid"]
 Padding = Literal["valid", "same"]
 
-MAX_LAYERS = 64
 MAX_PARAMETERS = 50_000_000
 
 
@@ -25,6 +27,14 @@ class Spec(BaseModel):
     """Base of every part of a configuration: frozen, nothing unknown, no NaN and no infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_own_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever was typed
+        try:
+            return handler(typed(cls, values))
+        except ValidationError as error:
+            raise in_own_words(error, cls) from error
 
 
 class GlorotUniform(Spec):
@@ -191,9 +201,10 @@ class LayerPlan:
 class ImpossibleLayer(ValueError):
     """A layer cannot take the shape that comes in; carries the layer's index."""
 
-    def __init__(self, index: int, rule: str, value: str, remedy: str) -> None:
-        super().__init__(f"{rule}; got {value}. {remedy}")
-        self.index, self.rule, self.value, self.remedy = index, rule, value, remedy
+    def __init__(self, index: int, fault: str, allowed: str, remedy: str) -> None:
+        self.index = index
+        self.problem = Problem(f"layers.{index}", fault, allowed, remedy)
+        super().__init__(self.problem.sentence)
 
 
 def plan(layers: tuple[Layer, ...], input_shape: Shape) -> tuple[LayerPlan, ...]:
@@ -294,8 +305,8 @@ def _conv_shape(index: int, name: str, layer: Conv, shape: Shape) -> tuple[Shape
         if layer.padding == "valid" and layer.kernel > side:
             raise ImpossibleLayer(
                 index,
-                f"{name}: the kernel of a valid convolution fits into its input",
-                f"a {layer.kernel}x{layer.kernel} kernel on an input of {format_shape(shape)}",
+                f"{name}: a {layer.kernel}x{layer.kernel} kernel without padding is larger than its input of {format_shape(shape)}",
+                "",
                 f"Make the kernel at most {side}, pad with 'same', or pool less before it.",
             )
         sides.append(math.ceil(side / layer.stride) if layer.padding == "same" else (side - layer.kernel) // layer.stride + 1)
@@ -314,8 +325,8 @@ def _pool_shape(index: int, name: str, layer: MaxPool | AvgPool, shape: Shape) -
     if layer.size > min(shape[:2]):
         raise ImpossibleLayer(
             index,
-            f"{name}: a pooling window fits into its input",
-            f"a {layer.size}x{layer.size} window on an input of {format_shape(shape)}",
+            f"{name}: a {layer.size}x{layer.size} window is larger than its input of {format_shape(shape)}",
+            "",
             f"Make the window at most {min(shape[:2])}, or remove the layer.",
         )
     sides = tuple((side - layer.size) // stride + 1 for side in shape[:2])
@@ -331,8 +342,8 @@ def _require_image(index: int, name: str, shape: Shape) -> None:
     if len(shape) != 3:
         raise ImpossibleLayer(
             index,
-            f"{name}: this layer takes an image (height x width x channels)",
-            f"a vector of {format_shape(shape)}",
+            f"{name}: a vector of {format_shape(shape)} comes in",
+            "this layer takes an image: height x width x channels",
             "Move it before the flatten or dense layer, or remove it.",
         )
 
@@ -341,7 +352,7 @@ def _require_vector(index: int, name: str, shape: Shape) -> None:
     if len(shape) != 1:
         raise ImpossibleLayer(
             index,
-            f"{name}: a dense layer takes a vector",
-            f"an image of {format_shape(shape)}",
+            f"{name}: an image of {format_shape(shape)} comes in",
+            "a dense layer takes a vector",
             "Put a flatten layer before it.",
         )

@@ -164,7 +164,7 @@ class _Graph:
         for name, shape in shapes.items():
             found = parameters[name].shape if name in parameters else "none"
             if found != shape:
-                raise ValueError(f"The weights have a {name} of the shape {shape}; got {found}. Use those of the same run.")
+                raise ValueError(f"{name} has the shape {found} instead of {shape}. Use the weights of the same run.")
         return [self.constant(parameters[name].astype(np.float32)) for name in shapes]
 
     def activation(self, value: str, name: str) -> str:

@@ -69,7 +69,7 @@ def hypervolume_history(values: npt.NDArray[np.float64], maximize: Sequence[bool
         ValueError: there are not two objectives.
     """
     if values.ndim != 2 or values.shape[1] != 2:
-        raise ValueError(f"The hypervolume is computed for two objectives; got {values.shape[-1]}. Choose two of them.")
+        raise ValueError(f"There is no hypervolume for {values.shape[-1]} objectives (2). Choose two of them.")
     signs = np.where(np.asarray(maximize, dtype=bool), 1.0, -1.0)
     gains = (values - np.asarray(reference, dtype=np.float64)) * signs  # both larger is better, the reference is the origin
     history, area = np.zeros(len(values)), 0.0

@@ -119,7 +119,7 @@ class Analyst:
             self._fail(analysis, str(error))
         except Exception as error:
             log.exception("An analysis broke.")
-            self._fail(analysis, f"A computation ends with a result; got {type(error).__name__}: {error}. Ask for it again, or report it.")
+            self._fail(analysis, f"The computation failed: {type(error).__name__}: {error}. Ask for it again, or report this as a bug.")
 
     @property
     def _lease(self) -> float:

@@ -6,7 +6,6 @@ the database's own JSON functions, so that ten thousand configurations are never
 
 from __future__ import annotations
 
-import difflib
 import re
 import types
 import typing
@@ -20,10 +19,12 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql
 
-from mnist_dash.core.config.layers import LAYER_KINDS, MAX_LAYERS
+from mnist_dash.core.config.layers import LAYER_KINDS
+from mnist_dash.core.config.problems import MAX_LAYERS
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import nearest
 
 Expression = sa.ColumnElement[Any]
 
@@ -251,7 +252,7 @@ def similar(name: str) -> tuple[str, ...]:
     if lowered in _UNCLEAR:
         return _UNCLEAR[lowered]
     known = [*RUN_FIELDS, *settings(), *short_names(), *_ALIASES]
-    return tuple(difflib.get_close_matches(lowered, known, n=1, cutoff=0.6))
+    return tuple(nearest(lowered, known, n=1))
 
 
 def columns() -> tuple[Field, ...]:

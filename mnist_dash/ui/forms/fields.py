@@ -25,8 +25,7 @@ Width = int | str
 
 def sentence(problem: Problem) -> str:
     """Write a problem for a place where its field is in sight already."""
-    got = f"; got {problem.value}" if problem.value else ""
-    text = f"{problem.rule}{got}. {problem.remedy}"
+    text = problem.sentence
     return text[:1].upper() + text[1:].replace("_", " ")
 
 

@@ -187,7 +187,7 @@ class StudyDraft:
     def check(self, *, name: str = "") -> CheckedStudy:
         """Find out whether it is a study, and what is wrong where it is not; `name` stands where none was typed."""
         if not self.parameters:
-            problem = Problem("space", "a study explores at least one setting", "none", "Tick a setting, such as the learning rate.")
+            problem = Problem("space", "nothing is explored", "", "Tick a hyperparameter, such as the learning rate.")
             return CheckedStudy(None, (problem,))
         plain = tuple(self._plain_problems())
         if plain:
@@ -201,16 +201,16 @@ class StudyDraft:
         """Find what validation would say in its own words only."""
         n_objectives, name = len(self.tree["objectives"]), str(self.tree["name"] or "")
         if not n_objectives:
-            yield Problem("objectives", "a study has an objective", "none", "Choose validation accuracy, say.")
+            yield Problem("objectives", "no objective is chosen", "", "Choose validation accuracy, say.")
         if n_objectives > MAX_OBJECTIVES:
-            yield Problem("objectives", f"a study has at most {MAX_OBJECTIVES} objectives", f"{n_objectives}", "Leave one out.")
+            yield Problem("objectives", f"{n_objectives} objectives are too many", f"at most {MAX_OBJECTIVES}", "Leave one out.")
         if len(name) > MAX_NAME:
-            yield Problem("name", f"a name has at most {MAX_NAME} characters", f"{len(name)}", "Shorten it.")
+            yield Problem("name", f"{len(name)} characters are too many", f"at most {MAX_NAME}", "Shorten it.")
         for path, fields in self.parameters.items():
             if any(_is_never(each) for each in fields["when"]):
                 yield _stranded(path)
             elif fields["as"] == "list" and not fields["values"]:
-                yield Problem(f"space.{path}", "a list has at least one value", "none", "Choose one, or remove this setting.")
+                yield Problem(f"space.{path}", "its list of values is empty", "", "Choose one, or remove this hyperparameter.")
 
     def _definition_tree(self, name: str) -> Tree:
         tree = {part: value for part, value in self.tree.items() if part != "parameters"}
@@ -380,7 +380,7 @@ def _is_never(condition: Tree) -> bool:
 def _stranded(path: str) -> Problem:
     leaf = path.removeprefix("optimizer.")
     having = ", ".join(map(str, kinds_with(leaf, ALTERNATIVES[_KIND])))
-    return Problem(f"space.{path}", f"an optimizer that is explored has {leaf}", "none", f"Add one of {having}, or remove this setting.")
+    return Problem(f"space.{path}", f"no optimizer that is explored has {leaf}", "", f"Add one of {having}, or remove this hyperparameter.")
 
 
 def _fields(parameter: Parameter) -> Tree:

@@ -90,7 +90,7 @@ def taken_name(draft: StudyDraft) -> tuple[Problem, ...]:
     if not isinstance(name, str) or is_own or not study_store.exists(store(), name):
         return ()
     remedy = f"Choose another name, such as {steering.free_name(store(), name)}."
-    return (Problem("name", "a study's name is its own", f"{name}, which is taken", remedy),)
+    return (Problem("name", f"the name {name!r} is taken", "", remedy),)
 
 
 # how it is searched
@@ -115,7 +115,7 @@ def methods(form: StudyForm) -> None:
     left, right = st.columns(2)
     with left:
         _method(form, "sampler")
-        if any("by one" in problem.rule for problem in form.checked.problems if problem.path.startswith("space.")):
+        if any("continuous" in problem.fault for problem in form.checked.problems if problem.path.startswith("space.")):
             st.button("Give every range values", key=form.key("lists"), icon=":material/grid_on:", on_click=change, args=(_with_lists,))
     with right:
         _method(form, "pruner")
