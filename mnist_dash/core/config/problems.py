@@ -182,7 +182,7 @@ def _unknown_kind(name: str, expected: str) -> Problem:
 def _unknown_field(field: str, model: type[BaseModel]) -> Problem:
     own = [name for name in model.model_fields if name != "kind"]
     kind = model.model_fields["kind"].default if "kind" in model.model_fields else None
-    owner = str(kind) if kind is not None else "this part"
+    fault = f"{kind} has no field {field}" if kind is not None else f"there is no field {field}"
     having = _siblings_with(field, model)
     near = [FIELD_ABBREVIATIONS[field]] if FIELD_ABBREVIATIONS.get(field) in own else nearest(field, own)
     if having:
@@ -191,7 +191,7 @@ def _unknown_field(field: str, model: type[BaseModel]) -> Problem:
         remedy = f"Did you mean {listed(near)}?"
     else:
         remedy = "Remove it."
-    return Problem("", f"{owner} has no field {field}", f"it has {', '.join(own)}" if own else "it has none", remedy)
+    return Problem("", fault, f"it has {', '.join(own)}" if own and not having else "", remedy)
 
 
 def _siblings_with(field: str, model: type[BaseModel]) -> list[str]:

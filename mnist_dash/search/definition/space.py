@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
+from mnist_dash.core.config.batches import check_batches
 from mnist_dash.core.config.layers import Spec
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
 from mnist_dash.search.definition.network_shape import is_shape_setting, shaped_layers, width_of
@@ -221,7 +222,7 @@ class SearchSpace(Spec):
         overrides += sorted(direct, key=lambda item: not item[0].endswith("kind"))  # a kind first: it clears what only the former had
         if seed is not None:
             overrides.append(("seed", seed))
-        return with_overrides(self.base, overrides)
+        return check_batches(with_overrides(self.base, overrides))
 
     def from_unit(self, point: Sequence[float]) -> dict[str, Scalar]:
         """Map a point of the unit cube, one coordinate a parameter, onto values; coordinates of what does not apply are left out."""

@@ -133,12 +133,11 @@ def _extremes(parameter: Parameter, space: SearchSpace) -> list[Problem]:
                 continue  # said of that parameter
             refused.append((kind[1], found))
             what = "" if found.path == parameter.path else f"{parameter.path} = {value}: "
-            fault = found.fault if what or shown(value) in found.fault else f"{shown(value)}: {found.fault}"
-            problems.setdefault(found.fault, _problem(parameter, f"{what}{fault}", found.allowed, found.remedy))
+            problems.setdefault(found.fault, _problem(parameter, f"{what}{found.fault}", found.allowed, found.remedy))
     if kinds and well and refused and all(problem.path.startswith(part) for _, problem in refused):
         stranger = refused[0][0]
         allowed = ", ".join(dict.fromkeys(str(value) for value in well))
-        fault = f"{stranger} does not have it, and is explored too"
+        fault = f"{stranger} does not have it"
         return [_problem(parameter, fault, "", f"Add when: {{{kinds[0][0]}: [{allowed}]}}.")]
     return list(problems.values())
 

@@ -101,7 +101,7 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
         definition["objectives"] = wanted if isinstance(wanted, list) else [wanted]
     for word in ("sampler", "pruner"):
         if word in tree:
-            definition[word] = {"kind": tree[word] or "none"} if not isinstance(tree[word], Mapping) else dict(tree[word])
+            definition[word] = _method(word, tree[word])
     if "budget" in tree:
         budget = tree["budget"]
         definition["budget"] = {"trials": budget} if not isinstance(budget, Mapping) else dict(budget)
@@ -110,6 +110,16 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
     if "keep" in tree:
         definition["keep"] = _keep(tree["keep"])
     return definition
+
+
+def _method(word: str, wanted: object) -> dict[str, Any]:
+    if isinstance(wanted, Mapping):
+        return dict(wanted)
+    if not isinstance(wanted, str | None):
+        raise _refused(
+            word, f"{shown(wanted)} stands where a name is wanted", "", f"Write {word}: {'tpe' if word == 'sampler' else 'median'}."
+        )
+    return {"kind": wanted or "none"}
 
 
 def write_study(definition: StudyDefinition) -> str:
@@ -277,6 +287,8 @@ def _as_written(path: str, written: tuple[str, ...]) -> str:
         index = int(parts[2])
         rest = [part for part in parts[3:] if part not in ("float", "int", "choice")]
         return ".".join([tops[index] if index < len(tops) else "space", *rest])
+    if parts[0] == "objectives" and "objectives" not in written:
+        return "objective"
     if parts[:2] == ["space", "base"]:
         return ".".join(["set", *parts[2:]])
     return path
