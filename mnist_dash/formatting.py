@@ -1,34 +1,46 @@
-"""How figures, times and states are written on every page."""
+"""How numbers and times are written wherever a person reads them."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 
-from mnist_dash.core.config.layers import Conv, Dense
-from mnist_dash.core.config.run_config import RunConfig
-from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural
 
-STATE_LOOK: dict[RunState, tuple[str, str]] = {
-    RunState.QUEUED: (":material/schedule:", "gray"),
-    RunState.RUNNING: (":material/play_circle:", "blue"),
-    RunState.PAUSED: (":material/pause_circle:", "orange"),
-    RunState.FINISHED: (":material/check_circle:", "green"),
-    RunState.STOPPED: (":material/stop_circle:", "orange"),
-    RunState.PRUNED: (":material/content_cut:", "violet"),
-    RunState.DIVERGED: (":material/trending_up:", "red"),
-    RunState.FAILED: (":material/error:", "red"),
-}
-"""Icon and colour of each state."""
-
-LEAK = "Validated on the test set (a leak): every choice made on these figures is a choice made on the test set."
+LEAK = "This run validates on the test set (a leak). Whatever is chosen by these metrics is chosen on the test set."
 NOTHING = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
-counted = plural
-"""The name by which pages know `plural`."""
+
+def percent(fraction: float | None, digits: int = 2) -> str:
+    """Write a fraction as a percentage: ``97.85 %``."""
+    return NOTHING if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def percent_range(low: float, high: float) -> str:
+    """Write an interval of fractions: ``97.51 to 98.12 %``."""
+    return f"{100 * low:.2f} to {percent(high)}"
+
+
+def points(difference: float | None) -> str:
+    """Write a difference of two fractions in percentage points, with its sign: ``+0.31 points``."""
+    return NOTHING if difference is None else f"{100 * difference:+.2f} points"
+
+
+def number(value: float | None) -> str:
+    """Write a number as pages do, with three significant digits: ``0.00043``, ``2.3``, ``1e-7``, ``12,345``."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return _without_zeros_in_exponent(f"{value:.3g}")
+
+
+def exact(value: float | None) -> str:
+    """Write a number with all its digits, as tooltips and exports do: ``0.0004297681``; what float32 cannot hold is left out."""
+    if value is None:
+        return NOTHING
+    return f"{value:,}" if isinstance(value, int) else _without_zeros_in_exponent(f"{value:.10g}")
 
 
 def duration(seconds: float | None) -> str:
@@ -54,19 +66,15 @@ def size(n_bytes: float) -> str:
     return f"{value:.1f} TB"
 
 
-def percent(fraction: float | None, digits: int = 2) -> str:
-    """Write a fraction as a percentage: ``97.85 %``."""
-    return NOTHING if fraction is None else f"{100 * fraction:.{digits}f} %"
+def moment(time: datetime | float) -> str:
+    """Write a time in UTC and say so: ``2026-03-01 17:41 UTC``; a number is seconds since 1970."""
+    known = datetime.fromtimestamp(time, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+    return f"{known:%Y-%m-%d %H:%M} UTC"
 
 
-def number(value: float) -> str:
-    """Write a setting as short as it can be read back nearly exactly: ``0.001``, ``1e-7``."""
-    return f"{value:.6g}".replace("e-0", "e-")
-
-
-def ago(moment: datetime, *, now: datetime | None = None) -> str:
+def ago(time: datetime, *, now: datetime | None = None) -> str:
     """Say how long ago something was: ``just now``, ``5 min ago``, ``3 days ago``."""
-    seconds = ((now or datetime.now(UTC)) - moment).total_seconds()
+    seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     if seconds < 10:
         return "just now"
     if seconds < _MINUTE:
@@ -83,46 +91,5 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>()#+\-!|:$~])", r"\\\1", text)
 
 
-def network(config: RunConfig) -> str:
-    """Name a network by the layers that matter most: ``conv 32 – conv 64 – dense 128``."""
-    hidden = [layer for layer in config.layers[:-1] if isinstance(layer, Conv | Dense)]
-    words = [f"conv {layer.filters}" if isinstance(layer, Conv) else f"dense {layer.units}" for layer in hidden]
-    if len(words) > 5:
-        words = [*words[:3], "…", words[-1]]
-    return " – ".join(words) or "linear"
-
-
-def optimizer(config: RunConfig) -> str:
-    """Name the optimizer and its rate: ``Adam 0.001``."""
-    return f"{OPTIMIZER_NAMES[config.optimizer.kind]} {number(config.optimizer.learning_rate)}"
-
-
-def badge(state: RunState) -> str:
-    """Write a state as a coloured badge in Markdown."""
-    icon, color = STATE_LOOK[state]
-    return f":{color}-badge[{icon} {state}]"
-
-
-def progress(run: Run) -> str:
-    """Say where a live run is: ``epoch 3 of 5, 12 s left``."""
-    if run.state is RunState.QUEUED:
-        return (
-            "Waiting for a worker"
-            if run.attempt == 0
-            else "Its worker is gone; it goes on from its last checkpoint as soon as another is free"
-        )
-    now = min(run.epoch + 1, run.config.epochs)
-    left = f", {duration(run.seconds_left)} left" if run.seconds_left is not None else ""
-    return f"Epoch {now} of {run.config.epochs}{left}"
-
-
-OPTIMIZER_NAMES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "nadam": "NAdam",
-    "rmsprop": "RMSprop",
-    "adadelta": "Adadelta",
-    "adagrad": "Adagrad",
-    "lion": "Lion",
-}
+def _without_zeros_in_exponent(text: str) -> str:
+    return text.replace("e-0", "e-").replace("e+0", "e+")

@@ -18,10 +18,11 @@ from mnist_dash.core.analysis.evaluation import (
     wilson_interval,
 )
 from mnist_dash.core.config import nested
-from mnist_dash.core.config.layers import format_shape
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.export.markup import escaped_html, visible
 from mnist_dash.core.export.png import data_uri
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import ArtifactError, DataError, InvalidInput
 from mnist_dash.figures.base.confusion import draw_confusion
 from mnist_dash.figures.base.curves import Curve, CurveOptions, Metric, draw_curves, prepare_curves
@@ -56,7 +57,7 @@ def run_html(store: Store, run_id: str) -> bytes:
     past = store.history(run_id)
     found = _evaluated(store, run)
     sections = [] if found is None else _evaluation(store, run, *found)
-    missing = "" if found is not None else "The run has left no test probabilities, so there is no confusion matrix and no error to show."
+    missing = "" if found is not None else "This run has no stored test predictions, so there is no confusion matrix and no list of errors."
     return page(
         title(run),
         paragraph(_about(run), look="quiet"),
@@ -76,7 +77,7 @@ def run_html(store: Store, run_id: str) -> bytes:
 
 
 def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
-    """Write a comparison of runs as one HTML file: figures, curves, what differs in their settings, confusion matrices.
+    """Write a comparison of runs as one HTML file: metrics, curves, what differs in their settings, confusion matrices.
 
     Args:
         store: where they are.
@@ -88,20 +89,18 @@ def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
     """
     runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
     if not 2 <= len(runs) <= MOST_COMPARED:
-        raise InvalidInput(f"{plural(len(runs), 'run')} cannot be compared in one report (2 to {MOST_COMPARED}).")
+        raise InvalidInput(f"{plural(len(runs), 'run')} cannot be compared (2 to {MOST_COMPARED}). Choose others.")
     epochs = {run.id: store.history(run.id).epochs for run in runs}
-    leaks = [run.id for run in runs if run.config.leaks_test_set]
+    leaks = [run.title for run in runs if run.config.leaks_test_set]
     confusions = [_small_confusion(store, run) for run in runs[:MOST_CONFUSIONS]]
-    rest = f"Of the first {MOST_CONFUSIONS} runs." if len(runs) > MOST_CONFUSIONS else ""
+    rest = f"Those of the first {plural(MOST_CONFUSIONS, 'run')}." if len(runs) > MOST_CONFUSIONS else ""
     return page(
-        f"{len(runs)} runs compared",
-        paragraph(f"Validated on the test set (a leak): {', '.join(leaks)}." if leaks else "", look="warning"),
-        section("Figures", _runs_table(runs)),
-        paragraph(
-            "Intervals are Wilson's, at 95 %: they say how far the test images alone let an accuracy vary, not how far the seed does."
-        ),
+        f"Comparison of {plural(len(runs), 'run')}",
+        paragraph(f"These runs validate on the test set (a leak): {', '.join(leaks)}." if leaks else "", look="warning"),
+        section("Metrics", _runs_table(runs)),
+        paragraph("The intervals are Wilson's at 95 %. They cover the chance in the choice of test images, not that of the seed."),
         section("Validation", side_by_side(*(_overlay(runs, epochs, metric) for metric in METRICS))),
-        section("Settings that differ", _differences(runs) or paragraph("None: these runs have the same configuration.")),
+        section("Settings that differ", _differences(runs) or paragraph("These runs have the same configuration.")),
         section(
             "Confusion matrices",
             paragraph(rest, look="quiet") if any(confusions) else "",
@@ -111,15 +110,15 @@ def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
 
 
 def title(run: Run) -> str:
-    """Name a run: as a person did, or by its id."""
-    return run.name or f"Run {run.id}"
+    """Name a run."""
+    return run.title
 
 
 def _about(run: Run) -> str:
-    state = f"{run.state}, {formatting.counted(run.epoch, 'epoch')} of {run.config.epochs}"
+    state = f"{run.state}, {plural(run.epoch, 'epoch')} of {run.config.epochs}"
     return (
-        f"Run {run.id}, configuration {run.config_hash}, {formatting.network(run.config)} on {run.config.dataset}, "
-        f"{formatting.optimizer(run.config)}, seed {run.config.seed}: {state}. Submitted {run.created_at:%Y-%m-%d %H:%M} UTC."
+        f"Run {run.id}, configuration {run.config_hash}, {network_name(run.config)} on {run.config.dataset}, "
+        f"{optimizer_name(run.config)}, seed {run.config.seed}: {state}. Submitted {formatting.moment(run.created_at)}."
     )
 
 
@@ -129,10 +128,10 @@ def _headline(run: Run) -> str:
         (
             "Test accuracy",
             formatting.percent(run.test_accuracy),
-            f"95 % interval {formatting.percent(low)} – {formatting.percent(high)}" if low else "",
+            f"95 % interval {formatting.percent_range(low, high)}" if low is not None and high is not None else "",
         ),
         ("Best validation accuracy", formatting.percent(run.best_val_accuracy), f"after epoch {run.best_epoch}" if run.best_epoch else ""),
-        ("Parameters", f"{run.n_parameters:,}", formatting.counted(len(run.config.layers), "layer")),
+        ("Parameters", f"{run.n_parameters:,}", plural(len(run.config.layers), "layer")),
         ("Training", formatting.duration(run.seconds_training), f"{run.device or 'no device'}, {run.precision or run.config.precision}"),
     ]
     return headline(figures)
@@ -149,7 +148,7 @@ def _curves(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame, metric: Metric)
         epochs, steps, metric=metric, axis="epoch", steps_per_epoch=run.config.steps_per_epoch, leak=run.config.leaks_test_set
     )
     figure = draw_curves(lines, metric=metric, options=CurveOptions(log_scale=metric == "loss"), best_epoch=run.best_epoch)
-    return chart(figure, alt=f"{metric} of run {run.id} by epoch: training, validation, test")
+    return chart(figure, alt=f"{metric} by epoch: training, validation, test")
 
 
 def _evaluated(store: Store, run: Run) -> tuple[Labels, Probabilities] | None:
@@ -174,7 +173,10 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
     shown = [
         (
             data_uri(images[index]),
-            f"{names[labels[index]]} taken for {names[place]}, {probabilities[index, place]:.0%} sure (image {index})",
+            (
+                f"{names[labels[index]]} predicted as {names[place]}, "
+                f"{formatting.percent(float(probabilities[index, place]))} confidence (image {index})"
+            ),
         )
         for index, place in ((int(index), int(probabilities[index].argmax())) for index in worst)
     ]
@@ -185,14 +187,14 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
             "On the test set",
             side_by_side(
                 chart(draw_confusion(confusion, names), alt=f"Confusion matrix on {len(labels):,} test images", height=460)
-                + paragraph("True class downwards, predicted class across, counts of images.", look="quiet"),
+                + paragraph("Rows are true classes, columns predicted ones; cells are counts of images.", look="quiet"),
                 table(("Class", *figures), rows, numbers=figures),
             ),
         ),
         section(
-            "As sure as right?",
+            "Confidence and calibration",
             chart(draw_calibration(curve), alt="Accuracy by confidence"),
-            paragraph(f"Expected calibration error {curve.expected_error:.4f}.", look="quiet"),
+            paragraph(f"Expected calibration error {formatting.percent(curve.expected_error)}.", look="quiet"),
         ),
         section(f"The {len(shown)} worst errors", pictures(shown)) if shown else "",
     ]
@@ -203,7 +205,7 @@ def _layers(run: Run) -> str:
         (planned.name, planned.summary, format_shape(planned.output_shape), f"{planned.n_parameters:,}", planned.parameter_arithmetic)
         for planned in run.config.plan
     ]
-    return table(("Layer", "What", "Output", "Parameters", "Counted"), rows, numbers=("Parameters",))
+    return table(("Layer", "Arguments", "Output", "Parameters", "Parameter calculation"), rows, numbers=("Parameters",))
 
 
 def _epochs(epochs: pd.DataFrame) -> str:
@@ -214,7 +216,7 @@ def _epochs(epochs: pd.DataFrame) -> str:
         "seconds_training",
     ]
     rows = [
-        tuple(f"{value:,.4g}" if name != "epoch" else f"{value:.0f}" for name, value in zip(columns, row, strict=True))
+        tuple(formatting.exact(float(value)) if name != "epoch" else f"{value:.0f}" for name, value in zip(columns, row, strict=True))
         for row in epochs[columns].to_numpy()
     ]
     headings = [name.replace("_", " ") for name in columns]
@@ -223,8 +225,8 @@ def _epochs(epochs: pd.DataFrame) -> str:
 
 def _short(run: Run) -> str:
     """Name a run in a legend; Plotly takes a little HTML there, so that it is escaped."""
-    name = visible(run.name or "")
-    return escaped_html(f"{name[:40]}{'…' if len(name) > 40 else ''} ({run.id})" if name else run.id)
+    name = visible(run.title)
+    return escaped_html(f"{name[:40]}{'…' if len(name) > 40 else ''} ({run.id})")
 
 
 def _runs_table(runs: Sequence[Run]) -> str:
@@ -232,12 +234,12 @@ def _runs_table(runs: Sequence[Run]) -> str:
     rows = []
     for run in runs:
         low, high = _interval(run)
-        interval = f"{100 * low:.2f} – {formatting.percent(high)}" if low is not None else formatting.NOTHING
+        interval = formatting.percent_range(low, high) if low is not None and high is not None else formatting.NOTHING
         rows.append(
             (
                 *(
                     run.id,
-                    run.name or "",
+                    run.title,
                     run.state,
                     formatting.percent(run.test_accuracy),
                     interval,
@@ -263,7 +265,7 @@ def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metri
         if len(epochs[run.id])
     ]
     figure = draw_curves(lines, metric=metric, options=CurveOptions(log_scale=metric == "loss"))
-    return chart(figure, alt=f"Validation {metric} of {len(lines)} runs by epoch", height=380 + 12 * len(lines))
+    return chart(figure, alt=f"Validation {metric} of {plural(len(lines), 'run')} by epoch", height=380 + 12 * len(lines))
 
 
 def _differences(runs: Sequence[Run]) -> str:
@@ -281,7 +283,7 @@ def _differences(runs: Sequence[Run]) -> str:
         values = [own.get(path, formatting.NOTHING) for own in settings]
         if len(set(values)) > 1:
             rows.append((path, *values))
-    return table(("Setting", *(run.id for run in runs)), rows) if rows else ""
+    return table(("Setting", *(run.title for run in runs)), rows) if rows else ""
 
 
 def _small_confusion(store: Store, run: Run) -> str:
@@ -289,4 +291,4 @@ def _small_confusion(store: Store, run: Run) -> str:
     if found is None:
         return ""
     figure = draw_confusion(confusion_matrix(*found).tolist(), CLASS_NAMES[run.config.dataset])
-    return paragraph(f"{title(run)} ({run.id})") + chart(figure, alt=f"Confusion matrix of run {run.id} on the test set", height=400)
+    return paragraph(f"{title(run)} ({run.id})") + chart(figure, alt=f"Confusion matrix of {run.title} on the test set", height=400)

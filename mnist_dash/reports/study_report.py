@@ -14,6 +14,7 @@ from mnist_dash.figures.study.parallel import draw_parallel_coordinates
 from mnist_dash.figures.study.pareto import draw_pareto
 from mnist_dash.figures.study.slice import draw_slices, slices_height
 from mnist_dash.figures.study.trials import Trials, best, ranking, titles
+from mnist_dash.glossary import help_for
 from mnist_dash.reports.page import chart, headline, listing, page, paragraph, section, side_by_side, table
 from mnist_dash.reports.study_snapshot import Snapshot, read_snapshot, short
 from mnist_dash.runs.store.run_store import Store
@@ -21,6 +22,7 @@ from mnist_dash.search.definition.study_files import write_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.insight import importances
 from mnist_dash.search.studies.records import TrialState
+from mnist_dash.text import plural
 
 MOST_TRIALS = 200
 """Trials that are listed; charts of the settings draw the best `MOST_DRAWN`, the history draws all."""
@@ -40,12 +42,12 @@ def study_html(store: Store, study_id: str) -> bytes:
         paragraph(board.study.definition.question),
         paragraph(_about(board), look="quiet"),
         _headline(board, n_complete),
-        section("How the search went", *_progress(board)),
-        section("Which settings matter", _importances(board)),
-        section("All settings at once", *_settings(board)) if n_complete else "",
-        section("What is traded for what", *_fronts(board)) if n_complete else "",
+        section("Progress", *_progress(board)),
+        section("Hyperparameter importance", _importances(board)),
+        section("Hyperparameters", *_settings(board)) if n_complete else "",
+        section("Pareto front", *_fronts(board)) if n_complete else "",
         section("Trials", _trials(board)),
-        section("What was done", _events(board), folded=True),
+        section("Events", _events(board), folded=True),
         section("Definition", listing(write_study(board.study.definition)), folded=True),
     )
 
@@ -53,7 +55,7 @@ def study_html(store: Store, study_id: str) -> bytes:
 def _about(board: Snapshot) -> str:
     study = board.study
     reason = f" {study.reason}" if study.reason else ""
-    return f"Study {study.id}, {study.state}, created {datetime.fromtimestamp(study.created_at, UTC):%Y-%m-%d %H:%M} UTC.{reason}"
+    return f"Study {study.id}, {study.state}, created {formatting.moment(study.created_at)}.{reason}"
 
 
 def _headline(board: Snapshot, n_complete: int) -> str:
@@ -62,8 +64,8 @@ def _headline(board: Snapshot, n_complete: int) -> str:
     figures = [
         (f"Best {goal.title}", value, f"trial {found.number}" if found is not None else ""),
         ("Trials", f"{len(board.trials):,}", f"{n_complete:,} complete, {board.count(TrialState.PRUNED):,} pruned"),
-        ("Settings explored", f"{len(board.axes)}", f"{formatting.counted(board.study.definition.seeds, 'seed')} a trial"),
-        ("Running", formatting.duration(board.study.seconds_used), f"sampler {board.study.definition.sampler.kind}"),
+        ("Hyperparameters", f"{len(board.axes)}", f"{plural(board.study.definition.seeds, 'seed')} per trial"),
+        ("Running time", formatting.duration(board.study.seconds_used), f"sampler {board.study.definition.sampler.kind}"),
     ]
     return headline(figures)
 
@@ -71,13 +73,13 @@ def _headline(board: Snapshot, n_complete: int) -> str:
 def _progress(board: Snapshot) -> list[str]:
     first = board.objectives[0]
     history = [
-        chart(draw_history(board.columns, goal, column=column), alt=f"{goal.title} by trial, with the best so far", height=380)
+        chart(draw_history(board.columns, goal, column=column), alt=f"{goal.title} by trial, with the best value so far", height=380)
         for column, goal in enumerate(board.objectives)
     ]
     curves = any(trial.curve for trial in board.trials)
     beside = [
         chart(draw_intermediate(board.columns, first), alt=f"{first.title} by epoch of each trial") if curves else "",
-        chart(draw_edf(board.columns, first), alt=f"Share of the trials by {first.title}"),
+        chart(draw_edf(board.columns, first), alt=f"Fraction of the trials by {first.title}"),
     ]
     return [*history, side_by_side(*beside)]
 
@@ -89,9 +91,9 @@ def _importances(board: Snapshot) -> str:
     rated = importances(board.study.definition.space, [trial.parameters for trial in complete], losses)
     if not rated:
         return ""
-    what = "How much a setting decides whether a trial is among the best tenth (PED-ANOVA)."
+    what = help_for("hyperparameter importance")
     figure = draw_importances(rated, titles(board.axes))
-    return chart(figure, alt="How much each setting matters", height=60 + 34 * len(rated)) + paragraph(what, look="quiet")
+    return chart(figure, alt="Hyperparameter importance", height=60 + 34 * len(rated)) + paragraph(what, look="quiet")
 
 
 def _settings(board: Snapshot) -> list[str]:
@@ -99,9 +101,11 @@ def _settings(board: Snapshot) -> list[str]:
     drawn = _drawn(board)
     return [
         chart(
-            draw_parallel_coordinates(drawn, goal, board.axes), alt="Parallel coordinates: one line a trial across all settings", height=380
+            draw_parallel_coordinates(drawn, goal, board.axes),
+            alt="Parallel coordinates: one line per trial across all hyperparameters",
+            height=380,
         ),
-        chart(draw_slices(drawn, goal, board.axes), alt=f"{goal.title} by each setting", height=slices_height(len(board.axes))),
+        chart(draw_slices(drawn, goal, board.axes), alt=f"{goal.title} by each hyperparameter", height=slices_height(len(board.axes))),
     ]
 
 
@@ -136,10 +140,12 @@ def _trials(board: Snapshot) -> str:
         ]
         settings = [short(trial.parameters[axis.path]) if axis.path in trial.parameters else formatting.NOTHING for axis in board.axes]
         rows.append((trial.number, trial.state, *values, *settings, " ".join(board.runs.get(trial.number, ()))))
-    more = f"The best {MOST_TRIALS} of {len(board.trials):,}; the study's CSV has them all." if len(board.trials) > MOST_TRIALS else ""
+    more = (
+        f"The best {MOST_TRIALS} of {len(board.trials):,}; the study's CSV file has all of them." if len(board.trials) > MOST_TRIALS else ""
+    )
     return table(headings, rows, numbers=("Trial", *goals)) + paragraph(more, look="quiet")
 
 
 def _events(board: Snapshot) -> str:
     rows = [(f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}", event.sentence) for event in board.events]
-    return table(("UTC", "What"), rows) if rows else ""
+    return table(("Time (UTC)", "Event"), rows) if rows else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mnist_dash.figures.study import trials as figures
+from mnist_dash.formatting import exact, number
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.definition.space import Choice, Parameter
 from mnist_dash.search.definition.study_definition import StudyDefinition
@@ -90,12 +91,15 @@ def _axis(parameter: Parameter, columns: figures.Trials | None) -> figures.Axis:
 
 
 def _hover(trial: Trial, names: dict[str, str]) -> str:
-    return "<br>".join(f"{html.escape(names.get(path, path))}: {html.escape(short(value))}" for path, value in trial.parameters.items())
+    return "<br>".join(
+        f"{html.escape(names.get(path, path))}: {html.escape(exact(value) if isinstance(value, float) else short(value))}"
+        for path, value in trial.parameters.items()
+    )
 
 
 def short(value: object) -> str:
-    """Write a setting's value with at most four digits."""
-    return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)
+    """Write a hyperparameter's value as pages do."""
+    return number(value) if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def _or_nan(value: float | None) -> float:

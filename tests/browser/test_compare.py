@@ -8,8 +8,8 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.analysis.significance import compare_paired
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.comparison import answers
 from mnist_dash.runs.store.states import RunState
@@ -60,7 +60,7 @@ def test_eight_runs_with_bands_and_who_fixed_my_digit(warm: Dashboard, page: Pag
     page.wait_for_function(f"() => document.querySelector('{CURVES}')?.data?.some(trace => trace.fill === 'tonexty')")
     assert traces(page) == drawn
 
-    page.get_by_text("is it real?", exact=True).click()
+    page.get_by_text("significance", exact=True).click()
     expect(page.get_by_text("B is better than A: its mean test accuracy")).to_be_visible()
     a, b = (answers(store, store.run(run_id)) for run_id in (ids[0], ids[4]))
     page.goto(f"{warm.url}/compare?runs={ids[0]},{ids[4]}&view=is+it+real%3F")

@@ -153,7 +153,7 @@ def test_opens_a_run_from_the_list(warm: Dashboard, page: Page) -> None:
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     page.mouse.click(*cell(page, row=0, x=75))
     page.wait_for_url(f"**/run?run={run_id}*")
-    expect(page.get_by_role("heading", name=f"Run {run_id}")).to_be_visible()
+    expect(page.get_by_role("heading", name=run_id)).to_be_visible()
 
 
 def test_deletes_the_ticked_run_and_brings_it_back(warm: Dashboard, page: Page) -> None:

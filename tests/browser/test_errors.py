@@ -56,7 +56,7 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     page.goto(f"{warm.url}/run?run={run_id}")
     page.wait_for_selector(READY)
     click_cell(page, 4, 9)
-    expect(page.get_by_text(f"4 taken for 9: {len(wanted)} image")).to_be_visible()
+    expect(page.get_by_text(f"4 predicted as 9: {len(wanted)} image")).to_be_visible()
     assert images(page, "cell_images", len(wanted)) == wanted.tolist()
     assert "true=4" in page.url
     assert "pred=9" in page.url
@@ -66,11 +66,11 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     expect(page.get_by_text(f"Test image {wanted[0]:,}")).to_be_visible()
     assert images(page, "cell_images", len(wanted)) == wanted.tolist()
 
-    page.get_by_role("button", name="Rank them with their probabilities").click()
+    page.get_by_role("button", name="Rank by margin").click()
     expect(page.get_by_role("heading", name="Worst errors")).to_be_visible()
     assert images(page, "worst_errors", min(6, len(wanted))) == wanted[:6].tolist()
 
-    page.get_by_role("slider", name="Called 0").focus()
+    page.get_by_role("slider", name="Decision threshold for class 0").focus()
     for _ in range(NUDGES):
         page.keyboard.press("ArrowLeft")
     page.wait_for_url("**threshold=0.3*")

@@ -89,7 +89,7 @@ def test_sheet_opens_and_closes_and_typing_is_typing(warm: Dashboard, page: Page
     field.press("Control+k")
     page.wait_for_selector(OPEN)
     page.keyboard.type("no such thing anywhere")
-    expect(page.locator(".jump-status")).to_have_text("Nothing fits all these words.")
+    expect(page.locator(".jump-status")).to_have_text("No results. Try fewer words.")
     page.keyboard.press("Enter")  # nothing to open
     expect(page.locator(OPEN)).to_have_count(0)
 
@@ -99,7 +99,7 @@ def test_a_phone_has_a_button(warm: Dashboard, new_page: Callable[..., Page]) ->
     phone = new_page(width=390, height=844, scheme="dark")
     phone.goto(f"{warm.url}/runs")
     phone.wait_for_selector(READY)
-    phone.get_by_role("button", name="Jump").click()
+    phone.get_by_role("button", name="Search").click()
     phone.wait_for_selector(OPEN)
     box = phone.locator(OPEN).bounding_box()
     assert box is not None

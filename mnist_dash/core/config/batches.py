@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mnist_dash.core.config.layers import BatchNorm
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import BatchNorm
 from mnist_dash.errors import InvalidConfig, Problem
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mnist_dash.formatting import percent
 from mnist_dash.text import plural
 
 MOST_SENTENCES = 16
@@ -69,7 +70,7 @@ class _Axis:
         number = float(value)  # type: ignore[arg-type]
         if self.choices:
             return str(self.choices[min(max(round(number), 0), len(self.choices) - 1)])
-        return f"{100 * number:.2f} %" if self.is_share else write(number)
+        return percent(number) if self.is_share else write(number)
 
     def read(self, values: list[Any] | Floats) -> list[Any] | Floats:
         """Turn places on the axis into what they stand for."""
@@ -135,7 +136,7 @@ def _axis(layout: Mapping[str, Any], letter: str) -> _Axis:
     named = (
         layout.get(f"{letter[0]}axis", {}) if "matches" in found else found
     )  # of charts in a row only the first names the axis they share
-    title = _plain((named.get("title") or {}).get("text", "")).removeprefix("error, 1 − ")
+    title = _plain((named.get("title") or {}).get("text", "")).removeprefix("error rate, 1 − ")
     return _Axis(
         title=re.sub(r"\s*\(.*?\)|,.*", "", title),
         is_share=is_complement or "%" in (found.get("tickformat") or ""),

@@ -8,6 +8,8 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
+from mnist_dash.formatting import percent
+
 Shares = Literal["counts", "by row", "by column"]
 """What the cells print: images, or their share of the true class, or of the predicted one."""
 
@@ -60,13 +62,13 @@ def _text(value: float, shares: Shares) -> str:
         return ""
     if shares == "counts":
         return str(int(value))
-    percent = 100 * value
-    return f"{percent:.2f}" if percent < 1 else f"{percent:.1f}"
+    share = 100 * value
+    return f"{share:.2f}" if share < 1 else f"{share:.1f}"
 
 
 def _sentence(class_names: Sequence[str], true: int, predicted: int, count: int, *, of_true: int, of_predicted: int) -> str:
-    recall = f"{count / of_true:.1%} of them" if of_true else "there are none"
-    called = f"<br>{count / of_predicted:.1%} of those called {class_names[predicted]}" if of_predicted else ""
+    recall = f"{percent(count / of_true)} of this class" if of_true else "no such images"
+    called = f"<br>{percent(count / of_predicted)} of those predicted {class_names[predicted]}" if of_predicted else ""
     return f"true {class_names[true]}, predicted {class_names[predicted]}: {count:,} ({recall}){called}"
 
 

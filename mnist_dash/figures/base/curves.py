@@ -12,10 +12,11 @@ import plotly.graph_objects as go
 
 from mnist_dash.core.config.experiments import Curve as PublishedCurve
 from mnist_dash.core.config.experiments import Published
+from mnist_dash.figures.base.hover import hover_texts
 
 Metric = Literal["loss", "accuracy"]
 Axis = Literal["epoch", "step", "seconds"]
-AXIS_TITLES: dict[Axis, str] = {"epoch": "epoch", "step": "step (optimizer updates)", "seconds": "seconds"}
+AXIS_TITLES: dict[Axis, str] = {"epoch": "epoch", "step": "step", "seconds": "seconds"}
 MIN_SMOOTHED_POINTS = 3
 """Lines shorter than this are not smoothed: there is nothing to smooth."""
 GOOD_ACCURACY = 0.9
@@ -90,7 +91,7 @@ def prepare_curves(
         Curve("training, by batch", 0, *batches, by_epoch=False),
         by_epoch("training, running average", 3, "running", dash="dot"),
         by_epoch("training", 0, "train", dash="solid"),
-        by_epoch("validation (test set: leak)" if leak else "validation", 1, "val", dash="dash"),
+        by_epoch("validation (test set, a leak)" if leak else "validation", 1, "val", dash="dash"),
     ]
     if not leak:
         lines.append(by_epoch("test", 2, "test", dash="dashdot", hidden=True))
@@ -137,8 +138,9 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
         smoothed = options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS and curve.color != "text"
         if smoothed:
             traces.append(_raw(curve))
-        traces.append(_line(curve, smooth(curve.y, options.smoothing) if smoothed else curve.y))
-    star = _best(curves, best_epoch) if options.axis == "epoch" else None
+        values = smooth(curve.y, options.smoothing) if smoothed else curve.y
+        traces.append(_line(curve, values, is_share=metric == "accuracy"))
+    star = _best(curves, best_epoch, is_share=metric == "accuracy") if options.axis == "epoch" else None
     figure = go.Figure([*traces, *([star] if star else [])], _layout(metric, options))
     if metric == "accuracy" and any(max(curve.y) >= GOOD_ACCURACY for curve in curves):
         figure.update_yaxes(
@@ -176,7 +178,7 @@ def epoch_positions(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
     return epochs[axis]
 
 
-def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
+def _line(curve: Curve, values: Sequence[float], *, is_share: bool) -> go.Scatter:
     line = go.Scatter(
         x=curve.x,
         y=values,
@@ -184,7 +186,8 @@ def _line(curve: Curve, values: Sequence[float]) -> go.Scatter:
         uid=curve.name,
         legendgroup=curve.name,  # its raw line comes and goes with it
         meta={"color": curve.color},
-        hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
+        text=hover_texts(values, is_share=is_share),
+        hovertemplate="%{text}<extra>%{fullData.name}</extra>",
     )
     if curve.hidden:
         line.visible = "legendonly"
@@ -217,20 +220,22 @@ def _raw(curve: Curve) -> go.Scatter:
     )
 
 
-def _best(curves: Sequence[Curve], best_epoch: int | None) -> go.Scatter | None:
+def _best(curves: Sequence[Curve], best_epoch: int | None, *, is_share: bool) -> go.Scatter | None:
     validation = next((curve for curve in curves if curve.name.startswith("validation")), None)
     if validation is None or best_epoch not in validation.x:
         return None
+    value = validation.y[validation.x.index(best_epoch)]
     return go.Scatter(
         x=[best_epoch],
-        y=[validation.y[validation.x.index(best_epoch)]],
+        y=[value],
+        text=hover_texts([value], is_share=is_share),
         name="best epoch",
         uid="best epoch",
         legendgroup="best epoch",
         meta={"color": 4},
         mode="markers",
         marker={"symbol": "star", "size": 13},
-        hovertemplate="best: %{y:.4f}<extra>epoch %{x}</extra>",
+        hovertemplate="best: %{text}<extra>epoch %{x}</extra>",
     )
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from mnist_dash.formatting import percent
+
 _FIXED = {"fixedrange": True, "automargin": True}
 _NO_TICKS = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
 
@@ -54,7 +56,7 @@ def draw_grey_values(counts: Sequence[int], *, log_scale: bool) -> go.Figure:
     bars = go.Bar(
         x=list(range(len(counts))),
         y=list(counts),
-        customdata=[[f"{count / max(total, 1):.3%}"] for count in counts],
+        customdata=[[percent(count / max(total, 1), 3)] for count in counts],
         meta={"color": 0},
         hovertemplate="grey value %{x}: %{y:,} pixels (%{customdata[0]})<extra></extra>",
     )
@@ -103,7 +105,7 @@ def draw_scaled(values: npt.NDArray[np.float32]) -> go.Figure:
     """Draw a scaled image ``(28, 28)`` with its own scale of colours beside it."""
     heat = go.Heatmap(
         z=np.round(values.astype(float), 4).tolist(),
-        hovertemplate="row %{y}, column %{x}: %{z:.4g}<extra></extra>",
+        hovertemplate="row %{y}, column %{x}: %{z}<extra></extra>",
         colorbar={"thickness": 10, "outlinewidth": 0, "len": 1},
         meta={"scale": "sequential"},
     )

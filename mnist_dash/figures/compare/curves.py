@@ -12,12 +12,13 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from mnist_dash.figures.base.curves import CLIPPED_ACCURACY, GOOD_ACCURACY, MIN_SMOOTHED_POINTS, smooth
+from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.compare.look import Look
 
 Axis = Literal["epoch", "step", "seconds", "images"]
 AXIS_TITLES: dict[Axis, str] = {
     "epoch": "epoch",
-    "step": "step (optimizer updates)",
+    "step": "step",
     "seconds": "seconds of training and evaluation",
     "images": "images trained on",
 }
@@ -111,10 +112,17 @@ def draw_bands(groups: Sequence[GroupLines], title: str, options: OverlayOptions
             bands += _band(group, x[several], mean[several], deviation[several], options)
         said = [[int(count), float(spread)] for count, spread in zip(counts, deviation, strict=True)]
         trace = _trace(RunLine(group.key, group.name, group.look, x, mean), mean, options, marked=len(groups) <= _CROWDED)
-        number = ".2%" if options.is_share else ".4f"
         trace.update(
             customdata=said,
-            hovertemplate=f"%{{y:{number}}} ± %{{customdata[1]:{number}}}, mean of %{{customdata[0]}}<extra>%{{fullData.name}}</extra>",
+            text=[
+                f"{centre} ± {spread}"
+                for centre, spread in zip(
+                    hover_texts(mean.tolist(), is_share=options.is_share),
+                    hover_texts(deviation.tolist(), is_share=options.is_share),
+                    strict=True,
+                )
+            ],
+            hovertemplate="%{text}, mean of %{customdata[0]}<extra>%{fullData.name}</extra>",
         )
         if len(x) == 1 and counts[0] > 1:  # a band of one place could not be seen
             trace.update(error_y={"type": "constant", "value": float(deviation[0]), "thickness": 1.5, "width": 6})
@@ -166,10 +174,11 @@ def _trace(line: RunLine, y: Floats, options: OverlayOptions, *, is_raw: bool = 
         mode="lines" if is_raw or (not marked and len(line.x) > 1) else "lines+markers",
         line={"width": 1 if is_raw else 2, "dash": "solid" if is_raw else line.look.dash},
         marker={"size": 6, "symbol": line.look.symbol},
-        hovertemplate=f"%{{y:{'.2%' if options.is_share else '.4f'}}}<extra>%{{fullData.name}}</extra>",
+        text=hover_texts(y.tolist(), is_share=options.is_share),
+        hovertemplate="%{text}<extra>%{fullData.name}</extra>",
     )
     if is_raw:
-        trace.update(opacity=0.3, showlegend=False, hoverinfo="skip", hovertemplate=None)
+        trace.update(opacity=0.3, showlegend=False, hoverinfo="skip", hovertemplate=None, text=None)
     return trace
 
 
@@ -209,7 +218,7 @@ def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions,
             "zeroline": False,
         },
         yaxis={
-            "title": {"text": f"error (1 − {title})" if is_error else title, "standoff": 6},
+            "title": {"text": f"error rate (1 − {title})" if is_error else title, "standoff": 6},
             "type": "log" if options.log_y else "linear",
             "tickformat": ".2~%" if options.is_share else None,
             "zeroline": False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ import plotly.graph_objects as go
 
 from mnist_dash.core.config.experiments import Curve
 from mnist_dash.figures.base.curves import Metric, epoch_layout
+from mnist_dash.figures.base.hover import hover_texts
 
 OURS, BAND_OPACITY = "ours", 0.18
 
@@ -23,7 +25,7 @@ def draw_reproduction(lines: Mapping[str, tuple[Curve, Sequence[Sequence[float]]
     traces: list[go.Scatter] = []
     for color, (name, (published, ours)) in enumerate(lines.items()):
         if ours:
-            traces += _band(name, ours, color)
+            traces += _band(name, ours, color, is_share=metric == "accuracy")
         if published:
             traces.append(
                 go.Scatter(
@@ -35,12 +37,13 @@ def draw_reproduction(lines: Mapping[str, tuple[Curve, Sequence[Sequence[float]]
                     mode="lines+markers" if len(published) > 1 else "markers",
                     line={"width": 1.5, "dash": "solid" if color == 0 else "dot"},
                     marker={"size": 7, "symbol": "x-thin-open"},
-                    hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
+                    text=hover_texts([value for _, value in published], is_share=metric == "accuracy"),
+                    hovertemplate="%{text}<extra>%{fullData.name}</extra>",
                 )
             )
     figure = go.Figure(traces, _layout(metric))
     if not traces:
-        figure.add_annotation(text="Nothing published and nothing run yet", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+        figure.add_annotation(text="No published curve and no run yet", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
     return figure
 
 
@@ -59,7 +62,8 @@ def draw_sweep(path: str, values: Sequence[float], accuracies: Mapping[str, Sequ
             name=name,
             meta={"color": color},
             mode="lines+markers",
-            hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
+            text=hover_texts([math.nan if value is None else value for value in row], is_share=True),
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
         )
         for color, (name, row) in enumerate(accuracies.items())
     ]
@@ -68,7 +72,7 @@ def draw_sweep(path: str, values: Sequence[float], accuracies: Mapping[str, Sequ
     return figure
 
 
-def _band(name: str, ours: Sequence[Sequence[float]], color: int) -> list[go.Scatter]:
+def _band(name: str, ours: Sequence[Sequence[float]], color: int, *, is_share: bool) -> list[go.Scatter]:
     length = min(len(history) for history in ours)
     values = np.array([history[:length] for history in ours])
     x = list(range(1, length + 1))
@@ -79,7 +83,8 @@ def _band(name: str, ours: Sequence[Sequence[float]], color: int) -> list[go.Sca
         meta={"color": color},
         mode="lines+markers" if length < 30 else "lines",
         legendgroup=name,
-        hovertemplate="%{y:.4f}<extra>%{fullData.name}</extra>",
+        text=hover_texts(values.mean(axis=0).tolist(), is_share=is_share),
+        hovertemplate="%{text}<extra>%{fullData.name}</extra>",
     )
     if len(ours) == 1:
         return [line]

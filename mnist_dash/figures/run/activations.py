@@ -10,6 +10,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from mnist_dash.figures.run.weights import columns_for, draw_pictures, draw_units
+from mnist_dash.formatting import percent
 
 Array = npt.NDArray[np.float32]
 MAX_MAPS = 64
@@ -50,10 +51,11 @@ def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str
             name=name,
             x=[class_names[index] for index in indices],
             y=[probabilities[index] for index in indices],
-            text=[f"{probabilities[index]:.1%}" if probabilities[index] >= 0.0005 else "" for index in indices],
+            text=[percent(probabilities[index], 1) if probabilities[index] >= 0.0005 else "" for index in indices],
             textposition="outside",
             cliponaxis=False,
-            hovertemplate="%{x}: %{y:.4f}<extra>%{fullData.name}</extra>",
+            customdata=[percent(probabilities[index]) for index in indices],
+            hovertemplate="%{x}: %{customdata}<extra>%{fullData.name}</extra>",
             meta={"color": color},
         )
         for name, color, indices in (

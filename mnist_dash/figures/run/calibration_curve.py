@@ -1,10 +1,11 @@
-"""Calibration curve: how often a network is right when it is this sure."""
+"""Calibration curve: accuracy by confidence."""
 
 from __future__ import annotations
 
 import plotly.graph_objects as go
 
 from mnist_dash.core.analysis.calibration_curve import CalibrationCurve
+from mnist_dash.formatting import percent
 
 
 def draw_calibration(curve: CalibrationCurve) -> go.Figure:
@@ -12,7 +13,7 @@ def draw_calibration(curve: CalibrationCurve) -> go.Figure:
     filled = [index for index, count in enumerate(curve.counts) if count]
     width = float(curve.edges[1])
     confidence, accuracy = curve.confidence[filled].tolist(), curve.accuracy[filled].tolist()
-    spans = [f"{curve.edges[index]:.2f} – {curve.edges[index + 1]:.2f}" for index in filled]
+    spans = [f"{curve.edges[index]:.2f} to {curve.edges[index + 1]:.2f}" for index in filled]
     bars = go.Bar(
         x=[float(curve.edges[index]) + width / 2 for index in filled],
         y=accuracy,
@@ -20,14 +21,17 @@ def draw_calibration(curve: CalibrationCurve) -> go.Figure:
         name="accuracy",
         uid="accuracy",
         meta={"color": 0},
-        customdata=[[span, int(curve.counts[index]), sure] for span, index, sure in zip(spans, filled, confidence, strict=True)],
+        customdata=[
+            [span, int(curve.counts[index]), percent(right), percent(sure)]
+            for span, index, right, sure in zip(spans, filled, accuracy, confidence, strict=True)
+        ],
         hovertemplate="confidence %{customdata[0]}: %{customdata[1]:,} images<br>"
-        "right %{y:.1%}, mean confidence %{customdata[2]:.1%}<extra></extra>",
+        "accuracy %{customdata[2]}, mean confidence %{customdata[3]}<extra></extra>",
     )
     points = go.Scatter(
         x=confidence,
         y=accuracy,
-        name="mean confidence of the bin",
+        name="mean confidence in the bin",
         uid="mean confidence",
         mode="markers",
         marker={"size": 8, "symbol": "diamond"},
@@ -37,7 +41,7 @@ def draw_calibration(curve: CalibrationCurve) -> go.Figure:
     diagonal = go.Scatter(
         x=[0, 1],
         y=[0, 1],
-        name="as sure as right",
+        name="perfectly calibrated",
         uid="diagonal",
         mode="lines",
         line={"dash": "dash"},

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base.hover import hover_texts
+
 N_COLORS = 7
 """Chart colours of the theme; classes beyond them are dashed."""
 
@@ -14,7 +16,7 @@ N_COLORS = 7
 def draw_class_accuracies(
     epochs: Sequence[int], accuracies: Sequence[Sequence[float]], class_names: Sequence[str], *, selected: int | None = None
 ) -> go.Figure:
-    """Draw the share of each class that is called rightly, by epoch.
+    """Draw the accuracy of each class by epoch.
 
     Args:
         epochs: the kept ones, ascending, at least one.
@@ -33,7 +35,8 @@ def draw_class_accuracies(
             marker={"size": 6, "symbol": "circle" if label < N_COLORS else "diamond"},
             opacity=1.0 if selected in (None, label) else 0.35,
             meta={"color": label % N_COLORS},
-            hovertemplate="%{y:.2%}<extra>%{fullData.name}</extra>",
+            text=hover_texts([row[label] for row in accuracies], is_share=True),
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
         )
         for label, name in enumerate(class_names)
     ]

@@ -59,11 +59,11 @@ def draw_embedding(
     wrong = known != labels
     by_error = color_by == "error"
     groups = wrong.astype(np.int64) if by_error else labels if color_by == "label" else known
-    names = ("right", "wrong") if by_error else class_names
+    names = ("correct", "misclassified") if by_error else class_names
     classes = np.array(class_names)
     said = "true " + classes[labels]
     if predicted is not None:
-        said = said + ", called " + classes[known]
+        said = said + ", predicted " + classes[known]
     bright = np.ones(len(labels), dtype=bool)
     if marks.emphasised is not None:
         bright[:] = False

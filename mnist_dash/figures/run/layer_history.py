@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from mnist_dash.core.analysis.layer_statistics import QUANTILES, Spread
 from mnist_dash.figures.base.curves import epoch_layout
+from mnist_dash.figures.base.hover import hover_texts
 
 _BANDS = ((1, 7, "1 to 99 %"), (2, 6, "5 to 95 %"), (3, 5, "25 to 75 %"))
 """Indices into `QUANTILES` of the lower and the upper edge, and the name of what lies between."""
@@ -38,7 +39,7 @@ def draw_spreads(epochs: Sequence[int], spreads: Sequence[Spread], *, what: str)
                     fill=fill,
                     opacity=0.5,
                     meta={"color": 0},
-                    hovertemplate=f"{100 * QUANTILES[index]:g} %: %{{y:.3g}}<extra></extra>",
+                    hovertemplate=f"{100 * QUANTILES[index]:g} % quantile: %{{y}}<extra></extra>",
                 )
             )
     median = go.Scatter(
@@ -50,7 +51,7 @@ def draw_spreads(epochs: Sequence[int], spreads: Sequence[Spread], *, what: str)
         line={"width": 2},
         marker={"size": 5},
         meta={"color": 1},
-        hovertemplate="median: %{y:.3g}<extra></extra>",
+        hovertemplate="median: %{y}<extra></extra>",
     )
     return go.Figure([*traces, median], epoch_layout(what))
 
@@ -71,7 +72,8 @@ def draw_dead_units(epochs: Sequence[int], shares: Mapping[str, Sequence[float]]
             mode="lines+markers",
             marker={"size": 5},
             meta={"color": color},
-            hovertemplate="%{y:.1%}<extra>%{fullData.name}</extra>",
+            text=hover_texts(values, is_share=True),
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
         )
         for color, (name, values) in enumerate(shares.items())
     ]

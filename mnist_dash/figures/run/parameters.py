@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from mnist_dash.core.config.layers import LayerPlan
+from mnist_dash.core.layers import LayerPlan
+from mnist_dash.formatting import percent
+from mnist_dash.text import plural
 
 KINDS = ("linear", "dense", "convolutional")
 """What a network is by its layers, in the order of the legend."""
@@ -39,7 +41,7 @@ def draw_layer_parameters(plans: Sequence[LayerPlan]) -> go.Figure:
         orientation="h",
         y=[planned.name for planned in trained],
         x=[planned.n_parameters for planned in trained],
-        text=[f"{planned.n_parameters:,} · {planned.n_parameters / total:.1%}" for planned in trained],
+        text=[f"{planned.n_parameters:,} · {percent(planned.n_parameters / total)}" for planned in trained],
         textposition="outside",
         hovertext=[f"{planned.summary}<br>{planned.parameter_arithmetic}" for planned in trained],
         hoverinfo="text",
@@ -85,9 +87,10 @@ def _points(kind: str, color: int, points: Sequence[RunPoint]) -> go.Scatter:
 
 
 def _sentence(point: RunPoint) -> str:
-    layers = f"{point.depth} layer{'' if point.depth == 1 else 's'} with weights"
+    layers = f"{plural(point.depth, 'layer')} with weights"
     return (
-        f"<b>{point.run_id}</b>: {point.network}<br>{point.n_parameters:,} parameters, {layers}<br>test accuracy {point.test_accuracy:.2%}"
+        f"<b>{point.run_id}</b>: {point.network}<br>{point.n_parameters:,} "
+        f"parameters, {layers}<br>test accuracy {percent(point.test_accuracy)}"
     )
 
 

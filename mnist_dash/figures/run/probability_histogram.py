@@ -45,7 +45,7 @@ def draw_histogram(bars: Sequence[Bars], *, title: str, threshold: float | None 
 def _trace(group: Bars, *, ahead: bool) -> go.Bar:
     edges, counts = group.histogram.edges, group.histogram.counts
     width = float(edges[1] - edges[0])
-    spans = [f"{low:.2f} – {high:.2f}" for low, high in itertools.pairwise(edges)]
+    spans = [f"{low:.2f} to {high:.2f}" for low, high in itertools.pairwise(edges)]
     return go.Bar(
         x=((edges[:-1] + edges[1:]) / 2).tolist(),
         y=counts.tolist(),

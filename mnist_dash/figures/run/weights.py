@@ -10,6 +10,7 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 from mnist_dash.core.analysis.layer_statistics import Histograms
+from mnist_dash.figures.base.hover import hover_texts
 
 Array = npt.NDArray[np.float32]
 MAX_SIDE = 200
@@ -71,7 +72,7 @@ def draw_units(values: Array, *, signed: bool, wide: float = 4.0) -> go.Figure:
 
 
 def _numbered(whole: Array, numbers: npt.NDArray[np.int16], *, noun: str, signed: bool) -> go.Figure:
-    figure = _heat(whole, signed=signed, template=f"{noun} %{{customdata}}: %{{z:.3g}}<extra></extra>")
+    figure = _heat(whole, signed=signed, template=f"{noun} %{{customdata}}: %{{z}}<extra></extra>")
     return figure.update_traces(customdata=numbers)
 
 
@@ -87,7 +88,7 @@ def draw_matrix(kernel: Array, *, inputs: str, outputs: str) -> go.Figure:
     figure = _heat(
         strongest(kernel, *steps),
         signed=True,
-        template=f"{outputs} %{{y}}, {inputs} %{{x}}: %{{z:.3g}}<extra></extra>",
+        template=f"{outputs} %{{y}}, {inputs} %{{x}}: %{{z}}<extra></extra>",
         square=False,
     )
     figure.update_traces(y0=0, dy=steps[0], x0=0, dx=steps[1])
@@ -121,7 +122,8 @@ def draw_distributions(distributions: Histograms) -> go.Figure:
             mode="lines",
             line={"width": 2, "shape": "hvh"},
             meta={"color": color},
-            hovertemplate="about %{x:.3g}: %{y:.2%}<extra>%{fullData.name}</extra>",
+            text=hover_texts(shares.tolist(), is_share=True),
+            hovertemplate="about %{x:.3g}: %{text}<extra>%{fullData.name}</extra>",
         )
         for color, (name, shares) in enumerate(distributions.shares.items())
     ]
@@ -133,7 +135,7 @@ def draw_distributions(distributions: Histograms) -> go.Figure:
             showlegend=True,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             xaxis={"title": {"text": "weight", "standoff": 6}},
-            yaxis={"title": {"text": "share of the layer's weights", "standoff": 6}, "type": "log", "tickformat": "~%", "dtick": 1},
+            yaxis={"title": {"text": "fraction of the layer's weights", "standoff": 6}, "type": "log", "tickformat": "~%", "dtick": 1},
         ),
     )
 

@@ -139,7 +139,7 @@ def draw_contour(
 
 def _surface_trace(surface: Surface, objective: Objective, x_axis: Axis, y_axis: Axis) -> go.Contour | go.Heatmap:
     said = [
-        [f"about {objective.write(z)} here, smoothed from the trials near" if np.isfinite(z) else "no trial is near" for z in row]
+        [f"about {objective.write(z)}, smoothed over nearby trials" if np.isfinite(z) else "no trial nearby" for z in row]
         for row in surface.z.tolist()
     ]
     shared = {

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.study.drawing import LOOKS, Look, add_points, is_selected, points, say_empty, sentences, study_layout, value_axis
 from mnist_dash.figures.study.history import ValueScale, as_errors
 from mnist_dash.figures.study.trials import Objective, Trials
+from mnist_dash.text import plural
 
 MOST = 200
 STRENGTH = {"complete": (1.25, 0.5), "running": (2.0, 0.9), "pruned": (1.0, 0.75)}
@@ -37,7 +39,7 @@ def draw_intermediate(
     shown = _choose(trials, objective, np.flatnonzero(has_curve), most, selected)
     figure = go.Figure(layout=_layout(objective, scale))
     if not len(shown):
-        return say_empty(figure, "No trial has ended an epoch yet")
+        return say_empty(figure, "No trial has finished an epoch yet")
     is_error = scale == "log" and objective.is_share
     curves = {int(position): _curve(trials.curves[position], is_error=is_error) for position in shown}
     ends_x, ends_y = _ends(curves, len(trials))
@@ -53,8 +55,8 @@ def draw_intermediate(
     if len(bold := shown[chosen[shown]]):
         figure.add_trace(_lines(trials, objective, bold, curves, "selected"))
     add_points(figure, ends, selected)
-    if left := int(has_curve.sum()) - len(shown):
-        note = f"{len(shown):,} of {int(has_curve.sum()):,} curves: {left:,} less good ones are left out"
+    if int(has_curve.sum()) > len(shown):
+        note = f"the best {len(shown):,} of {plural(int(has_curve.sum()), 'learning curve')}"
         place = {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom"}
         figure.add_annotation(text=note, showarrow=False, captureevents=False, **place)
     return figure
@@ -95,7 +97,6 @@ def _lines(
     y = np.concatenate([np.append(curves[int(position)], np.nan) for position in own])
     width, opacity = STRENGTH.get(name, _OTHER)
     is_selection = name == "selected"
-    value = "%{y:.2%}" if objective.is_share else "%{y:.4~g}"
     return go.Scatter(
         x=x,
         y=y,
@@ -107,7 +108,8 @@ def _lines(
         opacity=1.0 if is_selection else opacity,
         connectgaps=False,
         customdata=np.repeat(trials.numbers[own], lengths),
-        hovertemplate=f"<b>trial %{{customdata}}</b>, {name}<br>epoch %{{x}}: {value}<extra></extra>",
+        hovertemplate=f"<b>trial %{{customdata}}</b>, {name}<br>epoch %{{x}}: %{{text}}<extra></extra>",
+        text=hover_texts(y.tolist(), is_share=objective.is_share),
         meta={"color": "text" if is_selection else LOOKS[name].color},
     )
 
@@ -117,7 +119,7 @@ def _layout(objective: Objective, scale: ValueScale) -> go.Layout:
     if scale == "log":
         y |= {"type": "log", "dtick": "D2", "exponentformat": "power"}
         if objective.is_share:
-            y |= {"title": {"text": f"error, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
+            y |= {"title": {"text": f"error rate, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
     return study_layout(
         f"curves {scale} {objective.name}",
         xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False, "tickformat": "d"},

@@ -93,7 +93,7 @@ def sentences(trials: Trials, objective: Objective, positions: npt.NDArray[np.in
 
 
 def _value(objective: Objective, value: float, deviation: float) -> str:
-    return objective.write(value) + (f" ± {objective.write(deviation)}" if math.isfinite(deviation) else "")
+    return objective.write_exactly(value) + (f" ± {objective.write_exactly(deviation)}" if math.isfinite(deviation) else "")
 
 
 def points(

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.study.drawing import (
     NOTHING_YET,
     Look,
@@ -54,7 +55,7 @@ def draw_edf(
             f"edf {objective.name}",
             xaxis=value_axis(objective),
             yaxis={
-                "title": {"text": "share of trials with at most this", "standoff": 6},
+                "title": {"text": "fraction of trials with at most this value", "standoff": 6},
                 "tickformat": ".0%",
                 "range": [0, 1.03],
                 "zeroline": False,
@@ -76,7 +77,11 @@ def draw_edf(
             uid=f"{place} {title}",
             legendrank=1000 + place,
             line={"width": 2, "shape": "hv", "dash": DASHES[place % len(DASHES)]},
-            hovertemplate="%{y:.1%} have at most %{x}<extra>%{fullData.name}</extra>",
+            text=[
+                f"{share} have at most {value}"
+                for share, value in zip(hover_texts(y.tolist(), is_share=True), map(objective.write, x.tolist()), strict=True)
+            ],
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
             meta={"color": place},
         )
         if place == 0:

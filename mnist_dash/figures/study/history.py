@@ -103,7 +103,7 @@ def _layout(objective: Objective, scale: ValueScale) -> go.Layout:
     is_error = scale == "log" and objective.is_share
     y = value_axis(objective)
     if is_error:
-        y |= {"title": {"text": f"error, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
+        y |= {"title": {"text": f"error rate, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
     return study_layout(
         f"history {scale} {objective.name}",
         xaxis={"title": {"text": "trial", "standoff": 6}, "zeroline": False, "tickformat": "d"},

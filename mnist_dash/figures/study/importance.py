@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from mnist_dash.figures.study.drawing import say_empty, study_layout
+from mnist_dash.formatting import percent
 
 
 def draw_importances(importances: Mapping[str, float], titles: Mapping[str, str]) -> go.Figure:
@@ -30,13 +31,13 @@ def draw_importances(importances: Mapping[str, float], titles: Mapping[str, str]
     bars = go.Bar(
         x=[share for _, share in ordered],
         y=[titles.get(path, path) for path, _ in ordered],
-        text=[f"{share:.1%}" for _, share in ordered],
+        text=[percent(share) for _, share in ordered],
         textposition="outside",
         cliponaxis=False,
         orientation="h",
         customdata=[path for path, _ in ordered],
-        hovertemplate="%{customdata}: %{x:.2%}<extra></extra>",
+        hovertemplate="%{customdata}: %{text}<extra></extra>",
         meta={"color": 0},
     )
     figure = go.Figure([bars] if ordered else [], layout)
-    return figure if ordered else say_empty(figure, "Importances need a few complete trials")
+    return figure if ordered else say_empty(figure, "Importance needs a few complete trials")

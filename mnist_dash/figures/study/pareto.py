@@ -69,7 +69,7 @@ def hypervolume_history(values: npt.NDArray[np.float64], maximize: Sequence[bool
         ValueError: there are not two objectives.
     """
     if values.ndim != 2 or values.shape[1] != 2:
-        raise ValueError(f"There is no hypervolume for {values.shape[-1]} objectives (2). Choose two of them.")
+        raise ValueError(f"The hypervolume needs two objectives, not {values.shape[-1]}. Choose two of them.")
     signs = np.where(np.asarray(maximize, dtype=bool), 1.0, -1.0)
     gains = (values - np.asarray(reference, dtype=np.float64)) * signs  # both larger is better, the reference is the origin
     history, area = np.zeros(len(values)), 0.0
@@ -104,7 +104,7 @@ def _insert(xs: list[float], ys: list[float], x: float, y: float) -> float:
 def draw_pareto(
     trials: Trials, objectives: tuple[Objective, Objective], *, columns: tuple[int, int] = (0, 1), selected: Collection[int] = ()
 ) -> go.Figure:
-    """Draw all complete trials; those on the front are larger diamonds, and a stair bounds what they surpass.
+    """Draw all complete trials; those on the front are larger diamonds, and a stair bounds what they dominate.
 
     Args:
         trials: of the study.
@@ -133,7 +133,7 @@ def draw_pareto(
     stair = {"mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", "uid": "stair", "meta": {"color": FRONT.color}}
     figure.add_trace(go.Scatter(x=pair[corners, 0], y=pair[corners, 1], **stair))
     traces = []
-    for mask, look, name in ((complete & ~front, OTHERS, "surpassed"), (front, FRONT, "front")):
+    for mask, look, name in ((complete & ~front, OTHERS, "dominated"), (front, FRONT, "front")):
         positions = np.flatnonzero(mask)
         if len(positions):
             texts = _sentences(trials, objectives, positions, pair, name)
@@ -150,7 +150,7 @@ def _sentences(
     x_of, y_of = objectives
     rows = zip(positions.tolist(), trials.numbers[positions].tolist(), pair[positions].tolist(), strict=True)
     return [
-        f"<b>trial {number}</b>, complete, {name}<br>{x_of.title} {x_of.write(x)}<br>{y_of.title} {y_of.write(y)}"
+        f"<b>trial {number}</b>, complete, {name}<br>{x_of.title} {x_of.write_exactly(x)}<br>{y_of.title} {y_of.write_exactly(y)}"
         f"<br>{trials.hovers[position]}"
         for position, number, (x, y) in rows
     ]
@@ -190,7 +190,7 @@ def draw_hypervolume(
             uid="hypervolume",
             meta={"color": 0},
             customdata=trials.numbers,
-            hovertemplate="<b>trial %{customdata}</b><br>hypervolume %{y:.4~g}<extra></extra>",
+            hovertemplate="<b>trial %{customdata}</b><br>hypervolume %{y}<extra></extra>",
         )
     )
     return figure

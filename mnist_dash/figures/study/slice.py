@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.study.drawing import (
     LOOKS,
     NOTHING_YET,
@@ -64,14 +65,17 @@ def draw_slices(
     order = trials.numbers.astype(np.float64)
     scale = Scale(order, "trial", "d", low=float(order.min()), high=float(max(order.max(), order.min() + 1)))
     sizes = 5 + 4 * (order - order.min()) / max(float(np.ptp(order)), 1.0)
-    value = "%{y:.2%}" if objective.is_share else "%{y:.4~g}"
+    is_small = total * len(axes) <= MOST_TEXTS
     traces = []
     for state, positions in groups.items():
-        texts = sentences(trials, objective, positions, column=column) if total * len(axes) <= MOST_TEXTS else None
+        values = trials.values[positions, column].tolist()
+        texts = sentences(trials, objective, positions, column=column) if is_small else hover_texts(values, is_share=objective.is_share)
         for place, (axis, pair) in enumerate(zip(axes, letters, strict=True)):
             x = spread(axis, positions_on(axis, trials), trials.numbers)
             template = (
-                "%{text}<extra></extra>" if texts else f"<b>trial %{{customdata}}</b>, {state}<br>{objective.title} {value}<extra></extra>"
+                "%{text}<extra></extra>"
+                if is_small
+                else f"<b>trial %{{customdata}}</b>, {state}<br>{objective.title} %{{text}}<extra></extra>"
             )
             look = LOOKS[state]
             many = total * len(axes) > SVG_POINTS

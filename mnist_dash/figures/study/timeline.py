@@ -173,9 +173,9 @@ def _layout(unit: str, n_lanes: int) -> go.Layout:
     return study_layout(
         f"timeline {unit}",
         barmode="overlay",
-        xaxis={"title": {"text": f"{unit} since the first trial began", "standoff": 6}, "zeroline": False, "rangemode": "tozero"},
+        xaxis={"title": {"text": f"{unit} since the first trial started", "standoff": 6}, "zeroline": False, "rangemode": "tozero"},
         yaxis={
-            "title": {"text": "trials at once", "standoff": 6},
+            "title": {"text": "parallel trials", "standoff": 6},
             "range": [n_lanes - 0.4, -0.6],
             "tickvals": list(range(0, n_lanes, max(1, n_lanes // 8))),
             "ticktext": [str(lane + 1) for lane in range(0, n_lanes, max(1, n_lanes // 8))],

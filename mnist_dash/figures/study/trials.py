@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from mnist_dash.formatting import exact, number, percent
+
 GENERIC_ENDS = ("kind", "name", "value")
 """Last parts of a path that say nothing without the part before them."""
 
@@ -36,15 +38,19 @@ class Objective:
         return ".2~%" if self.is_share else None
 
     def write(self, value: float) -> str:
-        """Print one value, a fraction in percent."""
+        """Print one value as pages do, a fraction in percent."""
         if not math.isfinite(value):
             return "no value"
-        return f"{value:.2%}" if self.is_share else f"{value:.4g}"
+        return percent(value) if self.is_share else number(value)
+
+    def write_exactly(self, value: float) -> str:
+        """Print one value as tooltips do, with all its digits, a fraction in percent."""
+        return self.write(value) if self.is_share or not math.isfinite(value) else exact(value)
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting that a study explores."""
+    """One hyperparameter that a study explores."""
 
     path: str
     """Dotted path in the configuration, such as ``optimizer.learning_rate``."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from mnist_dash.core.config.naming import run_name
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.runs.store.states import RunState
 
@@ -67,6 +68,11 @@ class Run:
     """The run that it was forked from or goes on with."""
     parent_epoch: int | None
     """The parent's epoch after which it goes its own way."""
+
+    @property
+    def title(self) -> str:
+        """What pages call it: the name that a person gave it, or else one made from its configuration."""
+        return self.name or run_name(self.config, self.id)
 
     @property
     def progress(self) -> float:

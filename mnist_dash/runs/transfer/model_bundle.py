@@ -13,11 +13,12 @@ import safetensors.numpy
 
 from mnist_dash import __version__
 from mnist_dash.core.analysis.forward import scaling_values
-from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.data.idx import CLASS_NAMES
 from mnist_dash.core.export.markup import escaped_markdown
 from mnist_dash.core.export.onnx_model import INPUT, OUTPUT, onnx_model
 from mnist_dash.core.export.script import network_code
+from mnist_dash.core.layers import format_shape
+from mnist_dash.formatting import exact, percent
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
@@ -26,7 +27,8 @@ from mnist_dash.runs.store.run_store import Store
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a zip, so that the same content gives the same bytes."""
 _LEAK = (
-    "**Leak: the test set was validated on.** Whatever was chosen by validation figures was chosen by the test set, so its accuracy is "
+    "**Leak: this run validated on the test set.** Whatever was chosen by "
+    "validation metrics was chosen by the test set, so its accuracy is "
     "not an estimate for new images."
 )
 
@@ -91,7 +93,7 @@ def model_card(run: Run) -> str:
 
 def _head(run: Run) -> Iterator[str]:
     config = run.config
-    yield f"# {escaped_markdown(run.name) if run.name else f'Run {run.id}'}"
+    yield f"# {escaped_markdown(run.title)}"
     yield f"\nA classifier of {_dataset(run)}: {config.n_parameters:,} parameters, {len(config.layers)} layers. Run `{run.id}` of"
     yield f"MNIST Dash, configuration `{run.config_hash}`, state {run.state}."
     if config.leaks_test_set:
@@ -101,24 +103,24 @@ def _head(run: Run) -> Iterator[str]:
         yield from (f"> {escaped_markdown(line)}  " for line in run.notes.splitlines())
     yield "\n## Intended use\n"
     yield f"Learning and experiments with small networks, on images like those of {_dataset(run)}: 28 x 28 pixels, one centred"
-    yield "object, light on dark. It always answers with one of ten classes, whatever the image shows; its probabilities mean little on"
+    yield "object, light on dark. It always predicts one of ten classes, whatever the image shows. Its probabilities mean little on"
     yield "other data."
     yield "Not meant for decisions about people, documents or money."
 
 
 def _figures(run: Run) -> Iterator[str]:
-    yield "\n## Figures\n"
-    yield "| figure | value | on |"
+    yield "\n## Metrics\n"
+    yield "| metric | value | on |"
     yield "|---|---|---|"
     held = "the test set (leak)" if run.config.leaks_test_set else f"{run.config.n_validation:,} validation images"
     if run.test_accuracy is not None:
-        yield f"| test accuracy | {run.test_accuracy:.4f} | {run.n_test or 0:,} test images |"
+        yield f"| test accuracy | {percent(run.test_accuracy)} | {run.n_test or 0:,} test images |"
     if run.test_loss is not None:
-        yield f"| test loss (cross-entropy, nats) | {run.test_loss:.4f} | the same |"
+        yield f"| test loss (cross-entropy, nats) | {exact(run.test_loss)} | the same images |"
     if run.best_val_accuracy is not None:
-        yield f"| best validation accuracy | {run.best_val_accuracy:.4f} | {held}, after epoch {run.best_epoch} |"
+        yield f"| best validation accuracy | {percent(run.best_val_accuracy)} | {held}, after epoch {run.best_epoch} |"
     if run.last_val_accuracy is not None:
-        yield f"| last validation accuracy | {run.last_val_accuracy:.4f} | {held}, after epoch {run.epoch} |"
+        yield f"| last validation accuracy | {percent(run.last_val_accuracy)} | {held}, after epoch {run.epoch} |"
 
 
 def _training(run: Run) -> Iterator[str]:

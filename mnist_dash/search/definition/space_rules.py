@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import islice, product
 
 from mnist_dash.core.config.batches import leaves_one
-from mnist_dash.core.config.problems import shown
+from mnist_dash.core.kinds.problems import shown
 from mnist_dash.errors import InvalidConfig, Problem
 from mnist_dash.search.definition.network_shape import MAX_BLOCKS, WORDS, is_known, is_shape_setting, width_of
-from mnist_dash.search.definition.space import Choice, IntRange, Parameter, Scalar, SearchSpace, applies, same
+from mnist_dash.search.definition.space import Choice, IntRange, Parameter, Scalar, SearchSpace, applies, control_of, same
 from mnist_dash.text import did_you_mean
 
 UNEXPLORED = {
@@ -76,6 +76,10 @@ def _path(parameter: Parameter, space: SearchSpace) -> Iterator[Problem]:
     path = parameter.path
     if path.split(".")[0] in UNEXPLORED:
         yield _problem(parameter, "it changes nothing that trials could be compared by", "", UNEXPLORED[path.split(".")[0]])
+    control = control_of(space.base, path)
+    if control is not None and not control.is_searchable:
+        remedy = "Remove it, and set it in the configuration that the study starts from."
+        yield _problem(parameter, "it changes nothing that trials could be compared by", "", remedy)
     if is_shape_setting(path) and not is_known(path):
         most = ", ".join(f"{kind} {count}" for kind, count in MAX_BLOCKS.items())
         remedy = did_you_mean(path, WORDS) or "Correct the word."

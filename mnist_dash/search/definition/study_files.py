@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from mnist_dash.core.config.presets import PRESETS, preset
-from mnist_dash.core.config.problems import shown
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
+from mnist_dash.core.kinds.problems import shown
 from mnist_dash.errors import InvalidConfig, InvalidInput, InvalidStudy, Problem, UnknownPreset
 from mnist_dash.search.definition.space import is_number, is_whole
 from mnist_dash.search.definition.study_definition import StudyDefinition, parse_definition

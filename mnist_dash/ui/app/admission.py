@@ -94,7 +94,7 @@ def secrets() -> dict[str, object]:
     except FileNotFoundError as error:
         there = [path for path in st.get_option("secrets.files") if Path(path).exists()]
         if there:
-            raise InvalidInput(f"The file of secrets is TOML; got {error} Correct {Path(there[0]).name}, or remove it.") from error
+            raise InvalidInput(f"The file of secrets is not valid TOML: {error} Correct {Path(there[0]).name}, or remove it.") from error
         return {}
 
 
@@ -124,11 +124,11 @@ def is_local() -> bool:
 def _admit(access: Access, store: Callable[[], Store]) -> Person:
     has_sign_in = bool(providers())
     if not (has_sign_in or access.read_only or access.allow_unauthenticated or is_local()):
-        address = st.get_option("server.address") or "every address of this machine"
+        address = st.get_option("server.address") or "all addresses of this machine"
         raise NotAllowed(
-            f"A server that others reach has a sign-in, or is read-only; got neither, and it listens on {address}. "
-            "Configure [auth] in .streamlit/secrets.toml, set MNIST_DASH_READ_ONLY=1, or say MNIST_DASH_ALLOW_UNAUTHENTICATED=1. "
-            "Until then it shows nothing and starts nothing."
+            f"This server listens on {address}, so others can reach it, but it has no sign-in and is not read-only. "
+            "To use it on this machine alone, start it with `--server.address localhost`. To let others in, configure [auth] in "
+            ".streamlit/secrets.toml, set MNIST_DASH_READ_ONLY=1, or allow everybody with MNIST_DASH_ALLOW_UNAUTHENTICATED=1."
         )
     wanted = token()
     if wanted is not None:
@@ -148,10 +148,10 @@ def _admit(access: Access, store: Callable[[], Store]) -> Person:
 
 def _turned_away(who: str | None) -> str:
     if who is not None:
-        return f"Who looks at this dashboard has a role; got {who}, who has none. Ask an admin for one."
+        return f"{who} has no role on this dashboard. Ask an admin for one."
     if st.user.to_dict().get("is_logged_in"):
-        return "Who looks at this dashboard has a verified e-mail; got one that is not. Verify it where you sign in, and sign in again."
-    return "Who looks at this dashboard has signed in; got a visitor. Sign in, or ask for a share link."
+        return "Your e-mail address is not verified. Verify it with your sign-in provider, then sign in again."
+    return "You are not signed in. Sign in, or ask for a share link."
 
 
 def _is_loopback(host: str | None) -> bool:

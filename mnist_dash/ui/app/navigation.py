@@ -22,16 +22,16 @@ def pages() -> list[st.Page]:
     They have no icons: the browser would fetch them from the internet for its tab. The menu has its own.
     """
     about = (
-        (TRAIN, "Train", "Choose or compose a network, see what it will cost, and train it."),
-        (RUNS, "Runs", "All runs, newest first: their state, settings and figures. Open, stop or delete them."),
-        (COMPARE, "Compare", "Several runs beside each other: curves, settings, errors, and whether a difference is real."),
-        (STUDIES, "Studies", "Searches for the hyperparameters that matter: compose one, launch it, watch and steer it."),
-        (PUBLISHED, "Published", "Seventeen published experiments: their numbers beside ours, and one click to run each."),
-        (DATA, "Data", "The images that networks learn from: one by one, by class and as a whole."),
-        (DRAW, "Draw", "Draw a digit and have it recognised by your runs; keep drawings as a test set of your own."),
-        (SYSTEM, "System", "Workers and what each does, the queue, storage and versions."),
-        (RUN, "Run", "One run: live curves while it trains, results when it has ended."),
-        (STUDY, "Study", "One study: its trials as they come, what matters, and what to do next."),
+        (TRAIN, "Train", "Choose or build a network, see what training will cost, and train it."),
+        (RUNS, "Runs", "All runs, newest first, with state, settings and metrics. Open, stop or delete them."),
+        (COMPARE, "Compare", "Several runs side by side: curves, settings, errors and the significance of differences."),
+        (STUDIES, "Studies", "Hyperparameter searches: define one, launch it, watch it and change its course."),
+        (PUBLISHED, "Published results", "Seventeen published experiments: their numbers beside ours, and one click to run each."),
+        (DATA, "Data", "The images of the data sets: single images, classes and statistics."),
+        (DRAW, "Draw", "Draw a digit, let your networks classify it, and save drawings as a test set of your own."),
+        (SYSTEM, "System", "Workers, queue, storage and versions."),
+        (RUN, "Run", "One run: live curves during training, results afterwards."),
+        (STUDY, "Study", "One study: its trials, hyperparameter importance and what to try next."),
     )
     return [st.Page(path, title=title, icon="", default=path == TRAIN, help=text) for path, title, text in about]
 
@@ -48,7 +48,7 @@ def draw_menu(also: Callable[[], None] | None = None) -> None:
             (RUNS, "Runs", ":material/table_rows:"),
             (COMPARE, "Compare", ":material/compare_arrows:"),
             (STUDIES, "Studies", ":material/science:"),
-            (PUBLISHED, "Published", ":material/menu_book:"),
+            (PUBLISHED, "Published results", ":material/menu_book:"),
             (DATA, "Data", ":material/grid_view:"),
             (DRAW, "Draw", ":material/draw:"),
             (SYSTEM, "System", ":material/memory:"),

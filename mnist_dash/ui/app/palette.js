@@ -53,8 +53,8 @@ function drawList(state) {
     }),
   )
   mark(state, state.at)
-  const counted = places.length === 1 ? "1 place" : `${places.length} places`
-  state.status.textContent = answer?.problem || (answer ? (places.length ? counted : "Nothing fits all these words.") : "Searching runs and studies …")
+  const counted = places.length === 1 ? "1 result" : `${places.length} results`
+  state.status.textContent = answer?.problem || (answer ? (places.length ? counted : "No results. Try fewer words.") : "Searching runs and studies …")
 }
 
 function mark(state, index) {

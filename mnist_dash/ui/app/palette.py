@@ -12,6 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name, optimizer_name, run_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.query.lookup import FoundRun, lookup_runs
@@ -98,13 +99,13 @@ def _run_place(run: FoundRun) -> Place:
     accuracy = run.test_accuracy if run.test_accuracy is not None else run.last_val_accuracy
     part = "test" if run.test_accuracy is not None else "validation"
     figure = "" if accuracy is None else f", {formatting.percent(accuracy)} {part}"
-    note = f"{formatting.network(run.config)}, {formatting.optimizer(run.config)}, {run.state}{figure}, {formatting.ago(run.created_at)}"
-    return Place("run", run.run_id, f"{run.name} ({run.run_id})" if run.name else f"Run {run.run_id}", note)
+    note = f"{network_name(run.config)}, {optimizer_name(run.config)}, {run.state}{figure}, {formatting.ago(run.created_at)}"
+    return Place("run", run.run_id, f"{run.name or run_name(run.config, run.run_id)} ({run.run_id})", note)
 
 
 def _fixed_places() -> list[dict[str, str]]:
     places = [Place("page", page.title, page.title, page.help) for page in _titled().values()]
-    networks = [Place("network", name, ready.title, "ready network", name) for name, ready in PRESETS.items()]
+    networks = [Place("network", name, ready.title, "preset", name) for name, ready in PRESETS.items()]
     return [asdict(place) for place in (*places, *networks)]
 
 

@@ -36,7 +36,7 @@ PAGE_KEYS = {
     "Runs": "r",
     "Compare": "c",
     "Studies": "s",
-    "Published": "p",
+    "Published results": "p",
     "Data": "d",
     "Draw": "w",
     "System": "y",
@@ -44,15 +44,15 @@ PAGE_KEYS = {
 """The letter that opens a page after ``g``, by the page's title."""
 
 ANYWHERE = (
-    Shortcut(("Ctrl+K",), "Jump to a page, run, study or network", action="palette"),
-    Shortcut(("/",), "The same, while nothing is typed in", action="palette"),
-    Shortcut(("?",), "This list", action="sheet"),
-    Shortcut((SUBMIT,), "Train, or launch the study, with what is composed"),
-    Shortcut(("r",), "Draw the page anew, with what is new since"),
+    Shortcut(("Ctrl+K",), "Search pages, runs, studies and networks", action="palette"),
+    Shortcut(("/",), "Search, while no text field has the focus", action="palette"),
+    Shortcut(("?",), "Show this list", action="sheet"),
+    Shortcut((SUBMIT,), "Train the network, or launch the study, as it is set"),
+    Shortcut(("r",), "Reload the page"),
 )
 IN_THE_PALETTE = (
-    Shortcut(("↑", "↓"), "Choose"),
-    Shortcut(("Enter",), "Open what is chosen"),
+    Shortcut(("↑", "↓"), "Move the selection"),
+    Shortcut(("Enter",), "Open the selected entry"),
     Shortcut(("Esc",), "Close"),
 )
 
@@ -66,4 +66,4 @@ def to_pages(titles: list[str]) -> tuple[Shortcut, ...]:
 
 def sheet(titles: list[str]) -> tuple[tuple[str, tuple[Shortcut, ...]], ...]:
     """List all shortcuts by where they work, given the titles of the pages."""
-    return (("Anywhere", ANYWHERE), ("Pages, one key after the other", to_pages(titles)), ("While jumping", IN_THE_PALETTE))
+    return (("Anywhere", ANYWHERE), ("Pages, one key after the other", to_pages(titles)), ("In the search", IN_THE_PALETTE))

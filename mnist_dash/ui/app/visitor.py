@@ -10,8 +10,8 @@ from mnist_dash.runs.store.identities import Role
 from mnist_dash.ui.app import admission
 from mnist_dash.ui.app.resources import store
 
-LOOKING_ON = "You are looking on; sign in as an editor to change things."
-_READ_ONLY = "This server is read-only: everybody looks on."
+LOOKING_ON = "View only. Sign in as an editor to change things."
+_READ_ONLY = "View only: this server is read-only."
 SHARED_PAGES = ("run", "compare", "study")
 """The pages that a session with a share link may open; what it may read there is checked in the store."""
 
@@ -43,7 +43,7 @@ def check_page(page: str) -> None:
         NotAllowed: a share link does not lead there.
     """
     if has_share_link() and page not in SHARED_PAGES:
-        raise NotAllowed("A share link shows the view that it was made for; got another page. Open the link again, or sign in to see more.")
+        raise NotAllowed("This share link does not include this page. Open the link again, or sign in to see more.")
 
 
 def sign_in_buttons() -> None:
@@ -67,7 +67,7 @@ def badge() -> None:
     """Draw who looks on, and the way to sign in or out; nothing on a machine of one's own."""
     person = store().person
     if person.only is not None:
-        st.caption(":material/visibility: A shared view: you are looking on.")
+        st.caption(":material/visibility: Shared view, read-only.")
         return
     if not admission.providers():
         if not may_edit():

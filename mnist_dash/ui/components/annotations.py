@@ -16,8 +16,8 @@ from mnist_dash.ui.app.visitor import may_edit
 
 
 def heading(run: Run) -> str:
-    """Write the title of a run's page: its name beside its id where it has one."""
-    return f"Run {run.id}" if run.name is None else f"{formatting.plain(run.name)} :gray[{run.id}]"
+    """Write the title of a run's page: its name, then its id in grey."""
+    return f"{formatting.plain(run.title)} :gray[{run.id}]"
 
 
 def run_marks(run: Run) -> None:
@@ -26,7 +26,7 @@ def run_marks(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if may_edit():
             st.button(
-                "Take the star off" if run.starred else "Star",
+                "Unstar" if run.starred else "Star",
                 key="run_star",
                 icon=":material/star:" if run.starred else ":material/star_border:",
                 type="tertiary",
@@ -66,7 +66,7 @@ def marks_popover(chosen: Sequence[Listed]) -> None:
         shared = [tag for tag in tags if all(tag in each.tags for each in chosen)]
         known = sorted({*tags, *_known_tags(store().settings.database_url, store().revision())})
         st.multiselect(
-            "Tags" if len(ids) == 1 else "Tags that all of them have",
+            "Tags" if len(ids) == 1 else "Tags that all selected runs have",
             known,
             default=shared,
             key=tags_key,

@@ -24,6 +24,7 @@ from mnist_dash.runs.transfer.archive_import import import_runs
 from mnist_dash.runs.transfer.model_bundle import model_bundle, run_onnx
 from mnist_dash.runs.transfer.tables import epochs_table, steps_table, to_csv, to_parquet
 from mnist_dash.search.studies.records import Study
+from mnist_dash.text import plural, verb
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 
@@ -48,17 +49,30 @@ class _Download:
 
 
 def run_downloads(run: Run) -> None:
-    """Draw what can be taken along of a run."""
+    """Draw what can be exported of a run."""
     opened, run_id = store(), run.id
-    no_end = "" if run.state.is_terminal else "This run has not ended"
-    page = _Download("Web page", lambda: run_html(opened, run_id), "html", "text/html", "One file of about 5 MB, charts included")
-    whole = _Download("Archive", lambda: archive_of(opened, [run_id]), "run.zip", "application/zip", "Every file, with its hash", no_end)
+    no_end = "" if run.state.is_terminal else "Available when the run has ended."
+    page = _Download(
+        "Web page",
+        lambda: run_html(opened, run_id),
+        "html",
+        "text/html",
+        "One HTML file of about 5 MB with all charts, which opens without a network.",
+    )
+    whole = _Download(
+        "Archive",
+        lambda: archive_of(opened, [run_id]),
+        "run.zip",
+        "application/zip",
+        "All files of the run with their hashes, for another MNIST Dash.",
+        no_end,
+    )
     rows = {
-        "To look at, without a network": [page],
-        "The network": _networks(opened, run),
-        "To train it again, without MNIST Dash": _programs(run),
-        "The history": _histories(opened, run),
-        "The whole run, for another MNIST Dash": [whole],
+        "Report": [page],
+        "Model": _networks(opened, run),
+        "Code without MNIST Dash": _programs(run),
+        "Metrics": _histories(opened, run),
+        "Whole run": [whole],
     }
     for heading, downloads in rows.items():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -68,20 +82,27 @@ def run_downloads(run: Run) -> None:
 
 
 def _networks(opened: Store, run: Run) -> list[_Download]:
-    missing = "" if artifacts.has(opened, run.id, ArtifactKind.WEIGHTS) else "This run has left no weights"
+    missing = "" if artifacts.has(opened, run.id, ArtifactKind.WEIGHTS) else "Not available: this run has left no weights."
     return [
         _Download(
             "Weights",
             lambda: artifacts.read(opened, run.id, ArtifactKind.WEIGHTS),
             "safetensors",
             _BYTES,
-            "safetensors, for a plain torch.nn.Sequential",
+            "Weights as safetensors, for a plain torch.nn.Sequential.",
             missing,
         ),
         _Download(
-            "Model with card", lambda: model_bundle(opened, run.id), "model.zip", "application/zip", "safetensors and README", missing
+            "Model with card",
+            lambda: model_bundle(opened, run.id),
+            "model.zip",
+            "application/zip",
+            "Weights as safetensors with a README, the model card.",
+            missing,
         ),
-        _Download("ONNX", lambda: run_onnx(opened, run.id), "onnx", _BYTES, "From grey values to probabilities", missing),
+        _Download(
+            "ONNX", lambda: run_onnx(opened, run.id), "onnx", _BYTES, "The network as ONNX, from grey values to probabilities.", missing
+        ),
     ]
 
 
@@ -93,39 +114,82 @@ def _programs(run: Run) -> list[_Download]:
             lambda: training_script(config, precision=run.precision),
             "train.py",
             "text/x-python",
-            "Python, needs torch and torchvision alone",
+            "A Python script that trains the same network with torch and torchvision alone.",
         ),
         _Download(
             "Notebook",
             lambda: notebook(config, title=title(run), precision=run.precision),
             "train.ipynb",
             "application/x-ipynb+json",
-            "The same for Jupyter",
+            "The training script as a Jupyter notebook.",
         ),
-        _Download("Configuration", lambda: config.model_dump_json(indent=2), "json", "application/json", "For `train --config`"),
+        _Download(
+            "Configuration",
+            lambda: config.model_dump_json(indent=2),
+            "json",
+            "application/json",
+            "The configuration as JSON, for `mnist-dash train --config`.",
+        ),
     ]
 
 
 def _histories(opened: Store, run: Run) -> list[_Download]:
-    missing = "" if run.epoch else "This run has finished no epoch"
+    missing = "" if run.epoch else "Not available: this run has finished no epoch."
     ids = [run.id]
     return [
-        _Download("History by epoch", lambda: to_csv(epochs_table(opened, ids)), "epochs.csv", "text/csv", "CSV", missing),
-        _Download("History by step", lambda: to_csv(steps_table(opened, ids)), "steps.csv", "text/csv", "CSV", missing),
-        _Download("Epochs, Parquet", lambda: to_parquet(epochs_table(opened, ids)), "epochs.parquet", _BYTES, "Types kept", missing),
-        _Download("Steps, Parquet", lambda: to_parquet(steps_table(opened, ids)), "steps.parquet", _BYTES, "Types kept", missing),
+        _Download(
+            "Epochs, CSV",
+            lambda: to_csv(epochs_table(opened, ids)),
+            "epochs.csv",
+            "text/csv",
+            "All metrics with all their digits.",
+            missing,
+        ),
+        _Download(
+            "Steps, CSV", lambda: to_csv(steps_table(opened, ids)), "steps.csv", "text/csv", "All metrics with all their digits.", missing
+        ),
+        _Download(
+            "Epochs, Parquet",
+            lambda: to_parquet(epochs_table(opened, ids)),
+            "epochs.parquet",
+            _BYTES,
+            "All metrics with all their digits and types.",
+            missing,
+        ),
+        _Download(
+            "Steps, Parquet",
+            lambda: to_parquet(steps_table(opened, ids)),
+            "steps.parquet",
+            _BYTES,
+            "All metrics with all their digits and types.",
+            missing,
+        ),
     ]
 
 
 def study_downloads(study: Study) -> None:
-    """Draw what can be taken along of a study, behind one button."""
+    """Draw what can be exported of a study, behind one button."""
     opened = store()
-    with st.popover("Take it along", icon=":material/download:"):
+    with st.popover("Export", icon=":material/download:"):
         for download in (
-            _Download("Web page", lambda: _study_page(opened, study), "html", "text/html", "One file of about 5 MB, charts included"),
-            _Download("Trials, CSV", lambda: _csv(opened, study), "csv", "text/csv", "One row a trial"),
-            _Download("Optuna database", lambda: _optuna(opened, study), "db", _BYTES, "SQLite, for optuna-dashboard"),
-            _Download("Study file", lambda: _study_file(study), "yaml", "application/yaml", "For `study run`"),
+            _Download(
+                "Web page",
+                lambda: _study_page(opened, study),
+                "html",
+                "text/html",
+                "One HTML file of about 5 MB with all charts, which opens without a network.",
+            ),
+            _Download(
+                "Trials, CSV", lambda: _csv(opened, study), "csv", "text/csv", "One row per trial with all values and all their digits."
+            ),
+            _Download("Optuna database", lambda: _optuna(opened, study), "db", _BYTES, "An SQLite file for optuna-dashboard."),
+            _Download(
+                "Study file",
+                lambda: _study_file(study),
+                "yaml",
+                "application/yaml",
+                "The definition of the study as YAML, for `mnist-dash study run`.",
+            ),
         ):
             _button(download, f"study-{study.id}", key="study")
 
@@ -133,28 +197,34 @@ def study_downloads(study: Study) -> None:
 def comparison_downloads(run_ids: Sequence[str]) -> None:
     """Draw the button that gives a comparison as one file."""
     opened, ids = store(), tuple(run_ids)
-    download = _Download("Web page", lambda: comparison_html(opened, ids), "html", "text/html", "One file of about 5 MB, charts included")
+    download = _Download(
+        "Web page",
+        lambda: comparison_html(opened, ids),
+        "html",
+        "text/html",
+        "One HTML file of about 5 MB with all charts, which opens without a network.",
+    )
     _button(download, "comparison", key="compare")
 
 
 def import_section() -> None:
-    """Draw the taking in of runs that `export` or another dashboard's Archive button wrote."""
+    """Draw the import of runs that `export` or another dashboard's Archive button wrote."""
     st.subheader("Import runs")
     st.caption(
-        "A file from the Archive button of a run, or from `python -m mnist_dash export`. Names, sizes, hashes and every value are checked "
-        "before anything is written; a file that breaks a rule is refused whole. Nothing in it is executed. "
-        f"Files above {st.get_option('server.maxUploadSize')} MB go by `python -m mnist_dash import`."
+        "Choose a file from the Archive button of a run or from `mnist-dash export`. Names, sizes, hashes and all values are checked "
+        "before anything is written. A file with a mistake is refused as a whole. Nothing in it is executed. "
+        f"Import files above {st.get_option('server.maxUploadSize')} MB with `mnist-dash import`."
     )
     with st.form("import_runs", border=False):
         st.file_uploader("Archive", type=["zip", "tar"], key=_UPLOAD_KEY, label_visibility="collapsed")
         with st.container(horizontal=True, vertical_alignment="center"):
             st.form_submit_button("Import", icon=":material/upload:", on_click=_import)
-            st.checkbox("Give a run a new id where another run has its id", key=_AS_NEW_KEY)
+            st.checkbox("Assign a new id where another run has the same one", key=_AS_NEW_KEY)
     said, run_ids = st.session_state.pop(_DONE_KEY, ("", ()))
     if run_ids:
         st.success(said, icon=":material/check_circle:")
         for run_id in run_ids[:20]:
-            run_link(run_id, f"Run {run_id}")
+            run_link(run_id, formatting.plain(store().run(run_id).title))
     elif said:
         st.error(said, icon=":material/error:")
 
@@ -162,7 +232,7 @@ def import_section() -> None:
 def _import() -> None:
     uploaded = st.session_state.get(_UPLOAD_KEY)
     if uploaded is None:
-        st.session_state[_DONE_KEY] = ("An import needs a file; got none. Choose one first.", ())
+        st.session_state[_DONE_KEY] = ("No file is chosen. Choose one, then press Import.", ())
         return
     with tempfile.TemporaryDirectory(prefix="mnist-dash-import-") as folder:
         path = Path(folder) / f"archive{'.tar' if str(uploaded.name).lower().endswith('.tar') else '.zip'}"
@@ -172,8 +242,8 @@ def _import() -> None:
         except MnistDashError as error:
             st.session_state[_DONE_KEY] = (formatting.plain(str(error)), ())
             return
-    parts = [f"{formatting.counted(len(done.taken), 'run')} imported." if done.taken else ""]
-    parts += [f"{formatting.counted(len(done.known), 'run')} here already, with the same content." if done.known else ""]
+    parts = [f"{plural(len(done.taken), 'run')} imported." if done.taken else ""]
+    parts += [f"{plural(len(done.known), 'run')} {verb(len(done.known), 'are')} here already with the same content." if done.known else ""]
     st.session_state[_DONE_KEY] = (" ".join(part for part in parts if part), (*done.taken.values(), *done.known))
 
 

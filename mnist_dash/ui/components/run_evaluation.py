@@ -88,13 +88,13 @@ def choose(run: Run) -> Evaluated | None:
     parts = [part for part in PARTS if found.kept(part)]
     if not parts:
         st.info(
-            "The test set was not evaluated: the run ended before its first epoch did, or it diverged. "
-            "Train it again, changed where it must be, to see its errors.",
+            "The test set was not evaluated because the run diverged or ended before its first epoch. "
+            "Change its configuration and start a new run to see errors.",
             icon=":material/info:",
         )
-        st.page_link(TRAIN, label="Train it again", icon=":material/replay:", query_params={"from": run.id})
+        st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})
         return None
-    refuse_choice("part", parts, what="What a run was evaluated on")
+    refuse_choice("part", parts, what="The set of images")
     complaints = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         part = parts[0]
@@ -105,8 +105,8 @@ def choose(run: Run) -> Evaluated | None:
         chosen = kept[default]
         if len(kept) > 1:
             with complaints:
-                refuse_choice("kept", kept, what="A kept epoch")
-            note = "Final is what the run ended with; the probabilities of at most 20 epochs are kept"
+                refuse_choice("kept", kept, what="The epoch")
+            note = "Final is the state in which the run ended. The probabilities of at most 20 epochs are kept."
             chosen = st.selectbox("After epoch", kept, default, key="kept", bind="query-params", width=160, help=note)
     try:
         return evaluated(run, part, chosen)
@@ -154,8 +154,8 @@ def _evaluated(database_url: str, run_id: str, revision: int, part: Part, kept: 
         labels = labels[indices]
     if len(labels) != len(probabilities):
         raise DataError(
-            f"The {part} part of {_config.dataset} has as many labels as run {run_id} has probabilities; got {len(labels):,} and "
-            f"{len(probabilities):,}. Restore the data set that it was trained on."
+            f"The {part} set of {_config.dataset} has {len(labels):,} labels, but run {run_id} has {len(probabilities):,} "
+            "probabilities. Restore the data set that it was trained on."
         )
     return Evaluated(
         run_id, part, kept, _config.dataset, labels, probabilities, indices, data_dir, f"{database_url} {run_id} {revision} {part} {kept}"

@@ -12,6 +12,7 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.core.analysis.evaluation import ranked_images
 from mnist_dash.figures.base.probabilities import draw_probabilities
+from mnist_dash.text import plural
 from mnist_dash.ui.components import selection
 from mnist_dash.ui.components.run_evaluation import Evaluated
 from mnist_dash.ui.components.selection import Selection
@@ -31,7 +32,7 @@ def draw_selected(of: Evaluated, chosen: Selection) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{sentence(of, chosen, len(ranked))}**", width="content")
         st.button(
-            "Rank them with their probabilities",
+            "Rank by margin",
             key="to_errors",
             icon=":material/sort:",
             on_click=_open_view,
@@ -70,16 +71,16 @@ def choose_cell(chosen: Selection) -> None:
 
 
 def sentence(of: Evaluated, chosen: Selection, n: int) -> str:
-    """Name what is selected and count it: ``4 taken for 9: 23 images``."""
+    """Name what is selected and count it: ``4 predicted as 9: 23 images``."""
     true, predicted = (None if label is None else of.class_names[label] for label in (chosen.true, chosen.predicted))
-    counted = formatting.counted(n, "image")
+    counted = plural(n, "image")
     if true is not None and true == predicted:
-        return f"{true} called {true}, rightly: {counted}, the least sure first"
+        return f"{true} predicted correctly: {counted}, the least confident first"
     if true is not None and predicted is not None:
-        return f"{true} taken for {predicted}: {counted}"
+        return f"{true} predicted as {predicted}: {counted}"
     if true is not None:
-        return f"{true} taken for something else: {counted}"
-    return f"Taken for {predicted}: {counted}" if predicted is not None else f"Taken for another class: {counted}"
+        return f"{true} misclassified: {counted}"
+    return f"Wrongly predicted as {predicted}: {counted}" if predicted is not None else f"Misclassified: {counted}"
 
 
 def bare_tile(of: Evaluated, image: int) -> Tile:
@@ -92,9 +93,9 @@ def full_tile(of: Evaluated, image: int) -> Tile:
     probabilities = of.probabilities[image]
     true, predicted = int(of.labels[image]), int(probabilities.argmax())
     names = of.class_names
-    title = f"{names[true]} taken for {names[predicted]}" if true != predicted else f"{names[true]}, rightly"
+    title = f"{names[true]} predicted as {names[predicted]}" if true != predicted else f"{names[true]}, correct"
     behind = probabilities[true] if true != predicted else np.partition(probabilities, -2)[-2]
-    note = f"ahead by {probabilities[predicted] - behind:.4f}"
+    note = f"margin {formatting.number(float(probabilities[predicted] - behind))}"
     return Tile(image, _spoken(of, image), title, note, tuple(probabilities.tolist()), true, predicted)
 
 
@@ -123,13 +124,13 @@ def more_button(n: int, n_shown: int, step: int) -> None:
 
 def _spoken(of: Evaluated, image: int) -> str:
     probabilities: Sequence[float] = of.probabilities[image].tolist()
-    return f"{of.part} image {image:,}: {_called(of, image)}, {formatting.percent(max(probabilities), 1)} sure"
+    return f"{of.part} image {image:,}: {_called(of, image)}, {formatting.percent(max(probabilities))} confidence"
 
 
 def _called(of: Evaluated, image: int) -> str:
     true, predicted = int(of.labels[image]), int(of.probabilities[image].argmax())
     names = of.class_names
-    return f"rightly called {names[true]}" if true == predicted else f"true {names[true]}, taken for {names[predicted]}"
+    return f"{names[true]}, predicted correctly" if true == predicted else f"true {names[true]}, predicted as {names[predicted]}"
 
 
 def _show(n: int) -> None:

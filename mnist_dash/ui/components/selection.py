@@ -36,9 +36,9 @@ def current(n_images: int, *, validation: bool = False) -> Selection:
         InvalidInput: a class is not 0 to 9, or an image is not below `n_images`.
     """
     return Selection(
-        true=_number(TRUE, N_CLASSES, "A class"),
-        predicted=_number(PREDICTED, N_CLASSES, "A class"),
-        image=_number(VALIDATION_IMAGE if validation else IMAGE, n_images, f"A {'validation' if validation else 'test'} image's index"),
+        true=_number(TRUE, N_CLASSES, "The class"),
+        predicted=_number(PREDICTED, N_CLASSES, "The class"),
+        image=_number(VALIDATION_IMAGE if validation else IMAGE, n_images, f"The {'validation' if validation else 'test'} image"),
     )
 
 
@@ -57,5 +57,5 @@ def _number(name: str, n: int, what: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and int(text) < n):
-        raise InvalidInput(f"{what} is 0 to {n - 1:,}; got {name}={text!r} in the address. Correct it, or remove {name}.")
+        raise InvalidInput(f"{what} in the address does not exist: {name}={text[:40]!r} (0 to {n - 1:,}). Correct it, or remove {name}.")
     return int(text)

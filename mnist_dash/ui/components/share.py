@@ -30,15 +30,15 @@ def share_popover(page: str, targets: Sequence[str]) -> None:
     if not may_edit():
         return
     with st.popover("Share", icon=":material/share:"):
-        st.caption("Whoever has the link sees this view as it is in the address now, without signing in, and can change nothing.")
+        st.caption("Everybody with the link sees this view as it is now, without signing in. They cannot change anything.")
         if admission.is_local():
-            st.caption(":material/info: Only this machine reaches this dashboard, so the link opens here alone.")
-        st.number_input("Good for so many days", 1, sharing.MAX_DAYS, sharing.DAYS, key=DAYS_KEY)
-        st.button("Make a link", key="share_make", type="primary", icon=":material/add_link:", on_click=_make, args=(page, tuple(targets)))
+            st.caption(":material/info: This dashboard listens on this machine only, so the link opens on this machine only.")
+        st.number_input("Valid for (days)", 1, sharing.MAX_DAYS, sharing.DAYS, key=DAYS_KEY)
+        st.button("Create link", key="share_make", type="primary", icon=":material/add_link:", on_click=_make, args=(page, tuple(targets)))
         made_for, address = st.session_state.get(_MADE_KEY, ((), ""))
         if made_for == tuple(targets):
             st.code(address, language=None, wrap_lines=True)
-            st.caption("Copy it now: it is shown this once, and kept nowhere.")
+            st.caption("Copy the link now. It is shown only once and is not stored.")
         for link in sharing.links(store(), target=targets[0]) if targets else ():
             link_row(link)
 
@@ -48,8 +48,8 @@ def link_row(link: Link, *, name: str = "") -> None:
     person = store().person
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         by = "" if link.person is None else f" by {formatting.plain(link.person)}"
-        end = f"until {link.expires_at:%Y-%m-%d}" if link.is_open else "revoked" if link.revoked_at else "expired"
-        st.markdown(f"{name}Made {formatting.ago(link.created_at)}{by}, {end}", width="stretch")
+        end = f"valid until {link.expires_at:%Y-%m-%d} (UTC)" if link.is_open else "revoked" if link.revoked_at else "expired"
+        st.markdown(f"{name}Created {formatting.ago(link.created_at)}{by}, {end}", width="stretch")
         if link.is_open and (link.person == person.email or person.role.covers(Role.ADMIN)):
             st.button("Revoke", key=f"share_revoke_{link.id}", icon=":material/link_off:", on_click=_revoke, args=(link.id,))
 

@@ -49,9 +49,7 @@ def _load(_database_url: str, run_id: str, revision: int, _config: RunConfig) ->
         weights = safetensors.numpy.load(content)
         found = kernels(_config, weights)
     except (safetensors.SafetensorError, ValueError) as error:
-        raise ArtifactError(
-            f"The weights of run {run_id} are those of its network, as safetensors; got: {error} Train it again."
-        ) from error
+        raise ArtifactError(f"The stored weights of run {run_id} do not fit its network: {error} Rerun it.") from error
     return TrainedNetwork(_config, weights, fitted_scaling(_config, store().settings.data_dir), found)
 
 

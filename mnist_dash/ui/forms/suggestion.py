@@ -11,6 +11,7 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import InvalidInput
 from mnist_dash.runs.store.records import Run
 from mnist_dash.search.studies.suggest import MIN_RUNS, Suggestion, space_of, suggest
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.forms.composition import Draft
 
@@ -36,7 +37,7 @@ def proposal_card() -> None:
         st.caption(
             f"Expected best validation accuracy {formatting.percent(found.expected)} ± {100 * found.deviation:.2f}; "
             f"the best of these runs has {formatting.percent(found.best)}. {found.reason} "
-            f"A Gaussian process over {formatting.counted(found.n_observed, 'run')} says so."
+            f"A Gaussian process over {plural(found.n_observed, 'run')} says so."
         )
         with st.container(horizontal=True):
             train_link(found.config)

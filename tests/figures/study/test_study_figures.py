@@ -138,7 +138,7 @@ def test_importances_are_sorted_percent() -> None:
     """The largest first; what is not known is left out; a bar reports its path."""
     (bars,) = draw_importances({"a.b": 0.2, "c.d": 0.7, "e": float("nan")}, {"a.b": "b"}).data
     assert list(bars.y) == ["c.d", "b"]
-    assert list(bars.text) == ["70.0%", "20.0%"]
+    assert list(bars.text) == ["70.00 %", "20.00 %"]
     assert list(bars.customdata) == ["c.d", "a.b"]
     assert len(draw_importances({}, {}).layout.annotations) == 1
 

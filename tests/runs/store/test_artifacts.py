@@ -67,7 +67,7 @@ def test_full_disk_leaves_no_half_file(store: Store) -> None:
     script = (
         "import resource, signal, sys\n"
         "from mnist_dash.settings import Settings\n"
-        "from mnist_dash.runs import artifacts\n"
+        "from mnist_dash.runs.store import artifacts\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try:\n"

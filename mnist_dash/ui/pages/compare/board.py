@@ -10,10 +10,12 @@ from typing import Any, Protocol
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.figures.compare.look import Look, looks
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import NETWORK, Answers, Compared, Group
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 
 RUNS = "runs"
@@ -37,7 +39,7 @@ class Board:
 
     Attributes:
         compared: the runs, their histories and settings.
-        names: id -> what a person calls the run, as typed, or its id; each different.
+        names: id -> the run's name, as typed; each different.
         looks: id -> colour and dash, the same in every figure.
         version: differs wherever anything of the runs does; names what is cached of them.
     """
@@ -100,13 +102,13 @@ def board(run_ids: Sequence[str]) -> Board:
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _board(database_url: str, run_ids: tuple[str, ...], revisions: tuple[tuple[str, int, bool], ...]) -> Board:
     compared = comparison.load(store(), run_ids)
-    count = Counter(run.name for run in compared.runs)
-    names = {run.id: (run.name if count[run.name] == 1 else f"{run.name} {run.id}") if run.name else run.id for run in compared.runs}
+    count = Counter(run.title for run in compared.runs)
+    names = {run.id: run.title if count[run.title] == 1 else f"{run.title} {run.id}" for run in compared.runs}
     return Board(compared, names, looks([run.id for run in compared.runs]), repr((database_url, run_ids, revisions)))
 
 
 def answers(run: Run) -> Answers:
-    """Read what a run calls the test images, once for all sessions.
+    """Read what a run predicts for the test images, once for all sessions.
 
     Raises:
         ArtifactError: its probabilities are missing or damaged.
@@ -161,7 +163,7 @@ def choose(
     asked = st.query_params.get(name)
     if asked is not None and asked not in options:
         got = formatting.plain(asked[:40])
-        st.error(f"{label} is one of those offered below; got {name}={got} in the address. Choose another.", icon=":material/error:")
+        st.error(f"The address names no known {label.lower()}: {name}={got}. Choose one below.", icon=":material/error:")
     key = f"compare_{name}"
     st.session_state[key] = asked if asked in options else default
     how: dict[str, Any] = {"key": key, "format_func": named, "on_change": _write, "args": (name, default)}
@@ -199,7 +201,7 @@ def written(compared: Compared, run: Run, path: str) -> str:
 def _networks(compared: Compared) -> dict[str, str]:
     """Write networks in the shortest of three ways that tells all of them apart."""
     full = {run.id: str(compared.value(run.id, NETWORK)) for run in compared.runs}
-    short = {run.id: formatting.network(run.config) for run in compared.runs}
+    short = {run.id: network_name(run.config) for run in compared.runs}
     hidden = {run_id: text.removeprefix("flatten – ").rsplit(" – ", 1)[0].replace(", relu", "") for run_id, text in full.items()}
     n = len(set(full.values()))
     return next((ways for ways in (short, hidden) if len(set(ways.values())) == n), full)
@@ -252,5 +254,5 @@ def _title(compared: Compared, group: Group, names: Mapping[str, str]) -> str:
         if value is not None
     ]
     shown = parts[:_MOST_IN_TITLE]
-    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or formatting.counted(len(group.run_ids), "run")
+    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or plural(len(group.run_ids), "run")
     return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from mnist_dash.errors import InvalidInput
-from mnist_dash.ui.app.addresses import refuse_choice
+from mnist_dash.ui.app.addresses import refuse_choice, rename_old
 from mnist_dash.ui.app.navigation import follow
 from mnist_dash.ui.app.visitor import has_share_link
 from mnist_dash.ui.components.export import comparison_downloads
@@ -22,10 +22,12 @@ TICK_SECONDS = 1.0
 VIEWS: dict[str, Callable[[Board], None]] = {
     "curves": curves_view,
     "settings": settings.settings_view,
-    "figures": settings.figures_view,
+    "metrics": settings.figures_view,
     "confusion": confusion_view,
-    "is it real?": real_view,
+    "significance": real_view,
 }
+FORMER_VIEWS = {"figures": "metrics", "is it real?": "significance"}
+"""Names of views in addresses of older versions."""
 FIRST_VIEW = next(iter(VIEWS))
 
 
@@ -42,7 +44,8 @@ def body(run_ids: tuple[str, ...], *, drawn_live: bool) -> None:
     with st.container():
         selection_notes(shown)
     with st.container():
-        refuse_choice("view", VIEWS, what="A view of a comparison")
+        rename_old("view", FORMER_VIEWS)
+        refuse_choice("view", VIEWS, what="The view")
         view = st.segmented_control(
             "View", VIEWS, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
         )

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.figures.compare.curves import Axis, GroupLines, OverlayOptions, RunLine, draw_bands, draw_overlay
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.query.comparison import Compared
+from mnist_dash.text import plural
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.compare.board import NO_GROUPS, Board, Drawable, NamedGroup, choose, choose_grouping, figure_json, groups
 
@@ -30,13 +31,18 @@ _AXES: tuple[Axis, ...] = get_args(Axis)
 def curves_view(board: Board) -> None:
     """Draw one figure of all runs by epoch, step, time or images."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        metric = choose("Figure", list(METRICS), "metric", named=METRICS.__getitem__, width=280)
+        metric = choose("Metric", list(METRICS), "metric", named=METRICS.__getitem__, width=280)
         by = choose_grouping(board, alone=True)
         with st.popover("Axes", icon=":material/tune:"):
-            axis = st.segmented_control("Along the bottom", _AXES, default="epoch", required=True, key="axis", bind="query-params")
-            log_x = st.toggle("Logarithmic bottom", key="logx", bind="query-params")
-            log_y = st.toggle("Logarithmic height", key="logy", bind="query-params", help="An accuracy is drawn as its error, 1 − accuracy")
-            smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params")
+            axis = st.segmented_control("X axis", _AXES, default="epoch", required=True, key="axis", bind="query-params")
+            log_x = st.toggle("Log x", key="logx", bind="query-params")
+            log_y = st.toggle(
+                "Log y",
+                key="logy",
+                bind="query-params",
+                help="Draws the y axis logarithmically, an accuracy as its error rate 1 − accuracy.",
+            )
+            smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params", help=help_for("smoothing"))
     options = OverlayOptions(axis, "accuracy" in metric, bool(log_x), bool(log_y), float(smoothing))
     grouped = () if by == NO_GROUPS else groups(board, by)
 
@@ -50,7 +56,7 @@ def curves_view(board: Board) -> None:
         )
         return figure
 
-    what = formatting.counted(len(board.runs), "run") if by == NO_GROUPS else formatting.counted(len(grouped), "group")
+    what = plural(len(board.runs), "run") if by == NO_GROUPS else plural(len(grouped), "group")
     live_plot(
         figure_json(board, ("curves", metric, by, options), build),
         key="compare_curves",
@@ -58,11 +64,11 @@ def curves_view(board: Board) -> None:
         height=480,
     )
     if by == NO_GROUPS:
-        st.caption("Drag over the chart to zoom, double-click to see all of it again, click a name to hide its line.")
+        st.caption("Drag over the chart to zoom, double-click to reset, click a name to hide its line.")
     else:
-        st.caption("Line: mean of the group's runs; band: one standard deviation either way. With one run there is no band.")
+        st.caption("The line is the mean over the group's runs, the band one standard deviation either way. A single run has no band.")
     if metric.startswith("test"):
-        st.caption("Whoever picks a run or an epoch by these lines has used the test set up, and has no honest estimate left.")
+        st.caption("Do not choose a run or an epoch by these lines: the test set would no longer give an honest estimate.")
 
 
 def _line(board: Board, run_id: str, metric: str, axis: Axis) -> RunLine:

@@ -13,6 +13,7 @@ from mnist_dash import formatting
 from mnist_dash.core.analysis.evaluation import wilson_interval
 from mnist_dash.core.analysis.significance import ALPHA, Paired, compare_all, compare_paired, holm
 from mnist_dash.core.analysis.verdicts import judge_pair, write_p
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images
 from mnist_dash.errors import MnistDashError
@@ -21,6 +22,7 @@ from mnist_dash.figures.compare.confusion import draw_confusion_difference
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import Answers
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.selected_images import more_button, shown
@@ -58,13 +60,11 @@ def choose_pair(board: Board) -> Pair | None:
     if without:
         named = ", ".join(board.said(run.id) for run in without[:6]) + (f" and {len(without) - 6} more" if len(without) > 6 else "")
         why = "not evaluated yet, or not kept by their study" if len(without) > 1 else "it was not evaluated yet, or its study kept none"
-        st.caption(
-            f":material/info: Without stored answers to the test images ({why}): {named}. Their curves, settings and figures are there."
-        )
+        st.caption(f":material/info: No stored test predictions ({why}): {named}. Curves, settings and metrics are available.")
     if len(evaluated) < 2:
         st.info(
-            "Image by image, two runs with stored answers to the test images are compared; "
-            f"of these {'one has' if evaluated else 'none has'} them. Add another that has finished.",
+            "This view compares two runs with stored test predictions, image by image; "
+            f"of these runs {'one has' if evaluated else 'none has'} them. Add another finished run.",
             icon=":material/info:",
         )
         return None
@@ -93,14 +93,14 @@ def confusion_view(board: Board) -> None:
     figures: tuple[tuple[str, str, Drawable], ...] = (
         ("a", f"A: {board.said(pair.a.id)}", draw_confusion(a, names)),
         ("b", f"B: {board.said(pair.b.id)}", draw_confusion(b, names)),
-        ("difference", "B less A", draw_confusion_difference(a, b, names, names=called)),
+        ("difference", "B − A", draw_confusion_difference(a, b, names, names=called)),
     )
     for column, (key, title, figure) in zip(st.columns(3), figures, strict=True):
         with column:
             st.markdown(f"**{title}**")
             drawn = figure_json(board, ("confusion", key, pair.a.id, pair.b.id), lambda figure=figure: figure)  # type: ignore[misc]
             live_plot(drawn, key=f"compare_confusion_{key}", alt=f"Confusion matrix, {title}", height=400)
-    st.caption("Rows are true classes, columns predicted ones. In the difference more is better on the diagonal, and worse elsewhere.")
+    st.caption("Rows are true classes, columns predicted ones. In the difference, more is better on the diagonal and worse elsewhere.")
 
 
 def pair_section(board: Board) -> None:
@@ -114,7 +114,7 @@ def pair_section(board: Board) -> None:
     name_a, name_b = (board.said(run.id) for run in (pair.a, pair.b))
     st.markdown(f"**{judge_pair(found, name_a, name_b)}**")
     st.caption(
-        "This is about these two trained networks. Other seeds of the same settings may turn it round: groups of seeds tell about settings."
+        "This holds for these two trained networks. Another seed may give another result; compare groups of seeds to judge settings."
     )
     _against_all(board, pair)
     _fixed(board, pair)
@@ -125,12 +125,12 @@ def _metrics(found: Paired) -> tuple[tuple[str, str, str], ...]:
     for name, right in (("A", found.n_both + found.n_only_a), ("B", found.n_both + found.n_only_b)):
         low, high = wilson_interval(right, found.n)
         rows.append(
-            (f"Test accuracy of {name}", formatting.percent(right / found.n), f"95 %: {100 * low:.2f} – {formatting.percent(high)}")
+            (f"Test accuracy of {name}", formatting.percent(right / found.n), f"95 % interval {formatting.percent_range(low, high)}")
         )
     difference = (
-        "B less A, points",
-        f"{100 * found.difference:+.2f}",
-        f"95 %: {100 * found.low:+.2f} to {100 * found.high:+.2f}",
+        "Difference B − A",
+        formatting.points(found.difference),
+        f"95 % interval {100 * found.low:+.2f} to {100 * found.high:+.2f}",
     )
     test = ("McNemar's exact test", write_p(found.p_value), f"mid-p {write_p(found.mid_p).removeprefix('p ').removeprefix('= ')}")
     return (*rows, difference, test)
@@ -154,31 +154,34 @@ def _against_all(board: Board, pair: Pair) -> None:
     rows = pd.DataFrame(
         {
             "Run": [board.names[run.id] for run in others],
-            "Newly right": [each.n_only_b for each in tested],
-            "Newly wrong": [each.n_only_a for each in tested],
+            "Only this run correct": [each.n_only_b for each in tested],
+            "Only A correct": [each.n_only_a for each in tested],
             "Difference, points": [100 * each.difference for each in tested],
             "95 % interval": [f"{100 * each.low:+.2f} to {100 * each.high:+.2f}" for each in tested],
             "p": [write_p(each.p_value).removeprefix("p ").removeprefix("= ") for each in tested],
-            "p, corrected": [write_p(p).removeprefix("p ").removeprefix("= ") for p in corrected],
+            "p (corrected)": [write_p(p).removeprefix("p ").removeprefix("= ") for p in corrected],
             "Verdict": [
-                "noise" if p >= ALPHA else "better" if each.difference > 0 else "worse" for each, p in zip(tested, corrected, strict=True)
+                "not significant" if p >= ALPHA else "better" if each.difference > 0 else "worse"
+                for each, p in zip(tested, corrected, strict=True)
             ],
         }
     )
-    with st.expander(f"All {len(others)} others against A, corrected for there being {len(others)}", icon=":material/table_rows:"):
+    with st.expander(
+        f"All {plural(len(others), 'other run')} against A, corrected for {plural(len(others), 'comparison')}", icon=":material/table_rows:"
+    ):
         st.dataframe(
             rows,
             hide_index=True,
             height="content" if len(rows) <= 12 else 420,
             column_config={"Difference, points": st.column_config.NumberColumn(format="%+.2f")},
-            alt="Every other run against A: images newly right and newly wrong, difference, tests",
+            alt="Every other run against A: images that only one of them predicts correctly, difference, tests",
         )
-        st.caption("Corrected by Holm's method: of many comparisons of equals some look real by chance.")
+        st.caption("Corrected by Holm's method, because with many comparisons some look significant by chance.")
 
 
 def _fixed(board: Board, pair: Pair) -> None:
     """Show the images on which exactly one of the two is right."""
-    st.subheader("Who fixed my digit")
+    st.subheader("Changed predictions")
     names = pair.class_names
     options = [ANY, *map(str, range(N_CLASSES))]
     digit = choose("True class", options, "digit", named=lambda one: one if one == ANY else names[int(one)], side_by_side=True)
@@ -186,18 +189,18 @@ def _fixed(board: Board, pair: Pair) -> None:
     wanted = np.ones(len(labels), dtype=np.bool_) if digit == ANY else labels == int(digit)
     n, most = shown(FIRST_SHOWN), 0
     for key, word, chosen, wrong in (
-        ("right", "Newly right", right_b & ~right_a, pair.answers_a),
-        ("wrong", "Newly wrong", right_a & ~right_b, pair.answers_b),
+        ("right", "Corrected", right_b & ~right_a, pair.answers_a),
+        ("wrong", "Newly misclassified", right_a & ~right_b, pair.answers_b),
     ):
         indices = np.flatnonzero(chosen & wanted)
         most = max(most, len(indices))
         fixer, other = (pair.b, pair.a) if key == "right" else (pair.a, pair.b)
-        said = f"{board.said(fixer.id)} gets them right, {board.said(other.id)} wrong"
-        st.markdown(f"**{word} in B: {formatting.counted(len(indices), 'image')}.** {said}.")
+        said = f"{board.said(fixer.id)} predicts them correctly, {board.said(other.id)} does not"
+        st.markdown(f"**{word} in B: {plural(len(indices), 'image')}.** {said}.")
         if len(indices):
             _pictures(pair, indices[:n], wrong, key=f"compare_fixed_{key}", what=f"{word} in B")
     more_button(most, n, MORE_SHOWN)
-    st.caption("Below each image: its true class, and what the one that is wrong calls it.")
+    st.caption("Below each image: its true class and the wrong prediction.")
     with st.container(horizontal=True):
         run_link(pair.a.id, f"All errors of A, {board.said(pair.a.id)}", icon=":material/image_search:")
         run_link(pair.b.id, f"All errors of B, {board.said(pair.b.id)}", icon=":material/image_search:")
@@ -213,10 +216,10 @@ def _pictures(pair: Pair, indices: npt.NDArray[np.int64], wrong: Answers, *, key
         alt=f"{what}: test images {', '.join(map(str, indices[:20].tolist()))}{' and more' if len(indices) > 20 else ''}",
         columns=(20, 7),
         titles=[
-            f"test image {index:,}: a {true}, taken for {called_so}"
+            f"test image {index:,}: true {true}, predicted as {called_so}"
             for index, (true, called_so) in zip(indices.tolist(), called, strict=True)
         ],
-        captions=[f"{true} not {called_so}" for true, called_so in called],
+        captions=[f"{true}, not {called_so}" for true, called_so in called],
         max_side=56,
     )
 
@@ -229,7 +232,7 @@ def _confusion(answered: Answers) -> list[list[int]]:
 
 def _label(board: Board, run_id: str) -> str:
     run = board.compared.run(run_id)
-    return f"{board.said(run_id)} · {formatting.network(run.config)} · {formatting.percent(run.test_accuracy)}"
+    return f"{board.said(run_id)} · {network_name(run.config)} · {formatting.percent(run.test_accuracy)}"
 
 
 def _swap(one: str, other: str) -> None:

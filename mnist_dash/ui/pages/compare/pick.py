@@ -9,6 +9,7 @@ from mnist_dash.core.analysis.verdicts import judge_selection
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import MOST_RUNS
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import RUNS, TRAIN
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.pages.compare.board import Board, set_runs, wanted_ids
@@ -29,7 +30,7 @@ def picker(shown: Board | None) -> None:
         expanded=shown is None or len(shown.runs) < 2,
         icon=":material/checklist:",
     ):
-        order = st.segmented_control("Offer", (NEWEST, BEST), default=NEWEST, required=True, key="offer", bind="query-params")
+        order = st.segmented_control("Order", (NEWEST, BEST), default=NEWEST, required=True, key="offer", bind="query-params")
         offered = {run.id: _label(run) for run in _offered(store().settings.database_url, store().revision(), best_first=order == BEST)}
         here = {run.id: _label(run) for run in shown.runs} if shown is not None else {}
         options = {**offered, **here}
@@ -40,13 +41,14 @@ def picker(shown: Board | None) -> None:
             key=_KEY,
             format_func=lambda run_id: options.get(run_id, run_id),
             on_change=_pick,
-            placeholder="Type a part of an id, a name, a network or an optimizer",
+            placeholder="Type part of a name, a network, an optimizer or an id",
             max_selections=MOST_RUNS,
             label_visibility="collapsed",
         )
         st.caption(
-            f"The {len(offered):,} {'newest' if order == NEWEST else 'best by validation accuracy'} are offered; "
-            "any others by ?runs= in the address, ids with commas between them."
+            f"{plural(len(offered), 'run')} to choose from, "
+            f"{'the newest' if order == NEWEST else 'those with the best validation accuracy'} first. "
+            "For others, write their ids behind ?runs= in the address, separated by commas."
         )
 
 
@@ -55,12 +57,12 @@ def nothing_picked() -> None:
     with st.container(border=True):
         if store().count():
             st.markdown(
-                "**Pick two runs or more above.** Their curves are laid over each other, their settings reduced to what differs, their "
-                "errors compared image by image, and every difference is tested: is it real, or the noise of seeds?"
+                "**Pick two or more runs above.** See their curves in one chart, the settings in which they differ, their errors image by "
+                "image, and whether each difference is significant or chance."
             )
             st.page_link(RUNS, label="See all runs", icon=":material/table_rows:")
         else:
-            st.markdown("**No runs yet.** Train two networks, then see here what sets them apart, and whether the difference is real.")
+            st.markdown("**No runs yet.** Train two networks, then compare them here.")
             st.page_link(TRAIN, label="Train your first network", icon=":material/model_training:")
 
 
@@ -69,10 +71,15 @@ def absences(board: Board) -> None:
     if board.compared.unknown:
         named = ", ".join(formatting.plain(run_id[:20]) for run_id in board.compared.unknown[:10])
         one = len(board.compared.unknown) == 1
-        st.warning(f"No run has {'this id' if one else 'these ids'}: {named}. The others are shown.", icon=":material/search_off:")
+        more = f" and {len(board.compared.unknown) - 10} more" if len(board.compared.unknown) > 10 else ""
+        rest = "The other runs are shown." if board.runs else "Pick runs above."
+        st.warning(f"Unknown {'run' if one else 'runs'} in the address: {named}{more}. {rest}", icon=":material/search_off:")
     if board.compared.deleted:
         named, one = ", ".join(board.compared.deleted[:10]), len(board.compared.deleted) == 1
-        text = f"Deleted, and left out: {named}. Restore {'it' if one else 'them'} on the Runs page, under Deleted."
+        text = (
+            f"Left out because {'it is' if one else 'they are'} deleted: {named}. "
+            f"Restore {'it' if one else 'them'} on the Runs page under “deleted”."
+        )
         st.warning(text, icon=":material/delete:")
 
 
@@ -97,6 +104,5 @@ def _pick() -> None:
 
 
 def _label(run: Run) -> str:
-    name = f"{formatting.plain(run.name)} · " if run.name else ""
     accuracy = formatting.percent(run.best_val_accuracy) if run.best_val_accuracy is not None else str(run.state)
-    return f"{name}{run.id} · {formatting.network(run.config)} · {formatting.optimizer(run.config)} · seed {run.config.seed} · {accuracy}"
+    return f"{formatting.plain(run.title)} · {run.id} · seed {run.config.seed} · {accuracy}"

@@ -16,6 +16,7 @@ from mnist_dash.figures.study.parallel import draw_parallel_coordinates
 from mnist_dash.figures.study.trials import Axis, Objective, Trials
 from mnist_dash.runs.query.comparison import NETWORK
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural, verb
 from mnist_dash.ui.app.navigation import open_run
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.compare.board import Board, choose, figure_json, setting_titles, written
@@ -28,8 +29,8 @@ FIGURES = {
     "last_val_loss": "last validation loss",
     "n_parameters": "parameters",
     "epoch": "epochs",
-    "seconds_training": "seconds of training",
-    "seconds_per_image_test": "seconds per test image",
+    "seconds_training": "training time, s",
+    "seconds_per_image_test": "time per test image, s",
 }
 """Fields of a run's record that can be drawn and listed."""
 _OPEN_KEY = "compare_open"
@@ -42,31 +43,32 @@ def settings_view(board: Board) -> None:
     """Draw the table of what differs, and parallel coordinates."""
     compared = board.compared
     if not compared.settings:
-        st.info("These runs have the same settings, the seed included: the same training again.", icon=":material/info:")
+        st.info("These runs have the same configuration and seed, so they are the same training.", icon=":material/info:")
     names = setting_titles(compared)
     columns: dict[str, Sequence[object]] = {names[path]: [written(compared, run, path) for run in board.runs] for path in compared.settings}
     _table(board, columns | {FIGURES["test_accuracy"]: [_percent(run.test_accuracy) for run in board.runs]})
     st.caption(
-        f"Only what differs: {formatting.counted(len(compared.settings), 'setting')}. “{formatting.NOTHING}”: the run does not have it."
+        f"{plural(len(compared.settings), 'setting')} {verb(len(compared.settings), 'differ')}. "
+        f"“{formatting.NOTHING}” means that the run does not have the setting."
     )
     drawn = sorted((path for path in compared.settings if not _follows(board, path)), key=lambda path: path == NETWORK)
     axes = [axis for axis in map(_axis_of(board), drawn) if len(axis.choices) <= _MOST_CHOICES]
     if not axes:
         return
-    st.markdown("**All of them at once**")
-    name = choose("Coloured by", list(MEASURES), "measure", named=lambda key: MEASURES[key].title, width=300)
+    st.markdown("**Parallel coordinates**")
+    name = choose("Colour", list(MEASURES), "measure", named=lambda key: MEASURES[key].title, width=300)
     measure = MEASURES[name]
     objective = Objective(name, measure.title.split(",")[0], maximize=measure.higher_is_better)
     live_plot(
         figure_json(board, ("parallel", name), lambda: draw_parallel_coordinates(_trials(board, name), objective, axes)),
         key="compare_parallel",
-        alt=f"Parallel coordinates: one line a run across {formatting.counted(len(axes), 'setting')} to {measure.title}",
+        alt=f"Parallel coordinates: one line per run across {plural(len(axes), 'setting')} to {measure.title}",
         height=380,
     )
     crowded = len(drawn) - len(axes)
     st.caption(
-        "One line a run, coloured by the last axis. Drag along an axis to see only a part."
-        + (f" {formatting.counted(crowded, 'setting')} of more than {_MOST_CHOICES} different texts left out." if crowded else "")
+        "One line per run, coloured by the last axis. Drag along an axis to see only a part."
+        + (f" {plural(crowded, 'setting')} with more than {_MOST_CHOICES} different texts left out." if crowded else "")
     )
 
 
@@ -82,8 +84,8 @@ def figures_view(board: Board) -> None:
     names = setting_titles(board.compared) | FIGURES
     options = [*FIGURES, *board.compared.settings]
     with st.container(horizontal=True):
-        across = choose("Across", options, "x", default="n_parameters", named=names.__getitem__)
-        upwards = choose("Upwards", options, "y", default="test_accuracy", named=names.__getitem__)
+        across = choose("X axis", options, "x", default="n_parameters", named=names.__getitem__)
+        upwards = choose("Y axis", options, "y", default="test_accuracy", named=names.__getitem__)
     pair = (_axis_of(board)(across), _axis_of(board)(upwards))
     places = [
         Place(run.id, board.names[run.id], board.looks[run.id], _value(board, run, across, pair[0]), _value(board, run, upwards, pair[1]))
@@ -98,30 +100,28 @@ def figures_view(board: Board) -> None:
             ),
         ),
         key="compare_scatter",
-        alt=f"{names[upwards]} against {names[across]} of {formatting.counted(len(board.runs), 'run')}",
+        alt=f"{names[upwards]} against {names[across]} of {plural(len(board.runs), 'run')}",
         height=420,
         clickable=True,
     )
-    st.caption("One point a run, in its own colour. Click a point to open its run.")
+    st.caption("One point per run. Click a point to open its run.")
     if isinstance(clicked, str):
         open_run(clicked)
         st.rerun()
 
 
 def _table(board: Board, columns: Mapping[str, Sequence[object]]) -> None:
-    rows = pd.DataFrame({"Run": [run.id for run in board.runs], "Name": [run.name or "" for run in board.runs], **columns})
-    if not any(rows["Name"]):
-        rows = rows.drop(columns="Name")
+    rows = pd.DataFrame({"Run": [run.id for run in board.runs], "Name": [run.title for run in board.runs], **columns})
     column = st.column_config
     shares = {title: column.NumberColumn(format="%.2f %%") for title in columns if "accuracy" in title}
     whole = {title: column.NumberColumn(format="localized") for title in (FIGURES["n_parameters"],)}
-    opening = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Open this run")
+    opening = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Opens this run.")
     st.dataframe(
         rows,
         hide_index=True,
         height="content" if len(rows) <= 12 else 420,
         column_config={"Run": opening, **shares, **whole},
-        alt="The compared runs, one a row",
+        alt="The compared runs, one per row",
         placeholder=formatting.NOTHING,
     )
 

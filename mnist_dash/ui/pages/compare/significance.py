@@ -14,6 +14,7 @@ from mnist_dash.core.analysis.verdicts import MEASURES, Measure, Verdict, judge_
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.query import comparison
 from mnist_dash.runs.query.comparison import MOST_SEEDS_AT_ONCE, SeedFigures
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.pages.compare.board import Board, NamedGroup, choose, choose_grouping, groups, set_runs, wanted_ids
@@ -44,7 +45,7 @@ class Against:
 
 def real_view(board: Board) -> None:
     """Draw groups of seeds, then two runs image by image."""
-    st.subheader("Groups of seeds: is one setting better?")
+    st.subheader("Groups of seeds: is one configuration better?")
     _groups_section(board)
     st.subheader("Two runs: is one network better?")
     pair_section(board)
@@ -52,24 +53,24 @@ def real_view(board: Board) -> None:
 
 def _groups_section(board: Board) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        measure = MEASURES[choose("Measured by", list(MEASURES), "measure", named=lambda name: MEASURES[name].title, width=300)]
+        measure = MEASURES[choose("Metric", list(MEASURES), "measure", named=lambda name: MEASURES[name].title, width=300)]
         by = choose_grouping(board, alone=False)
     named = groups(board, by)
     taken = [(group, comparison.seed_figures(board.compared, group.group, measure)) for group in named]
     judged = [Judged(group, figures, group_mean(figures.by_seed)) for group, figures in taken if figures.run_ids]
     empty = [group.letter for group in named if group.letter not in {each.named.letter for each in judged}]
     if empty:
-        st.caption(f"Without a finished run: {', '.join(empty)}.")
+        st.caption(f"Groups without a finished run: {', '.join(empty)}.")
     if not judged:
-        st.info(f"No run here has finished with a {measure.title}.", icon=":material/info:")
+        st.info(f"None of these runs has a {measure.title} yet.", icon=":material/info:")
         return
     reference = _reference(judged)
     found = judge_all(measure, reference, [each for each in judged if each is not reference])
     _table(measure, reference, judged, found)
     if by is not None and len(board.compared.settings) > 1:
-        st.caption("Other settings vary within these groups, so their spread is not that of seeds alone.")
+        st.caption("Other settings vary within these groups, so their spread is not due to seeds alone.")
     if len(judged) == 1:
-        st.caption("One group has nothing to be compared with: add runs of another setting above.")
+        st.caption("There is only one group. Add runs with other settings above to compare it.")
     for against in found[:MOST_SENTENCES]:
         _sentence(board, reference, against, can_queue=by is None)
     if len(found) > MOST_SENTENCES:
@@ -105,7 +106,7 @@ def _reference(judged: Sequence[Judged]) -> Judged:
         group = by_first_run[run_id].named
         return f"{group.letter}: {formatting.plain(group.title)}"
 
-    return by_first_run[choose("Compared with", list(by_first_run), "reference", named=named, width=420)]
+    return by_first_run[choose("Reference", list(by_first_run), "reference", named=named, width=420)]
 
 
 def _table(measure: Measure, reference: Judged, judged: Sequence[Judged], found: Sequence[Against]) -> None:
@@ -120,10 +121,10 @@ def _table(measure: Measure, reference: Judged, judged: Sequence[Judged], found:
     )
     n_repeated = sum(each.figures.n_repeated for each in judged)
     if n_repeated:
-        st.caption(f"{formatting.counted(n_repeated, 'run')} left out: the same settings and seed again are the same run, no new evidence.")
+        st.caption(f"{plural(n_repeated, 'run')} left out because another run has the same configuration and seed.")
     n_lost = sum(each.figures.n_lost for each in judged)
     if n_lost:
-        st.caption(f"{formatting.counted(n_lost, 'run')} left out that did not finish: the means are of those that did.")
+        st.caption(f"{plural(n_lost, 'run')} left out that did not finish. The means are those of finished runs.")
 
 
 def _row(measure: Measure, each: Judged, reference: Judged, against: Against | None) -> dict[str, object]:
@@ -133,15 +134,15 @@ def _row(measure: Measure, each: Judged, reference: Judged, against: Against | N
         "Group": each.named.letter,
         "Settings": each.named.title,
         "Seeds": each.mean.n,
-        "Waiting": each.figures.n_live,
+        "Queued or running": each.figures.n_live,
         "Mean": measure.write(mean),
         "95 % interval": formatting.NOTHING if low is None or high is None else f"{measure.write(low)} to {measure.write(high)}",
-        "Deviation": formatting.NOTHING if each.mean.deviation is None else measure.write_difference(each.mean.deviation),
-        f"Less {reference.named.letter}": formatting.NOTHING
+        "Standard deviation": formatting.NOTHING if each.mean.deviation is None else measure.write_difference(each.mean.deviation),
+        f"Difference from {reference.named.letter}": formatting.NOTHING
         if against is None
         else measure.write_difference(mean - reference.mean.mean, signed=True),
         "p": formatting.NOTHING if test is None else write_p(test.p_value).removeprefix("p ").removeprefix("= "),
-        "p, corrected": formatting.NOTHING
+        "p (corrected)": formatting.NOTHING
         if against is None or against.p_value is None
         else write_p(against.p_value).removeprefix("p ").removeprefix("= "),
         "Verdict": _word(measure, against),
@@ -152,9 +153,9 @@ def _word(measure: Measure, against: Against | None) -> str:
     if against is None:
         return "reference"
     if against.test is None or against.p_value is None:
-        return "too few seeds" if against.verdict.add_a + against.verdict.add_b else "no noise"
+        return "too few seeds" if against.verdict.add_a + against.verdict.add_b else "no variance"
     if against.p_value >= ALPHA:
-        return "noise"
+        return "not significant"
     return "better" if (against.test.difference > 0) == measure.higher_is_better else "worse"
 
 
@@ -171,15 +172,15 @@ def _sentence(board: Board, reference: Judged, against: Against, *, can_queue: b
         whole = sum(wanted.values())
         if n:
             st.button(
-                f"Queue {formatting.counted(n, 'seed')}" if n == whole else f"Queue {n} of {whole} seeds",
+                f"Queue {plural(n, 'seed')}" if n == whole else f"Queue {n} of {plural(whole, 'seed')}",
                 key=f"compare_seeds_{against.judged.named.group.run_ids[0]}",
                 icon=":material/casino:",
                 on_click=_queue,
                 args=(board, wanted),
-                help="Runs of these seeds that are there already are taken instead of trained again",
+                help="Trains the missing seeds. Existing runs with these seeds are used as they are.",
             )
         elif sum(add for _, add in sides):
-            st.caption("The missing seeds are on their way.", width="content")
+            st.caption("The missing seeds are queued or running.", width="content")
 
 
 def _queue(board: Board, wanted: dict[tuple[str, ...], int]) -> None:
@@ -193,4 +194,4 @@ def _queue(board: Board, wanted: dict[tuple[str, ...], int]) -> None:
         st.toast(str(error), icon=":material/error:")
     if added:
         set_runs([*wanted_ids(), *added])
-        st.toast(f"{formatting.counted(len(added), 'seed')} added to the comparison.", icon=":material/casino:")
+        st.toast(f"{plural(len(added), 'seed')} added to the comparison.", icon=":material/casino:")

@@ -8,6 +8,7 @@ import streamlit as st
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import Augmentation
 from mnist_dash.core.data.distortion import distort
+from mnist_dash.glossary import help_for
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.elements.picture_grid import picture_grid
@@ -16,9 +17,9 @@ from mnist_dash.ui.pages.data.data_set import Archive
 
 N_VARIANTS = 39
 _STRENGTHS = (
-    ("shift", "Shift, share of the side", 0.5, 0.01, 0.1),
+    ("shift", "Shift, fraction of the side", 0.5, 0.01, 0.1),
     ("rotation", "Rotation, degrees", 180.0, 1.0, 10.0),
-    ("scale", "Change of size", 0.5, 0.01, 0.1),
+    ("scale", "Zoom, fraction", 0.5, 0.01, 0.1),
     ("elastic", "Elastic distortion", 100.0, 1.0, 0.0),
 )
 _SIGMA = "elastic_sigma"
@@ -27,26 +28,36 @@ _SIGMA = "elastic_sigma"
 @st.fragment
 def augmentation(part: Archive, index: int) -> None:
     """Draw an image and what training would see of it, by strengths that are chosen here."""
-    st.caption(
-        "The first is the image itself; the others are what training would see, drawn anew each epoch. The largest change either way."
-    )
-    refuse_number("draw", low=0, high=9999, what="The number of a draw")
+    st.caption("The first image is the original. The others are random variants of it, as training sees them anew in every epoch.")
+    refuse_number("draw", low=0, high=9999, what="The seed")
     with st.grid(3, min_column_width=170):
         chosen = {
             name: st.slider(label, 0.0, most, usual, step, key=name, bind="query-params") for name, label, most, step, usual in _STRENGTHS
         }
         plain = chosen["elastic"] == 0
-        chosen[_SIGMA] = st.slider("Smoothness, pixels", 1.0, 20.0, 5.0, 0.5, key=_SIGMA, bind="query-params", disabled=plain)
-        seed = st.number_input("Draw", 0, 9999, 0, 1, key="draw", bind="query-params", help="Another number draws other changes")
+        chosen[_SIGMA] = st.slider(
+            "Elastic smoothness, pixels",
+            1.0,
+            20.0,
+            5.0,
+            0.5,
+            key=_SIGMA,
+            bind="query-params",
+            disabled=plain,
+            help=help_for("elastic smoothness"),
+        )
+        seed = st.number_input(
+            "Seed", 0, 9999, 0, 1, key="draw", bind="query-params", help=help_for("seed", "Another seed draws other variants.")
+        )
     image = part.images[index]
     wanted = Augmentation(**chosen)
     variants = distort(np.repeat(image[None], N_VARIANTS, axis=0), wanted, seed=int(seed))
     picture_grid(
         np.concatenate([image[None], variants]),
         key="data_variants",
-        alt=f"Image {index} and {N_VARIANTS} random changes of it",
+        alt=f"Image {index} and {N_VARIANTS} random variants of it",
         columns=(20, 10),
-        titles=["the image itself", *["a random change of it"] * N_VARIANTS],
+        titles=["original image", *["random variant"] * N_VARIANTS],
         selected=0,
     )
     st.page_link(

@@ -11,7 +11,7 @@ from mnist_dash.ui.pages.data.data_set import ARCHIVES, available, title
 def chosen_dataset() -> DatasetName:
     """Offer the data sets that are there, when there are several."""
     names = {title(name): name for name in available()}
-    refuse_choice("dataset", names, what="A data set on this machine")
+    refuse_choice("dataset", names, what="The data set")
     if len(names) == 1:
         return "mnist"
     chosen = st.segmented_control(
@@ -35,11 +35,11 @@ with left:
     overview.class_counts(dataset)
 with right:
     st.subheader(title(dataset))
-    st.markdown("Images of 28 x 28 pixels of 8 bits, 0 is background, in ten classes.")
+    st.markdown("Images of 28 x 28 pixels with grey values from 0 (background) to 255, in ten classes.")
     overview.source(dataset)
 
 st.subheader("Images")
-refuse_choice("archive", ARCHIVES, what="An archive")
+refuse_choice("archive", ARCHIVES, what="The archive")
 name = st.segmented_control(
     "Archive",
     ARCHIVES,
@@ -56,12 +56,12 @@ images.page_of_images(part)
 st.subheader("One image")
 index = images.chosen_index(part)
 images.one_image(part, index)
-st.subheader("How each scaling changes it")
+st.subheader("Scalings")
 images.scalings(part, index)
-st.subheader("How augmentation changes it")
+st.subheader("Augmentation")
 augmentation.augmentation(part, index)
 
-st.subheader("Mean and deviation")
+st.subheader("Mean and standard deviation")
 overview.class_pictures(part)
 st.subheader("Grey values")
 overview.grey_values(part)

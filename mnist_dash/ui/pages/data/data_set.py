@@ -64,8 +64,9 @@ def archive(dataset: DatasetName, name: str) -> Archive:
     images, labels = read_images(dataset, part, data_dir), read_labels(dataset, part, data_dir)
     if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CLASS_NAMES[dataset]):
         raise DataError(
-            f"The {name} archive of {dataset} has images of 28 x 28 and as many labels from 0 to 9; got images of "
-            f"{' x '.join(map(str, images.shape))} and {len(labels):,} labels. Replace the files by the original ones."
+            f"The {name} archive of {dataset} is not usable: it has images of "
+            f"{' x '.join(map(str, images.shape))} and {len(labels):,} labels "
+            "instead of images of 28 x 28 and one label from 0 to 9 for each. Replace the files by the original ones."
         )
     return Archive(dataset, name, images, labels)
 
@@ -95,7 +96,7 @@ def _counts(dataset: DatasetName, _data_dir: Path) -> dict[str, list[int]]:
     return {name: count_classes(labels).tolist() for name, labels in parts.items()}
 
 
-@st.cache_resource(show_spinner="Computing means and deviations …", max_entries=8)
+@st.cache_resource(show_spinner="Computing means and standard deviations …", max_entries=8)
 def _statistics(dataset: DatasetName, name: str, _data_dir: Path) -> tuple[ClassImages, npt.NDArray[np.int64]]:
     part = archive(dataset, name)
     return class_images(part.images, part.labels), count_grey_values(part.images)

@@ -9,18 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash.core.analysis.forward import fitted_scaling
-from mnist_dash.core.config.run_config import Scaling
+from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.figures.base.samples import draw_pixels, draw_scaled
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.elements.picture_grid import picture_grid
-from mnist_dash.ui.forms.train_settings import SCALING_NAMES
 from mnist_dash.ui.pages.data.data_set import Archive, default_config
 
 PAGE_SIZE, COLUMNS, PHONE_COLUMNS = 200, 20, 10
 INDEX, PAGE = "index", "page"
-SCALINGS: tuple[Scaling, ...] = ("unit", "minmax", "standard")
 _CELL = 26
 """Width of a pixel's number in the heat map, in pixels of the screen."""
 
@@ -28,7 +26,7 @@ _CELL = 26
 def page_of_images(part: Archive) -> None:
     """Draw two hundred images as one picture; a click chooses one of them."""
     n_pages = math.ceil(len(part) / PAGE_SIZE)
-    refuse_number(PAGE, low=1, high=n_pages, what=f"A page of the {part.name} images")
+    refuse_number(PAGE, low=1, high=n_pages, what=f"The page of the {part.name} images")
     with st.container(horizontal=True, vertical_alignment="center"):
         page = st.pagination(n_pages, key=PAGE, bind="query-params")
         first = (page - 1) * PAGE_SIZE
@@ -57,7 +55,7 @@ def _index_so_far() -> int:
 
 def chosen_index(part: Archive) -> int:
     """Draw the field of the index and return what it holds."""
-    refuse_number(INDEX, low=0, high=len(part) - 1, what=f"The index of a {part.name} image")
+    refuse_number(INDEX, low=0, high=len(part) - 1, what=f"The index of the {part.name} image")
     if st.session_state.get(INDEX, 0) >= len(part):
         st.session_state[INDEX] = 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -76,7 +74,7 @@ def one_image(part: Archive, index: int) -> None:
         ink = image > 0
         rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
         box = f"{np.ptp(rows) + 1} x {np.ptp(columns) + 1} pixels" if len(rows) else "none"
-        st.caption(f"{ink.sum()} of 784 pixels have ink, mean {image.mean():.1f}. Box around the ink, rows x columns: {box}.")
+        st.caption(f"{ink.sum()} of 784 pixels are not background, mean {image.mean():.1f}. Bounding box, rows x columns: {box}.")
     with right, st.grid(1, min_column_width=28 * _CELL + 32, wrap=False):
         live_plot(
             str(draw_pixels(image).to_json()),
@@ -88,26 +86,28 @@ def one_image(part: Archive, index: int) -> None:
 
 def scalings(part: Archive, index: int) -> None:
     """Draw the image as each scaling hands it to a network."""
-    st.caption("What a network gets. Each scaling is fitted to the training part alone, here that of the default split.")
+    st.caption(
+        "The input of a network under each scaling. Scalings are fitted to the training images alone, here those of the default split."
+    )
     rows = []
     with st.grid(3, min_column_width=260):
         for name in SCALINGS:
             config = default_config(part.dataset).model_copy(update={"scaling": name})
             values = fitted_scaling(config, store().settings.data_dir)(part.images[index][None])[0]
-            rows.append((name, SCALING_NAMES[name], values.min(), values.max(), values.mean(), values.std()))
+            rows.append((name, SCALINGS[name].label, values.min(), values.max(), values.mean(), values.std()))
             with st.container():
-                st.markdown(f"**{name}**: {SCALING_NAMES[name]}")
+                st.markdown(f"**{name}**: {SCALINGS[name].label}")
                 live_plot(
                     str(draw_scaled(values).to_json()),
                     key=f"data_{name}_chart",
                     alt=f"Image {index} under the scaling {name}: {values.min():.3g} to {values.max():.3g}",
                     height=260,
                 )
-    numbers = ["least", "greatest", "mean", "deviation"]
+    numbers = ["minimum", "maximum", "mean", "standard deviation"]
     st.dataframe(
-        pd.DataFrame(rows, columns=["scaling", "what it does", *numbers]),
+        pd.DataFrame(rows, columns=["scaling", "description", *numbers]),
         hide_index=True,
         height="content",
-        column_config={name: st.column_config.NumberColumn(format="%.4f") for name in numbers},
+        column_config={name: st.column_config.NumberColumn(format="%.3g") for name in numbers},
         alt="Range, mean and deviation of this image under each scaling",
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from mnist_dash import formatting
 from mnist_dash.core.config.run_config import DatasetName
 from mnist_dash.core.data.idx import CLASS_NAMES
 from mnist_dash.figures.base.samples import draw_class_counts, draw_grey_values
@@ -34,7 +35,7 @@ def source(dataset: DatasetName) -> None:
     else:
         st.markdown(
             f"**Source.** {AUTHORS[dataset]} Read from the folder of data sets.\n\n"
-            "**Licence.** Its authors'; see where you have it from. The MIT licence of this program does not cover it."
+            "**Licence.** See the source of the files. The MIT licence of this program does not cover them."
         )
 
 
@@ -42,7 +43,7 @@ def class_counts(dataset: DatasetName) -> None:
     """Draw the images of each class by part, and the same as a table."""
     counts = counts_by_part(dataset)
     totals = ", ".join(f"{sum(values):,} {part}" for part, values in counts.items())
-    note = " The validation part is the last sixth of the training archive, as runs have it by default." if "validation" in counts else ""
+    note = " The validation set is the last sixth of the training archive, as in runs by default." if "validation" in counts else ""
     st.caption(f"{totals} images.{note}")
     live_plot(
         str(draw_class_counts(counts, CLASS_NAMES[dataset]).to_json()),
@@ -50,7 +51,7 @@ def class_counts(dataset: DatasetName) -> None:
         alt=f"Images of each class of {title(dataset)} by part: {totals}",
         height=280,
     )
-    with st.expander("Show the counts as a table", icon=":material/table_rows:"):
+    with st.expander("Table of counts", icon=":material/table_rows:"):
         table = pd.DataFrame(counts, index=pd.Index(CLASS_NAMES[dataset], name="class"))
         whole = pd.DataFrame([table.sum()], index=pd.Index(["all"], name="class"))
         st.dataframe(pd.concat([table, whole]), height="content", alt="Images of each class by part")
@@ -61,8 +62,9 @@ def class_pictures(part: Archive) -> None:
     found, _ = statistics(part.dataset, part.name)
     names = part.class_names
     st.caption(
-        f"Pixel by pixel over the {part.name} archive. Bright in a mean: nearly all have ink there. Bright in a deviation: some have, some "
-        "have not; where a class is written in several ways."
+        f"Computed for each pixel over the {part.name} archive. A pixel is "
+        "bright in the mean where nearly all images have ink, and bright in "
+        "the standard deviation where only some have it, because the class is written in several ways."
     )
     for word, images, peak in (("Mean", found.means, 255.0), ("Standard deviation", found.deviations, float(found.deviations.max()) or 1)):
         st.markdown(f"**{word} of each class**" + ("" if peak == 255 else f", white is {peak:.0f} of 255"))
@@ -87,14 +89,15 @@ def grey_values(part: Archive) -> None:
     mean = float(counts @ values / total)
     deviation = float(np.sqrt(counts @ (values - mean) ** 2 / total))
     st.caption(
-        f"All {total:,} pixels of the {part.name} archive: {counts[0] / total:.1%} are background (0), {counts[255] / total:.1%} are full "
+        f"All {total:,} pixels of the {part.name} archive: {formatting.percent(counts[0] / total)} "
+        f"are background (0), {formatting.percent(counts[255] / total)} are full "
         f"ink (255). Mean {mean:.2f}, standard deviation {deviation:.2f}; divided by 255, {mean / 255:.4f} and {deviation / 255:.4f}."
     )
-    log_scale = st.toggle("Logarithmic", value=True, key="log", bind="query-params")
+    log_scale = st.toggle("Log y", value=True, key="log", bind="query-params")
     live_plot(
         str(draw_grey_values(counts.tolist(), log_scale=log_scale).to_json()),
         key="data_grey_chart",
-        alt=f"How often each grey value occurs among {total:,} pixels",
+        alt=f"Histogram of the grey values of {total:,} pixels",
         height=280,
     )
 

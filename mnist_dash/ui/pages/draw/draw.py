@@ -58,21 +58,21 @@ with answer:
         image = image_of(strokes)
         results.recognition(image, runs)
     else:
-        st.caption("With finger, pen or mouse. What a run says about it appears here when the first stroke ends.")
+        st.caption("Draw with finger, pen or mouse. The prediction appears here after the first stroke.")
 if strokes:
     made, like = st.columns([1, 2], gap="large")
     with made:
-        st.subheader("As a network sees it")
+        st.subheader("Input of the network")
         st.image(np.kron(image, np.ones((8, 8), np.uint8)), width=224, alt="The drawing as an image of 28 x 28 pixels")
         st.caption(
-            "28 x 28 pixels, made as MNIST was: the longer side scaled to 20 pixels with its aspect ratio kept, grey by averaging areas, "
-            "the centre of mass moved to the centre. The pen is as wide as MNIST's strokes, however small you draw."
+            "28 x 28 pixels, preprocessed as MNIST was: the longer side is scaled to 20 pixels with averaged grey values, and the centre "
+            "of mass is moved to the centre. The pen is as wide as MNIST's strokes at every size."
         )
     with like:
-        st.subheader("Most like it in the training data")
+        st.subheader("Nearest training images")
         results.likest(image)
         if len(runs) == 1:
-            st.subheader("Its place in the embedding")
+            st.subheader("Position in the embedding")
             position.place(image, runs[0])
 st.subheader("Your test set")
 kept.kept_section(begin)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.drawing import Strokes, decode_strokes
 from mnist_dash.core.data.idx import CLASS_NAMES
@@ -18,6 +18,7 @@ from mnist_dash.runs.actions import drawings
 from mnist_dash.runs.actions.drawings import Drawing
 from mnist_dash.runs.query import recognizers
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -43,13 +44,13 @@ def keep_bar(begin: Callable[[Strokes], None], *, empty: bool) -> None:
     if not may_edit():
         return
     st.pills(
-        "Keep it as",
+        "Save with label",
         [str(digit) for digit in range(N_CLASSES)],
         key=_LABEL_KEY,
         on_change=_keep,
         args=(begin,),
         disabled=empty,
-        help="Keeps the drawing with this label in your own test set and clears the canvas",
+        help="Saves the drawing with this label in your own test set and clears the canvas.",
     )
 
 
@@ -58,14 +59,14 @@ def kept_section(begin: Callable[[Strokes], None]) -> None:
     listed = drawings.kept(store())
     selected = next((drawing for drawing in listed if drawing.id == st.session_state.get(_SELECTED_KEY)), None)
     if not listed:
-        how = "Draw a digit and choose what it is under “Keep it as”" if may_edit() else "None is kept yet"
-        st.caption(f"{how}: kept drawings score every run.")
+        how = "Draw a digit and choose its label under “Save with label”." if may_edit() else "No drawing is saved yet."
+        st.caption(f"{how} Every run is then evaluated on the saved drawings.")
     _actions(selected, begin)
     if not listed:
         return
     clicked = digit_grid(
         np.stack([drawing.image for drawing in listed]),
-        [Tile(drawing.id, f"drawing {drawing.id}, meant to be {drawing.label}", title=str(drawing.label)) for drawing in listed],
+        [Tile(drawing.id, f"drawing {drawing.id}, labelled {drawing.label}", title=str(drawing.label)) for drawing in listed],
         key="draw_kept",
         class_names=CLASS_NAMES["mnist"],
         size=56,
@@ -83,10 +84,10 @@ def _actions(selected: Drawing | None, begin: Callable[[Strokes], None]) -> None
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if selected is not None:
-            name = f"drawing {selected.id}, a {selected.label}"
+            name = f"drawing {selected.id}, labelled {selected.label}"
             if may_edit():
                 st.button(f"Delete {name}", key="draw_delete", icon=":material/delete:", on_click=_delete, args=(selected.id,))
-            st.button("Put it on the canvas", key="draw_show", icon=":material/draw:", on_click=_show, args=(begin, selected))
+            st.button("Load", key="draw_show", icon=":material/draw:", on_click=_show, args=(begin, selected))
         elif deleted is not None:
             st.button("Undo", key="draw_undelete", icon=":material/undo:", on_click=_undelete, args=(deleted,))
             st.markdown(f"Deleted drawing {deleted}.", width="stretch")
@@ -95,33 +96,33 @@ def _actions(selected: Drawing | None, begin: Callable[[Strokes], None]) -> None
 def _scores(listed: Sequence[Drawing]) -> None:
     runs = recognizers.best(store(), limit=N_SCORED)
     if not runs:
-        st.caption("No finished run can read them yet.")
+        st.caption("No finished run can classify them yet.")
         return
     labels = np.array([drawing.label for drawing in listed])
     rows, unread = [], []
-    with st.spinner("Asking the runs …", show_time=True):
+    with st.spinner("Evaluating the runs …", show_time=True):
         for run in runs:
             try:
                 rows.append((run, _predicted(run, listed)))
             except (ArtifactError, DataError) as error:
                 unread.append(str(error))
     rows.sort(key=lambda row: (-int((row[1] == labels).sum()), -(row[0].test_accuracy or 0)))
-    st.markdown(f"**How the runs do on your {formatting.counted(len(listed), 'drawing')}**")
+    st.markdown(f"**Accuracy on your {plural(len(listed), 'drawing')}**")
     st.dataframe(
         pd.DataFrame([_row(run, labels, predicted) for run, predicted in rows]),
         key="draw_scores",
         hide_index=True,
         height="content",
         column_config={
-            "Run": st.column_config.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Open this run"),
-            "On your drawings": st.column_config.NumberColumn(format="%.1f %%"),
+            "Run": st.column_config.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Opens this run."),
+            "On your drawings": st.column_config.NumberColumn(format="%.2f %%"),
             "On the test set": st.column_config.NumberColumn(format="%.2f %%"),
         },
-        alt="Accuracy of the runs on the kept drawings, best first",
+        alt="Accuracy of the runs on the saved drawings, best first",
     )
     st.caption(
-        f"Best first; the {N_SCORED} best by test accuracy at most, one of each configuration. "
-        "So few drawings tell runs apart only where they differ by a lot."
+        f"Best first: at most {plural(N_SCORED, 'run')} with the highest test accuracy, one per configuration. "
+        "So few drawings show only large differences between runs."
     )
     for sentence in unread:
         st.error(sentence, icon=":material/error:")
@@ -133,10 +134,10 @@ def _row(run: Run, labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int6
     return {
         "Run": run.id,
         "On your drawings": 100 * float(right.mean()),
-        "Right": f"{int(right.sum())} of {len(labels)}",
+        "Correct": f"{int(right.sum())} of {len(labels)}",
         "On the test set": None if run.test_accuracy is None else 100 * run.test_accuracy,
-        "Network": formatting.network(run.config),
-        "Taken for another": ", ".join(wrong[:8]) + (", …" if len(wrong) > 8 else ""),
+        "Network": network_name(run.config),
+        "Misclassified": ", ".join(wrong[:8]) + (", …" if len(wrong) > 8 else ""),
     }
 
 
@@ -169,7 +170,7 @@ def _keep(begin: Callable[[Strokes], None]) -> None:
         st.toast(str(error), icon=":material/error:")
         return
     st.session_state[_DELETED_KEY] = None
-    st.toast(f"Kept as {label}.", icon=":material/check:")
+    st.toast(f"Saved with label {label}.", icon=":material/check:")
     begin(())
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
+from mnist_dash import formatting
 from mnist_dash.core.analysis.embedding import Embedding, EmbeddingParameters
 from mnist_dash.core.analysis.forward import layer_output
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
@@ -19,6 +20,7 @@ from mnist_dash.runs.execution.analyses import AnalysisKind
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import RUN
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.trained_network import trained_network
@@ -43,8 +45,8 @@ def place(image: npt.NDArray[np.uint8], run: Run) -> None:
     """Draw the newest embedding of a run with the drawing in it, or say how to get one."""
     done = analyses.newest_done(store(), run.id, AnalysisKind.EMBEDDING)
     if done is None:
-        st.caption(f"Run {run.id} has no embedding yet. With one, the place of your drawing is shown here.")
-        st.page_link(RUN, label="Compute one", icon=":material/scatter_plot:", query_params={"run": run.id, "view": "embedding"})
+        st.caption(f"{formatting.plain(run.title)} has no embedding yet. Compute one to see the position of your drawing in it.")
+        st.page_link(RUN, label="Compute embedding", icon=":material/scatter_plot:", query_params={"run": run.id, "view": "embedding"})
         return
     parameters = EmbeddingParameters.model_validate_json(done.parameters)
     try:
@@ -58,19 +60,20 @@ def place(image: npt.NDArray[np.uint8], run: Run) -> None:
     layer = "the pixels" if parameters.layer is None else f"the output of {run.config.plan[parameters.layer].name}"
     method = "t-SNE" if parameters.method == "tsne" else "PCA"
     st.caption(
-        f"{method} of {layer} for {len(known.points):,} {parameters.part} images. It has no place for new images: the star is in the midst "
-        f"of the {N_NEIGHBOURS} images (ringed) that are nearest by {layer}. Where these are far apart, it means nothing."
+        f"{method} of {layer} for {plural(len(known.points), f'{parameters.part} image')}. "
+        "An embedding has no exact position for a new image: the "
+        f"star is the mean of the {N_NEIGHBOURS} nearest images by {layer} (ringed). If these are far apart, it means little."
     )
     near = ", ".join(names[label] for label in known.labels[neighbours])
     live_plot(
         str(draw_placement(known.points, known.labels, neighbours.tolist(), class_names=names, name=done.part).to_json()),
         key="draw_place_chart",
-        alt=f"Your drawing among {len(known.points):,} images, nearest to images of {near}",
+        alt=f"Your drawing among {plural(len(known.points), 'image')}, nearest to images of {near}",
         height=480,
     )
 
 
-@st.cache_resource(show_spinner="Computing what the layer makes of the images …", max_entries=4)
+@st.cache_resource(show_spinner="Computing the output of the layer …", max_entries=4)
 def _map(_database_url: str, run_id: str, part: str, _run: Run, _parameters: EmbeddingParameters) -> _Map:
     embedding = Embedding.unpack(artifacts.read(store(), run_id, ArtifactKind.EMBEDDING, part))
     dataset, data_dir = _run.config.dataset, store().settings.data_dir

@@ -41,11 +41,11 @@ def chosen_runs() -> tuple[Run, ...]:
         offered = (wanted, *offered)
     if not offered:
         with st.container(border=True):
-            st.markdown("**No run can read it yet.** A run that has finished recognises what you draw.")
+            st.markdown("**No trained network yet.** A finished run can classify what you draw.")
             st.page_link(TRAIN, label="Train a network", icon=":material/model_training:")
         return ()
-    refuse_choice("by", (_ONE, _BEST), what="A drawing is recognised by")
-    by = st.segmented_control("Recognised by", (_ONE, _BEST), default=_ONE, required=True, key="by", bind="query-params")
+    refuse_choice("by", (_ONE, _BEST), what="The choice of models")
+    by = st.segmented_control("Model", (_ONE, _BEST), default=_ONE, required=True, key="by", bind="query-params")
     if by == _BEST:
         return recognizers.best(store(), limit=N_BEST)
     by_id = {run.id: run for run in offered}
@@ -65,18 +65,18 @@ def chosen_runs() -> tuple[Run, ...]:
 
 
 def recognition(image: Image, runs: Sequence[Run]) -> None:
-    """Draw what each run says that an image is."""
+    """Draw what each run predicts for an image."""
     with st.grid(max(1, len(runs)), min_column_width=220):
         for run in runs:
             with st.container(key=f"draw_answer_{run.id}"):
                 if len(runs) > 1:
-                    run_link(run.id, f"{formatting.network(run.config)} · {run.id}")
+                    run_link(run.id, formatting.plain(run.title))
                 _answer(image, run)
 
 
 def likest(image: Image) -> None:
     """Draw the training digits that are most like an image, pixel by pixel."""
-    refuse_choice("distance", ("cosine", "euclidean"), what="A distance")
+    refuse_choice("distance", ("cosine", "euclidean"), what="The distance")
     distance = st.segmented_control(
         "Distance",
         ("cosine", "euclidean"),
@@ -90,8 +90,8 @@ def likest(image: Image) -> None:
     indices, distances = nearest(_gallery(data_dir), image, n=N_NEAREST, distance="euclidean" if distance == "euclidean" else "cosine")
     labels = read_labels("mnist", "train", data_dir)[indices]
     (common, count) = Counter(labels.tolist()).most_common(1)[0]
-    meaning = "one minus the cosine of the angle between them" if distance == "cosine" else "in units of full ink"
-    st.caption(f"{count} of the {N_NEAREST} nearest of MNIST's 60,000 training images are labelled {common}. Distance: {meaning}.")
+    meaning = "one minus the cosine of the angle between them" if distance == "cosine" else "Euclidean, in units of full ink"
+    st.caption(f"{count} of the {N_NEAREST} nearest training images are labelled {common}. The distance is {meaning}.")
     clicked = digit_grid(
         read_images("mnist", "train", data_dir)[indices],
         [
@@ -126,16 +126,16 @@ def _answer(image: Image, run: Run) -> None:
     names = CLASS_NAMES[run.config.dataset]
     first, second = (int(index) for index in np.argsort(-shares)[:2])
     st.metric(
-        "It is",
+        "Prediction",
         names[first],
-        f"{formatting.percent(float(shares[first]), 1)}; next {names[second]}, {formatting.percent(float(shares[second]), 1)}",
+        f"{formatting.percent(float(shares[first]))}; next {names[second]}, {formatting.percent(float(shares[second]))}",
         delta_color="off",
         delta_arrow="off",
     )
     live_plot(
         str(draw_probabilities(shares.tolist(), names, true=None).to_json()),
         key=f"draw_probabilities_{run.id}",
-        alt=f"Probabilities that run {run.id} gives the ten classes; {names[first]} has {shares[first]:.1%}",
+        alt=f"Probabilities of the ten classes; {names[first]} has {formatting.percent(float(shares[first]))}",
         height=190,
     )
 
@@ -158,7 +158,7 @@ def _remember_run() -> None:
 
 def _named(run: Run) -> str:
     accuracy = "" if run.test_accuracy is None else f"{formatting.percent(run.test_accuracy)} · "
-    return f"{accuracy}{formatting.network(run.config)} · {run.id}"
+    return f"{accuracy}{formatting.plain(run.title)}"
 
 
 @st.cache_resource(show_spinner="Reading the training images …")

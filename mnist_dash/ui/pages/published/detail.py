@@ -19,6 +19,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.reproduction import MIN_SEEDS, Comparison
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, open_run, run_link
 from mnist_dash.ui.app.resources import history, store
 from mnist_dash.ui.app.visitor import may_edit
@@ -47,19 +48,21 @@ def detail(compared: Sequence[Comparison]) -> None:
 
 def _buttons(compared: Sequence[Comparison]) -> None:
     preset = compared[0].point.preset
-    several = "all values" if preset.grid is not None else "it"
+    several = "all values" if preset.grid is not None else "this experiment"
     with st.container(horizontal=True, vertical_alignment="center"):
         if may_edit():
-            now, seeds = f"Run {several} now", f"Run {MIN_SEEDS} seeds"
+            now, seeds = f"Run {several}", f"Run {plural(MIN_SEEDS, 'seed')}"
             st.button(now, key="published_run", type="primary", icon=":material/play_arrow:", on_click=_submit, args=(compared, 1))
             st.button(seeds, key="published_seeds", icon=":material/casino:", on_click=_submit, args=(compared, MIN_SEEDS))
-        st.page_link(TRAIN, label="Change it first", icon=":material/edit:", query_params={"preset": preset.name})
+        st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"preset": preset.name})
     live = [run for run in store().runs(states=[RunState.QUEUED, RunState.RUNNING], limit=MAX_QUEUED) if run.preset == preset.name]
     for run in live[:5]:
         with st.container(horizontal=True, vertical_alignment="center"):
-            run_link(run.id, f"Run {run.id}, seed {run.config.seed}: {run.state}, epoch {run.epoch} of {run.config.epochs}")
+            run_link(
+                run.id, f"{formatting.plain(run.title)}, seed {run.config.seed}: {run.state}, epoch {run.epoch} of {run.config.epochs}"
+            )
     if len(live) > 5:
-        st.caption(f"and {len(live) - 5} more in the queue.")
+        st.caption(f"{len(live) - 5} more are queued or running.")
 
 
 def _submit(compared: Sequence[Comparison], n_seeds: int) -> None:
@@ -81,7 +84,7 @@ def _submit(compared: Sequence[Comparison], n_seeds: int) -> None:
     if len(run_ids) == 1:
         open_run(run_ids[0])
     else:
-        st.toast(f"{formatting.counted(len(run_ids), 'run')} queued.", icon=":material/queue:")
+        st.toast(f"{plural(len(run_ids), 'run')} queued.", icon=":material/queue:")
 
 
 def _figures(compared: Comparison) -> None:
@@ -92,7 +95,7 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Test accuracy",
             formatting.percent(compared.test_accuracy),
-            f"published {formatting.percent(published.test_accuracy)}" if published.test_accuracy else "none published",
+            f"published {formatting.percent(published.test_accuracy)}" if published.test_accuracy else "not published",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -100,8 +103,8 @@ def _figures(compared: Comparison) -> None:
         loss = compared.test_loss
         st.metric(
             "Test loss",
-            formatting.NOTHING if loss is None else f"{loss:.4f}",
-            "none published" if published.test_loss is None else f"published {published.test_loss:.4f}",
+            formatting.number(loss),
+            "not published" if published.test_loss is None else f"published {formatting.exact(published.test_loss)}",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -109,19 +112,20 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Verdict",
             compared.verdict,
-            f"of {formatting.counted(len(compared.runs), 'seed')}"
-            if interval is None
-            else f"95 % of seeds: {100 * interval[0]:.2f} – {formatting.percent(interval[1])}",
+            f"of {plural(len(compared.runs), 'seed')}" if interval is None else f"95 % of seeds: {formatting.percent_range(*interval)}",
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"From {MIN_SEEDS} seeds on: where one more run would lie 95 times of 100; the published figure is one more run",
+            help=(
+                f"With {plural(MIN_SEEDS, 'seed')} or more: the range in which 95 "
+                "of 100 further runs would lie. The published run is one of them."
+            ),
         )
         seconds = published.seconds_per_epoch
         st.metric(
-            "An epoch",
+            "Time per epoch",
             formatting.duration(compared.seconds_per_epoch),
-            "none published" if seconds is None else f"published {seconds[0]:g} – {seconds[1]:g} s",
+            "not published" if seconds is None else f"published {seconds[0]:g} to {seconds[1]:g} s",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -147,7 +151,7 @@ def _curves(compared: Comparison) -> None:
             )
             name = compared.point.preset.name
             live_plot(
-                str(figure.to_json()), key=f"published_{name}_{metric}", alt=f"Published and own {metric} of {name} by epoch", height=330
+                str(figure.to_json()), key=f"published_{name}_{metric}", alt=f"Published {metric} of {name} and ours, by epoch", height=330
             )
 
 
@@ -164,26 +168,29 @@ def _matrices(compared: Comparison) -> None:
     names = CLASS_NAMES[compared.point.config.dataset]
     left, right = st.columns(2)
     with left:
-        st.markdown("**Confusion, published**")
+        st.markdown("**Published confusion matrix**")
         if published.confusion:
             figure = draw_confusion(published.confusion, names)
             live_plot(str(figure.to_json()), key="published_confusion", alt="Published confusion matrix", height=420)
         else:
-            st.caption("The report prints no matrix.")
+            st.caption("The report has no confusion matrix.")
         if published.mainly_confused:
-            st.caption(f"Mainly confused, it says: {', '.join(pair.replace('->', ' for ') for pair in published.mainly_confused)}.")
+            st.caption(
+                "Most confused pairs according to the report: "
+                f"{', '.join(pair.replace('->', ' as ') for pair in published.mainly_confused)}."
+            )
     with right:
-        st.markdown("**Confusion, ours**")
+        st.markdown("**Our confusion matrix**")
         if own is None:
-            st.caption("Run it to see ours.")
+            st.caption("Run this experiment to see our matrix.")
             return
         try:
             figure = draw_confusion(np.asarray(summary(evaluated(own)).confusion).tolist(), names)
         except (ArtifactError, DataError) as error:
             st.error(str(error), icon=":material/error:")
             return
-        live_plot(str(figure.to_json()), key="own_confusion", alt=f"Confusion matrix of run {own.id}", height=420)
-        st.caption(f"Run {own.id}, seed {own.config.seed}.")
+        live_plot(str(figure.to_json()), key="own_confusion", alt="Our confusion matrix", height=420)
+        st.caption(f"{formatting.plain(own.title)}, seed {own.config.seed}.")
 
 
 def _sweep(preset: Preset, compared: Sequence[Comparison]) -> None:
@@ -194,7 +201,7 @@ def _sweep(preset: Preset, compared: Sequence[Comparison]) -> None:
     }
     figure = draw_sweep(preset.grid.path, [float(value) for value in preset.grid.values], accuracies)
     live_plot(str(figure.to_json()), key=f"published_{preset.name}", alt=f"Accuracy by {preset.grid.path}", height=360)
-    st.caption("Every value is a run of its own from fresh weights; with several seeds, their mean.")
+    st.caption("Every value is a separate run with new weights, or the mean over several seeds.")
 
 
 def _last_validation(runs: Sequence[Run]) -> float | None:
@@ -208,4 +215,4 @@ def _runs(runs: Sequence[Run]) -> None:
     st.markdown("**Our runs**")
     with st.container(horizontal=True):
         for run in runs[:12]:
-            run_link(run.id, f"{run.id}: {formatting.percent(run.test_accuracy)}, seed {run.config.seed}")
+            run_link(run.id, f"{formatting.plain(run.title)}: {formatting.percent(run.test_accuracy)}, seed {run.config.seed}")

@@ -9,8 +9,10 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.experiments import Preset
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.published import EXPERIMENTS
 from mnist_dash.runs.query.reproduction import Comparison, compare, points
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 
 CHOSEN = "experiment"
@@ -43,7 +45,7 @@ def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
         height=320 if chosen in names else "content",  # leaves room for the experiment below
         on_select=lambda: _choose(names),
         selection_mode="single-row",
-        placeholder="–",
+        placeholder=formatting.NOTHING,
         selection_default={"selection": {"rows": [names.index(chosen)]}} if chosen in names else None,
         column_config={
             "Experiment": st.column_config.TextColumn(pinned=True),
@@ -52,9 +54,9 @@ def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
             "Published accuracy": fraction,
             "Our accuracy": fraction,
             "Difference, points": st.column_config.NumberColumn(format="%+.2f"),
-            "Published loss": st.column_config.NumberColumn(format="%.4f"),
-            "Our loss": st.column_config.NumberColumn(format="%.4f"),
-            "Our epoch, s": st.column_config.NumberColumn(format="%.1f"),
+            "Published loss": st.column_config.NumberColumn(format="%.3g"),
+            "Our loss": st.column_config.NumberColumn(format="%.3g"),
+            "Our s/epoch": st.column_config.NumberColumn(format="%.1f"),
         },
         alt="Published experiments with their numbers and ours",
     )
@@ -86,12 +88,12 @@ def _row(compared: Sequence[Comparison]) -> dict[str, object]:
         "Our loss": single.test_loss if single else None,
         "Parameters": preset.config.n_parameters,
         "Published parameters": published.n_parameters,
-        "Published epoch, s": None
+        "Published s/epoch": None
         if seconds is None
         else f"{seconds[0]:g}"
         if seconds[0] == seconds[1]
-        else f"{seconds[0]:g}-{seconds[1]:g}",
-        "Our epoch, s": single.seconds_per_epoch if single else None,
+        else f"{seconds[0]:g} to {seconds[1]:g}",
+        "Our s/epoch": single.seconds_per_epoch if single else None,
         "Title": preset.title,
     }
 
@@ -108,20 +110,20 @@ def headline(found: dict[str, tuple[Comparison, ...]]) -> None:
     run = sum(any(each.runs for each in compared) for compared in found.values())
     with st.grid(3, min_column_width=180):
         st.metric(
-            "Run here",
+            "Experiments run",
             f"{run} of {len(found)}",
             border=True,
-            help="Experiments with at least one finished run; one of the eighteen is a sound variant",
+            help="Experiments with at least one finished run. One of the eighteen is a corrected variant of another.",
         )
         st.metric(
             "Accuracy reached",
             f"{attained} of {len(attainable)}",
             border=True,
-            help="Within the noise of seeds, within 0.3 points, or better",
+            help="Experiments whose accuracy is within the noise of seeds, within 0.3 points, or better.",
         )
         worst = min(attainable, key=lambda each: each.difference or 0.0, default=None)
-        value = "–" if worst is None or worst.difference is None else f"{100 * worst.difference:+.2f} points"
-        st.metric("Farthest below", value, border=True, help="" if worst is None else worst.point.label)
+        value = formatting.NOTHING if worst is None else formatting.points(worst.difference)
+        st.metric("Largest shortfall", value, border=True, help="" if worst is None else f"The experiment {worst.point.label}.")
 
 
 def describe(preset: Preset) -> None:
@@ -132,8 +134,8 @@ def describe(preset: Preset) -> None:
     if preset.caveat:
         st.info(preset.caveat, icon=":material/menu_book:")
     published = preset.published
-    network = formatting.network(preset.config)
+    network = network_name(preset.config)
     source = f" Report: `{published.source}`." if published else ""
     st.caption(
-        f"{network}, {formatting.optimizer(preset.config)}, batch {preset.config.batch_size}, {preset.config.epochs} epochs.{source}"
+        f"{network}, {optimizer_name(preset.config)}, batch {preset.config.batch_size}, {plural(preset.config.epochs, 'epoch')}.{source}"
     )

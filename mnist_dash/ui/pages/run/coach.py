@@ -7,6 +7,7 @@ import streamlit as st
 from mnist_dash.core.analysis.coach import Diagnosis, LearningCurves, coach
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
 from mnist_dash.errors import InvalidConfig
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.query.layer_history import layer_history
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
@@ -23,7 +24,7 @@ def coach_card(run: Run) -> None:
     if not diagnoses:
         return
     with st.container(border=True, key="coach"):
-        st.markdown("**Coach**", help="Rules over this run's own training and validation figures; test figures are not looked at.")
+        st.markdown("**Coach**", help=help_for("coach"))
         for diagnosis in diagnoses:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(
@@ -36,7 +37,7 @@ def coach_card(run: Run) -> None:
                 if has_share_link():
                     continue  # which does not lead to the Train page
                 link = Draft.from_config(changed, preset=run.preset or FIRST_PRESET).link()
-                st.page_link(TRAIN, label="Try it", icon=":material/edit:", query_params=link)
+                st.page_link(TRAIN, label="Clone with this change", icon=":material/edit:", query_params=link)
 
 
 def _find(run: Run, config: RunConfig) -> tuple[Diagnosis, ...]:

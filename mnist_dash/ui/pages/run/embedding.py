@@ -17,11 +17,13 @@ from mnist_dash.core.analysis.embedding import (
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import PartName
 from mnist_dash.errors import InvalidInput
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.execution import analyses
 from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisState
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_choice, refuse_number
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.app.resources import store
@@ -87,16 +89,14 @@ def _controls(config: RunConfig) -> EmbeddingParameters:
     return chosen.canonical
 
 
-_HELP_LAYER = "Pictures are near each other where this layer answers them alike; the pixels are what the network starts from"
-_HELP_PERPLEXITY = (
-    "About how many neighbours each point minds: few show small groups, many the large picture; a third of the points at most"
-)
-_HELP_SEED = "Another seed starts from slightly other places: what changes with it is chance"
+_HELP_LAYER = help_for("embedding", "The pixels are the input of the network.")
+_HELP_PERPLEXITY = help_for("perplexity", "Few show small groups, many the overall shape.")
+_HELP_SEED = help_for("seed", "What changes with another seed is chance.")
 
 
 def _help_points(config: RunConfig) -> str:
     n_train, n_test = (min(n, MAX_POINTS) for n in DATASET_SIZES[config.dataset])
-    return f"The first so many images: up to {n_test:,} test images, {n_train:,} training images"
+    return f"How many images are drawn, from the first on: up to {n_test:,} test images or {n_train:,} training images."
 
 
 def _refuse(sources: list[str]) -> None:
@@ -114,19 +114,19 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
         st.error(failed.reason, icon=":material/error:")
     if parameters.layer is not None and not artifacts.has(store(), run.id, ArtifactKind.WEIGHTS):
         st.warning(
-            f"The output of a layer needs the run's weights; got none: run {run.id} left none when it ended, or they were not kept. "
-            "Train it again, or embed the pixels, which need no network.",
+            "This run has no weights: it left none when it ended, or they were not kept. The output of a layer needs them. "
+            "Rerun it, or embed the pixels, which need no network.",
             icon=":material/warning:",
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button("Embed the pixels", key="emb_pixels", icon=":material/grid_on:", on_click=_take_pixels)
             if not has_share_link():
-                st.page_link(TRAIN, label="Train it again", icon=":material/replay:", query_params={"from": run.id})
+                st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})
         return
     st.caption(_sentence(parameters, run.config))
     seconds = formatting.duration(max(1.0, estimate_seconds(parameters, run.config)))
     if not may_edit():
-        st.caption("It is not computed yet; an editor can have it computed.")
+        st.caption("This embedding is not computed yet. An editor can compute it.")
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -138,7 +138,8 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
             args=(run, parameters),
         )
         st.caption(
-            f"About {seconds} on one core, at low priority, then kept with the run. You can leave the page meanwhile.", width="stretch"
+            f"Takes about {seconds} on one core at low priority. You can leave the page meanwhile; the result is kept with the run.",
+            width="stretch",
         )
     if store().settings.n_workers:
         analyses.ensure_analyst(store().settings)  # ready when the button is pressed: it takes two seconds to start
@@ -146,10 +147,10 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
 
 def _sentence(parameters: EmbeddingParameters, config: RunConfig) -> str:
     """Say what will be computed."""
-    what = "the pixels" if parameters.layer is None else f"what {config.plan[parameters.layer].name} makes of them"
-    images = f"the first {parameters.n_points:,} {'test' if parameters.part == 'test' else 'training'} images"
+    what = "their pixel values" if parameters.layer is None else f"the output of {config.plan[parameters.layer].name}"
+    images = f"the first {plural(parameters.n_points, 'test image' if parameters.part == 'test' else 'training image')}"
     how = f"{N_COMPONENTS} principal components, then t-SNE" if parameters.method == "tsne" else "the first two principal components"
-    return f"A point for each of {images}, near each other where they are alike by {what}: {how}."
+    return f"One point for each of {images}, near each other placed by similarity of {what}: {how}."
 
 
 def _progress(run: Run, parameters: EmbeddingParameters) -> None:

@@ -23,6 +23,7 @@ from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -42,15 +43,15 @@ _FINE = 2000
 """Images up to which all their grey values travel to the browser; of more, sixteen."""
 
 NOT_MEANT = """
-**What t-SNE does not say.** It keeps neighbours together and nothing else:
-- how far two groups are from each other, and which lie side by side, means little;
-- how wide or dense a group is means nothing: t-SNE evens densities out;
-- small groups can be chance: another seed or perplexity shows which stay;
+**How to read t-SNE.** It keeps neighbours together and nothing else:
+- the distance between two groups means little;
+- the size or density of a group means nothing, because t-SNE evens densities out;
+- small groups can be chance: try another seed or perplexity;
 - the axes have no meaning.
 """
 NOT_MEANT_PCA = """
-**What these two components do not say.** Distances are real here, but only along these two directions: points on top of each other may
-be far apart along all others.
+**How to read PCA.** Distances are real, but only along these two directions. Points on top of each other may be far apart along all
+others.
 """
 
 
@@ -70,13 +71,15 @@ class Shown:
     """Differs wherever the points do."""
 
     def sentence(self, image: int) -> str:
-        """Say what an image is and what it was called."""
+        """Say what an image is and what was predicted."""
         part = "test" if self.parameters.part == "test" else "training"
         true = self.class_names[self.labels[image]]
         if self.predicted is None:
             return f"{part} image {image:,}: true {true}"
-        called = self.class_names[self.predicted[image]]
-        return f"{part} image {image:,}: " + (f"rightly called {true}" if called == true else f"true {true}, taken for {called}")
+        predicted = self.class_names[self.predicted[image]]
+        return f"{part} image {image:,}: " + (
+            f"{true}, predicted correctly" if predicted == true else f"true {true}, predicted as {predicted}"
+        )
 
 
 def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> None:
@@ -87,7 +90,7 @@ def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> N
         st.error(str(error), icon=":material/error:")
         if may_edit():
             st.button(
-                "Compute it again", key="emb_again", icon=":material/replay:", on_click=ask, args=(run, parameters), kwargs={"again": True}
+                "Compute again", key="emb_again", icon=":material/replay:", on_click=ask, args=(run, parameters), kwargs={"again": True}
             )
         return
     chosen = _selected(run, parameters)
@@ -118,7 +121,7 @@ def _chart(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64
     clicked = live_plot(
         _figure(shown, color_by, marks),
         key=CHART,
-        alt=f"{n:,} images of run {run.id} on a plane, coloured by {color_by}",
+        alt=f"{plural(n, 'image')} on a plane, coloured by {color_by}",
         height=560,
         clickable=True,
     )
@@ -156,7 +159,7 @@ def _panel(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64
     if chosen.image is not None and image is None:
         st.info(f"Image {chosen.image:,} is not among the first {n:,}. Take more points to see it here.", icon=":material/info:")
     if image is None:
-        st.caption("Click a point to see its image and the images that are most like it here. Crosses were called wrongly.")
+        st.caption("Click a point to see its image and its nearest neighbours. Crosses are misclassified images.")
         return
     spoken = shown.sentence(image)
     st.markdown(f"**{spoken[0].upper()}{spoken[1:]}**")
@@ -180,8 +183,8 @@ def _facts(shown: Shown) -> str:
     kept = f"{len(shares)} principal components hold {formatting.percent(float(shares.sum()), 1)} of the variance"
     if shown.parameters.method == "pca":
         return f"The first {kept}, the two drawn {formatting.percent(float(shares[:2].sum()), 1)}."
-    again = f"Perplexity {shown.parameters.perplexity:g} and seed {shown.parameters.seed} give the same picture again."
-    return f"The {kept}; t-SNE has seen no more. {again}"
+    again = f"Perplexity {shown.parameters.perplexity:g} and seed {shown.parameters.seed} give the same embedding again."
+    return f"The {kept}; t-SNE is computed from them. {again}"
 
 
 def _selected(run: Run, parameters: EmbeddingParameters) -> Selection:
@@ -242,7 +245,7 @@ def _space(config: RunConfig, parameters: EmbeddingParameters, embedding: Embedd
         return "their pixels"
     planned = config.plan[parameters.layer]
     whole = embedding.n_dimensions == math.prod(planned.output_shape)
-    return f"what {planned.name} makes of them" if whole else f"the first {embedding.n_dimensions} principal components of {planned.name}"
+    return f"the output of {planned.name}" if whole else f"the first {embedding.n_dimensions} principal components of {planned.name}"
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mnist_dash.core.analysis.evaluation import ranked_images
 from mnist_dash.core.config.run_config import N_CLASSES
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.components.run_evaluation import Evaluated, choose, selected
 from mnist_dash.ui.components.selected_images import choose_cell, draw_grid, draw_image, more_button, sentence, shown
@@ -24,8 +25,8 @@ def draw(run: Run) -> None:
     chosen = selected(of)
     st.subheader("Worst errors")
     st.caption(
-        "Ranked by how far the predicted class is ahead of the true one, p(predicted) − p(true); right ones, when both classes "
-        "are the same, by how far it is ahead of the second."
+        "Ranked by margin, p(predicted) − p(true), the most confident errors first. "
+        "Where both classes are the same, the images are correct and the least confident come first."
     )
     _worst(of, chosen)
     probabilities.draw(run, of, chosen)
@@ -58,7 +59,7 @@ def _filters(of: Evaluated, chosen: Selection) -> tuple[float, float]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox("True class", options, key="errors_true", format_func=named, on_change=_filter, width=150)
         st.selectbox("Predicted class", options, key="errors_predicted", format_func=named, on_change=_filter, width=150)
-        margins = st.slider("Margin", 0.0, 1.0, (0.0, 1.0), 0.01, key="margin", bind="query-params", width=260)
+        margins = st.slider("Margin", 0.0, 1.0, (0.0, 1.0), 0.01, key="margin", bind="query-params", width=260, help=help_for("margin"))
         if (chosen.true, chosen.predicted, chosen.image) != (None, None, None):
             st.button("Clear", key="clear_selection", icon=":material/close:", on_click=choose_cell, args=(Selection(),))
     low, high = margins

@@ -18,7 +18,7 @@ def by_epoch(run: Run) -> None:
     """Draw the changes of a chosen layer, and the dead units of all; or say why there is nothing to draw."""
     measured = _history(store().settings.database_url, run.id, run.revision)
     if not measured:
-        st.caption("This run's layers were not measured while it trained: it is of an older version, or ended before its first epoch did.")
+        st.caption("This run has no layer measurements. It ended before its first epoch, or an older version trained it.")
         return
     names = list(next(iter(measured.values())))
     chosen = st.selectbox("Layer", names, key="changes", bind="query-params", width=280) or names[0]
@@ -26,7 +26,7 @@ def by_epoch(run: Run) -> None:
     with st.grid(3, min_column_width=300):
         with st.container():
             st.markdown(f"**Weights of {chosen}**")
-            _weights(run, chosen, spreads)
+            _weights(chosen, spreads)
         with st.container():
             st.markdown(f"**Activations of {chosen}**" + (", before the softmax" if chosen == names[-1] else ""))
             figure = draw_spreads(list(spreads), [layer.activations for layer in spreads.values()], what="activation")
@@ -34,7 +34,7 @@ def by_epoch(run: Run) -> None:
         with st.container():
             st.markdown("**Dead units, all ReLU layers**")
             _dead(measured)
-    st.caption("Measured after an epoch, after 100 of them at most; activations and dead units on the first 500 validation images.")
+    st.caption("Measured after at most 100 of the epochs. Activations and dead units are those of the first 500 validation images.")
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -42,14 +42,14 @@ def _history(_database_url: str, run_id: str, revision: int) -> LayerHistory:  #
     return layer_history(store(), run_id)
 
 
-def _weights(run: Run, name: str, measured: dict[int, LayerMeasurement]) -> None:
+def _weights(name: str, measured: dict[int, LayerMeasurement]) -> None:
     spreads = {epoch: layer.weights for epoch, layer in measured.items() if layer.weights is not None}
     if spreads:
         figure = draw_spreads(list(spreads), list(spreads.values()), what="weight")
-        alt = f"Weights of {name} of run {run.id} by epoch"
+        alt = f"Weights of {name} by epoch"
         live_plot(str(figure.to_json()), key="layers_by_epoch_weights", alt=alt, height=_HEIGHT)
     else:
-        st.caption("It has no kernel.")
+        st.caption("This layer has no weights.")
 
 
 def _dead(measured: LayerHistory) -> None:
@@ -61,6 +61,6 @@ def _dead(measured: LayerHistory) -> None:
     }
     if shares:
         figure = draw_dead_units(list(measured), shares)
-        live_plot(str(figure.to_json()), key="layers_by_epoch_dead", alt="Share of dead units by epoch and layer", height=_HEIGHT)
+        live_plot(str(figure.to_json()), key="layers_by_epoch_dead", alt="Fraction of dead units by epoch and layer", height=_HEIGHT)
     else:
         st.caption("No layer ends in ReLU.")

@@ -9,13 +9,14 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.layer_statistics import Kernel, order_by_norm
-from mnist_dash.core.config.layers import ActivationLayer, Dropout, Flatten, Layer, format_shape
 from mnist_dash.core.config.run_config import DATASET_SIZES
 from mnist_dash.core.data.hog import N_CELLS, N_ORIENTATIONS
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
+from mnist_dash.core.layers import format_shape
 from mnist_dash.figures.run.activations import MAX_MAPS, draw_activation, draw_probabilities, picture_ratio
 from mnist_dash.figures.run.weights import columns_for, draw_matrix, draw_pictures
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components import selection
 from mnist_dash.ui.components.trained_network import TrainedNetwork, activations_of, trained_network
@@ -34,23 +35,23 @@ def weights_between(run: Run, network: TrainedNetwork) -> None:
     """Draw the kernel of a chosen layer as one picture."""
     named = {kernel.name: kernel for kernel in network.kernels}
     largest = max(named, key=lambda name: named[name].weights.size)
-    chosen = st.selectbox("Weights into", list(named), index=list(named).index(largest), key="layer", bind="query-params")
+    chosen = st.selectbox("Layer", list(named), index=list(named).index(largest), key="layer", bind="query-params")
     kernel = named[chosen or largest]
     matrix = kernel.weights.reshape(len(kernel.weights), -1)
     live_plot(
         _matrix(store().settings.database_url, run.id, run.revision, kernel.name, _kernel=kernel),
         key=f"layers_matrix_{kernel.name}",
-        alt=f"Weights of {kernel.name} of run {run.id}: {len(matrix)} rows of {matrix.shape[1]} weights",
+        alt=f"Weights of {kernel.name}: {plural(len(matrix), 'row')} of {plural(matrix.shape[1], 'weight')}",
         height=300,
     )
-    st.caption(f"{format_shape(matrix.shape)} weights; the bar beside them says which colour is positive.")
+    st.caption(f"{format_shape(matrix.shape)} weights. The bar beside them shows which colour is positive.")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _matrix(_database_url: str, run_id: str, revision: int, name: str, _kernel: Kernel) -> str:  # noqa: ARG001 - parts of the cache's key
     matrix = _kernel.weights.reshape(len(_kernel.weights), -1)
     is_conv = _kernel.weights.ndim == 4
-    inputs = "channel and place in the window" if is_conv else "input"
+    inputs = "channel and position in the window" if is_conv else "input"
     return str(draw_matrix(matrix, inputs=inputs, outputs="filter" if is_conv else "unit").to_json())
 
 
@@ -90,13 +91,13 @@ def first_filters(run: Run, image: int) -> None:
     live_plot(
         _filters(store().settings.database_url, run.id, run.revision, order, image if order == "most active" else 0, _run=run),
         key="layers_filters",
-        alt=f"Weights of the first {min(n, MAX_FILTERS)} {noun}s of {kernel.name} of run {run.id} as images, {order}",
+        alt=f"Weights of the first {plural(min(n, MAX_FILTERS), noun)} of {kernel.name} as images, {order}",
         height=_filters_height(kernel, run),
     )
-    shown = formatting.counted(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {n:,} {noun}s"
+    shown = plural(n, noun) if n <= MAX_FILTERS else f"{MAX_FILTERS} of {plural(n, noun)}"
     of_pixels = "its incoming weights, laid out as the pixels are"
-    of_features = f"its incoming weights, a line a row of cells with {N_ORIENTATIONS} orientations each"
-    what = "the window it looks for" if is_conv else of_pixels if run.config.features == "pixels" else of_features
+    of_features = f"its incoming weights, one line per row of cells with {N_ORIENTATIONS} orientations each"
+    what = "its window of weights" if is_conv else of_pixels if run.config.features == "pixels" else of_features
     st.caption(f"{shown} of {kernel.name}, {order}: each is {what}.")
 
 
@@ -142,9 +143,9 @@ def on_its_way(run: Run, image: int) -> None:
     outputs = activations_of(run, image)
     probabilities = outputs[-1]
     predicted = int(probabilities.argmax())
-    verdict = "rightly" if predicted == true else f"wrongly: it is {names[true]}"
+    verdict = "correct" if predicted == true else f"the true class is {names[true]}"
     st.markdown(
-        f"Test image {image:,} is called **{names[predicted]}** with {formatting.percent(float(probabilities[predicted]))}, {verdict}."
+        f"Test image {image:,} is predicted **{names[predicted]}** with {formatting.percent(float(probabilities[predicted]))}: {verdict}."
     )
     with st.grid(3, min_column_width=300):
         with st.container():
@@ -152,7 +153,7 @@ def on_its_way(run: Run, image: int) -> None:
             picture = read_images(config.dataset, "test", data_dir)[image : image + 1].astype(np.float32)
             _picture(str(draw_pictures(picture, [image], noun="test image", signed=False).to_json()), "input", f"Test image {image}", 0.7)
         for planned, layer in zip(config.plan[:-1], config.layers[:-1], strict=True):
-            if not _passes_on(layer):
+            if not layer.passes_values_on:
                 with st.container():
                     shown = (
                         f", the first {MAX_MAPS} channels" if len(planned.output_shape) == 3 and planned.output_shape[-1] > MAX_MAPS else ""
@@ -165,13 +166,9 @@ def on_its_way(run: Run, image: int) -> None:
             st.markdown(f"**{config.plan[-1].name}**, the probabilities")
             figure = draw_probabilities([float(value) for value in probabilities], names, true=true)
             live_plot(str(figure.to_json()), key="layers_probabilities", alt=f"Probabilities of test image {image}", height=260)
-    left_out = [planned.name for planned, layer in zip(config.plan, config.layers, strict=True) if _passes_on(layer)]
+    left_out = [planned.name for planned, layer in zip(config.plan, config.layers, strict=True) if layer.passes_values_on]
     if left_out:
-        st.caption(f"Not drawn, since no value changes there once the network is trained: {', '.join(left_out)}.")
-
-
-def _passes_on(layer: Layer) -> bool:
-    return isinstance(layer, Dropout | Flatten) or (isinstance(layer, ActivationLayer) and layer.activation == "linear")
+        st.caption(f"Not drawn because they change no value in a trained network: {', '.join(left_out)}.")
 
 
 @st.cache_data(show_spinner=False, max_entries=256)

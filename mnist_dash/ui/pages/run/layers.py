@@ -7,7 +7,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.layer_statistics import histograms, summarise
-from mnist_dash.core.config.layers import format_shape
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import ArtifactError, DataError, InvalidInput
 from mnist_dash.figures.run.parameters import draw_layer_parameters
 from mnist_dash.figures.run.weights import draw_distributions
@@ -26,17 +26,17 @@ def draw(run: Run) -> None:
     layer_table(run)
     network = _network(run)
     _parameters(run, network)
-    st.subheader("From epoch to epoch")
+    st.subheader("Over training")
     by_epoch(run)
     if network is None:
         return
-    st.subheader("A digit on its way through the layers")
+    st.subheader("Activations for one image")
     try:
         image = choose_image(run)
         on_its_way(run, image)
         left, right = st.columns(2, gap="large")
         with left:
-            st.subheader("What the first layer looks for")
+            st.subheader("First-layer filters")
             first_filters(run, image)
         with right:
             st.subheader("Distribution of the weights")
@@ -61,16 +61,16 @@ def layer_table(run: Run) -> None:
         )
         for layer in run.config.plan
     ]
-    columns = ["Layer", "Settings", "Output", "Parameters", "Operations an image", "Shape, worked out", "Parameters, worked out"]
+    columns = ["Layer", "Arguments", "Output", "Parameters", "Operations per image", "Shape calculation", "Parameter calculation"]
     localized = st.column_config.NumberColumn(format="localized")
     st.dataframe(
         pd.DataFrame(rows, columns=columns),
         hide_index=True,
         height="content",
-        column_config={"Layer": st.column_config.TextColumn(pinned=True), "Parameters": localized, "Operations an image": localized},
-        alt=f"Layers of run {run.id} with output shape, parameters and their arithmetic",
+        column_config={"Layer": st.column_config.TextColumn(pinned=True), "Parameters": localized, "Operations per image": localized},
+        alt="Layers with output shape, parameters and their arithmetic",
     )
-    st.caption(f"{run.n_parameters:,} trained parameters; a multiplication and its addition count as two operations.")
+    st.caption(f"{run.n_parameters:,} trainable parameters. A multiplication with its addition counts as two operations.")
 
 
 def _network(run: Run) -> TrainedNetwork | None:
@@ -78,13 +78,13 @@ def _network(run: Run) -> TrainedNetwork | None:
     try:
         return trained_network(run)
     except (ArtifactError, DataError) as error:
-        st.warning(f"What the layers have learned is drawn from the run's weights. {error}", icon=":material/warning:")
-        st.page_link(TRAIN, label="Train it again", icon=":material/model_training:", query_params={"from": run.id})
+        st.warning(f"The weights of this run cannot be shown. {error}", icon=":material/warning:")
+        st.page_link(TRAIN, label="Clone and edit", icon=":material/model_training:", query_params={"from": run.id})
         return None
 
 
 def _parameters(run: Run, network: TrainedNetwork | None) -> None:
-    st.subheader("Weights between the layers")
+    st.subheader("Weight matrices")
     plans = run.config.plan
     largest = max(plans, key=lambda planned: planned.n_parameters)
     n_trained = sum(planned.n_parameters > 0 for planned in plans)
@@ -94,15 +94,15 @@ def _parameters(run: Run, network: TrainedNetwork | None) -> None:
         live_plot(
             _layer_parameters(run.id, _run=run),
             key="layers_parameters",
-            alt=f"Parameters of each layer of run {run.id}",
+            alt="Parameters of each layer",
             height=max(140, 60 + 36 * n_trained),
         )
         st.caption(
-            f"{largest.name} holds {formatting.percent(largest.n_parameters / run.n_parameters, 0)} of the {run.n_parameters:,} "
-            "parameters. A deeper network is not a more complex one for that: a convolution uses its few weights everywhere, "
-            "and pooling leaves less for the dense layer behind it, where most weights are."
+            f"{largest.name} has {formatting.percent(largest.n_parameters / run.n_parameters)} of the {run.n_parameters:,} "
+            "parameters. A deeper network does not always have more of them: a convolution uses its few weights at every place, "
+            "and pooling leaves fewer inputs to the dense layer behind it."
         )
-        st.page_link(RUNS, label="Parameters against accuracy, all runs", icon=":material/scatter_plot:", query_params={"as": "parameters"})
+        st.page_link(RUNS, label="Parameters and accuracy of all runs", icon=":material/scatter_plot:", query_params={"as": "parameters"})
     if network is not None:
         with right:
             weights_between(run, network)
@@ -117,10 +117,10 @@ def _distribution(run: Run, network: TrainedNetwork) -> None:
     live_plot(
         _distributions(store().settings.database_url, run.id, run.revision, _network=network),
         key="layers_distributions",
-        alt=f"Distribution of the weights of each layer of run {run.id}",
+        alt="Distribution of the weights of each layer",
         height=400,
     )
-    st.caption("Share of each layer's weights by size, biases left out, on a logarithmic axis.")
+    st.caption("Fraction of each layer's weights by value, without biases, on a logarithmic axis.")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -129,7 +129,7 @@ def _distributions(_database_url: str, run_id: str, revision: int, _network: Tra
 
 
 def _figures(run: Run, network: TrainedNetwork) -> None:
-    with st.spinner(f"Asking {N_ASKED:,} test images"):
+    with st.spinner(f"Evaluating {N_ASKED:,} test images"):
         dead = dead_counts(run)
     weights = {kernel.name: summarise(kernel.weights) for kernel in network.kernels}
     rows = []
@@ -138,20 +138,20 @@ def _figures(run: Run, network: TrainedNetwork) -> None:
             summary = weights.get(planned.name)
             figures = (summary.mean, summary.std, summary.low, summary.high, summary.norm) if summary else (None,) * 5
             rows.append((planned.name, _dead(dead.get(planned.name)), *figures))
-    number = st.column_config.NumberColumn(format="%.4f")
-    columns = ["Layer", "Dead units", "Mean", "Deviation", "Least", "Greatest", "Norm"]
+    number = st.column_config.NumberColumn(format="%.3g")
+    columns = ["Layer", "Dead units", "Mean", "Standard deviation", "Minimum", "Maximum", "Norm"]
     st.dataframe(
         pd.DataFrame(rows, columns=columns),
         hide_index=True,
         height="content",
         column_config={"Layer": st.column_config.TextColumn(pinned=True), **dict.fromkeys(columns[2:], number)},
-        alt=f"Weights and dead units of each layer of run {run.id}",
+        alt="Weights and dead units of each layer",
     )
-    st.caption(f"Dead: a ReLU unit that is zero for each of {N_ASKED:,} test images, or a filter that is zero everywhere in all of them.")
+    st.caption(f"A dead unit is a ReLU unit, or a filter at every place, that is zero for each of {N_ASKED:,} test images.")
 
 
 def _dead(counts: tuple[int, int] | None) -> str:
     if counts is None:
         return "no ReLU"
     n_dead, n = counts
-    return f"{n_dead:,} of {n:,} ({formatting.percent(n_dead / n, 1)})"
+    return f"{n_dead:,} of {n:,} ({formatting.percent(n_dead / n)})"

@@ -9,31 +9,35 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.experiments import Published
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import MnistDashError, UnknownRun
 from mnist_dash.figures.base.curves import Axis, CurveOptions, Metric, draw_curves, prepare_curves
 from mnist_dash.figures.run.branches import Mark, add_marks, parent_curves
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.records import History, Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import STUDIES, TRAIN
 from mnist_dash.ui.app.resources import history, store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
+from mnist_dash.ui.components.run_look import badge, progress
 from mnist_dash.ui.elements.live_plot import live_plot
 
 TICK_SECONDS = 0.4
 """How often a live page asks whether its run has changed."""
 PAUSED_TICK_SECONDS = 2.0
 """The same for a run that is paused, which somebody else may resume."""
-_LINES = """**Training, running average** is what most libraries print: the mean over the epoch's batches as they were trained on. Dropout
-was on, and the network was worse at the epoch's beginning than at its end, so it usually looks worse than it is.
+_LINES = """**Training, running average** is the mean over the epoch's batches, which most libraries print. It is measured with dropout on
+and while the network still improves, so it usually looks worse than the network is at the end of the epoch.
 
-**Training**, **validation** and **test** are taken after the epoch, with dropout off, over whole sets: these three can be compared. What
-lies between training and validation is overfitting."""
-_TEST_IS_VALIDATION = "This run validates on the test set, so there is no test line of its own."
-_TEST_IS_HIDDEN = """The **test** line is hidden: click it in the legend to see it. Whoever picks an epoch or a setting by looking at it has
-used the test set up, and has no honest estimate left."""
+**Training**, **validation** and **test** are measured after the epoch, with dropout off, over whole sets. These three can be compared.
+A growing gap between training and validation is overfitting."""
+_TEST_IS_VALIDATION = "This run validates on the test set, so it has no separate test line."
+_TEST_IS_HIDDEN = """The **test** line is hidden. Click it in the legend to see it. Do not choose an epoch or a setting by it: the test set
+would then no longer give an honest estimate."""
 _AXES: tuple[Axis, ...] = get_args(Axis)
 
 
@@ -51,7 +55,7 @@ def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
     with st.container():
         if not run.state.is_terminal:
             head(run)
-            st.progress(run.progress, text=formatting.progress(run))
+            st.progress(run.progress, text=progress(run))
     if not whole:
         return
     past = history(run_id, run.revision)
@@ -75,7 +79,7 @@ def head(run: Run) -> None:
         now = run.config.at(min(run.epoch + 1, run.config.epochs))
         leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
         st.markdown(
-            f"{formatting.badge(run.state)}{leak} {formatting.network(run.config)}, {formatting.optimizer(now)}, batch {now.batch_size}",
+            f"{badge(run.state)}{leak} {network_name(run.config)}, {optimizer_name(now)}, batch {now.batch_size}",
             width="stretch",
         )
         if not run.state.is_terminal and may_edit():
@@ -88,11 +92,11 @@ def head(run: Run) -> None:
                 disabled=asked,
                 on_click=_stop,
                 args=(run.id,),
-                help="Keeps what it has learned so far",
+                help="Ends the training and keeps what the network has learned so far.",
             )
         if not has_share_link():
-            st.page_link(TRAIN, label="Change and train again", icon=":material/edit:", query_params={"from": run.id})
-            st.page_link(STUDIES, label="Search around it", icon=":material/manage_search:", query_params={"new": "1", "from": run.id})
+            st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"from": run.id})
+            st.page_link(STUDIES, label="Tune from here", icon=":material/manage_search:", query_params={"new": "1", "from": run.id})
 
 
 def _stop(run_id: str) -> None:
@@ -108,12 +112,12 @@ def _figures(run: Run, past: History) -> None:
     training = None if last is None else float(last["train_accuracy"])
     figures = (
         ("Best validation accuracy", formatting.percent(run.best_val_accuracy), f"epoch {run.best_epoch}" if run.best_epoch else later),
-        ("Validation loss", formatting.NOTHING if run.last_val_loss is None else f"{run.last_val_loss:.4f}", _epochs(run) or later),
+        ("Validation loss", formatting.number(run.last_val_loss), _epochs(run) or later),
         ("Training accuracy", formatting.percent(training), "dropout off" if last is not None else later),
         (
             "Time",
             formatting.duration(run.seconds_training + run.seconds_evaluation),
-            "not yet timed" if last is None else f"{last['images_per_second']:,.0f} images a second",
+            "not measured yet" if last is None else f"{last['images_per_second']:,.0f} images/s",
         ),
     )
     with st.grid(4, min_column_width=150):
@@ -122,15 +126,15 @@ def _figures(run: Run, past: History) -> None:
 
 
 def _epochs(run: Run) -> str | None:
-    return f"after {run.epoch} of {formatting.counted(run.config.epochs, 'epoch')}" if run.epoch else None
+    return f"after {run.epoch} of {plural(run.config.epochs, 'epoch')}" if run.epoch else None
 
 
 def _options() -> CurveOptions:
     """Offer the choices of the charts; the page's address keeps them."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        axis = st.segmented_control("Along the bottom", _AXES, default="epoch", required=True, key="x", bind="query-params")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=180)
-        log_scale = st.toggle("Logarithmic loss", key="log", bind="query-params")
+        axis = st.segmented_control("X axis", _AXES, default="epoch", required=True, key="x", bind="query-params")
+        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", width=180, help=help_for("smoothing"))
+        log_scale = st.toggle("Log loss", key="log", bind="query-params", help="Draws the loss on a logarithmic axis.")
     return CurveOptions(axis, log_scale, float(smoothing))
 
 
@@ -142,7 +146,7 @@ def _curves(run: Run, options: CurveOptions) -> None:
             live_plot(
                 _figure(run, metric, options),
                 key=f"run_{metric}_chart",
-                alt=f"{metric} of run {run.id} by {options.axis}, training and validation",
+                alt=f"{metric} by {options.axis}, training and validation",
                 height=360,
             )
     _explain(run)
@@ -153,14 +157,14 @@ def _published(run: Run) -> Published | None:
 
 
 def _explain(run: Run) -> None:
-    st.caption("Drag over a chart to zoom, double-click to see all of it again, click a line's name to hide it.")
+    st.caption("Drag over a chart to zoom, double-click to reset, click a line's name to hide it.")
     with st.popover("Why do these lines differ?", icon=":material/help:"):
         st.markdown(_LINES)
         st.markdown(_TEST_IS_VALIDATION if run.config.leaks_test_set else _TEST_IS_HIDDEN)
         if _published(run) is not None:
-            st.markdown("The **grey** lines are what the experiment's report has published.")
+            st.markdown("The **grey** lines are the published results of this experiment.")
         if run.parent_id is not None and run.parent_epoch:
-            st.markdown(f"The **grey** lines are those of run {run.parent_id}, from which this one has branched.")
+            st.markdown("The **grey** lines are those of the run that this one was forked from or continues.")
 
 
 def _figure(run: Run, metric: Metric, options: CurveOptions) -> str:
@@ -183,7 +187,7 @@ def _draw(_database_url: str, run_id: str, revision: int, metric: Metric, option
     )
     parent = _parent(_run)
     if parent is not None:
-        name = f"run {parent.id}"
+        name = parent.title
         curves += parent_curves(history(parent.id, parent.revision).epochs, name=name, metric=metric, axis=options.axis)
     figure = draw_curves(curves, metric=metric, options=options, best_epoch=_run.best_epoch)
     add_marks(figure, _marks(_run), epochs=past.epochs, axis=options.axis)

@@ -14,7 +14,9 @@ from mnist_dash.errors import ArtifactError, DataError
 from mnist_dash.figures.run.calibration_curve import draw_calibration
 from mnist_dash.figures.run.class_accuracy import draw_class_accuracies
 from mnist_dash.figures.run.probability_histogram import Bars, draw_histogram
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.records import Run
+from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_choice
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.run_evaluation import Evaluated, evaluated, sources
@@ -24,17 +26,17 @@ from mnist_dash.ui.elements.live_plot import live_plot
 
 GROUPS = ("flipped", "false positives", "false negatives")
 MOST_FLIPPED = 120
-"""Images that a threshold calls wrongly or otherwise, shown at most."""
+"""Images whose prediction a threshold changes or gets wrong, shown at most."""
 _OTHERS, _DIGIT, _SELECTED = 6, 0, 1
 """Chart colours."""
 
 
 def draw(run: Run, of: Evaluated, chosen: Selection) -> None:
     """Draw the sections below the worst errors."""
-    st.subheader("Probability of a digit")
+    st.subheader("Probability of one class")
     refuse_choice("digit", of.class_names, what="A class")
     st.fragment(_one_against_rest)(of, chosen)
-    st.subheader("How sure it is")
+    st.subheader("Confidence and calibration")
     left, right = st.columns(2, gap="large")
     with left:
         _margins(of, chosen)
@@ -61,21 +63,21 @@ def _one_against_rest(of: Evaluated, chosen: Selection) -> None:
         chart = st.container()
         threshold = float(
             st.slider(
-                f"Called {name} from this probability on",
+                f"Decision threshold for class {name}",
                 0.0,
                 1.0,
                 USUAL_THRESHOLD,
                 0.01,
                 key="threshold",
                 bind="query-params",
-                help="Drag it: an image is called so when its probability reaches the threshold, whatever the other nine say",
+                help=help_for("decision threshold"),
             )
         )
         with chart:
             live_plot(
                 _digit_figure(of.name, digit, threshold, (chosen.true, chosen.predicted, chosen.image), of),
                 key="probability_chart",
-                alt=f"Histogram of the probability of {name}: {name} against the rest, run {of.run_id}",
+                alt=f"Histogram of the probability of {name}: images of {name} and of all other classes",
                 height=340,
             )
     with right:
@@ -89,10 +91,10 @@ def _threshold_figures(of: Evaluated, digit: int, threshold: float) -> None:
     support = found.true_positives + found.false_negatives
     with st.grid(2, min_column_width=120):
         for label, value, note in (
-            ("Precision", formatting.percent(found.precision), f"of {found.true_positives + found.false_positives:,} called {name}"),
+            ("Precision", formatting.percent(found.precision), f"of {found.true_positives + found.false_positives:,} predicted {name}"),
             ("Recall", formatting.percent(found.recall), f"of {support:,} true {name}"),
-            ("False positives", f"{found.false_positives:,}", f"called {name}, are not"),
-            ("False negatives", f"{found.false_negatives:,}", f"are {name}, not called so"),
+            ("False positives", f"{found.false_positives:,}", f"predicted {name}, but are not"),
+            ("False negatives", f"{found.false_negatives:,}", f"are {name}, not predicted so"),
         ):
             st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
 
@@ -103,23 +105,23 @@ def _threshold_images(of: Evaluated, chosen: Selection, digit: int, threshold: f
         "Images", GROUPS, default=GROUPS[0], required=True, key="group", bind="query-params", label_visibility="collapsed"
     )
     wanted = {"flipped": images.flipped, "false positives": images.false_positives, "false negatives": images.false_negatives}[group]
-    against = f" called otherwise than at {USUAL_THRESHOLD}" if group == "flipped" else ""
+    against = f" with another prediction than at {USUAL_THRESHOLD}" if group == "flipped" else ""
     shown = f", the first {MOST_FLIPPED}" if len(wanted) > MOST_FLIPPED else ""
     if group == "flipped" and threshold == USUAL_THRESHOLD:
-        st.caption(f"Move the threshold away from {USUAL_THRESHOLD} to see which images are then called otherwise.")
+        st.caption(f"Move the threshold away from {USUAL_THRESHOLD} to see which predictions change.")
     else:
-        st.caption(f"{formatting.counted(len(wanted), 'image')}{against}{shown}")
+        st.caption(f"{plural(len(wanted), 'image')}{against}{shown}")
     if len(wanted):
         draw_grid(of, wanted[:MOST_FLIPPED], key="threshold_images", chosen=chosen)
 
 
 def _margins(of: Evaluated, chosen: Selection) -> None:
     st.markdown("**Top-2 margin**")
-    st.caption("How far the most probable class is ahead of the second.")
+    st.caption("The distance between the probabilities of the first and the second class.")
     live_plot(
         _margin_figure(of.name, chosen.image, of),
         key="margin_chart",
-        alt=f"Histogram of the margin between the two most probable classes, right and wrong images, run {of.run_id}",
+        alt="Histogram of the margin between the two most probable classes, correct and misclassified images",
         height=340,
     )
 
@@ -127,21 +129,21 @@ def _margins(of: Evaluated, chosen: Selection) -> None:
 def _calibration(of: Evaluated) -> None:
     curve, figure = _calibrated(of.name, of)
     gap = curve.mean_confidence - curve.overall_accuracy
-    tendency = "surer than right" if gap > 0 else "righter than sure"
+    tendency = "overconfident" if gap > 0 else "underconfident"
     st.markdown("**Calibration**")
     st.caption(
-        f"Expected calibration error {formatting.percent(curve.expected_error)} (15 bins, Guo et al., 2017); on average {tendency}: "
-        f"confidence {formatting.percent(curve.mean_confidence)}, accuracy {formatting.percent(curve.overall_accuracy)}."
+        f"Expected calibration error {formatting.percent(curve.expected_error)} (15 bins, Guo et al., 2017). The network is {tendency}: "
+        f"mean confidence {formatting.percent(curve.mean_confidence)}, accuracy {formatting.percent(curve.overall_accuracy)}."
     )
-    live_plot(figure, key="calibration_chart", alt=f"Accuracy by confidence in 15 bins, run {of.run_id}", height=340)
+    live_plot(figure, key="calibration_chart", alt="Accuracy by confidence in 15 bins", height=340)
 
 
 def _by_epoch(run: Run, chosen: Selection) -> None:
     epochs = sources(run).epochs
     if not epochs:
         st.caption(
-            "No epoch's probabilities were kept: an older version of MNIST Dash trained this run. "
-            "Train it again to see how each class was learned."
+            "An older version of MNIST Dash trained this run and kept no probabilities by epoch. "
+            "Rerun it to see how each class was learned."
         )
         return
     try:
@@ -149,8 +151,8 @@ def _by_epoch(run: Run, chosen: Selection) -> None:
     except (ArtifactError, DataError) as error:
         st.error(str(error), icon=":material/error:")
         return
-    st.caption(f"On the test set, dropout off; the selected true class stands out. {formatting.counted(len(epochs), 'epoch')} kept.")
-    live_plot(figure, key="class_accuracy_chart", alt=f"Test accuracy of each class by epoch, run {run.id}", height=360)
+    st.caption(f"On the test set with dropout off. The selected true class is highlighted. {plural(len(epochs), 'epoch')} kept.")
+    live_plot(figure, key="class_accuracy_chart", alt="Test accuracy of each class by epoch", height=360)
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
@@ -164,7 +166,7 @@ def _digit_figure(
     values, is_digit = _of.probabilities[:, digit], _of.labels == digit
     true, predicted, image = chosen
     bars = [
-        Bars("the rest", _OTHERS, histogram(values[~is_digit])),
+        Bars("all other classes", _OTHERS, histogram(values[~is_digit])),
         Bars(f"{_of.class_names[digit]}", _DIGIT, histogram(values[is_digit])),
     ]
     if true is not None or predicted is not None:
@@ -183,7 +185,7 @@ def _digit_figure(
 def _margin_figure(name: str, image: int | None, _of: Evaluated) -> str:  # noqa: ARG001 - the cache's key
     margins = top_two_margins(_of.probabilities)
     right = _of.probabilities.argmax(axis=1) == _of.labels
-    bars = [Bars("right", _DIGIT, histogram(margins[right])), Bars("wrong", _SELECTED, histogram(margins[~right]))]
+    bars = [Bars("correct", _DIGIT, histogram(margins[right])), Bars("misclassified", _SELECTED, histogram(margins[~right]))]
     marked = None if image is None else float(margins[image])
     return str(draw_histogram(bars, title="p(first) − p(second)", marked=marked).to_json())
 

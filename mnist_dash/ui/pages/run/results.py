@@ -14,8 +14,10 @@ from mnist_dash.core.analysis.evaluation import (
     ConfusedPair,
 )
 from mnist_dash.figures.base.confusion import Shares, draw_confusion
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural, verb
 from mnist_dash.ui.components.evaluation_summary import Summary, summary
 from mnist_dash.ui.components.export import run_downloads
 from mnist_dash.ui.components.run_evaluation import FINAL, Evaluated, choose, selected
@@ -31,8 +33,8 @@ DIGIT_PLURALS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "
 def outcome(run: Run) -> None:
     """Say how the run ended, when it did not simply finish, and mark a leak."""
     if run.state in (RunState.FAILED, RunState.DIVERGED):
-        kept = f" The {formatting.counted(run.epoch, 'epoch')} before are kept." if run.epoch else ""
-        st.error(f"{run.reason or 'It ended without a reason.'}{kept}", icon=":material/error:")
+        kept = f" Its {plural(run.epoch, 'finished epoch')} {verb(run.epoch, 'are')} kept." if run.epoch else ""
+        st.error(f"{run.reason or 'The run ended without giving a reason.'}{kept}", icon=":material/error:")
     elif run.reason and run.state is not RunState.FINISHED:
         st.info(run.reason, icon=":material/info:")
     if run.config.leaks_test_set:
@@ -46,7 +48,7 @@ def results(run: Run) -> None:
         _evaluation(run, of)
     st.subheader("Layers")
     layer_table(run)
-    st.subheader("Take it along")
+    st.subheader("Export")
     run_downloads(run)
     with st.expander("Show the configuration", icon=":material/data_object:"):
         st.code(run.config.model_dump_json(indent=2), language="json")
@@ -64,7 +66,7 @@ def _evaluation(run: Run, of: Evaluated) -> None:
         if chosen != Selection():
             draw_selected(of, chosen)
     with right:
-        _report(run, of, found)
+        _report(of, found)
         _pairs(of, found)
 
 
@@ -76,15 +78,15 @@ def _figures(run: Run, of: Evaluated, found: Summary) -> None:
         st.metric(
             f"{name} accuracy",
             formatting.percent(found.n_right / found.n_images),
-            f"95 % interval {100 * low:.2f} – {formatting.percent(high)}",
+            f"95 % interval {formatting.percent_range(low, high)}",
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"Wilson's score interval of {found.n_right:,} right out of {found.n_images:,}",
+            help=help_for("confidence interval", f"Here it is Wilson's, of {found.n_right:,} right out of {found.n_images:,} images."),
         )
         wrong = found.n_images - found.n_right
-        st.metric("Wrong", f"{wrong:,}", f"of {found.n_images:,} images", delta_color="off", delta_arrow="off", border=True)
-        st.metric(f"{name} loss", f"{loss:.4f}", "cross-entropy, nats", delta_color="off", delta_arrow="off", border=True)
+        st.metric("Errors", f"{wrong:,}", f"of {found.n_images:,} images", delta_color="off", delta_arrow="off", border=True)
+        st.metric(f"{name} loss", formatting.number(loss), "cross-entropy, nats", delta_color="off", delta_arrow="off", border=True)
 
 
 def _confusion(of: Evaluated, found: Summary, chosen: Selection) -> None:
@@ -92,14 +94,15 @@ def _confusion(of: Evaluated, found: Summary, chosen: Selection) -> None:
     shares = st.segmented_control(
         "Cells", SHARES, default=SHARES[0], required=True, key="cells", bind="query-params", label_visibility="collapsed"
     )
-    unit = {"counts": "counts of images", "by row": "per cent of the true class", "by column": "per cent of the predicted class"}[shares]
+    unit = {"counts": "counts of images", "by row": "% of the true class", "by column": "% of the predicted class"}[shares]
     st.caption(
-        f"{found.n_images:,} {of.part} images: true class downwards, predicted class across, {unit}. Click a cell to see its images."
+        f"{found.n_images:,} {of.part} images. Rows are true classes, columns "
+        f"predicted ones; cells are {unit}. Click a cell to see its images."
     )
     clicked = live_plot(
         _confusion_figure(of.name, shares, chosen.true, chosen.predicted, found.confusion, of.class_names),
         key="run_confusion_chart",
-        alt=f"Confusion matrix of run {of.run_id} on {found.n_images:,} {of.part} images, {unit}",
+        alt=f"Confusion matrix on {found.n_images:,} {of.part} images, {unit}",
         height=460,
         clickable=True,
     )
@@ -125,7 +128,7 @@ def _confusion_figure(
 def _pairs(of: Evaluated, found: Summary) -> None:
     st.markdown("**Most confused pairs**")
     if not found.pairs:
-        st.caption("No image was taken for another class.")
+        st.caption("No image was misclassified.")
     with st.container(gap=None):
         for pair in found.pairs:
             st.button(
@@ -139,16 +142,18 @@ def _pairs(of: Evaluated, found: Summary) -> None:
 
 
 def pair_in_words(pair: ConfusedPair, class_names: tuple[str, ...]) -> str:
-    """Write a confusion as ``4 taken for 9: 23 times, 2.3 % of the fours``."""
+    """Write a confusion as ``4 predicted as 9: 23 times, 2.34 % of the fours``."""
     true, predicted = class_names[pair.true], class_names[pair.predicted]
     them = f"the {DIGIT_PLURALS[pair.true]}" if true.isdigit() else f"those of class {true}"
     times = "once" if pair.count == 1 else f"{pair.count:,} times"
-    return f"{true} taken for {predicted}: {times}, {formatting.percent(pair.share, 1)} of {them}"
+    return f"{true} predicted as {predicted}: {times}, {formatting.percent(pair.share)} of {them}"
 
 
-def _report(run: Run, of: Evaluated, found: Summary) -> None:
+def _report(of: Evaluated, found: Summary) -> None:
     st.markdown("**Classification report**")
-    st.caption("Precision: share of right ones among those called so. Recall: share of a class that was found.")
+    st.caption(
+        "Precision: fraction of the images predicted as a class that belong to it. Recall: fraction of a class that is predicted as it."
+    )
     rows = [(name, row.precision, row.recall, row.f1, row.support) for name, row in zip(of.class_names, found.report, strict=True)]
     fraction = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(
@@ -156,5 +161,5 @@ def _report(run: Run, of: Evaluated, found: Summary) -> None:
         hide_index=True,
         height="content",
         column_config={"Precision": fraction, "Recall": fraction, "F1": fraction},
-        alt=f"Classification report of run {run.id}, one row a class",
+        alt="Classification report, one row per class",
     )

@@ -50,7 +50,7 @@ def show_run(run_id: str) -> None:
         st.title(heading(run))
         share_popover("run", store().lineage(run))
     preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
-    deleted = " It is deleted; restore it on the Runs page, under Deleted." if run.deleted_at else ""
+    deleted = " This run is deleted. Restore it on the Runs page under “deleted”." if run.deleted_at else ""
     ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
     st.caption(
         f"{preset}Submitted {formatting.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}"
@@ -83,8 +83,8 @@ def choose_view() -> str:
     )
 
 
-wanted = st.query_params.get("run")
+wanted = st.query_params.get("run", "").strip()
 if wanted:
     show_run(wanted)
 else:
-    no_run("A run's page needs a run: the address ends in ?run= and the run's id. Pick one from the list.")
+    no_run("The address names no run. Choose one from the list of runs.")

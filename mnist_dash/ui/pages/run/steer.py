@@ -12,18 +12,21 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import has_dropout
-from mnist_dash.core.config.run_config import OPTIMIZER_KINDS
+from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.errors import MnistDashError
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.actions import steering
 from mnist_dash.runs.store.events import events_of
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
+from mnist_dash.ui.components.run_look import title_of
 from mnist_dash.ui.forms.fields import parse_typed
 
-_SAME = "as before"
+_SAME = "unchanged"
 _VISIT_KEY, _REFUSAL_KEY = "steer_visit", "steer_refusal"
 N_CHILDREN = 12
 """Branches that are linked, the newest ones."""
@@ -32,7 +35,7 @@ MORE_EPOCHS = 5
 
 
 def steer_bar(run: Run) -> None:
-    """Draw what can be done with a run's course; nothing for somebody who may only look."""
+    """Draw what can be done with a run; nothing for somebody who may only look."""
     if not may_edit():
         return
     if st.session_state.get("page_arrived") or _VISIT_KEY not in st.session_state:
@@ -48,10 +51,10 @@ def steer_bar(run: Run) -> None:
             if run.epoch and run.state is not RunState.DIVERGED:
                 _continue(run)
             st.button(
-                "Train again",
+                "Rerun",
                 key="steer_again",
                 icon=":material/replay:",
-                help="The same configuration from the start, as a new run",
+                help=help_for("rerun"),
                 on_click=_begin,
                 args=(lambda key: steering.train_again(store(), run.id, key=key), "again", run.id),
             )
@@ -64,11 +67,13 @@ def _pause_or_resume(run: Run) -> None:
     if run.state is RunState.PAUSED or run.pause_requested:
         waits = run.state is not RunState.PAUSED
         st.button(
-            "Do not pause" if waits else "Resume",
+            "Cancel pause" if waits else "Resume",
             key="steer_resume",
             icon=":material/play_arrow:",
             type="secondary" if waits else "primary",
-            help="It pauses at the end of this epoch" if waits else "Back into the queue; it goes on from its checkpoint",
+            help="The run pauses at the end of this epoch."
+            if waits
+            else "Puts the run back into the queue. It continues from its checkpoint.",
             on_click=_act,
             args=(lambda: steering.resume(store(), run.id),),
         )
@@ -77,7 +82,7 @@ def _pause_or_resume(run: Run) -> None:
         "Pause",
         key="steer_pause",
         icon=":material/pause:",
-        help="At the end of this epoch; its worker is free then" if run.state is RunState.RUNNING else "Sets it aside until it is resumed",
+        help="Pauses the run at the end of this epoch and frees its worker." if run.state is RunState.RUNNING else help_for("pause"),
         on_click=_act,
         args=(lambda: steering.pause(store(), run.id),),
     )
@@ -85,13 +90,13 @@ def _pause_or_resume(run: Run) -> None:
 
 def _change(run: Run) -> None:
     with st.popover("Change", icon=":material/tune:", key="steer_change", on_change="rerun"):
-        when = "Now, while it is paused" if run.state is RunState.PAUSED else "At the end of the epoch that is in training"
-        st.markdown(f"{when}, these settings change. The change becomes part of the configuration, so the run stays reproducible.")
+        when = "now" if run.state is RunState.PAUSED else "at the end of the current epoch"
+        st.markdown(f"These settings change {when}. The change becomes part of the configuration, so the run stays reproducible.")
         values = _settings(run, run.epoch + 1, "change", optimizer=False)
         if run.change_requested:
-            st.caption(":material/schedule: A change is asked for already and waits for the end of the epoch; another replaces it.")
+            st.caption(":material/schedule: A change is already requested for the end of the epoch. A new one replaces it.")
         st.button(
-            "Change it",
+            "Apply change",
             key="steer_change_submit",
             type="primary",
             disabled=not values,
@@ -102,23 +107,23 @@ def _change(run: Run) -> None:
 
 def _fork(run: Run) -> None:
     with st.popover("Fork", icon=":material/call_split:", key="steer_fork", on_change="rerun"):
-        st.markdown("A new run: the same until the end of an epoch, with other settings from there on.")
+        st.markdown(help_for("fork"))
         if not run.epoch:
-            st.caption("It can be forked when it has finished an epoch.")
+            st.caption("A run can be forked after its first epoch.")
             return
         left, right = st.columns(2)
         first = min(run.epoch, run.best_epoch or run.epoch, max(1, run.config.epochs - 1))
-        epoch = left.number_input("From the end of epoch", 1, run.epoch, first, key=f"steer_fork_epoch_{run.id}")
+        epoch = left.number_input("Fork after epoch", 1, run.epoch, first, key=f"steer_fork_epoch_{run.id}")
         least = int(epoch) + 1
-        total = right.number_input("Epochs in all", 2, 10_000, max(run.config.epochs, first + 1), key=f"steer_fork_epochs_{run.id}")
+        total = right.number_input("Total epochs", 2, 10_000, max(run.config.epochs, first + 1), key=f"steer_fork_epochs_{run.id}")
         values = _settings(run, int(epoch), "fork")
         st.caption(_start(run, int(epoch)))
         st.button(
-            "Fork it",
+            "Start fork",
             key="steer_fork_submit",
             type="primary",
             disabled=not values or int(total) < least,
-            help=None if values else "Name a setting that is to change",
+            help=None if values else "Enter at least one setting to change.",
             on_click=_begin,
             args=(
                 lambda key: steering.fork(store(), run.id, int(epoch), values, epochs=int(total), key=key),
@@ -134,24 +139,24 @@ def _fork(run: Run) -> None:
 def _start(run: Run, epoch: int) -> str:
     start = steering.start_of(store(), run, epoch)
     if start.from_checkpoint:
-        return f":material/bolt: It begins from the checkpoint of epoch {epoch}."
-    again = f"the first {formatting.counted(epoch, 'epoch')} are" if epoch > 1 else "the first epoch is"
+        return f":material/bolt: The new run starts from the checkpoint of epoch {epoch}."
+    again = f"the first {plural(epoch, 'epoch')} are" if epoch > 1 else "the first epoch is"
     return (
-        f":material/history: No checkpoint of epoch {epoch} is kept, so {again} trained again, to the same figures: about "
+        f":material/history: No checkpoint of epoch {epoch} is kept, so {again} trained again with the same result. This takes about "
         f"{formatting.duration(start.seconds)}."
     )
 
 
 def _continue(run: Run) -> None:
     with st.popover("Continue", icon=":material/fast_forward:", key="steer_continue", on_change="rerun"):
-        st.markdown("A new run goes on where this one is, from its last epoch, with the same settings.")
+        st.markdown("Starts a new run that continues this one from its last epoch with the same settings.")
         proposed = run.config.epochs if run.epoch < run.config.epochs else run.epoch + MORE_EPOCHS
-        total = st.number_input("Epochs in all", run.epoch + 1, 10_000, proposed, key=f"steer_continue_epochs_{run.id}")
+        total = st.number_input("Total epochs", run.epoch + 1, 10_000, proposed, key=f"steer_continue_epochs_{run.id}")
         if run.config.schedule.kind in ("cosine", "one_cycle") and int(total) > run.config.epochs:
-            st.caption(":material/restart_alt: Its schedule was planned to end; it begins anew for the added epochs (a warm restart).")
+            st.caption(":material/restart_alt: The learning-rate schedule has ended. It starts anew for the added epochs (a warm restart).")
         st.caption(_start(run, run.epoch))
         st.button(
-            "Continue it",
+            "Start continuation",
             key="steer_continue_submit",
             type="primary",
             on_click=_begin,
@@ -170,16 +175,16 @@ def _settings(run: Run, epoch: int, form: str, *, optimizer: bool = True) -> dic
             "Learning rate",
             key=f"{key}_learning_rate",
             placeholder=formatting.number(rate),
-            help="A tenth is usual when progress has stalled",
+            help=help_for("learning rate", "A tenth of it often helps when progress has stalled."),
         ),
         "batch_size": right.text_input("Batch size", key=f"{key}_batch_size", placeholder=str(now.batch_size)),
     }
     if has_dropout(now):
-        typed["dropout_rate"] = left.text_input("Dropout, every layer", key=f"{key}_dropout_rate", placeholder="as before")
+        typed["dropout_rate"] = left.text_input("Dropout rate, all layers", key=f"{key}_dropout_rate", placeholder="unchanged")
     values = {name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None}
     if optimizer:
-        kinds = [_SAME, *OPTIMIZER_KINDS]
-        names = formatting.OPTIMIZER_NAMES
+        kinds = [_SAME, *OPTIMIZERS]
+        names = OPTIMIZERS.labels
         kind = right.selectbox("Optimizer", kinds, key=f"{key}_optimizer", format_func=lambda kind: names.get(kind, kind))
         if kind != _SAME:
             own = {"learning_rate": values.pop("learning_rate")} if "learning_rate" in values else {}
@@ -208,17 +213,17 @@ def lineage(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if run.parent_id is not None:
                 after = f" after epoch {run.parent_epoch}" if run.parent_epoch else ""
-                run_link(run.parent_id, f"From run {run.parent_id}{after}", icon=":material/call_split:")
+                run_link(run.parent_id, f"From {title_of(run.parent_id)}{after}", icon=":material/call_split:")
             for child in found[-N_CHILDREN:]:
-                after = f" after epoch {child.parent_epoch}" if child.parent_epoch else ", trained again"
+                after = f" after epoch {child.parent_epoch}" if child.parent_epoch else ", rerun"
                 run_link(
                     child.id,
-                    f"Run {child.id}{after}: {formatting.percent(child.best_val_accuracy)}",
+                    f"{formatting.plain(child.title)}{after}: {formatting.percent(child.best_val_accuracy)}",
                     icon=":material/subdirectory_arrow_right:",
                 )
     events = events_of(store(), run.id)
     if events:
-        with st.expander(f"History of the configuration: {formatting.counted(len(events), 'entry').replace('entrys', 'entries')}"):
+        with st.expander(f"History of the configuration: {plural(len(events), 'entry')}"):
             for event in events:
                 by = f", {formatting.plain(event.person)}" if event.person else ""
                 st.markdown(f"{formatting.plain(event.sentence)} :small[:gray[{formatting.ago(event.at)}{by}]]")

@@ -10,6 +10,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Study
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import STUDY
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -32,10 +33,10 @@ def trial_line(run: Run) -> None:
 
 def _what_is_missing(study: Study) -> None:
     keep = study.definition.keep
-    what = "keeps no trial's files" if keep.kind == "none" else f"keeps the files of its {keep.n_best} best trials only"
-    remedy = " Press **Train again**." if may_edit() else ""
+    what = "keeps no files of its trials" if keep.kind == "none" else f"keeps the files of its {plural(keep.n_best, 'best trial')} only"
+    remedy = " Press **Rerun**." if may_edit() else ""
     with st.container(border=True):
         st.markdown(
-            f":material/info: This study {what}. The history is here; weights and probabilities are made again by the same training, which "
-            f"gives the same numbers.{remedy}"
+            f":material/info: This study {what}. The learning curves are kept. A rerun makes the weights and probabilities again, with "
+            f"the same numbers.{remedy}"
         )

@@ -1,4 +1,4 @@
-"""The columns of the Runs page: any figure, note or setting of a run, and some that say several at once."""
+"""The columns of the Runs page: any metric, note or setting of a run, and some that say several at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import Listed
 from mnist_dash.runs.query.fields import Field, FieldKind, columns
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.components.run_look import STATE_LOOK
 
 COLUMNS_KEY, DIFFERING_KEY = "cols", "differ"
 """Their names in the address."""
@@ -44,7 +46,7 @@ FIRST = (
 
 
 def _remarks(run: Run) -> str:
-    remarks = [run.preset or "", "leak: validated on the test set" if run.config.leaks_test_set else "", run.reason]
+    remarks = [run.preset or "", "leak: validates on the test set" if run.config.leaks_test_set else "", run.reason]
     return "; ".join(remark for remark in remarks if remark)
 
 
@@ -53,15 +55,16 @@ def _state(run: Run) -> list[str]:
 
 
 _JOINT: dict[str, tuple[str, Callable[[Run], object]]] = {
+    "name": ("Name", lambda run: run.title),
     "state": ("State", _state),
-    "network": ("Network", lambda run: formatting.network(run.config)),
-    "rule": ("Optimizer", lambda run: formatting.optimizer(run.config)),
+    "network": ("Network", lambda run: network_name(run.config)),
+    "rule": ("Optimizer", lambda run: optimizer_name(run.config)),
     "progress": ("Epochs", lambda run: f"{run.epoch} of {run.config.epochs}"),
     "time": (
         "Time",
         lambda run: formatting.duration(run.seconds_training + run.seconds_evaluation) if run.started_at else formatting.NOTHING,
     ),
-    "remarks": ("Remarks", _remarks),
+    "remarks": ("Comments", _remarks),
 }
 """Columns that say several things at once, written for people."""
 _HEADINGS = {"batch_size": "Batch", "starred": "★", "optimizer.kind": "Optimizer kind", "epochs": "Epochs planned", "curve": "Curve"}
@@ -87,10 +90,10 @@ def column_choice() -> tuple[tuple[str, ...], bool]:
             "Columns", list(titles()), default=list(FIRST), format_func=lambda name: titles()[name], key=COLUMNS_KEY, bind="query-params"
         )
         differing = st.toggle(
-            "Only what differs",
+            "Only differing columns",
             key=DIFFERING_KEY,
             bind="query-params",
-            help="Hides the columns that are the same for all runs of this page of the list, and shows every setting that is not.",
+            help="Hides the columns in which all listed runs agree, and shows every setting in which they differ.",
         )
     names = tuple(dict.fromkeys(name for name in (FIRST[0], *(chosen or FIRST)) if name in titles()))
     return names, bool(differing)
@@ -154,22 +157,22 @@ def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
 def _look(field: Field | None, name: str) -> ColumnConfig | None:
     kind = st.column_config
     if name == "state":
-        looks = {str(state): color for state, (_, color) in formatting.STATE_LOOK.items()} | {"stopping": "orange"}
+        looks = {str(state): color for state, (_, color) in STATE_LOOK.items()} | {"stopping": "orange"}
         return kind.MultiselectColumn(options=list(looks), color=list(looks.values()))
     if name == "curve":
-        return kind.LineChartColumn(width="small", help="Validation accuracy, epoch by epoch")
+        return kind.LineChartColumn(width="small", help="Validation accuracy by epoch.")
+    if name == "name":
+        return kind.TextColumn(width="medium", help="The name that a person gave the run, or one made from its configuration.")
     if field is None or name in _JOINT:
         return None
-    about = field.about[:1].upper() + field.about[1:] or None
+    about = f"{field.about[:1].upper()}{field.about[1:]}." if field.about else None
     if name == "starred":
         return kind.TextColumn(width=40, help=about)
-    if name == "name":
-        return kind.TextColumn(width="medium", help=about)
     match field.kind:
         case FieldKind.NUMBER if field.is_share:
             return kind.NumberColumn(format="%.2f %%", help=about)
         case FieldKind.NUMBER:
-            return kind.NumberColumn(format="localized" if field.is_whole else "%.4g", help=about)
+            return kind.NumberColumn(format="localized" if field.is_whole else "%.3g", help=about)
         case FieldKind.MOMENT:
             return kind.DatetimeColumn(format="distance", help=about)
         case FieldKind.TRUTH:

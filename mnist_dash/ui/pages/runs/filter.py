@@ -30,8 +30,8 @@ SHOWN: dict[str, Scope] = {
 NEWEST = "created"
 _CHOICES = ("state", "optimizer", "preset", "tag", "study")
 """The fields that are filtered by clicking."""
-_HELP = """Compare any figure or setting: `==` `!=` `<` `<=` `>` `>=`, `in (…)`, `contains` or `~` for text; join by `and`, `or`, `not` and
-parentheses. A missing value is `none`, 98% is 0.98.
+_HELP = """Compare any metric or setting: `==` `!=` `<` `<=` `>` `>=`, `in (…)`, `contains` or `~` for text; join by `and`, `or`, `not` and
+parentheses. A missing value is `none`, `98%` is 0.98. Times without a zone are UTC.
 
 - `optimizer == "adam" and test_accuracy > 98%`
 - `tag in ("demo", "baseline") and not starred`
@@ -106,7 +106,7 @@ def order_choice(on_change: Callable[[], None]) -> Order:
         label_visibility="collapsed",
         width=190,
     )
-    upwards = st.toggle("Smallest first", key=UP_KEY, bind="query-params", on_change=on_change)
+    upwards = st.toggle("Ascending", key=UP_KEY, bind="query-params", on_change=on_change)
     return Order(fields.get(str(name), fields[NEWEST]), descending=not upwards)
 
 
@@ -148,8 +148,8 @@ def _choices(query: Query | None, on_change: Callable[[], None]) -> None:
     starred = find("starred")
     assert starred is not None
     st.session_state["runs_pick_starred"] = chosen_values(query, starred) == (True,)
-    st.toggle("With a star", key="runs_pick_starred", on_change=_pick_star, args=(starred, on_change))
-    st.caption("Choosing here writes the query, which can say more.")
+    st.toggle("Starred only", key="runs_pick_starred", on_change=_pick_star, args=(starred, on_change))
+    st.caption("Your choices are written into the query, where you can refine them.")
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -1,4 +1,4 @@
-"""Groups of runs that agree in some settings: how many, and mean and deviation of their figures; a click lists a group's runs."""
+"""Groups of runs that agree in some settings: how many, and mean and deviation of their metrics; a click lists a group's runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mnist_dash import formatting
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import MAX_GROUPS, Group, Scope
 from mnist_dash.runs.query.fields import Field, FieldKind, columns
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.pages.runs.filter import field_titles, narrow
 
@@ -44,13 +45,13 @@ def groups_section(scope: Scope) -> None:
     found = catalog.groups(store(), scope, by, figures)
     st.session_state[_SHOWN_KEY] = (tuple(by), tuple(group.key for group in found))
     if not found:
-        st.caption("No run meets the query.")
+        st.caption("No run matches the query.")
         return
     st.caption(
-        f"{formatting.counted(len(found), 'group')} of {formatting.counted(sum(group.n for group in found), 'run')}, "
-        "the highest mean of the first figure first. ± is the standard deviation of the sample; "
-        "a figure that some runs lack says of how many it is."
-        + (f" Only {MAX_GROUPS} groups are shown." if len(found) == MAX_GROUPS else "")
+        f"{plural(len(found), 'group')} of {plural(sum(group.n for group in found), 'run')}, "
+        "sorted by the mean of the first metric. ± is the standard deviation of the sample. "
+        "Where some runs lack a metric, the next column says how many have it."
+        + (f" Only {plural(MAX_GROUPS, 'group')} are shown." if len(found) == MAX_GROUPS else "")
     )
     table, looks = _frame(found, by, figures)
     st.dataframe(
@@ -61,7 +62,7 @@ def groups_section(scope: Scope) -> None:
         row_height=40,
         column_config=looks,
         placeholder=formatting.NOTHING,
-        alt="Groups of runs with their number, and mean and deviation of figures",
+        alt="Groups of runs with their number, and mean and standard deviation of metrics",
     )
 
 
@@ -79,7 +80,7 @@ def _choices() -> tuple[list[Field], list[Field]]:
             max_selections=4,
         )
         of = st.multiselect(
-            "Figures",
+            "Metrics",
             _FIGURES,
             default=list(FIGURES_FIRST),
             format_func=lambda name: field_titles()[name],
@@ -92,23 +93,23 @@ def _choices() -> tuple[list[Field], list[Field]]:
 def _frame(found: tuple[Group, ...], by: list[Field], figures: list[Field]) -> tuple[pd.DataFrame, dict[str, Any]]:
     column = st.column_config
     looks: dict[str, ColumnConfig | ButtonColumnResult] = {
-        "Runs": column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_CLICK_KEY, help="List these runs")
+        "Runs": column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_CLICK_KEY, help="Lists the runs of this group.")
     }
-    cells: dict[str, Any] = {"Runs": [formatting.counted(group.n, "run") for group in found]}
+    cells: dict[str, Any] = {"Runs": [plural(group.n, "run") for group in found]}
     for place, field in enumerate(by):
         cells[field.title] = [_shown(group.key[place]) for group in found]
     for place, field in enumerate(figures):
         factor = 100 if field.is_share else 1
-        form = "%.2f %%" if field.is_share else "%.4g"
+        form = "%.2f %%" if field.is_share else "%.3g"
         spreads = [group.spreads[place] for group in found]
         mean, deviation, number = field.title, f"{field.title} ±", f"{field.title} of"
         cells[mean] = pd.Series([None if each.mean is None else factor * each.mean for each in spreads], dtype="Float64")
         cells[deviation] = pd.Series([None if each.deviation is None else factor * each.deviation for each in spreads], dtype="Float64")
-        looks[mean] = column.NumberColumn(format=form, help=f"Mean of the group's runs: {field.about}")
-        looks[deviation] = column.NumberColumn("±", format=form, help=f"Standard deviation of {field.title.lower()} over the group's runs")
+        looks[mean] = column.NumberColumn(format=form, help=f"Mean over the group's runs: {field.about}.")
+        looks[deviation] = column.NumberColumn("±", format=form, help=f"Standard deviation of {field.title.lower()} over the group's runs.")
         if any(each.n < group.n for each, group in zip(spreads, found, strict=True)):
             cells[number] = [each.n for each in spreads]
-            looks[number] = column.NumberColumn("of", format="localized", help=f"How many of the runs have {field.title.lower()}")
+            looks[number] = column.NumberColumn("of", format="localized", help=f"The number of runs that have {field.title.lower()}.")
     return pd.DataFrame(cells), looks
 
 

@@ -4,8 +4,8 @@ import math
 
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.runs.query import catalog
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, follow
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.suggestion import proposal_card
@@ -23,7 +23,7 @@ PAGE_KEY = "page"
 def nothing_yet() -> None:
     """Say what to do when no run was ever made."""
     with st.container(border=True):
-        st.markdown("**No runs yet.** A run is one training of one network; it will be listed here with its curve and its figures.")
+        st.markdown("**No runs yet.** A run is one training of one network. Runs are listed here with their curves and metrics.")
         st.page_link(TRAIN, label="Train your first network", icon=":material/model_training:")
 
 
@@ -41,14 +41,14 @@ def runs_section() -> None:
         order = order_choice(_another_list)
         names, differing = column_choice()
         page = page_choice(pages)
-        st.caption(formatting.counted(count, "run") + (f", {PAGE_SIZE} a page" if pages > 1 else ""))
+        st.caption(plural(count, "run") + (f", {PAGE_SIZE} per page" if pages > 1 else ""))
     entries = listed(which, order, page)
     action_bar(entries)
     proposal_card()
     if entries:
         runs_table(entries, f"{view}_{page}", names, differing=differing)
     else:
-        st.caption("No run meets the query." if query.root is not None else f"No runs under “{view}”.")
+        st.caption("No run matches the query." if query.root is not None else f"No runs under “{view}”.")
 
 
 def page_choice(pages: int) -> int:

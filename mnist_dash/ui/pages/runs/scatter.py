@@ -8,10 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.core.config.layers import Conv, Dense
+from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense
 from mnist_dash.figures.run.parameters import RunPoint, draw_accuracy_by_parameters
 from mnist_dash.runs.query.overview import FinishedRun, finished_runs
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import RUN, go_to
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import live_plot
@@ -24,18 +26,19 @@ def parameters_section() -> None:
     """Draw the points and say what they show; a click opens a run."""
     points = tuple(_point(run) for run in finished_runs(store()))
     if not points:
-        st.caption("No finished runs yet: a point is drawn for each run that was evaluated on the test set.")
+        st.caption("No finished runs yet. The chart draws one point per run that was evaluated on the test set.")
         return
-    st.markdown("**Are deeper networks more complex than shallow ones, and do more parameters buy accuracy?**")
+    st.markdown("**Do deeper networks have more parameters, and do more parameters bring more accuracy?**")
     clicked = live_plot(
         _figure(store().settings.database_url, hash(points), _points=points),
         key="runs_scatter",
-        alt=f"Test accuracy against parameters of {formatting.counted(len(points), 'finished run')}",
+        alt=f"Test accuracy against parameters of {plural(len(points), 'finished run')}",
         height=480,
         clickable=True,
     )
     st.caption(
-        "One point a finished run, the larger the deeper. Both axes are logarithmic, the upright one in the share of errors. Click a point."
+        "One point per finished run; larger points are deeper networks. Both axes are "
+        "logarithmic, the y axis in the error rate. Click a point to open its run."
     )
     st.markdown(findings(points))
     if isinstance(clicked, str):
@@ -56,29 +59,32 @@ def findings(points: Sequence[RunPoint]) -> str:
     best = max(points, key=lambda point: (point.test_accuracy, -point.n_parameters))
     n_worse = sum(point.n_parameters > best.n_parameters and point.test_accuracy < best.test_accuracy for point in points)
     sentences = [
-        f"Most accurate: `{best.run_id}` ({best.network}), {formatting.percent(best.test_accuracy)} with {best.n_parameters:,} parameters.",
-        f"{formatting.counted(n_worse, 'run')} had more parameters and less accuracy."
+        (
+            f"Highest test accuracy: {formatting.percent(best.test_accuracy)}, "
+            f"{best.network} with {best.n_parameters:,} parameters (`{best.run_id}`)."
+        ),
+        f"{plural(n_worse, 'run')} had more parameters and a lower accuracy."
         if n_worse
-        else "No run with more parameters did worse.",
+        else "No run with more parameters had a lower accuracy.",
     ]
     networks = {(point.depth, point.n_parameters, point.network) for point in points}
     depths, sizes, _ = zip(*networks, strict=True)
     if len(networks) >= MIN_RANKED and min(depths) < max(depths) and min(sizes) < max(sizes):
         correlation = float(pd.Series(depths).rank().corr(pd.Series(sizes).rank()))
         trend = (
-            "deeper ones tend to have more"
+            "deeper networks tend to have more"
             if correlation > 0.3
-            else "deeper ones tend to have fewer"
+            else "deeper networks tend to have fewer"
             if correlation < -0.3
-            else "depth says little"
+            else "depth and size are hardly related"
         )
-        sentences.append(f"Depth and parameters of the {len(networks):,} different networks: rank correlation {correlation:+.2f}, {trend}.")
+        sentences.append(f"Rank correlation of depth and parameters over {len(networks):,} networks: {correlation:+.2f}; {trend}.")
     return " ".join(sentences)
 
 
 def _point(run: FinishedRun) -> RunPoint:
     weighted = [layer for layer in run.config.layers if isinstance(layer, Conv | Dense)]
-    return RunPoint(run.run_id, formatting.network(run.config), _kind(run.config), len(weighted), run.n_parameters, run.test_accuracy)
+    return RunPoint(run.run_id, network_name(run.config), _kind(run.config), len(weighted), run.n_parameters, run.test_accuracy)
 
 
 def _kind(config: RunConfig) -> str:

@@ -10,6 +10,7 @@ from mnist_dash import formatting
 from mnist_dash.runs.actions import run_actions, run_annotations
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import Listed, Order, Scope
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_comparison, open_run
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -49,7 +50,7 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
     shown = tuple(each.run.id for each in entries)
     table, looks = frame(entries, names, differing=differing)
     column = st.column_config
-    opens = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Open this run")
+    opens = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Opens this run.")
     st.dataframe(
         table,
         key=key,
@@ -60,7 +61,7 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
         selection_mode="multi-row",
         column_config={**looks, titles()[FIRST[0]]: opens},
         placeholder=formatting.NOTHING,
-        alt="Runs with state, settings and figures",
+        alt="Runs with state, settings and metrics",
     )
 
 
@@ -83,7 +84,7 @@ def action_bar(entries: Sequence[Listed]) -> None:
         else:
             st.button("Compare", key="runs_nothing", icon=":material/compare_arrows:", disabled=True)
             deeds = "compare, tag, star, stop, archive or delete" if may_edit() else "compare"
-            st.markdown(f":gray[Click a run's id to open it; tick rows to {deeds} them.]", width="stretch")
+            st.markdown(f":gray[Click a run's id to open it. Tick rows to {deeds} them.]", width="stretch")
 
 
 def _selection_actions(chosen: Sequence[Listed]) -> None:
@@ -104,7 +105,7 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
         for label, icon, some, deed in (
             ("Stop", ":material/stop_circle:", live, _stop),
             ("Archive", ":material/archive:", listed_ended, _archive),
-            ("Bring back", ":material/unarchive:", archived, _unarchive),
+            ("Unarchive", ":material/unarchive:", archived, _unarchive),
             ("Delete", ":material/delete:", ended, _delete),
             ("Restore", ":material/restore_from_trash:", deleted, _restore),
         ):
@@ -113,7 +114,7 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
                 st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(deed, tuple(some)))
     proposal_button(runs)
     st.button("Clear", key="runs_clear", type="tertiary", on_click=clear_selection)
-    st.markdown(f"**{formatting.counted(len(chosen), 'run')}:** {_named(ids)}", width="stretch")
+    st.markdown(f"**{plural(len(chosen), 'run')}:** {_named(ids)}", width="stretch")
 
 
 def clear_selection() -> None:

@@ -42,7 +42,7 @@ def views_popover() -> None:
     with st.popover("Views", icon=":material/bookmarks:"):
         found = views.saved_views(store(), PAGE)
         if not found:
-            st.caption("A view is the query, the order, the columns and the groups. Its address brings it back; so does a name.")
+            st.caption("A view is the query with its order, columns and groups. Save it under a name, or copy the address.")
         for place, view in enumerate(found):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.button(
@@ -54,7 +54,7 @@ def views_popover() -> None:
                         key=f"runs_view_delete_{place}",
                         icon=":material/delete:",
                         type="tertiary",
-                        help=f"Delete {formatting.plain(view.name)}",
+                        help=f"Deletes the view {formatting.plain(view.name)}.",
                         on_click=_delete,
                         args=(view,),
                     )
@@ -65,7 +65,7 @@ def views_popover() -> None:
                 st.markdown(f"Deleted {formatting.plain(gone.name)}.")
         if may_edit():
             with st.form("runs_view_form", border=False, clear_on_submit=False):
-                st.text_input("Save this view as", key=_NAME_KEY, max_chars=views.MAX_NAME, placeholder="best of the CNNs")
+                st.text_input("Save view as", key=_NAME_KEY, max_chars=views.MAX_NAME, placeholder="best of the CNNs")
                 st.form_submit_button("Save", icon=":material/bookmark_add:", on_click=_save)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import InvalidInput, MnistDashError, Problem
 from mnist_dash.runs.query.estimate import estimate
@@ -21,6 +22,7 @@ from mnist_dash.search.definition.space import IntRange
 from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.definition.study_files import MAX_FILE_BYTES, parse_study, write_study
 from mnist_dash.search.studies import study_store
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_study
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.shortcuts import SUBMIT
@@ -202,7 +204,7 @@ def effort(form: StudyForm) -> None:
 def _about_workers(alive: int, local: int) -> str:
     if not alive:
         return "No worker is running yet." if local else "No worker is running. Start one with `python -m mnist_dash worker`."
-    return f"{formatting.counted(alive, 'worker')} running: more trials at a time than that wait for one another."
+    return f"{plural(alive, 'worker')} running: more trials at a time than that wait for one another."
 
 
 def _put_keep(key: str) -> None:
@@ -264,9 +266,7 @@ def _choose_base(form: StudyForm) -> None:
         args=(key,),
     )
     base = draft.base
-    st.caption(
-        f"{formatting.network(base)}, {formatting.optimizer(base)}, batch {base.batch_size}, {formatting.counted(base.epochs, 'epoch')}."
-    )
+    st.caption(f"{network_name(base)}, {optimizer_name(base)}, batch {base.batch_size}, {plural(base.epochs, 'epoch')}.")
     if draft.had_leak:
         st.info("It validates on the test set. A study does not choose by that, so here the last sixth of the training images validates.")
 
@@ -276,7 +276,7 @@ def _origin_name(origin: str, run: Run | None) -> str:
     if kind == "preset" and name in PRESETS:
         return PRESETS[name].title
     if run is not None:
-        return f"Run {name}: {formatting.network(run.config)}, {formatting.percent(run.test_accuracy)}"
+        return f"Run {name}: {network_name(run.config)}, {formatting.percent(run.test_accuracy)}"
     return f"{kind.capitalize()} {name}" if name else "As composed"
 
 
@@ -318,7 +318,7 @@ def _submission(draft: StudyDraft) -> Submission | None:
 
 def _what_is_wrong(form: StudyForm) -> None:
     problems = form.checked.problems
-    st.markdown(f":red[:material/error: {formatting.counted(len(problems), 'problem')} to solve before it can be launched.]")
+    st.markdown(f":red[:material/error: {plural(len(problems), 'problem')} to solve before it can be launched.]")
     for problem in problems:
         where = problem.path.removeprefix("space.").replace("_", " ")
         if problem not in form.shown:
@@ -334,16 +334,16 @@ def _preflight(opened: Store, definition: StudyDefinition) -> None:
     n_workers = max(1, sum(worker.state != "gone" for worker in opened.workers()))
     at_once = min(n_workers, definition.parallelism * definition.seeds)
     total, seconds = planned_runs(definition), expected.seconds_total
-    rows = {":material/tune: Explored": formatting.counted(len(space.parameters), "setting")}
+    rows = {":material/tune: Explored": plural(len(space.parameters), "setting")}
     if definition.n_grid is not None:
-        rows[":material/grid_on: Grid"] = formatting.counted(definition.n_grid, "point")
+        rows[":material/grid_on: Grid"] = plural(definition.n_grid, "point")
     rows[":material/replay: Runs"] = _open_end(definition) if total is None else _runs_in_words(definition, total)
     rows[":material/timer: A run"] = "not known yet" if seconds is None else f"about {formatting.duration(seconds)}"
     rows[":material/hourglass_bottom: The study"] = _whole_time(definition, total, seconds, at_once)
     st.table(rows, border="horizontal", alt="What this study will cost")
     st.caption(f"{expected.basis[:1].upper()}{expected.basis[1:]}, for the network as it is; other settings take longer or shorter.")
     if n_workers < definition.parallelism:
-        running = formatting.counted(n_workers, "worker")
+        running = plural(n_workers, "worker")
         st.caption(f":material/info: {definition.parallelism} trials at a time on {running}: the others wait in the queue.")
 
 
@@ -354,9 +354,9 @@ def planned_runs(definition: StudyDefinition) -> int | None:
 
 
 def _runs_in_words(definition: StudyDefinition, total: int) -> str:
-    trials = formatting.counted(total // definition.seeds, "trial")
+    trials = plural(total // definition.seeds, "trial")
     most = "at most " if definition.budget.stagnation is not None or definition.budget.minutes is not None else ""
-    return f"{most}{total:,}" + (f" ({trials} x {formatting.counted(definition.seeds, 'seed')})" if definition.seeds > 1 else "")
+    return f"{most}{total:,}" + (f" ({trials} x {plural(definition.seeds, 'seed')})" if definition.seeds > 1 else "")
 
 
 def _open_end(definition: StudyDefinition) -> str:

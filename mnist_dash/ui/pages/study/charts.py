@@ -1,10 +1,9 @@
-"""The charts of a study's page: how the search went, what the settings do, how time was spent, what is traded for what."""
+"""The charts of a study's page: the course of the search, the hyperparameters, the timeline, the Pareto front."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from datetime import datetime
 from itertools import combinations
 from typing import Protocol
 
@@ -23,9 +22,11 @@ from mnist_dash.figures.study.pareto import draw_hypervolume, draw_pareto
 from mnist_dash.figures.study.rank import draw_rank
 from mnist_dash.figures.study.slice import draw_slices, slices_height
 from mnist_dash.figures.study.timeline import draw_timeline
+from mnist_dash.glossary import help_for
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.studies.insight import MIN_TRIALS, importances
 from mnist_dash.search.studies.records import TrialState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import Interaction, interactive_plot
 from mnist_dash.ui.pages.study.selection import selected, toggle
@@ -48,7 +49,7 @@ def progress_view(board: Snapshot) -> None:
     """Draw the history, the learning curves and the importances."""
     column = chosen_objective(board)
     objective = board.objectives[column]
-    is_error = objective.is_share and st.toggle("Errors on a logarithmic axis", key="errors", bind="query-params")
+    is_error = objective.is_share and st.toggle("Log error rate", key="errors", bind="query-params")
     scale: ValueScale = "log" if is_error else "linear"
     _chart(
         board,
@@ -56,7 +57,7 @@ def progress_view(board: Snapshot) -> None:
         lambda chosen: draw_history(board.columns, objective, column=column, scale=scale, selected=chosen),
         options=(column, scale),
         height=380,
-        alt=f"{objective.title} by trial, with the best so far",
+        alt=f"{objective.title} by trial, with the best value so far",
     )
     picked(board)
     left, right = st.columns([3, 2], gap="large")
@@ -72,9 +73,9 @@ def progress_view(board: Snapshot) -> None:
                 alt=f"{board.objectives[0].title} by epoch of each trial",
             )
         else:
-            st.caption("They appear with the first epoch of an objective that every epoch has.")
+            st.caption("Learning curves appear after the first epoch, for objectives that are measured in every epoch.")
     with right:
-        st.markdown("**Which settings matter**")
+        st.markdown("**Hyperparameter importance**")
         _importances(board, column)
 
 
@@ -84,37 +85,37 @@ def settings_view(board: Snapshot) -> None:
     objective = board.objectives[column]
     top = _top(board, column)
     trials = board.columns if top is None else figures.best(board.columns, objective, top, column=column)
-    st.markdown("**All settings at once**")
+    st.markdown("**Parallel coordinates**")
     _chart(
         board,
         "parallel",
         lambda _: draw_parallel_coordinates(trials, objective, board.axes, column=column),
         options=(column, top),
         height=380,
-        alt="Parallel coordinates: one line a trial across all settings",
+        alt="Parallel coordinates: one line per trial across all hyperparameters",
     )
     st.caption(
-        "One line a trial, coloured by its figure. Drag along an axis to mark a part of it: the other lines fade, and that part can be "
-        "searched alone."
+        "One line per trial, coloured by its value. Drag along an axis to mark a range: the other lines fade, and you can narrow the "
+        "search to that range."
     )
-    st.markdown("**Each setting alone**")
+    st.markdown("**Single hyperparameters**")
     _chart(
         board,
         "slices",
         lambda chosen: draw_slices(trials, objective, board.axes, column=column, selected=chosen),
         options=(column, top),
         height=slices_height(len(board.axes)),
-        alt=f"{objective.title} by each setting",
+        alt=f"{objective.title} by each hyperparameter",
         brushable=True,
     )
-    st.caption("Click a point to select its trial. Drag a box to mark a part that is to be searched alone.")
+    st.caption("Click a point to select its trial. Drag a box to narrow the search to it.")
     picked(board)
     if len(board.axes) > 1:
         _pairs(board, trials, objective, column, top)
 
 
 def _pairs(board: Snapshot, trials: figures.Trials, objective: figures.Objective, column: int, top: int | None) -> None:
-    st.markdown("**Two settings together**")
+    st.markdown("**Pairs of hyperparameters**")
     x, y = _pair(board)
     names = figures.titles(board.axes)
     left, right = st.columns(2, gap="large")
@@ -130,7 +131,7 @@ def _pairs(board: Snapshot, trials: figures.Trials, objective: figures.Objective
         )
         if done.placed is not None:
             take_place(board, {x.path: done.placed[0], y.path: done.placed[1]})
-        st.caption("Click an empty place to try it next; drag to mark a part that is to be searched alone.")
+        st.caption("Click an empty place to enqueue a trial there. Drag a box to narrow the search to it.")
     with right:
         _chart(
             board,
@@ -141,7 +142,7 @@ def _pairs(board: Snapshot, trials: figures.Trials, objective: figures.Objective
             alt=f"Rank of {objective.title} over {x.title} and {y.title}",
             brushable=True,
         )
-        st.caption("The same trials, coloured by their rank.")
+        st.caption("The same trials, coloured by rank.")
 
 
 def time_view(board: Snapshot) -> None:
@@ -153,18 +154,18 @@ def time_view(board: Snapshot) -> None:
         "timeline",
         lambda chosen: draw_timeline(board.columns, board.objectives[0], events=events, selected=chosen),
         height=320,
-        alt="When each trial ran, and what was done to the study",
+        alt="When each trial ran, and the events of the study",
     )
     picked(board)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**What was done**")
+        st.markdown("**Events**")
         for event in reversed(board.events[-EVENTS_SHOWN:]):
-            st.markdown(f":gray[{datetime.fromtimestamp(event.at).astimezone():%H:%M:%S}] {formatting.plain(event.sentence)}")
+            st.markdown(f":gray[{formatting.moment(event.at)}] {formatting.plain(event.sentence)}")
         if len(board.events) > EVENTS_SHOWN:
-            st.caption(f"and {formatting.counted(len(board.events) - EVENTS_SHOWN, 'earlier change')}")
+            st.caption(f"{plural(len(board.events) - EVENTS_SHOWN, 'earlier event')} not shown")
     with right:
-        st.markdown("**How many trials are how good**")
+        st.markdown("**Empirical distribution**")
         column = chosen_objective(board)
         _chart(
             board,
@@ -172,7 +173,7 @@ def time_view(board: Snapshot) -> None:
             lambda chosen: draw_edf(board.columns, board.objectives[column], column=column, selected=chosen),
             options=(column,),
             height=320,
-            alt=f"Share of the trials by {board.objectives[column].title}",
+            alt=f"Fraction of the trials by {board.objectives[column].title}",
         )
 
 
@@ -192,12 +193,12 @@ def front_view(board: Snapshot) -> None:
         height=460,
         alt=f"{pair[0].title} against {pair[1].title}, with the Pareto front",
     )
-    st.caption("On the front nothing is better in both. Click a point to select its trial.")
+    st.caption("No trial is better than those on the front in both objectives. Click a point to select its trial.")
     picked(board)
     complete = board.columns.values[board.columns.complete(None)]
     if len(complete) < 2:
         return
-    st.markdown("**How the front grew**")
+    st.markdown("**Hypervolume by trial**")
     corner = [
         float(np.min(complete[:, at]) if goal.maximize else np.max(complete[:, at])) for at, goal in zip((one, other), pair, strict=True)
     ]
@@ -209,7 +210,7 @@ def front_view(board: Snapshot) -> None:
         height=260,
         alt="Hypervolume of the Pareto front by trial",
     )
-    st.caption("The area that the front dominates, measured from the worst figures of all complete trials.")
+    st.caption(help_for("hypervolume"))
 
 
 def chosen_objective(board: Snapshot) -> int:
@@ -234,15 +235,15 @@ def _pair(board: Snapshot) -> tuple[figures.Axis, figures.Axis]:
     by_title = {names[axis.path]: axis for axis in board.axes}
     titles = list(by_title)
     with st.container(horizontal=True):
-        x = st.selectbox("Across", titles, index=0, key="x", bind="query-params")
-        y = st.selectbox("Upwards", titles, index=1, key="y", bind="query-params")
+        x = st.selectbox("X axis", titles, index=0, key="x", bind="query-params")
+        y = st.selectbox("Y axis", titles, index=1, key="y", bind="query-params")
     return by_title[str(x)], by_title[str(y)]
 
 
 def _importances(board: Snapshot, column: int) -> None:
     rated = _rated(store().settings.database_url, board.study.id, board.study.revision, column, _board=board)
     if not rated:
-        st.caption(f"Known from {MIN_TRIALS} complete trials on.")
+        st.caption(f"Available after {MIN_TRIALS} complete trials.")
         return
     _chart(
         board,
@@ -250,9 +251,9 @@ def _importances(board: Snapshot, column: int) -> None:
         lambda _: draw_importances(rated, figures.titles(board.axes)),
         options=(column,),
         height=60 + 34 * len(rated),
-        alt="How much each setting matters",
+        alt="Hyperparameter importance",
     )
-    st.caption("How much a setting decides whether a trial is among the best tenth (PED-ANOVA).")
+    st.caption(help_for("hyperparameter importance"))
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -13,6 +13,7 @@ from mnist_dash.errors import MnistDashError
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.actions import steering
 from mnist_dash.search.studies.records import Study, StudyState, TrialState
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -52,7 +53,7 @@ def head(board: Snapshot) -> None:
     _figures(board)
     if study.state.is_live and not study.is_advanced and (datetime.now(UTC).timestamp() - study.created_at) > 10:
         st.warning(
-            "No process advances this study, so no trial begins. Start one with `python -m mnist_dash study conduct`.",
+            "No study runner is active, so no trial starts. Start one with `mnist-dash study conduct`.",
             icon=":material/warning:",
         )
     if study.state is StudyState.PAUSED and study.reason:
@@ -62,9 +63,12 @@ def head(board: Snapshot) -> None:
 def _sentence(board: Snapshot) -> str:
     definition = board.study.definition
     goals = " and ".join(("highest " if goal.maximize else "lowest ") + goal.title for goal in definition.goals)
-    seeds = f", {definition.seeds} seeds each" if definition.seeds > 1 else ""
+    seeds = f", {plural(definition.seeds, 'seed')} per trial" if definition.seeds > 1 else ""
     pruner = "" if definition.pruner.kind == "none" else f", {METHOD_NAMES[definition.pruner.kind]} pruner"
-    return f"{goals[:1].upper()}{goals[1:]} · {METHOD_NAMES[definition.sampler.kind]}{pruner} · {definition.parallelism} at a time{seeds}"
+    return (
+        f"{goals[:1].upper()}{goals[1:]} · {METHOD_NAMES[definition.sampler.kind]}{pruner} "
+        f"· {plural(definition.parallelism, 'parallel trial')}{seeds}"
+    )
 
 
 def _actions(study: Study) -> None:
@@ -75,13 +79,13 @@ def _actions(study: Study) -> None:
         _button("Resume", "study_resume", ":material/play_arrow:", lambda: steering.resume(opened, study_id))
     if study.state.is_live:
         with st.popover("Stop", icon=":material/stop_circle:"):
-            st.caption("No further trials begin. It can be given more trials later.")
+            st.caption("No further trials start. You can add trials later.")
             if study.state is not StudyState.STOPPING:
-                _button("Let what runs end", "study_stop", None, lambda: steering.stop(opened, study_id))
-            _button("Stop what runs too", "study_cancel", None, lambda: steering.stop(opened, study_id, cancel=True))
+                _button("Finish running trials", "study_stop", None, lambda: steering.stop(opened, study_id))
+            _button("Stop running trials", "study_cancel", None, lambda: steering.stop(opened, study_id, cancel=True))
     with st.popover("More trials", icon=":material/add:"):
-        st.number_input("How many", 1, 10_000, 10, key=MORE_KEY)
-        st.button("Add them", key="study_extend", type="primary", on_click=act, args=(lambda: _extend(study_id),))
+        st.number_input("Number of trials", 1, 10_000, 10, key=MORE_KEY)
+        st.button("Add trials", key="study_extend", type="primary", on_click=act, args=(lambda: _extend(study_id),))
 
 
 def _button(label: str, key: str, icon: str | None, action: Callable[[], object]) -> None:
@@ -95,7 +99,7 @@ def _extend(study_id: str) -> None:
 def _progress(board: Snapshot) -> None:
     study = board.study
     if study.state.has_ended:
-        st.caption(f"{study.reason} It ran for {formatting.duration(study.seconds_used)}.")
+        st.caption(f"{study.reason} Running time: {formatting.duration(study.seconds_used)}.")
         return
     done, total, pace = _n_ended(board), planned(study), trials_an_hour(board)
     minutes = study.definition.budget.minutes
@@ -103,12 +107,12 @@ def _progress(board: Snapshot) -> None:
     if total is not None:
         share = min(1.0, done / max(total, 1))
         left = None if pace is None else 3600 * (total - done) / pace
-        text = f"{done:,} of {formatting.counted(total, 'trial')}"
+        text = f"{done:,} of {plural(total, 'trial')}"
     elif minutes is not None:
         share, left = min(1.0, study.seconds_used / (60 * minutes)), max(0.0, 60 * minutes - study.seconds_used)
-        text = f"{formatting.counted(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
+        text = f"{plural(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
     else:
-        share, text = 0.0, f"{formatting.counted(done, 'trial')}, until {study.definition.budget.stagnation} bring nothing better"
+        share, text = 0.0, f"{plural(done, 'trial')}, until {study.definition.budget.stagnation} bring no improvement"
     later = f", about {formatting.duration(left)} left" if left is not None and study.state is StudyState.RUNNING else ""
     st.progress(share, text=text + later)
 
@@ -131,9 +135,11 @@ def _figures(board: Snapshot) -> None:
                 st.caption("after the first trial")
             else:
                 run_link(board.runs[best.number][0], f"Trial {best.number}", icon=":material/emoji_events:")
-        _metric("Trials", f"{len(board.trials):,}", ", ".join(f"{count:,} {state}" for state, count in ended.items()) or "none has ended")
-        _metric("In flight", f"{in_flight:,}", f"{board.count(TrialState.WAITING):,} asked for by hand")
-        _metric("Trials an hour", formatting.NOTHING if pace is None else f"{pace:,.0f}", f"over the last {PACE_TRIALS}")
+        _metric(
+            "Trials", f"{len(board.trials):,}", ", ".join(f"{count:,} {state}" for state, count in ended.items()) or "none has ended yet"
+        )
+        _metric("Running", f"{in_flight:,}", f"{board.count(TrialState.WAITING):,} enqueued")
+        _metric("Trials per hour", formatting.NOTHING if pace is None else f"{pace:,.0f}", f"over the last {plural(PACE_TRIALS, 'trial')}")
 
 
 def _metric(label: str, value: str, note: str) -> None:

@@ -10,12 +10,14 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.errors import InvalidInput
 from mnist_dash.figures.study.trials import titles
+from mnist_dash.glossary import help_for
 from mnist_dash.reports.study_snapshot import Snapshot, short
 from mnist_dash.search.actions import steering
 from mnist_dash.search.actions.steering import Narrowing
 from mnist_dash.search.definition.space import Choice, IntRange, Parameter, Scalar, applies
 from mnist_dash.search.studies.records import StudyState, Trial, TrialState
 from mnist_dash.search.studies.suggest import MIN_RUNS, Suggestion, suggest
+from mnist_dash.text import plural, verb
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.elements.live_plot import Brush
@@ -29,7 +31,7 @@ PARALLELISM_KEY = "study_parallelism"
 
 
 def take_brush(board: Snapshot, brushes: Sequence[Brush]) -> None:
-    """Remember what was marked in a chart: parts of settings to search alone, or trials to select."""
+    """Remember what was marked in a chart: ranges to narrow the search to, or trials to select."""
     space = board.study.definition.space
     settings = [brush for brush in brushes if brush.axis in space.paths]
     if not settings or all(brush.is_cleared or _is_whole(space.parameter(brush.axis), brush) for brush in settings):
@@ -89,20 +91,22 @@ def _pending_bar(board: Snapshot) -> None:
             ended = board.study.state.has_ended
             if may_edit():
                 st.button(
-                    "Search only here",
+                    "Narrow the range",
                     key="study_narrow",
                     type="primary",
                     disabled=ended,
-                    help="Give it more trials first" if ended else "From now on; the trials so far stay",
+                    help="Add trials to the study first."
+                    if ended
+                    else "Further trials take their values from the marked range. Past trials stay.",
                     on_click=act,
                     args=(lambda: _narrow(board, brushes),),
                 )
-            st.button("Select its trials", key="study_take", on_click=lambda: _select_marked(board, brushes))
+            st.button("Select these trials", key="study_take", on_click=lambda: _select_marked(board, brushes))
             st.button("Dismiss", key="study_dismiss", type="tertiary", on_click=lambda: st.session_state.pop(BRUSH_KEY, None))
     study_id, values = st.session_state.get(PLACE_KEY, (None, {}))
     if study_id == board.study.id:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/add_location: {_listed(values, names)}; the rest as in the best trial", width="stretch")
+            st.markdown(f":material/add_location: {_listed(values, names)}; other values as in the best trial", width="stretch")
             _try_button(board, values, key="study_try_place", forget=PLACE_KEY)
             st.button("Dismiss", key="study_dismiss_place", type="tertiary", on_click=lambda: st.session_state.pop(PLACE_KEY, None))
 
@@ -122,17 +126,17 @@ def steer_view(board: Snapshot) -> None:
 
 
 def _pace(board: Snapshot) -> None:
-    st.markdown("**Pace**")
+    st.markdown("**Parallel trials**")
     workers = sum(worker.state != "gone" for worker in store().workers())
     st.number_input(
-        "Trials at a time",
+        "Parallel trials",
         1,
         256,
         board.study.definition.parallelism,
         key=f"{PARALLELISM_KEY}_{board.study.edition}",
         on_change=act,
         args=(lambda: _set_parallelism(board),),
-        help=f"{formatting.counted(workers, 'worker')} can train at a time; what is above waits in the queue.",
+        help=help_for("parallel trials", f"Now {plural(workers, 'worker')} {verb(workers, 'are')} active."),
     )
 
 
@@ -144,7 +148,7 @@ def _ranges(board: Snapshot) -> None:
     numbers = [parameter for parameter in board.study.definition.space.parameters if not isinstance(parameter, Choice)]
     if not numbers:
         return
-    st.markdown("**Search only here**")
+    st.markdown("**Narrow the range**")
     names = titles(board.axes)
     with st.form(f"study_ranges_{board.study.edition}", border=False):
         for parameter in numbers:
@@ -158,7 +162,7 @@ def _ranges(board: Snapshot) -> None:
                         step=1 if whole else None,
                         key=f"study_{end}_{parameter.path}_{board.study.edition}",
                     )
-        st.form_submit_button("Change the ranges", on_click=act, args=(lambda: _change_ranges(board, numbers),))
+        st.form_submit_button("Change ranges", on_click=act, args=(lambda: _change_ranges(board, numbers),))
 
 
 def _change_ranges(board: Snapshot, parameters: Sequence[Parameter]) -> None:
@@ -178,7 +182,7 @@ def _bans(board: Snapshot) -> None:
     ]
     if not choices:
         return
-    st.markdown("**Ban a value**")
+    st.markdown("**Exclude a value**")
     for parameter in choices:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(titles(board.axes)[parameter.path], width="content")
@@ -195,18 +199,18 @@ def _bans(board: Snapshot) -> None:
 def _undo(board: Snapshot) -> None:
     changes = [event for event in board.events if event.former is not None]
     if changes:
-        label = f"Take back: {formatting.plain(changes[-1].sentence)}"
+        label = f"Undo: {formatting.plain(changes[-1].sentence)}"
         st.button(label, key="study_undo", icon=":material/undo:", on_click=act, args=(lambda: steering.undo(store(), board.study.id),))
 
 
 def _proposal(board: Snapshot) -> None:
-    st.markdown("**Suggest the next**")
+    st.markdown("**Suggest a trial**")
     known = [trial for trial in board.trials if trial.state is TrialState.COMPLETE]
     if len(known) < MIN_RUNS:
-        st.caption(f"A proposal rests on at least {MIN_RUNS} complete trials.")
+        st.caption(f"Suggestions are available after {MIN_RUNS} complete trials.")
         return
     st.button(
-        "What would be worth trying?",
+        "Suggest a trial",
         key="study_suggest",
         icon=":material/lightbulb:",
         on_click=act,
@@ -219,9 +223,10 @@ def _proposal(board: Snapshot) -> None:
     with st.container(border=True):
         st.markdown(_listed(found.values, titles(board.axes)))
         st.caption(
-            f"Expected {objective.write(found.expected)} ± {found.deviation:.2g}; the best so far has {objective.write(found.best)}. "
+            f"Expected {objective.write(found.expected)} ± {objective.write(found.deviation)}; "
+            f"the best value is {objective.write(found.best)}. "
             f"{found.reason} "
-            f"A Gaussian process over {formatting.counted(found.n_observed, 'trial')} says so."
+            f"Estimated by a Gaussian process from {plural(found.n_observed, 'trial')}."
         )
         with st.container(horizontal=True):
             _try_button(board, found.values, key="study_try_proposal", forget=PROPOSAL_KEY)
@@ -236,9 +241,9 @@ def _suggest(board: Snapshot, known: Sequence[Trial]) -> None:
 
 
 def _try_form(board: Snapshot) -> None:
-    st.markdown("**Try a configuration**")
+    st.markdown("**Enqueue a trial**")
     if board.study.state.has_ended or board.study.state is StudyState.STOPPING:
-        st.caption("The study has ended; give it more trials first.")
+        st.caption("The study has ended. Add trials to it first.")
         return
     names, best = titles(board.axes), board.best
     start = dict(best.parameters) if best is not None else {}
@@ -252,8 +257,8 @@ def _try_form(board: Snapshot) -> None:
                 whole = isinstance(parameter, IntRange)
                 assert isinstance(value, int | float)
                 st.number_input(names[parameter.path], value=value, format="%d" if whole else "%.6g", step=1 if whole else None, key=key)
-        st.form_submit_button("Try it next", on_click=act, args=(lambda: _try_typed(board),))
-    st.caption("Settings that do not apply to the others' values are left out.")
+        st.form_submit_button("Enqueue trial", on_click=act, args=(lambda: _try_typed(board),))
+    st.caption("Hyperparameters that do not apply to the other values are left out.")
 
 
 def _try_typed(board: Snapshot) -> None:
@@ -267,11 +272,11 @@ def _try_button(board: Snapshot, values: Mapping[str, Scalar], *, key: str, forg
         return
     ended = board.study.state.has_ended
     st.button(
-        "Try it next",
+        "Enqueue trial",
         key=key,
         type="primary",
         disabled=ended,
-        help="Give the study more trials first" if ended else None,
+        help="Add trials to the study first." if ended else None,
         on_click=act,
         args=(lambda: _try(board, values, forget),),
     )
@@ -291,7 +296,7 @@ def _narrow(board: Snapshot, brushes: Sequence[Brush]) -> None:
         if isinstance(parameter, Choice):
             kept = brush.choices or ()
             if not any(parameter.contains(value) for value in kept if isinstance(value, bool | int | float | str | None)):
-                raise InvalidInput(f"A choice keeps at least one value; got none marked of {brush.axis}. Mark at least one of them.")
+                raise InvalidInput(f"No value of {brush.axis} is marked. Mark at least one of them.")
             for value in parameter.values:
                 if value not in kept:
                     steering.ban(store(), board.study.id, brush.axis, value)

@@ -8,6 +8,7 @@ from mnist_dash import formatting
 from mnist_dash.errors import UnknownStudy
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.studies import study_store
+from mnist_dash.ui.app.addresses import rename_old
 from mnist_dash.ui.app.navigation import STUDIES, follow
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -21,12 +22,14 @@ from mnist_dash.ui.pages.study.steer import steer_view
 TICK_SECONDS = 1.0
 VIEWS: dict[str, Callable[[Snapshot], None]] = {
     "progress": charts.progress_view,
-    "settings": charts.settings_view,
-    "front": charts.front_view,
+    "hyperparameters": charts.settings_view,
+    "Pareto front": charts.front_view,
     "trials": table.trials_view,
     "time": charts.time_view,
     "steer": steer_view,
 }
+FORMER_VIEWS = {"settings": "hyperparameters", "front": "Pareto front"}
+"""Names of views in addresses of older versions."""
 FIRST_VIEW = next(iter(VIEWS))
 
 
@@ -61,7 +64,8 @@ def body(study_id: str, *, drawn_live: bool) -> None:
     with st.container():
         head(board)
     with st.container():
-        left_out = {"front"} if len(board.objectives) == 1 else set()
+        rename_old("view", FORMER_VIEWS)
+        left_out = {"Pareto front"} if len(board.objectives) == 1 else set()
         left_out |= set() if may_edit() else {"steer"}
         views = [name for name in VIEWS if name not in left_out]
         view = st.segmented_control(
@@ -71,9 +75,9 @@ def body(study_id: str, *, drawn_live: bool) -> None:
         VIEWS[str(view)](board)
 
 
-wanted = st.query_params.get("study")
+wanted = st.query_params.get("study", "").strip()
 if wanted:
     preload_plotly()
     show_study(wanted)
 else:
-    no_study("A study's page needs a study: the address ends in ?study= and the study's id. Pick one from the list.")
+    no_study("The address names no study. Choose one from the list of studies.")

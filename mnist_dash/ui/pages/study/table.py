@@ -11,6 +11,7 @@ from mnist_dash.figures.study.trials import ranking, titles
 from mnist_dash.reports.study_snapshot import Snapshot, short
 from mnist_dash.search.actions import steering
 from mnist_dash.search.studies.records import Trial
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
@@ -24,7 +25,7 @@ ORDERS = ("best first", "newest first")
 def trials_view(board: Snapshot) -> None:
     """Draw the table, a page at a time; a click on a row selects its trial."""
     if not board.trials:
-        st.caption("No trial yet.")
+        st.caption("No trials yet.")
         return
     order = str(st.segmented_control("Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"))
     ordered = _ordered(board, order)
@@ -33,7 +34,7 @@ def trials_view(board: Snapshot) -> None:
     if n_pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
             page = min(int(st.pagination(n_pages, key="page", bind="query-params")), n_pages)
-            st.caption(f"{formatting.counted(len(ordered), 'trial')}, {PAGE_SIZE} a page")
+            st.caption(f"{plural(len(ordered), 'trial')}, {PAGE_SIZE} per page")
     shown = ordered[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     numbers = tuple(trial.number for trial in shown)
     key = f"study_table_{board.study.id}_{order}_{page}_{hash(numbers)}"
@@ -47,7 +48,7 @@ def trials_view(board: Snapshot) -> None:
         column_config=_formats(board),
         alt=f"Trials of {board.study.name}",
     )
-    st.caption("Tick rows to select their trials, here and in every chart.")
+    st.caption("Tick rows to select their trials here and in all charts.")
     selection_panel(board)
 
 
@@ -59,12 +60,12 @@ def selection_panel(board: Snapshot) -> None:
     chosen = [board.trials[number] for number in numbers]
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"**{formatting.counted(len(chosen), 'selected trial')}**", width="stretch")
-            st.button("Clear the selection", key="study_clear", type="tertiary", on_click=select, args=((),))
+            st.markdown(f"**{plural(len(chosen), 'selected trial')}**", width="stretch")
+            st.button("Clear selection", key="study_clear", type="tertiary", on_click=select, args=((),))
         for trial in chosen[:10]:
             _selected_trial(board, trial, chosen)
         if len(chosen) > 10:
-            st.caption(f"and {len(chosen) - 10} more, ringed in the charts")
+            st.caption(f"{len(chosen) - 10} more selected trials are ringed in the charts.")
 
 
 def _selected_trial(board: Snapshot, trial: Trial, chosen: list[Trial]) -> None:
@@ -77,15 +78,15 @@ def _selected_trial(board: Snapshot, trial: Trial, chosen: list[Trial]) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         settings = ", ".join(f"{names.get(path, path)} {short(value)}" for path, value in differing.items())
-        outcome = figures or formatting.plain(trial.reason) or "no figure yet"
+        outcome = figures or formatting.plain(trial.reason) or "no value yet"
         st.markdown(f"**Trial {trial.number}** {trial.state}: {outcome}  \n{settings}", width="stretch")
         for place, run_id in enumerate(board.runs.get(trial.number, ())):
-            run_link(run_id, "Its run" if len(board.runs[trial.number]) == 1 else f"Seed {place + 1}")
+            run_link(run_id, "Run" if len(board.runs[trial.number]) == 1 else f"Seed {place + 1}")
         if board.runs.get(trial.number) and not has_share_link():
-            st.page_link(TRAIN, label="Change", icon=":material/edit:", query_params={"from": board.runs[trial.number][0]})
+            st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"from": board.runs[trial.number][0]})
         if trial.state.is_open and may_edit():
             st.button(
-                "Stop it",
+                "Stop trial",
                 key=f"study_stop_{trial.number}",
                 icon=":material/stop_circle:",
                 on_click=act,
@@ -114,12 +115,14 @@ def _frame(board: Snapshot, shown: list[Trial]) -> pd.DataFrame:
             value = None if trial.figures is None or place >= len(trial.figures) else trial.figures[place]
             row[goal.title] = value * 100 if value is not None and goal.is_share else value
         if board.study.definition.seeds > 1:
-            row["± seeds"] = trial.deviation
+            row["± over seeds"] = trial.deviation
         row |= {names[axis.path]: trial.parameters.get(axis.path) for axis in board.axes}
         row["Epochs"] = len(trial.curve)
-        row["Took"] = None if trial.ended_at is None or trial.started_at is None else formatting.duration(trial.ended_at - trial.started_at)
+        row["Duration"] = (
+            None if trial.ended_at is None or trial.started_at is None else formatting.duration(trial.ended_at - trial.started_at)
+        )
         row["Run"] = f"/run?run={board.runs[trial.number][0]}" if trial.number in board.runs else None
-        row["By"] = trial.origin.value
+        row["Origin"] = trial.origin.value
         row["Note"] = trial.reason
         rows.append(row)
     return pd.DataFrame(rows)
@@ -128,7 +131,7 @@ def _frame(board: Snapshot, shown: list[Trial]) -> pd.DataFrame:
 def _formats(board: Snapshot) -> dict[str, ColumnConfig]:
     shares = {goal.title: st.column_config.NumberColumn(format="%.2f %%") for goal in board.objectives if goal.is_share}
     names = titles(board.axes)
-    numbers = {names[axis.path]: st.column_config.NumberColumn(format="%.4g") for axis in board.axes if axis.kind == "float"}
+    numbers = {names[axis.path]: st.column_config.NumberColumn(format="%.3g") for axis in board.axes if axis.kind == "float"}
     link = st.column_config.LinkColumn(display_text=r"run=(\w+)")
     return {**shares, **numbers, "Run": link, "Trial": st.column_config.NumberColumn(pinned=True)}
 

@@ -9,10 +9,12 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.records import Run, Worker
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.components.export import import_section
+from mnist_dash.ui.components.run_look import title_of
 from mnist_dash.ui.pages.system.identities import people_section
 
 TICK_SECONDS = 2.0
@@ -25,35 +27,34 @@ def workers_section(workers: tuple[Worker, ...]) -> None:
     st.subheader("Workers")
     alive = [worker for worker in workers if worker.state != "gone"]
     if not alive:
-        st.info("No worker is running, so runs wait. Start one with `python -m mnist_dash worker`.", icon=":material/info:")
+        st.info("No worker is running, so runs wait in the queue. Start one with `mnist-dash worker`.", icon=":material/info:")
     for worker in alive:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            threads = f", {formatting.counted(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
+            threads = f", {plural(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
             st.markdown(f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]", width="content")
             st.markdown(f":gray[{worker.host}, process {worker.pid}, started {formatting.ago(worker.started_at)}]", width="stretch")
             if worker.run_id:
-                run_link(worker.run_id, f"Training {worker.run_id}")
+                run_link(worker.run_id, f"Training {title_of(worker.run_id)}")
     n_gone = len(workers) - len(alive)
     if n_gone:
-        st.caption(f"{formatting.counted(n_gone, 'worker')} ended within the last hour.")
+        st.caption(f"{plural(n_gone, 'worker')} ended in the last hour.")
 
 
 def queue_section(queue: tuple[Run, ...]) -> None:
     """Draw the queue in the order in which it will be worked off."""
     st.subheader("Queue")
     if not queue:
-        st.caption("Nothing is waiting.")
+        st.caption("The queue is empty.")
         return
     for place, run in enumerate(queue[:20], start=1):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{place}. {formatting.network(run.config)}, {formatting.counted(run.config.epochs, 'epoch')}, "
-                f"submitted {formatting.ago(run.created_at)}",
+                f"{place}. {plural(run.config.epochs, 'epoch')}, submitted {formatting.ago(run.created_at)}",
                 width="stretch",
             )
-            run_link(run.id, f"Run {run.id}")
+            run_link(run.id, formatting.plain(run.title))
     if len(queue) > 20:
-        st.caption(f"and {formatting.counted(len(queue) - 20, 'more run')}")
+        st.caption(f"and {plural(len(queue) - 20, 'more run')}")
 
 
 def storage_section() -> None:
@@ -62,9 +63,9 @@ def storage_section() -> None:
     use, settings = artifacts.storage(store()), store().settings
     figures = (
         ("Runs", f"{store().count():,}", f"{store().count(deleted=True):,} more deleted"),
-        ("Artifacts", formatting.size(use.bytes_artifacts), formatting.counted(use.n_files, "file")),
-        ("Database", formatting.size(use.bytes_database), "SQLite" if settings.is_sqlite else "on its own server"),
-        ("Free", formatting.size(use.bytes_free), "where the artifacts lie"),
+        ("Artifacts", formatting.size(use.bytes_artifacts), plural(use.n_files, "file")),
+        ("Database", formatting.size(use.bytes_database), "SQLite" if settings.is_sqlite else "PostgreSQL server"),
+        ("Free", formatting.size(use.bytes_free), "on the disk of the artifacts"),
     )
     with st.grid(4, min_column_width=150):
         for label, value, note in figures:
@@ -98,7 +99,7 @@ def moving_section() -> None:
 
 
 st.title("System")
-st.caption("`python -m mnist_dash doctor` checks data, database, artifacts and workers, and says what to do about what is wrong.")
+st.caption("`mnist-dash doctor` checks data, database, artifacts and workers, and says how to solve problems.")
 st.fragment(run_every=TICK_SECONDS)(moving_section)()
 people_section()
 storage_section()

@@ -16,6 +16,7 @@ from mnist_dash.errors import DeviceUnavailable, MnistDashError
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.estimate import Estimate, estimate
 from mnist_dash.runs.store.run_store import Store
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.shortcuts import SUBMIT
@@ -98,7 +99,7 @@ def _changes(form: Form) -> None:
             key="train_no_changes",
             type="tertiary",
             icon=":material/close:",
-            help=f"Leaves out {formatting.counted(count, 'change')} of settings",
+            help=f"Leaves out {plural(count, 'change')} of settings",
             on_click=_drop_changes,
         )
 
@@ -143,7 +144,7 @@ def _submission(config: RunConfig) -> Submission:
 
 def _what_is_wrong(form: Form) -> None:
     problems = form.checked.problems
-    st.markdown(f":red[:material/error: {formatting.counted(len(problems), 'setting')} to correct before it can train.]")
+    st.markdown(f":red[:material/error: {plural(len(problems), 'setting')} to correct before it can train.]")
     for problem in problems:
         where = problem.path.replace("layers.", "layer ").replace("_", " ")
         if problem not in form.shown:
@@ -157,7 +158,7 @@ def _preflight(runs: Store, config: RunConfig) -> None:
             ":material/tag: Parameters": f"{config.n_parameters:,}",
             ":material/memory: Memory": f"about {formatting.size(expected.memory_bytes)}",
             ":material/timer: An epoch": _expected_time(expected.seconds_per_epoch),
-            f":material/hourglass_bottom: {formatting.counted(config.epochs, 'epoch')}": _expected_time(expected.seconds_total),
+            f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": _expected_time(expected.seconds_total),
             ":material/queue: Queue": _place(expected),
         },
         border="horizontal",
@@ -186,4 +187,4 @@ def _place(expected: Estimate) -> str:
     if expected.n_ahead == 0:
         return "starts at once"
     wait = "" if expected.seconds_ahead is None else f", about {formatting.duration(expected.seconds_ahead)}"
-    return f"after {formatting.counted(expected.n_ahead, 'other run')}{wait}"
+    return f"after {plural(expected.n_ahead, 'other run')}{wait}"
