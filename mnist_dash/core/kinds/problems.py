@@ -203,7 +203,9 @@ def _siblings_with(field: str, model: type[BaseModel]) -> list[str]:
     while pending:
         siblings += (found := pending.pop().__subclasses__())
         pending += found
-    return [str(each.model_fields["kind"].default) for each in siblings if {"kind", field} <= set(each.model_fields)]
+    having = [str(each.model_fields["kind"].default) for each in siblings if {"kind", field} <= set(each.model_fields)]
+    own = str(model.model_fields["kind"].default)
+    return sorted(having, key=lambda name: (not name.startswith(own), name))
 
 
 def _length(field: str, context: Mapping[str, Any], model: type[BaseModel]) -> Problem:

@@ -268,7 +268,7 @@ class Advancer:
         if budget.minutes is not None and study.seconds_used >= 60 * budget.minutes:
             return f"{plural(budget.minutes, 'minute')} of running {verb(budget.minutes, 'are')} over."
         if budget.stagnation is not None and self._search.is_stagnant():
-            return f"Converged: {plural(budget.stagnation, 'trial')} without improvement."
+            return f"It has converged: {plural(budget.stagnation, 'trial')} without improvement."
         return None
 
     def _begin_next(self, study: Study) -> bool:

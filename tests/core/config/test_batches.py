@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from mnist_dash.core.config.batches import batch_problems, check_batches
@@ -15,7 +17,7 @@ ONE_PIXEL = [{"kind": "conv", "filters": 2, "kernel": 28}, {"kind": "batch_norm"
 MAP = [{"kind": "conv", "filters": 2, "kernel": 27}, {"kind": "batch_norm"}, *VECTOR[::2]]
 
 
-def _config(layers: list[dict[str, object]], batch_size: int, fraction: float = 0.1, epochs: int = 3) -> RunConfig:
+def _config(layers: Sequence[object], batch_size: int, fraction: float = 0.1, epochs: int = 3) -> RunConfig:
     return parse_config({"layers": layers, "batch_size": batch_size, "split": {"kind": "tail", "fraction": fraction}, "epochs": epochs})
 
 

@@ -70,5 +70,5 @@ def test_weights_of_another_network_are_refused() -> None:
     """Both shapes and the remedy are named."""
     config = activated("relu")
     weights = {key: value.numpy() for key, value in build_sequential(PRESETS["linear_10_10"].config).state_dict().items()}
-    with pytest.raises(ValueError, match=r"\(20, 784\); got \(10, 784\)\. Use those of the same run"):
+    with pytest.raises(ValueError, match=r"\(10, 784\) instead of \(20, 784\)\. Use the weights of the same run"):
         onnx_model(config, weights, scaling=scaling_values(config, PACKAGED_ARCHIVES))
