@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Tree = dict[str, Any]
@@ -26,27 +26,27 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
         raise ValueError("it is nested too deep") from error
 
 
-def get(tree: object, path: str) -> Any:  # noqa: ANN401 - JSON
-    """Read what stands at a path; None where it leads nowhere."""
+def get(tree: object, path: str | Sequence[str]) -> Any:  # noqa: ANN401 - JSON
+    """Read what stands at a path, or at its parts where one of them has dots; None where it leads nowhere."""
     node = tree
-    for part in path.split("."):
+    for part in path.split(".") if isinstance(path, str) else path:
         node = _child(node, part)
     return node
 
 
-def put(tree: Tree, path: str, value: Any, *, creates: bool = False) -> bool:  # noqa: ANN401 - JSON
+def put(tree: Tree, path: str | Sequence[str], value: Any, *, creates: bool = False) -> bool:  # noqa: ANN401 - JSON
     """Set a value in place.
 
     Args:
         tree: the whole.
-        path: where; the first part must be there, and items of lists too.
+        path: where, or its parts where one of them has dots; the first part must be there, and items of lists too.
         value: what to set.
         creates: whether a part that is none becomes an empty one that the path goes on into.
 
     Returns:
         Whether the path led anywhere.
     """
-    *parents, leaf = path.split(".")
+    *parents, leaf = path.split(".") if isinstance(path, str) else path
     node: Any = tree
     for part in parents:
         if creates and isinstance(node, dict) and part in node and node[part] is None:
