@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
-_NUMBER = re.compile(r"[+-]?(\d+(_\d+)*|\d{1,3}(,\d{3})+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+(_\d+)*|\d{1,3}(,\d{3})+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _MOST_DIGITS = 400
 _NO_NUMBER = ("inf", "infinity", "nan")
 _SINGULARS = {"are": "is", "have": "has", "were": "was", "do": "does"}
@@ -76,12 +76,12 @@ def parse_number(text: str) -> int | float | None:
     cleaned = text.strip()
     if cleaned.lower().lstrip("+-") in _NO_NUMBER:
         return float(cleaned)
-    if not re.search(r"\d", cleaned) or not _NUMBER.fullmatch(cleaned):
+    if not re.search("[0-9]", cleaned) or not _NUMBER.fullmatch(cleaned):
         return None
     plain = cleaned.replace(",", "").replace("_", "")
     if len(plain) > _MOST_DIGITS:
         return None
-    return int(plain) if re.fullmatch(r"[+-]?\d+", plain) else float(plain)
+    return int(plain) if re.fullmatch("[+-]?[0-9]+", plain) else float(plain)
 
 
 def _folded(name: str) -> str:

@@ -133,13 +133,6 @@ def unarchive(store: Store, run_ids: Iterable[str]) -> None:
         _update_all(connection, ids, archived_at=None)
 
 
-def tags_of(store: Store, run_id: str) -> tuple[str, ...]:
-    """Read the tags of one run in alphabetical order."""
-    table = schema.run_tags
-    with store.reading() as connection:
-        return tuple(connection.execute(sa.select(table.c.tag).where(table.c.run_id == run_id).order_by(table.c.tag)).scalars())
-
-
 def all_tags(store: Store) -> tuple[str, ...]:
     """Read every tag that any run has, in alphabetical order."""
     tag = schema.run_tags.c.tag

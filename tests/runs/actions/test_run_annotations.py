@@ -13,6 +13,7 @@ from mnist_dash.runs.actions import run_actions, run_annotations, views
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.identities import Person, Role
 from mnist_dash.runs.store.run_store import Store
+from tests.trained import tags_of
 
 
 @pytest.fixture
@@ -43,12 +44,12 @@ def test_tags_are_a_set(store: Store, run: str) -> None:
     other = run_actions.submit(store, RunConfig())
     run_annotations.add_tags(store, [run], ["demo", " v1.2 "])
     run_annotations.add_tags(store, [run, other], ["demo", "Für-später"])
-    assert run_annotations.tags_of(store, run) == ("Für-später", "demo", "v1.2")
+    assert tags_of(store, run) == ("Für-später", "demo", "v1.2")
     run_annotations.remove_tags(store, [run, other], ["demo", "nothing"])
-    assert (run_annotations.tags_of(store, run), run_annotations.tags_of(store, other)) == (("Für-später", "v1.2"), ("Für-später",))
+    assert (tags_of(store, run), tags_of(store, other)) == (("Für-später", "v1.2"), ("Für-später",))
     with pytest.raises(InvalidInput, match="at most 50 tags"):
         run_annotations.add_tags(store, [run], [f"tag{number}" for number in range(49)])
-    assert len(run_annotations.tags_of(store, run)) == 2
+    assert len(tags_of(store, run)) == 2
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_what_cannot_be_is_refused_whole(store: Store, run: str, act: Callable[[
         act(store, run)
     assert isinstance(refused.value, InvalidInput | UnknownRun | IllegalTransition)
     known = store.run(run)
-    assert (known.name, known.notes, known.starred, known.archived_at, run_annotations.tags_of(store, run)) == (None, None, False, None, ())
+    assert (known.name, known.notes, known.starred, known.archived_at, tags_of(store, run)) == (None, None, False, None, ())
 
 
 @pytest.mark.parametrize(
