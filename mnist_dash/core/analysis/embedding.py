@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from mnist_dash.core.analysis.forward import Scale, fitted_scaling, layer_output
+from mnist_dash.core.analysis.predictor import Predictor
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import PartName, read_images
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.core.layers import LayerPlan
 from mnist_dash.errors import InvalidInput
@@ -161,7 +162,7 @@ def compute_embedding(
     """
     phases = _Phases(_phases(parameters, config), report)
     images = read_images(config.dataset, parameters.part, data_dir)[: parameters.n_points]
-    outputs = _Outputs(config, weights, fitted_scaling(config, data_dir) if weights is not None else None)
+    outputs = _Outputs(config, None if weights is None else Predictor(config, weights, scaling_values(config, data_dir)))
     values, predicted = _features(parameters, outputs, images, phases.enter())
     if not np.isfinite(values).all():
         raise InvalidInput(
@@ -248,23 +249,22 @@ class _Outputs:
     """What a network makes of images, as far as it is known."""
 
     config: RunConfig
-    weights: Mapping[str, Values] | None
-    scale: Scale | None
+    predictor: Predictor | None
 
     def of(self, layer: int | None, images: npt.NDArray[np.uint8]) -> Values:
         """Give a layer's output, or the pixels, one row an image."""
         if layer is None:
             return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-        if self.weights is None or self.scale is None:
+        if self.predictor is None:
             raise InvalidInput("The run has left no weights to compute a layer's output with. Embed the pixels, or train the run again.")
-        return layer_output(self.config, self.weights, images, self.scale, layer=layer).reshape(len(images), -1)
+        return self.predictor.layer_output(images, layer=layer).reshape(len(images), -1)
 
 
 def _features(
     parameters: EmbeddingParameters, outputs: _Outputs, images: npt.NDArray[np.uint8], report: Callable[[float], None]
 ) -> tuple[Values, npt.NDArray[np.uint8]]:
     """Give what is to be embedded, ``(N, d)``, and the classes predicted for training images."""
-    wants_classes = parameters.part == "train" and outputs.weights is not None
+    wants_classes = parameters.part == "train" and outputs.predictor is not None
     values = np.empty((len(images), _width(parameters, outputs.config)), np.float32)
     predicted = np.empty(len(images) if wants_classes else 0, np.uint8)
     for chunk in _chunks(len(images)):

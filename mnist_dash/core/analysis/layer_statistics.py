@@ -1,4 +1,4 @@
-"""What a network has learned, layer by layer, in numbers: its kernels, and the units that never answer. numpy alone."""
+"""What a network has learned, layer by layer, in numbers: its kernels, and the units that never answer. no torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.analysis.forward import BATCH, Images, Scale, Values, Weights, activations
+from mnist_dash.core.analysis.predictor import BATCH, Images, Predictor, Values
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.export.onnx_model import Weights
 
 N_BINS = 61
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
@@ -125,7 +126,7 @@ def relu_layers(config: RunConfig) -> tuple[int, ...]:
     return tuple(index for index, layer in enumerate(config.layers) if layer.ends_in_relu)
 
 
-def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale) -> dict[int, npt.NDArray[np.bool_]]:
+def dead_units(config: RunConfig, predictor: Predictor, images: Images) -> dict[int, npt.NDArray[np.bool_]]:
     """Find the units that are zero for every image, and the filters that are zero everywhere in every image.
 
     A unit whose input to ReLU is negative for all of the training data has no gradient any more and stays as it is. Here fewer images are
@@ -133,22 +134,18 @@ def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale
 
     Args:
         config: names the layers.
-        weights: as exported.
+        predictor: the trained network.
         images: ``(B, 28, 28)``, grey values 0 to 255.
-        scale: from `mnist_dash.core.analysis.forward`.
 
     Returns:
         Index of each layer that ends in ReLU -> ``(units,)`` or ``(filters,)``, True where dead.
-
-    Raises:
-        ValueError: the weights are not those of this network.
     """
     wanted = relu_layers(config)
     dead = {index: np.ones(config.plan[index].output_shape[-1], dtype=np.bool_) for index in wanted}
     for start in range(0, len(images), BATCH):
         if not any(units.any() for units in dead.values()):
             break  # every unit has answered already
-        outputs = activations(config, weights, images[start : start + BATCH], scale)
+        outputs = predictor.activations(images[start : start + BATCH])
         for index in wanted:
             units = outputs[index].reshape(-1, len(dead[index]))
             dead[index][(units > 0).any(0)] = False

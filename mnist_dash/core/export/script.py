@@ -196,7 +196,7 @@ def _augmentation(config: RunConfig) -> str:
     source = (_CORE / "data" / "augmentation.py").read_text(encoding="utf-8")
     changes = source[source.index("SIDE = ") :].replace("functional.grid_sample", "F.grid_sample")
     limits = AUGMENTATION.format(**config.augmentation.model_dump())
-    return f"from typing import NamedTuple\n\nCHANGES = torch.Generator(DEVICE)\n\n\n{limits}\n\n\n{changes}"
+    return f"import functools\nfrom typing import NamedTuple\n\nCHANGES = torch.Generator(DEVICE)\n\n\n{limits}\n\n\n{changes}"
 
 
 def _load(config: RunConfig) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import safetensors.numpy
 
 from mnist_dash import __version__
-from mnist_dash.core.analysis.forward import scaling_values
 from mnist_dash.core.data.idx import CLASS_NAMES
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.export.markup import escaped_markdown
 from mnist_dash.core.export.onnx_model import INPUT, OUTPUT, onnx_model
 from mnist_dash.core.export.script import network_code

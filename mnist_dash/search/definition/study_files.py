@@ -19,6 +19,8 @@ from mnist_dash.search.definition.study_yaml import StudyLoader
 from mnist_dash.text import did_you_mean, listed, parse_number
 
 MAX_FILE_BYTES = 100_000
+READY_FOLDER = Path(__file__).parents[2] / "studies"
+"""The study files that come with the package."""
 _FIELDS = ("name", "question", "base", "set", "space", "objective", "objectives", "sampler", "pruner", "budget", "parallelism", "seeds")
 FIELDS = (*_FIELDS, "seed", "keep")
 """The words at the top level of a study file; docs/studies.md explains them."""

@@ -500,7 +500,9 @@ def _unpacked(text: str) -> Tree:
 
 
 def _bad_link(text: str) -> InvalidInput:
-    return InvalidInput(f"The link's study, {text[:24]!r}, is cut off or altered. The first preset is shown instead.")
+    return InvalidInput(
+        f"The study in the link is cut off or altered: {text[:24]!r}. Copy the whole link again. The first preset is shown instead."
+    )
 
 
 def _slug(text: str) -> str:

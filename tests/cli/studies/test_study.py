@@ -317,6 +317,22 @@ def test_impossible_input_is_refused(arguments: tuple[str, ...], words: str, sto
     assert words in capsys.readouterr().err
 
 
+def test_study_files_of_the_package_are_found_anywhere(
+    quiet: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``studies/NAME.yaml`` is the package's where there is none in the folder; a file that is there goes first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mnist_dash.cli.worker_start.WorkerStarter.ensure", lambda _self: None)
+    assert main(["study", "run", "studies/batch_size.yaml", "--detach"]) == 0
+    assert study_store.exists(quiet, "batch-size")
+    Path("studies").mkdir()
+    Path("studies/batch_size.yaml").write_text(TINY)
+    assert main(["study", "run", "studies/batch_size.yaml", "--detach"]) == 0
+    assert study_store.exists(quiet, "tiny")
+    assert main(["study", "run", "studies/nowhere.yaml"]) == 2
+    assert "nowhere.yaml" in capsys.readouterr().err
+
+
 def test_file_with_mistakes_names_their_lines(store: Store, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every mistake with its line, and no study is created; what an option says is checked like what the file says."""
     file.write_text(TINY.replace("low: 0.05", "low: 0").replace("label_smoothing", "smoothing"))

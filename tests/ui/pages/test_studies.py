@@ -408,7 +408,7 @@ def test_the_file_that_is_saved_is_the_study(open_page: Callable[..., AppTest], 
             FILE.replace("[0.001, 0.01]", "{low: 0, high: 1, log: true}").encode(),
             "line 6, space.optimizer.learning_rate: a logarithmic range is above 0",
         ),
-        (b"#" * 200_000, "The file has 200,000 bytes, too many for a study file (at most 100,000)."),
+        (b"#" * 200_000, "The file is too large: 200,000 bytes (at most 100,000)."),
     ],
 )
 def test_a_file_of_ones_own_fills_the_composer_in(open_page: Callable[..., AppTest], content: bytes, said: str) -> None:

@@ -178,6 +178,15 @@ def test_typing_is_not_lost_by_a_quick_click(open_page: Callable[..., AppTest], 
     assert store.runs()[0].config.epochs == 7
 
 
+def test_typing_stays_with_its_layer(open_page: Callable[..., AppTest], store: Store) -> None:
+    """What was typed for a layer is that layer's when one before it is removed by a click that arrives together with it."""
+    app = open_page("train")
+    [field for field in app.text_input if field.label == "Units"][1].set_value("64")
+    next(button for button in app.button if button.help == "Remove layer 2").click().run()
+    press(app, "Train")
+    assert [planned.output_shape for planned in store.runs()[0].config.plan] == [(784,), (64,), (10,)]
+
+
 def test_features_change_what_goes_in(open_page: Callable[..., AppTest]) -> None:
     """A network on HOG features says how many go in, and is planned for them."""
     app = open_page("train", preset="mlp_300_30_hog")

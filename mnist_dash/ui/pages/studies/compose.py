@@ -16,7 +16,7 @@ from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.definition.study_files import MAX_FILE_BYTES, parse_study, write_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.estimate import StudyEstimate, estimate_study
-from mnist_dash.text import listed, plural
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_study
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.draft_session import STUDY
@@ -326,7 +326,7 @@ def draft_from_file(name: str) -> StudyDraft:
     """
     files = {ready.name: ready for ready in ready_studies()}
     if name not in files:
-        raise InvalidInput(f"The link names no study file {name[:40]!r} ({listed(files)}). Choose one of them.")
+        raise InvalidInput(f"Unknown study file {name[:40]!r} (one of {', '.join(files)}). Choose one under “Start from a file”.")
     ready = files[name]
     if ready.definition is None:
         raise InvalidInput(ready.problem)
@@ -348,7 +348,7 @@ def _start_from_upload() -> None:
     name = str(uploaded.name).rpartition(".")[0]
     try:
         if uploaded.size > MAX_FILE_BYTES:
-            raise InvalidInput(f"The file has {uploaded.size:,} bytes, too many for a study file (at most {MAX_FILE_BYTES:,}).")
+            raise InvalidInput(f"The file is too large: {uploaded.size:,} bytes (at most {MAX_FILE_BYTES:,}). Choose another file.")
         definition = parse_study(uploaded.getvalue().decode("utf-8", errors="replace"), default_name=name)
     except MnistDashError as error:
         STUDY.refuse(str(error))
