@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import InvalidInput, MnistDashError, Problem
@@ -342,6 +343,8 @@ def _preflight(opened: Store, definition: StudyDefinition) -> None:
     rows[":material/hourglass_bottom: The study"] = _whole_time(definition, total, seconds, at_once)
     st.table(rows, border="horizontal", alt="What this study will cost")
     st.caption(f"{expected.basis[:1].upper()}{expected.basis[1:]}, for the network as it is; other settings take longer or shorter.")
+    for caution in cautions(base):
+        st.warning(caution, icon=":material/warning:")
     if n_workers < definition.parallelism:
         running = plural(n_workers, "worker")
         st.caption(f":material/info: {definition.parallelism} trials at a time on {running}: the others wait in the queue.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.presets import PRESETS, name_of
 from mnist_dash.core.config.run_config import RunConfig
@@ -167,6 +168,8 @@ def _preflight(runs: Store, config: RunConfig) -> None:
     st.caption(f"{expected.basis[:1].upper()}{expected.basis[1:]}.")
     if config.leaks_test_set:
         st.warning(formatting.LEAK, icon=":material/warning:")
+    for caution in cautions(config):
+        st.warning(caution, icon=":material/warning:")
     if not any(worker.state != "gone" for worker in runs.workers()) and runs.settings.n_workers == 0:
         st.warning("No worker is running, so the run would wait. Start one with `python -m mnist_dash worker`.", icon=":material/warning:")
     same = runs.find_same(config)
