@@ -97,7 +97,7 @@ def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
             values, bias = weights.get(f"{module}.{layer.kernel_name}"), weights.get(f"{module}.bias")
             if values is None or bias is None or values.size + bias.size != planned.n_parameters:
                 raise ValueError(
-                    f"The weights hold {planned.n_parameters:,} values for {planned.name}; got others. Use those of the same run."
+                    f"The weights do not fit {planned.name}, which has {planned.n_parameters:,} values. Use those of the same run."
                 )
             found.append(Kernel(planned.index, planned.name, values, bias))
     return tuple(found)

@@ -35,7 +35,7 @@ def validation_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) 
             return np.sort(np.random.default_rng(split.seed).permutation(n)[:n_validation])
         case "stratified":
             if labels is None:
-                raise ValueError("A stratified split got no labels. It is drawn by those of the training archive. Pass them.")
+                raise ValueError("A stratified split needs labels. Pass those of the training archive.")
             return stratified(labels, n_validation, split.seed)
 
 

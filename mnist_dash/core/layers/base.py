@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mnist_dash.core.kinds.spec import Kind
 from mnist_dash.core.layers.initialisers import InitializerKind
+from mnist_dash.errors import Problem
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +33,9 @@ Parameters = Mapping[str, npt.NDArray[np.float32]]
 class Misfit(ValueError):
     """A layer cannot take the shape that comes in."""
 
-    def __init__(self, rule: str, value: str, remedy: str) -> None:
-        super().__init__(f"{rule}; got {value}. {remedy}")
-        self.rule, self.value, self.remedy = rule, value, remedy
+    def __init__(self, fault: str, allowed: str, remedy: str) -> None:
+        self.problem = Problem("", fault, allowed, remedy)
+        super().__init__(self.problem.sentence)
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ def require_image(shape: Shape) -> None:
     """
     if len(shape) != 3:
         raise Misfit(
-            "this layer takes an image (height x width x channels)",
-            f"a vector of {format_shape(shape)}",
+            f"a vector of {format_shape(shape)} comes in",
+            "this layer takes an image: height x width x channels",
             "Move it before the flatten or dense layer, or remove it.",
         )

@@ -63,12 +63,12 @@ def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[
         counters = Counters(**{**values, "best": BestEpoch(**values["best"])})
         flat = load(payload)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"A checkpoint is a whole safetensors file of ours; got {error}. Start the run anew.") from error
+        raise ArtifactError(f"The checkpoint is damaged: {error}. Start the run anew.") from error
     expected = hash_until(config, counters.epoch)
     if counters.config_hash not in (expected, config.hash):  # the whole configuration's is what former versions wrote
         raise ArtifactError(
-            f"A run goes on from a checkpoint of its own configuration, {expected} until epoch {counters.epoch}; got one of "
-            f"{counters.config_hash}. Start the run anew."
+            f"The checkpoint is of another configuration, {counters.config_hash} instead of {expected} until epoch {counters.epoch}. "
+            "Start the run anew."
         )
     groups: dict[str, list[Tensor]] = {}
     for name, index in sorted((name, int(index)) for name, _, index in (key.rpartition(".") for key in flat)):

@@ -39,6 +39,7 @@ from mnist_dash.core.training.schedules import rates_in
 from mnist_dash.core.training.steps import EagerSteps, RecordedSteps, Steps
 from mnist_dash.core.training.stopping import is_exhausted, judge
 from mnist_dash.core.training.update import AutogradUpdate, clip_bounds
+from mnist_dash.text import plural
 
 __all__ = ["is_kept", "resolve_device", "resolve_precision", "train"]
 KEPT_EPOCHS = 20
@@ -232,8 +233,9 @@ class _Run:
         """One sentence on why there are no more epochs."""
         best, rule = self.counters.best, self.config.early_stopping
         if rule is not None and is_exhausted(best, rule):
-            return f"Early stopping: {rule.monitor} has not improved for {rule.patience} epochs since epoch {best.epoch}."
-        return f"All {self.config.epochs} epochs are done."
+            return f"Early stopping: {rule.monitor} has not improved for {plural(rule.patience, 'epoch')} since epoch {best.epoch}."
+        n = self.config.epochs
+        return f"All {plural(n, 'epoch')} are done." if n > 1 else "The one epoch is done."
 
     def result(self, ending: Ending, reason: str) -> TrainingResult:
         """Compute the final figures."""

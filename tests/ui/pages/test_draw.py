@@ -22,6 +22,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from tests.ui.conftest import texts
+from tests.ui.gestures import touch
 
 LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=500)
 ONE: Strokes = (((0.5, 0.2), (0.5, 0.8)),)
@@ -70,13 +71,13 @@ def test_run_of_the_address_reads_it(open_page: Callable[..., AppTest], reader: 
     assert [metric.value for metric in app.metric] == ["1"]
     assert app.query_params["run"] == reader.id
     app = open_page("draw", run="deadbeef")
-    assert "got 'deadbeef'" in texts(app)
+    assert "No run 'deadbeef'" in texts(app)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"drawing": "!"}, "got '!'. Copy the whole address"),
+        ({"drawing": "!"}, "'!', is cut off or altered. Copy the whole address"),
         ({"drawing": encode_strokes(ONE), "distance": "far"}, "The distance in the address does not exist: distance='far'"),
     ],
 )
@@ -103,8 +104,7 @@ def test_kept_drawing_is_deleted_and_brought_back(open_page: Callable[..., AppTe
     """The button names it, and Undo stands where it was."""
     number = drawings.keep(store, ONE, 1)
     app = open_page("draw")
-    app.session_state["draw_selected"] = number
-    app.run()
+    touch(app, "draw_kept", "clicked", number)
     assert app.button(key="draw_delete").label == f"Delete drawing {number}, labelled 1"
     app.button(key="draw_show").click().run()
     assert "drawing" in app.query_params
