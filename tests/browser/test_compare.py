@@ -66,7 +66,7 @@ def test_eight_runs_with_bands_and_who_fixed_my_digit(warm: Dashboard, page: Pag
     page.goto(f"{warm.url}/compare?runs={ids[0]},{ids[4]}&view=is+it+real%3F")
     page.wait_for_selector(READY)
     paired = compare_paired(a.right, b.right)
-    sentence = f"{ids[4]} is right on {paired.n_only_b:,} images that {ids[0]} gets wrong, {ids[0]} on {paired.n_only_a:,} that"
+    sentence = f"predicts {paired.n_only_b:,} images correctly that"
     expect(page.get_by_text(sentence)).to_be_visible()
     expect(page.get_by_text(f"Newly right in B: {paired.n_only_b:,} images.")).to_be_visible()
     pictures = page.locator(".st-key-compare_fixed_right canvas")
