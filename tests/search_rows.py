@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig, canonical_json
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState

@@ -14,7 +14,10 @@ import pytest
 from tests.source_tree import PACKAGE, ROOT, Source, imports, listed, own, sources, sources_of_tests, targets, text_files
 from tests.structure import files_by_folder, find_cycle, imports_between_pages
 
-_CORE = ("core.config", "core.data", "core.analysis", "core.network", "core.hardware", "core.training", "core.export")
+_KINDS = ("core.kinds", "core.layers", "core.optimizers", "core.schedules", "core.scalings")
+_CONFIG = (*_KINDS, "core.config")
+"""A configuration, and the kinds that its parts come in."""
+_CORE = (*_CONFIG, "core.data", "core.analysis", "core.network", "core.hardware", "core.training", "core.export")
 _RUNS = ("runs.store", "runs.access", "runs.execution", "runs.actions", "runs.query", "runs.transfer")
 _SEARCH = ("search.definition", "search.studies", "search.engine", "search.actions")
 _FIGURES = ("figures.base", "figures.run", "figures.study", "figures.compare")
@@ -26,43 +29,48 @@ ALLOWED = {
     "errors": (),
     "settings": ("errors",),
     "text": (),
-    "core.config": ("errors",),
-    "core.data": ("errors", "core.config"),
-    "core.analysis": ("errors", "core.config", "core.data"),
-    "core.network": ("errors", "core.config"),
-    "core.hardware": ("errors", "core.config"),
-    "core.training": ("errors", "core.config", "core.data", "core.analysis", "core.network", "core.hardware"),
-    "core.export": ("errors", "core.config", "core.data", "core.analysis"),
-    "runs.store": ("errors", "settings", "core.config", "core.hardware"),
-    "runs.access": ("errors", "settings", "core.config", "runs.store"),
+    "core.kinds": ("errors",),
+    "core.layers": ("core.kinds",),
+    "core.optimizers": ("core.kinds",),
+    "core.schedules": ("core.kinds",),
+    "core.scalings": ("core.kinds",),
+    "core.config": ("errors", *_KINDS),
+    "core.data": ("errors", "core.scalings", "core.config"),
+    "core.analysis": ("errors", "core.layers", "core.scalings", "core.config", "core.data"),
+    "core.network": ("errors", "core.layers", "core.config"),
+    "core.hardware": ("errors", "core.layers", "core.config"),
+    "core.training": ("errors", *_CONFIG, "core.data", "core.analysis", "core.network", "core.hardware"),
+    "core.export": ("errors", *_CONFIG, "core.data", "core.analysis"),
+    "runs.store": ("errors", "settings", *_CONFIG, "core.hardware"),
+    "runs.access": ("errors", "settings", *_CONFIG, "runs.store"),
     "runs.execution": ("errors", "settings", *_CORE, "runs.store", "runs.access"),
     "runs.actions": ("errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
     "runs.query": ("errors", *_LIGHT_CORE, "runs.store", "runs.access", "runs.actions"),
     "runs.transfer": (PACKAGE, "errors", *_LIGHT_CORE, "runs.store", "runs.access"),
-    "search.definition": ("errors", "core.config"),
-    "search.studies": ("errors", "core.config", "runs.store", "runs.query", "runs.transfer", "search.definition"),
+    "search.definition": ("errors", *_CONFIG),
+    "search.studies": ("errors", *_CONFIG, "runs.store", "runs.query", "runs.transfer", "search.definition"),
     "search.engine": (
-        *("errors", "settings", "core.config", "runs.store", "runs.access", "runs.execution"),
+        *("errors", "settings", *_CONFIG, "runs.store", "runs.access", "runs.execution"),
         *("search.definition", "search.studies"),
     ),
     "search.actions": ("errors", "runs.store", "runs.access", "runs.actions", "search.definition", "search.studies", "search.engine"),
-    "figures.base": ("core.config", "core.analysis"),
-    "figures.run": ("core.config", "core.analysis", "figures.base"),
+    "figures.base": (*_CONFIG, "core.analysis"),
+    "figures.run": (*_CONFIG, "core.analysis", "figures.base"),
     "figures.study": ("figures.base",),
-    "figures.compare": ("core.config", "core.analysis", "figures.base", "figures.study"),
+    "figures.compare": (*_CONFIG, "core.analysis", "figures.base", "figures.study"),
     "formatting": (),
     "reports": (
         *(PACKAGE, "errors", "formatting", *_LIGHT_CORE, "runs.store", "runs.query"),
         *("search.definition", "search.studies", *_FIGURES),
     ),
     "ui.elements": ("core.data", "core.export", "figures.base", "reports"),
-    "ui.app": ("errors", "settings", "formatting", "core.config", *_RUNS, "search.studies"),
+    "ui.app": ("errors", "settings", "formatting", *_CONFIG, *_RUNS, "search.studies"),
     "ui.components": (
         *("errors", "formatting", *_LIGHT_CORE, *_RUNS, "search.definition", "search.studies", *_FIGURES),
         *("reports", "ui.app", "ui.elements"),
     ),
     "ui.forms": (
-        *("errors", "formatting", "core.config", "runs.store", "search.definition", "search.studies"),
+        *("errors", "formatting", *_CONFIG, "runs.store", "search.definition", "search.studies"),
         *("ui.app", "ui.elements", "ui.components"),
     ),
     "ui.pages": (PACKAGE, "errors", "formatting", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "reports", *_UI),
@@ -85,6 +93,7 @@ HOMES = {
     "dbos": (f"{PACKAGE}/runs/store/engine.py",),
     "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
+    "click": (f"{PACKAGE}/cli/",),
     "rich": (f"{PACKAGE}/cli/",),
     "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
     "torchvision": (f"{PACKAGE}/core/data/",),

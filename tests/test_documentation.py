@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
+import inspect
 import json
 import re
-import types
-import typing
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mnist_dash.cli.parser import build_parser
-from mnist_dash.core.config import layers, run_config
-from mnist_dash.core.config.layers import Spec
+from mnist_dash.core import layers, optimizers, schedules
+from mnist_dash.core.config import run_config
+from mnist_dash.core.kinds.registry import alternatives
+from mnist_dash.core.kinds.spec import Kind, Spec
 from mnist_dash.runs.query.fields import RUN_FIELDS, short_names
+from tests.cli.reference import BEGIN, is_command_line, reference
 from tests.source_tree import ROOT, text_files
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 PARTS = [
     part
-    for module in (run_config, layers)
+    for module in (run_config, layers, optimizers, schedules)
     for part in vars(module).values()
-    if isinstance(part, type) and issubclass(part, Spec) and part is not Spec and not part.__name__.startswith("_")
+    if isinstance(part, type) and issubclass(part, Spec) and not inspect.isabstract(part) and part not in (Spec, Kind)
 ]
 
 
@@ -56,14 +56,22 @@ def test_every_setting_is_documented() -> None:
     assert names - set(re.findall(r"MNIST_DASH_\w+", _read("README.md"))) == set()
 
 
-def test_every_command_and_option_is_documented() -> None:
-    """docs/command-line.md names each command and each of its options."""
-    text = _read("docs/command-line.md")
-    (commands,) = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
-    for name, parser in commands.choices.items():
-        section = text.split(f"## {name}\n")[1].split("\n## ")[0]
-        options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-        assert [option for option in options if option != "--help" and option not in section] == [], name
+def test_command_line_reference_is_that_of_the_commands() -> None:
+    """docs/command-line.md explains every command, option and exit code as `--help` does; ``python -m tests.cli.reference`` rewrites it."""
+    assert _read("docs/command-line.md").partition(BEGIN)[2].strip() == reference().strip()
+
+
+def test_examples_of_commands_are_command_lines() -> None:
+    """Every command line in a document parses: its command, its options and their values are there."""
+    lines = [
+        (path.name, line)
+        for path in text_files()
+        if path.suffix == ".md"
+        for line in re.findall(r"python -m mnist_dash ([a-z][^`\n]*)", path.read_text())
+    ]
+    assert len(lines) > 60
+    wrong = [(name, line) for name, line in lines if not is_command_line(line)]
+    assert wrong == []
 
 
 def test_every_field_of_a_run_is_documented() -> None:
@@ -99,8 +107,8 @@ def test_make_targets_are_real() -> None:
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = [kind for kind in _flat(field.annotation) if kind is not type(None)]
-    optional = ", or none" if type(None) in _flat(field.annotation) else ""
+    kinds = [kind for kind in list(alternatives(field.annotation, field.metadata)) if kind is not type(None)]
+    optional = ", or none" if type(None) in list(alternatives(field.annotation, field.metadata)) else ""
     if kinds and all(isinstance(kind, str) for kind in kinds):
         return ", ".join(f"`{kind}`" for kind in kinds) + optional
     word = {int: "whole number", float: "number", bool: "true or false"}.get(kinds[0], "see below")
@@ -126,18 +134,6 @@ def _default(field: FieldInfo) -> str:
 def _metadata(field: FieldInfo) -> list[Any]:
     inner = [item for kind in (field.annotation, *get_args(field.annotation)) for item in getattr(kind, "__metadata__", ())]
     return [item for piece in (*field.metadata, *inner) for item in (piece.metadata if isinstance(piece, FieldInfo) else [piece])]
-
-
-def _flat(annotation: object) -> list[Any]:
-    """List the alternatives of an annotation: the members of unions and literals, and what is annotated."""
-    origin = get_origin(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return [inner for part in get_args(annotation) for inner in _flat(part)]
-    if origin is typing.Literal:
-        return list(get_args(annotation))
-    if origin is typing.Annotated:
-        return _flat(get_args(annotation)[0])
-    return [annotation]
 
 
 def _number(value: float) -> str:

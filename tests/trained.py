@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 
-from mnist_dash.core.config.layers import Conv, Dense, Flatten, MaxPool
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense, Flatten, MaxPool
 from mnist_dash.core.training import loop
 from mnist_dash.core.training.reports import Checkpoint, EpochReport, StepReport
 from mnist_dash.runs.actions import run_actions

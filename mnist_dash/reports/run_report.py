@@ -17,11 +17,11 @@ from mnist_dash.core.analysis.evaluation import (
     ranked_images,
     wilson_interval,
 )
-from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.export.markup import escaped_html, visible
 from mnist_dash.core.export.png import data_uri
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import ArtifactError, DataError, InvalidInput
 from mnist_dash.figures.base.confusion import draw_confusion
 from mnist_dash.figures.base.curves import Curve, CurveOptions, Metric, draw_curves, prepare_curves

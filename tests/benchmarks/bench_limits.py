@@ -26,7 +26,7 @@ def seconds_per_epoch(contest: Contest, precision: str, *, data_dir: Path, n_rep
     import torch
 
     from mnist_dash.core.hardware.threads import threads_for
-    from mnist_dash.core.training.backprop import HandwrittenUpdate, _Conv, _Dense
+    from mnist_dash.core.training.backprop import HandwrittenUpdate
     from mnist_dash.core.training.loop import _Run
     from mnist_dash.core.training.steps import EagerSteps
 
@@ -38,9 +38,9 @@ def seconds_per_epoch(contest: Contest, precision: str, *, data_dir: Path, n_rep
         assert isinstance(update, HandwrittenUpdate)
         x = run._gather(torch.arange(config.batch_size))[0].to(update._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
         total = 0.0
-        for operation in update._operations:
+        for operation, _, is_trained in update._pieces:
             y = operation.forward(x)
-            if isinstance(operation, _Conv | _Dense):
+            if is_trained:
                 grad = torch.randn_like(y)
                 total += _best(lambda: operation.forward(x), n_repeats) + _best(lambda: operation.backward(grad), n_repeats)  # noqa: B023
             x = y

@@ -8,8 +8,8 @@ import numpy as np
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.analysis.significance import compare_paired
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.comparison import answers
 from mnist_dash.runs.store.states import RunState

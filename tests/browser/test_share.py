@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Page, WebSocket, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.access import sharing
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import schema

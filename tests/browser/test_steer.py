@@ -6,8 +6,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until

@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_dash.core.config.layers import Dense, Dropout, Flatten
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dense, Dropout, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution.trainer import Task, Trainer, Training, wait_or_kill
 from mnist_dash.runs.store import artifacts

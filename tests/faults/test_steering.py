@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mnist_dash.core.config.layers import Dense, Dropout, Flatten
 from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.core.layers import Dense, Dropout, Flatten
 from mnist_dash.runs.actions import run_actions, steering
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind

@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 import sqlalchemy as sa
 
-from mnist_dash.core.config.layers import Dense, Dropout, Flatten
-from mnist_dash.core.config.run_config import (
-    SGD,
-    Adam,
-    AdamW,
-    EarlyStopping,
-    RunConfig,
-    StratifiedSplit,
-    TailSplit,
-    TestAsValidation,
-    canonical_json,
-)
+from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, StratifiedSplit, TailSplit, TestAsValidation, canonical_json
+from mnist_dash.core.layers import Dense, Dropout, Flatten
+from mnist_dash.core.optimizers import SGD, Adam, AdamW
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState

@@ -14,8 +14,8 @@ from typing import Any
 
 from mnist_dash.core.analysis.layer_statistics import LayerMeasurement
 from mnist_dash.core.config.changes import has_dropout
-from mnist_dash.core.config.layers import Dropout
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dropout
 from mnist_dash.formatting import number, percent
 from mnist_dash.text import plural
 

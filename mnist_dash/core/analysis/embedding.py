@@ -20,9 +20,10 @@ import numpy.typing as npt
 import safetensors.numpy
 
 from mnist_dash.core.analysis.forward import Scale, fitted_scaling, layer_output
-from mnist_dash.core.config.layers import LayerPlan, Spec
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import PartName, read_images
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import LayerPlan
 from mnist_dash.errors import InvalidInput
 
 Values = npt.NDArray[np.float32]

@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import Shape
+from mnist_dash.core import layers as specs
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.hog import hog
 from mnist_dash.core.data.idx import read_images, read_labels
 from mnist_dash.core.data.splits import training_indices
+from mnist_dash.core.layers import Shape
+from mnist_dash.core.scalings import SCALINGS
 
 Values = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8] | Values
@@ -94,12 +95,8 @@ def numpy_scaling(config: RunConfig, train_images: npt.NDArray[np.uint8], train_
         return lambda images: hog(np.rint(images).astype(np.uint8))
     if config.scaling == "unit":
         return lambda images: images.astype(np.float32) / np.float32(255)
-    training = _training_part(config, train_images, train_labels)
-    if config.scaling == "minmax":
-        low, factor = _pixel_ranges(training)
-        return lambda images: (images.astype(np.float32) - low) * factor
-    mean, std = _grey_moments(training)
-    return lambda images: (images.astype(np.float32) - np.float32(mean)) / np.float32(std)
+    subtracted, factor = SCALINGS[config.scaling]().fit_values(_training_part(config, train_images, train_labels))
+    return lambda images: (images.astype(np.float32) - subtracted) * factor
 
 
 def scaling_values(config: RunConfig, data_dir: Path) -> tuple[Values, Values]:
@@ -113,33 +110,16 @@ def scaling_values(config: RunConfig, data_dir: Path) -> tuple[Values, Values]:
     """
     if config.features != "pixels":
         return np.asarray(0, np.float32), np.asarray(1, np.float32)
-    if config.scaling == "unit":
-        return np.asarray(0, np.float32), np.asarray(1 / 255, np.float32)
+    scaling = SCALINGS[config.scaling]()
+    if not scaling.needs_data:
+        return scaling.fit_values(np.empty((0, 28, 28), np.uint8))
     labels = read_labels(config.dataset, "train", data_dir) if config.split.kind == "stratified" else None
-    training = _training_part(config, read_images(config.dataset, "train", data_dir), labels)
-    if config.scaling == "minmax":
-        return _pixel_ranges(training)
-    mean, std = _grey_moments(training)
-    return np.asarray(mean, np.float32), np.asarray(1 / std, np.float32)
+    return scaling.fit_values(_training_part(config, read_images(config.dataset, "train", data_dir), labels))
 
 
 def _training_part(config: RunConfig, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64] | None) -> npt.NDArray[np.uint8]:
     chosen = training_indices(config, labels)
     return images if chosen is None else images[chosen]
-
-
-def _pixel_ranges(training: npt.NDArray[np.uint8]) -> tuple[Values, Values]:
-    """Each pixel's minimum, and one divided by its range; 0 for a pixel that never changes."""
-    low, high = training.min(0).astype(np.float32), training.max(0).astype(np.float32)
-    return low, np.where(high > low, 1 / np.maximum(high - low, 1), 0).astype(np.float32)
-
-
-def _grey_moments(training: npt.NDArray[np.uint8]) -> tuple[float, float]:
-    """Mean and standard deviation of all pixels; a deviation of 0 counts as 1."""
-    counts = np.bincount(training.ravel(), minlength=256).astype(float)
-    grey = np.arange(256)
-    mean = float((counts * grey).sum() / counts.sum())
-    return mean, math.sqrt(float((counts * (grey - mean) ** 2).sum() / counts.sum())) or 1.0
 
 
 def fitted_scaling(config: RunConfig, data_dir: Path) -> Scale:
@@ -160,24 +140,6 @@ def _fitted(config: RunConfig, data_dir: Path) -> Scale:
     return numpy_scaling(config, read_images(config.dataset, "train", data_dir), labels)
 
 
-def module_numbers(config: RunConfig) -> tuple[int, ...]:
-    """Number each layer's own module as the plain network does, where padding and activations are modules too.
-
-    The parameters of the layer at index i are named ``<number i>.weight`` and ``<number i>.bias``. A layer that is no module, a linear
-    activation, has the number of the next one.
-    """
-    numbers: list[int] = []
-    n_modules = 0
-    for layer, planned in zip(config.layers, config.plan, strict=True):
-        if isinstance(layer, specs.Conv) and layer.padding == "same":
-            before, after = specs.same_padding(planned.input_shape[0], layer)
-            n_modules += before != after
-        numbers.append(n_modules)
-        activation = getattr(layer, "activation", "linear")
-        n_modules += (not isinstance(layer, specs.ActivationLayer)) + (activation not in ("linear", "softmax"))
-    return tuple(numbers)
-
-
 def _batches(config: RunConfig, images: Images, scale: Scale) -> Iterator[Values]:
     for start in range(0, max(len(images), 1), BATCH):
         batch = images[start : start + BATCH]
@@ -192,7 +154,7 @@ def _outputs(operations: list[Operation], values: Values) -> Iterator[Values]:
 
 def _operations(config: RunConfig, weights: Weights) -> list[Operation]:
     """Make one function a layer, activation included."""
-    layers = zip(config.layers, config.plan, module_numbers(config), strict=True)
+    layers = zip(config.layers, config.plan, config.module_numbers, strict=True)
     try:
         return [_operation(layer, planned.input_shape, weights, module) for layer, planned, module in layers]
     except KeyError as error:
@@ -222,10 +184,12 @@ def _operation(layer: specs.Layer, shape: Shape, weights: Weights, module: int) 
             return lambda values: (values.transpose(0, 3, 1, 2) if values.ndim == 4 else values).reshape(len(values), math.prod(shape))
         case specs.Dropout():
             return lambda values: values
+        case _:
+            raise NotImplementedError(layer.kind)
 
 
 def _conv(layer: specs.Conv, shape: Shape, weights: Weights, module: int) -> Operation:
-    before, after = specs.same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
+    before, after = layer.zeros_around(shape)
     kernel, bias = _kernel_and_bias(weights, module, (layer.filters, shape[2], layer.kernel, layer.kernel))
     matrix = kernel.transpose(2, 3, 1, 0).reshape(-1, layer.filters)  # window row, window column, channel -> filter
     activate = _ACTIVATIONS[layer.activation]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.analysis.forward import BATCH, Images, Scale, Values, Weights, activations, module_numbers
-from mnist_dash.core.config.layers import Conv, Dense
+from mnist_dash.core.analysis.forward import BATCH, Images, Scale, Values, Weights, activations
 from mnist_dash.core.config.run_config import RunConfig
 
 N_BINS = 61
@@ -84,15 +83,15 @@ class Histograms:
 
 
 def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
-    """Find the kernels of all convolutions and dense layers, input side first.
+    """Find the kernels of all layers that have one, convolutions and dense layers, input side first.
 
     Raises:
         ValueError: the weights are not those of this network.
     """
     found: list[Kernel] = []
-    for layer, planned, module in zip(config.layers, config.plan, module_numbers(config), strict=True):
-        if isinstance(layer, Conv | Dense):
-            values, bias = weights.get(f"{module}.weight"), weights.get(f"{module}.bias")
+    for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
+        if layer.kernel_name is not None:
+            values, bias = weights.get(f"{module}.{layer.kernel_name}"), weights.get(f"{module}.bias")
             if values is None or bias is None or values.size + bias.size != planned.n_parameters:
                 raise ValueError(
                     f"The weights hold {planned.n_parameters:,} values for {planned.name}; got others. Use those of the same run."
@@ -123,7 +122,7 @@ def histograms(named: Mapping[str, Values]) -> Histograms:
 
 def relu_layers(config: RunConfig) -> tuple[int, ...]:
     """Find the layers that end in ReLU, the activation whose units can die, by their index."""
-    return tuple(index for index, layer in enumerate(config.layers) if getattr(layer, "activation", None) == "relu")
+    return tuple(index for index, layer in enumerate(config.layers) if layer.ends_in_relu)
 
 
 def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale) -> dict[int, npt.NDArray[np.bool_]]:

@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_dash.core.config.layers import Dropout
 from mnist_dash.core.config.run_config import Change, EarlyStopping, RunConfig, parse_config
+from mnist_dash.core.layers import Dropout
 from mnist_dash.errors import InvalidInput
 
-_PLANNED = ("cosine", "one_cycle")
-"""Schedules whose rates depend on how many epochs there will be."""
 _MOST_PATIENCE = 1000
 
 
@@ -66,7 +64,7 @@ def hash_until(config: RunConfig, epoch: int) -> str:
     stopping = config.early_stopping
     values = {
         "changes": tuple(change for change in config.changes if change.after_epoch < epoch),
-        "epochs": max(1, cycle(config, epoch).end if config.schedule.kind in _PLANNED else epoch),
+        "epochs": max(1, cycle(config, epoch).end if config.schedule.is_planned else epoch),
         "early_stopping": None if stopping is None else stopping.model_copy(update={"patience": 1}),
     }
     return config.model_copy(update=values).hash
@@ -114,7 +112,7 @@ def continued(config: RunConfig, done: int, epochs: int, *, waited: int = 0) -> 
     """
     if epochs <= done:
         raise InvalidInput(f"A run goes on to more epochs than it has; got {epochs:,} and it has {done:,}. Choose at least {done + 1:,}.")
-    planned = config.schedule.kind in _PLANNED
+    planned = config.schedule.is_planned
     if planned and epochs < config.epochs:
         raise InvalidInput(
             f"A {config.schedule.kind.replace('_', ' ')} schedule runs over all epochs of its plan; got {epochs:,} of {config.epochs:,}. "

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from mnist_dash.core.config.layers import Conv, Dense
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense
 from mnist_dash.formatting import number
 
-OPTIMIZER_NAMES = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "nadam": "NAdam",
-    "rmsprop": "RMSprop",
-    "adadelta": "Adadelta",
-    "adagrad": "Adagrad",
-    "lion": "Lion",
-}
-"""Kind of an optimizer -> its name."""
 MOST_LAYERS = 5
 
 
@@ -27,7 +16,7 @@ def network_name(config: RunConfig) -> str:
 
 def optimizer_name(config: RunConfig) -> str:
     """Name the optimizer and its learning rate: ``Adam 0.001``."""
-    return f"{OPTIMIZER_NAMES[config.optimizer.kind]} {number(config.optimizer.learning_rate)}"
+    return f"{config.optimizer.label} {number(config.optimizer.learning_rate)}"
 
 
 def run_name(config: RunConfig, run_id: str) -> str:

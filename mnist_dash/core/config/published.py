@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mnist_dash.core.config.experiments import Curve, Grid, Preset, Published
-from mnist_dash.core.config.layers import (
+from mnist_dash.core.config.run_config import EarlyStopping, RandomSplit, RunConfig, TailSplit, TestAsValidation
+from mnist_dash.core.layers import (
     Activation,
     Constant,
     Conv,
@@ -25,17 +26,7 @@ from mnist_dash.core.config.layers import (
     TruncatedNormal,
     Zeros,
 )
-from mnist_dash.core.config.run_config import (
-    SGD,
-    Adadelta,
-    Adam,
-    EarlyStopping,
-    RandomSplit,
-    RMSprop,
-    RunConfig,
-    TailSplit,
-    TestAsValidation,
-)
+from mnist_dash.core.optimizers import SGD, Adadelta, Adam, RMSprop
 
 KERAS_CLIP = 1e-7
 """Keras 2's ``epsilon()``, at which its cross-entropy clips probabilities."""

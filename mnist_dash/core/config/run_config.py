@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mnist_dash.core.config.layers import (
+from mnist_dash.core.kinds.problems import invalid, problems_of
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import (
     MAX_LAYERS,
     MAX_PARAMETERS,
     Dense,
@@ -24,10 +26,12 @@ from mnist_dash.core.config.layers import (
     Layer,
     LayerPlan,
     Shape,
-    Spec,
+    module_numbers,
     plan,
 )
-from mnist_dash.core.config.problems import invalid, problems_of
+from mnist_dash.core.optimizers import Adam, LearningRate, Optimizer
+from mnist_dash.core.scalings import Scaling
+from mnist_dash.core.schedules import ConstantSchedule, Schedule
 from mnist_dash.errors import InvalidConfig, Problem
 
 N_CLASSES = 10
@@ -44,13 +48,9 @@ DATASET_SIZES: dict[str, tuple[int, int]] = {
 Features = Literal["pixels", "hog"]
 N_HOG_FEATURES = 392
 """Features of an image by `mnist_dash.core.data.hog`: 8 orientations in 7 x 7 cells."""
-Scaling = Literal["unit", "minmax", "standard"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Monitor = Literal["val_loss", "val_accuracy", "train_loss", "train_accuracy"]
-LearningRate = Annotated[float, Field(gt=0, le=100)]
-Beta = Annotated[float, Field(ge=0, lt=1)]
-Epsilon = Annotated[float, Field(gt=0, le=1)]
 
 
 class TailSplit(Spec):
@@ -94,149 +94,6 @@ class Augmentation(Spec):
     scale: float = Field(0.0, ge=0, le=0.5, description="largest change of size either way, as a fraction")
     elastic: float = Field(0.0, ge=0, le=100, description="strength of the elastic distortion, torchvision's alpha")
     elastic_sigma: float = Field(5.0, ge=1, le=20, description="smoothness of the elastic distortion, in pixels")
-
-
-class SGD(Spec):
-    """Stochastic gradient descent; `decay` divides the rate by ``1 + decay * step`` (Keras 2)."""
-
-    kind: Literal["sgd"] = "sgd"
-    learning_rate: LearningRate = 0.01
-    momentum: Beta = 0.0
-    nesterov: bool = False
-    decay: float = Field(0.0, ge=0, le=1)
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.nesterov and self.momentum == 0:
-            raise invalid(
-                "nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false."
-            )
-        return self
-
-
-class Adam(Spec):
-    """Adam (Kingma and Ba, 2015), with epsilon outside the bias correction as in Keras."""
-
-    kind: Literal["adam"] = "adam"
-    learning_rate: LearningRate = 0.001
-    beta_1: Beta = 0.9
-    beta_2: Beta = 0.999
-    epsilon: Epsilon = 1e-7
-
-
-class AdamW(Spec):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
-
-    kind: Literal["adamw"] = "adamw"
-    learning_rate: LearningRate = 0.001
-    beta_1: Beta = 0.9
-    beta_2: Beta = 0.999
-    epsilon: Epsilon = 1e-7
-    weight_decay: float = Field(0.01, ge=0, le=1)
-
-
-class NAdam(Spec):
-    """Adam with Nesterov momentum (Dozat, 2016)."""
-
-    kind: Literal["nadam"] = "nadam"
-    learning_rate: LearningRate = 0.002
-    beta_1: Beta = 0.9
-    beta_2: Beta = 0.999
-    epsilon: Epsilon = 1e-7
-
-
-class RMSprop(Spec):
-    """RMSprop (Tieleman and Hinton, 2012)."""
-
-    kind: Literal["rmsprop"] = "rmsprop"
-    learning_rate: LearningRate = 0.001
-    rho: Beta = 0.9
-    momentum: Beta = 0.0
-    epsilon: Epsilon = 1e-7
-
-
-class Adadelta(Spec):
-    """Adadelta (Zeiler, 2012), with Keras 2's rate of 1."""
-
-    kind: Literal["adadelta"] = "adadelta"
-    learning_rate: LearningRate = 1.0
-    rho: Beta = 0.95
-    epsilon: Epsilon = 1e-7
-
-
-class Adagrad(Spec):
-    """Adagrad (Duchi et al., 2011)."""
-
-    kind: Literal["adagrad"] = "adagrad"
-    learning_rate: LearningRate = 0.01
-    epsilon: Epsilon = 1e-7
-
-
-class Lion(Spec):
-    """Lion: the sign of an interpolated momentum (Chen et al., 2023)."""
-
-    kind: Literal["lion"] = "lion"
-    learning_rate: LearningRate = 0.0001
-    beta_1: Beta = 0.9
-    beta_2: Beta = 0.99
-    weight_decay: float = Field(0.0, ge=0, le=1)
-
-
-Optimizer = Annotated[SGD | Adam | AdamW | NAdam | RMSprop | Adadelta | Adagrad | Lion, Field(discriminator="kind")]
-OPTIMIZER_KINDS: dict[str, type[Spec]] = {
-    "sgd": SGD,
-    "adam": Adam,
-    "adamw": AdamW,
-    "nadam": NAdam,
-    "rmsprop": RMSprop,
-    "adadelta": Adadelta,
-    "adagrad": Adagrad,
-    "lion": Lion,
-}
-
-
-class _Schedule(Spec):
-    warmup_steps: int = Field(0, ge=0, le=1_000_000, description="optimizer steps of linear rise from 0 to the full rate")
-
-
-class ConstantSchedule(_Schedule):
-    """The optimizer's rate throughout."""
-
-    kind: Literal["constant"] = "constant"
-
-
-class StepSchedule(_Schedule):
-    """The rate times `factor` after every `every_epochs` epochs."""
-
-    kind: Literal["step"] = "step"
-    every_epochs: int = Field(5, ge=1, le=10_000)
-    factor: float = Field(0.5, gt=0, le=1)
-
-
-class ExponentialSchedule(_Schedule):
-    """The rate times `factor` after every epoch, continuously by step."""
-
-    kind: Literal["exponential"] = "exponential"
-    factor: float = Field(0.9, gt=0, le=1)
-
-
-class CosineSchedule(_Schedule):
-    """Half a cosine from the full rate to `final` of it (Loshchilov and Hutter, 2017)."""
-
-    kind: Literal["cosine"] = "cosine"
-    final: float = Field(0.0, ge=0, le=1, description="last rate, as a fraction of the full one")
-
-
-class OneCycleSchedule(_Schedule):
-    """Rise from `start` of the rate to the full one over `rise` of the steps, then fall to `final`, both as cosines (Smith, 2018)."""
-
-    kind: Literal["one_cycle"] = "one_cycle"
-    rise: float = Field(0.3, gt=0, lt=1)
-    start: float = Field(0.04, gt=0, le=1)
-    final: float = Field(0.0001, ge=0, le=1)
-
-
-Schedule = Annotated[ConstantSchedule | StepSchedule | ExponentialSchedule | CosineSchedule | OneCycleSchedule, Field(discriminator="kind")]
 
 
 class EarlyStopping(Spec):
@@ -304,6 +161,11 @@ class RunConfig(Spec):
     def plan(self) -> tuple[LayerPlan, ...]:
         """Shapes, counts and arithmetic of every layer."""
         return plan(self.layers, self.input_shape)
+
+    @property
+    def module_numbers(self) -> tuple[int, ...]:
+        """Numbers of the layers' own modules in the plain network; see `mnist_dash.core.layers.planning.module_numbers`."""
+        return module_numbers(self.layers, self.input_shape)
 
     @property
     def n_parameters(self) -> int:

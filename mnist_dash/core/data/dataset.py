@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mnist_dash.core.config.run_config import DATASET_SIZES, DatasetName, RunConfig, Scaling
+from mnist_dash.core.config.run_config import DATASET_SIZES, DatasetName, RunConfig
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, ensure_mnist, mnist_folder
 from mnist_dash.core.data.features import hog_features
 from mnist_dash.core.data.idx import CONTENTS, PARTS, find_idx, read_folder
 from mnist_dash.core.data.splits import training_indices, validation_indices
+from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.errors import DataError
 
 
@@ -138,29 +138,8 @@ def prepare(config: RunConfig, data_dir: Path, device: torch.device) -> Prepared
     test = _part(test_inputs, raw.test_labels, None, device)
     training = _part(train_inputs, raw.train_labels, None if indices.validation is None else indices.training, device)
     validation = test if indices.validation is None else _part(train_inputs, raw.train_labels, indices.validation, device)
-    scale = fit_scaling(config.scaling, training.images) if config.features == "pixels" else Tensor.float
+    scale = SCALINGS[config.scaling]().fit(training.images) if config.features == "pixels" else Tensor.float
     return PreparedData(training, validation, test, scale)
-
-
-def fit_scaling(scaling: Scaling, images: Tensor) -> Callable[[Tensor], Tensor]:
-    """Fit a scaling to the training part's images, ``(N, 784)`` uint8.
-
-    ``unit`` divides by 255. ``minmax`` maps each pixel's own minimum and maximum to 0 and 1, and a pixel that never changes to 0.
-    ``standard`` subtracts the mean of all pixels and divides by their standard deviation.
-    """
-    match scaling:
-        case "unit":
-            return lambda batch: batch.to(torch.float32, copy=True).div_(255)
-        case "minmax":
-            low, high = images.amin(0).float(), images.amax(0).float()
-            factor = torch.where(high > low, 1 / (high - low).clamp(min=1), 0.0)
-            return lambda batch: batch.to(torch.float32, copy=True).sub_(low).mul_(factor)
-        case "standard":
-            counts = torch.bincount(images.flatten(), minlength=256).double()
-            values = torch.arange(256, device=images.device).double()
-            mean = float((counts * values).sum() / counts.sum())
-            std = math.sqrt(float((counts * (values - mean) ** 2).sum() / counts.sum())) or 1.0
-            return lambda batch: batch.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
 def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.device) -> Part:

@@ -6,25 +6,22 @@ keeps to operators of opset 17, which every runtime of the last years knows.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.analysis.forward import Weights, module_numbers
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import Shape
+from mnist_dash.core.analysis.forward import Weights
 from mnist_dash.core.config.run_config import N_CLASSES, RunConfig
 from mnist_dash.core.data.hog import CELL_PIXELS, CLIP, EPSILON, MAX_GRADIENT, N_FEATURES, N_ORIENTATIONS, gradient_tables
+from mnist_dash.core.layers import Shape
 
 OPSET = 17
 IR_VERSION = 8
 """The file format that came with the opset; what the newest library writes by default older runtimes refuse."""
 INPUT = "images"
 OUTPUT = "probabilities"
-_SIMPLE = {"relu": "Relu", "elu": "Elu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 
 
 def onnx_model(
@@ -52,8 +49,8 @@ def onnx_model(
 
     graph = _Graph()
     value = graph.hog(INPUT) if config.features == "hog" else graph.scaled(INPUT, scaling)
-    for layer, planned, module in zip(config.layers, config.plan, module_numbers(config), strict=True):
-        value = graph.layer(value, layer, planned.input_shape, _parameters(weights, module))
+    for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
+        value = layer.onnx(graph, value, planned.input_shape, _parameters(weights, module))
     graph.node("Identity", [value], output=OUTPUT)
     images = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["N", 1, 28, 28])
     probabilities = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", N_CLASSES])
@@ -135,51 +132,9 @@ class _Graph:
         squares = self.node("ReduceSum", [self.node("Mul", [cells, cells]), self.constant([1])], keepdims=1)
         return self.node("Div", [cells, self.node("Sqrt", [self.node("Add", [squares, self.constant(EPSILON**2)])])])
 
-    def layer(self, value: str, layer: specs.Layer, shape: Shape, parameters: Weights) -> str:
-        match layer:
-            case specs.Conv():
-                before, after = specs.same_padding(shape[0], layer) if layer.padding == "same" else (0, 0)
-                kernel = (layer.filters, shape[2], layer.kernel, layer.kernel)
-                inputs = [value, *self._named(parameters, {"weight": kernel, "bias": kernel[:1]})]
-                pads = [before, before, after, after]
-                value = self.node("Conv", inputs, kernel_shape=[layer.kernel] * 2, strides=[layer.stride] * 2, pads=pads)
-                return self.activation(value, layer.activation)
-            case specs.Dense():
-                names = self._named(parameters, {"weight": (layer.units, shape[0]), "bias": (layer.units,)})
-                return self.activation(self.node("Gemm", [value, *names], transB=1), layer.activation)
-            case specs.MaxPool() | specs.AvgPool():
-                operator = "MaxPool" if isinstance(layer, specs.MaxPool) else "AveragePool"
-                return self.node(operator, [value], kernel_shape=[layer.size] * 2, strides=[layer.stride or layer.size] * 2)
-            case specs.BatchNorm():
-                wanted = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), shape[-1:])
-                return self.node("BatchNormalization", [value, *self._named(parameters, wanted)], epsilon=layer.epsilon)
-            case specs.ActivationLayer():
-                return self.activation(value, layer.activation)
-            case specs.Flatten():
-                return self.node("Flatten", [value], axis=1)
-            case specs.Dropout():
-                return value
-
-    def _named(self, parameters: Weights, shapes: Mapping[str, Shape]) -> list[str]:
+    def parameters(self, found: Weights, shapes: Mapping[str, Shape]) -> list[str]:
         for name, shape in shapes.items():
-            found = parameters[name].shape if name in parameters else "none"
-            if found != shape:
-                raise ValueError(f"The weights have a {name} of the shape {shape}; got {found}. Use those of the same run.")
-        return [self.constant(parameters[name].astype(np.float32)) for name in shapes]
-
-    def activation(self, value: str, name: str) -> str:
-        match name:
-            case "linear":
-                return value
-            case "softmax":
-                return self.node("Softmax", [value], axis=1)
-            case "silu":
-                return self.node("Mul", [value, self.node("Sigmoid", [value])])
-            case "gelu":
-                share = self.node("Erf", [self.node("Mul", [value, self.constant(math.sqrt(0.5))])])
-                halved = self.node("Mul", [value, self.constant(0.5)])
-                return self.node("Mul", [halved, self.node("Add", [share, self.constant(1.0)])])
-            case "leaky_relu":
-                return self.node("LeakyRelu", [value], alpha=0.01)
-            case _:
-                return self.node(_SIMPLE[name], [value])
+            own = found[name].shape if name in found else "none"
+            if own != shape:
+                raise ValueError(f"The weights have a {name} of the shape {shape}; got {own}. Use those of the same run.")
+        return [self.constant(found[name].astype(np.float32)) for name in shapes]

@@ -13,46 +13,16 @@ from pathlib import Path
 
 from mnist_dash.core.config import seeds
 from mnist_dash.core.config.changes import has_dropout
-from mnist_dash.core.config.layers import (
-    ActivationLayer,
-    AvgPool,
-    BatchNorm,
-    Constant,
-    Conv,
-    Dense,
-    Dropout,
-    Flatten,
-    Initializer,
-    Layer,
-    LayerPlan,
-    MaxPool,
-    Normal,
-    TruncatedNormal,
-    format_shape,
-)
-from mnist_dash.core.config.run_config import (
-    SGD,
-    Adadelta,
-    Adagrad,
-    Adam,
-    AdamW,
-    ConstantSchedule,
-    Lion,
-    NAdam,
-    Optimizer,
-    RMSprop,
-    RunConfig,
-)
+from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data import hog, splits
 from mnist_dash.core.export.script_changes import (
     batch_sizes_code,
     changes_in_words,
-    epsilon_lines,
     optimizers_code,
     phases,
     rates_code,
     settle_code,
-    share_lines,
+    step_lines,
     varies_batch_size,
     varies_dropout,
     varies_optimizer,
@@ -61,33 +31,23 @@ from mnist_dash.core.export.script_parts import (
     AUGMENTATION,
     BUILD,
     CARRY,
-    COSINE,
     DRAWS,
-    DROPOUT,
     EVALUATE,
     FEATURES,
     HEAD,
-    LION,
     LOSSES,
     MAIN,
     NO_SCALING,
-    SCALINGS,
     SPLITS,
     TRAIN,
     TRUNCATED,
 )
+from mnist_dash.core.layers import Dropout, LayerKind, format_shape
+from mnist_dash.core.scalings import SCALINGS
+from mnist_dash.core.schedules import ConstantSchedule
 
 _CORE = Path(__file__).parents[1]
 """The folder whose sources are copied."""
-_ACTIVATIONS = {
-    "relu": "nn.ReLU()",
-    "elu": "nn.ELU()",
-    "gelu": "nn.GELU()",
-    "silu": "nn.SiLU()",
-    "leaky_relu": "nn.LeakyReLU()",
-    "tanh": "nn.Tanh()",
-    "sigmoid": "nn.Sigmoid()",
-}
 _NEVER_0 = "max(rate(step), 1e-30)"
 _DATASETS = {
     "mnist": "datasets.MNIST(root, train=train, download=True)",
@@ -138,10 +98,10 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
             _features(config),
             _load(config),
             _split(config),
-            SCALINGS[config.scaling] if config.features == "pixels" else NO_SCALING,
+            SCALINGS[config.scaling].script if config.features == "pixels" else NO_SCALING,
         ],
         ("Network", f"{len(config.layers)} layers, {config.n_parameters:,} parameters; the last layer gives logits."): [
-            _of_dropout() if of_dropout else "",
+            *dict.fromkeys(layer.script_definitions(varied=varies_dropout(config)) for layer in config.layers),
             _build(config),
             TRUNCATED if "fill_truncated" in _initialise(config) else "",
             _initialise(config),
@@ -149,7 +109,7 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
         ("Loss and optimizer", "By the definitions of Keras 2."): [
             LOSSES["clipped" if config.probability_clip else "plain"].format(clip=config.probability_clip),
             _penalty(config),
-            LION if any(isinstance(phase.settings.optimizer, Lion) for phase in phases(config)) else "",
+            *dict.fromkeys(phase.settings.optimizer.script_definitions() for phase in phases(config)),
             _optimizers(config),
             _rate(config),
             CARRY if _carries_velocity(config) else "",
@@ -180,7 +140,7 @@ def _train(config: RunConfig, *, autocast: bool, of_dropout: bool) -> str:
         batch_size="batch_size(epoch)" if varies_batch_size(config) else "BATCH_SIZE",
         carry=f"\n            carry(optimizer, {_NEVER_0})" if _carries_velocity(config) else "",
         rate=_NEVER_0 if _carries_velocity(config) else "rate(step)",
-        epsilon=epsilon_lines(config),
+        epsilon=step_lines(config),
         clip=_clip(config),
         smoothing=config.label_smoothing,
         keep_best=_early_stopping(config),
@@ -229,12 +189,6 @@ def _split(config: RunConfig) -> str:
     return f"{drawn}\n\n{text}" if kind == "stratified" else text
 
 
-def _of_dropout() -> str:
-    # Read as text: importing the module would load torch.
-    source = (_CORE / "network" / "dropout.py").read_text(encoding="utf-8")
-    return source[source.index("class Dropout:") :].replace("class Dropout:", "class BytesDropout:") + "\n\n" + DROPOUT
-
-
 def _augmentation(config: RunConfig) -> str:
     if config.augmentation is None:
         return ""
@@ -259,58 +213,20 @@ def _load(config: RunConfig) -> str:
 
 def _network(config: RunConfig) -> Iterator[str]:
     for layer, planned in zip(config.layers, config.plan, strict=True):
-        modules = list(_modules(layer, planned, varied=varies_dropout(config)))
+        modules = list(layer.script_modules(planned.input_shape, varied=varies_dropout(config)))
         for module in modules:
             shape = f"  # {format_shape(planned.output_shape)}" if module is modules[-1] else ""
             yield f"{module},{shape}"
 
 
-def _modules(layer: Layer, planned: LayerPlan, *, varied: bool) -> Iterator[str]:
-    inputs = planned.input_shape
-    match layer:
-        case Conv():
-            yield from _conv(layer, planned)
-        case MaxPool() | AvgPool():
-            kind = "MaxPool2d" if isinstance(layer, MaxPool) else "AvgPool2d"
-            yield f"nn.{kind}({layer.size}, stride={layer.stride or layer.size})"
-        case Dropout():
-            yield f"{'Dropout' if layer.rate or varied else 'nn.Dropout'}({layer.rate!r})"
-        case BatchNorm():
-            kind = "BatchNorm2d" if len(inputs) == 3 else "BatchNorm1d"
-            yield f"nn.{kind}({inputs[-1]}, eps={layer.epsilon!r}, momentum={1 - layer.momentum:.6g})"
-        case ActivationLayer():
-            yield from _activation(layer.activation)
-        case Flatten():
-            yield "nn.Flatten()"
-        case Dense():
-            yield f"nn.Linear({inputs[0]}, {layer.units})"
-            yield from _activation(layer.activation)
+def _layers_code(config: RunConfig) -> str:
+    """Write the line that finds the layers whose values are filled or penalised, numbered from the input on."""
+    classes = dict.fromkeys(("nn.Conv2d", "nn.Linear", *(layer.torch_class for layer in _filled(config))))
+    return f"    layers = [layer for layer in network if isinstance(layer, ({', '.join(classes)}))]"
 
 
-def _conv(layer: Conv, planned: LayerPlan) -> Iterator[str]:
-    channels = planned.input_shape[2]
-    padding = "0"
-    if layer.padding == "same":
-        # As TensorFlow pads: an odd pixel goes to the right and to the bottom.
-        needed = [
-            max((out - 1) * layer.stride + layer.kernel - side, 0)
-            for out, side in zip(planned.output_shape, planned.input_shape[:2], strict=False)
-        ]
-        if any(total % 2 for total in needed):
-            (top, bottom), (left, right) = ((total // 2, total - total // 2) for total in needed)
-            yield f"nn.ZeroPad2d(({left}, {right}, {top}, {bottom}))"
-        else:
-            padding = f"({needed[0] // 2}, {needed[1] // 2})"
-    yield f"nn.Conv2d({channels}, {layer.filters}, {layer.kernel}, stride={layer.stride}, padding={padding})"
-    yield from _activation(layer.activation)
-
-
-def _activation(name: str) -> tuple[str, ...]:
-    return (_ACTIVATIONS[name],) if name in _ACTIVATIONS else ()
-
-
-def _trained(config: RunConfig) -> list[Conv | Dense]:
-    return [layer for layer in config.layers if isinstance(layer, Conv | Dense)]
+def _filled(config: RunConfig) -> list[LayerKind]:
+    return [layer for layer in config.layers if layer.torch_class]
 
 
 def _initialise(config: RunConfig) -> str:
@@ -319,36 +235,20 @@ def _initialise(config: RunConfig) -> str:
         "def initialise(network: nn.Sequential) -> None:",
         '    """Give every layer its first weights, by the definitions of Keras."""',
         '    generator = draws("weights")',
-        "    layers = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]",
+        _layers_code(config),
     ]
-    for index, layer in enumerate(_trained(config)):
-        lines.append(f"    {_fill(layer.kernel_init, f'layers[{index}].weight')}")
-        lines.append(f"    {_fill(layer.bias_init, f'layers[{index}].bias')}")
+    for index, layer in enumerate(_filled(config)):
+        lines += [f"    {initial.script_fill(f'layers[{index}].{name}')}" for name, initial in layer.initial_values().items()]
     return "\n".join(lines)
 
 
-def _fill(initializer: Initializer, tensor: str) -> str:
-    is_bias = tensor.endswith(".bias")
-    match initializer:
-        case Normal():
-            return f"{tensor}.normal_(0, {initializer.std!r}, generator=generator)"
-        case TruncatedNormal():
-            return f"fill_truncated({tensor}, {initializer.std!r}, generator)"
-        case Constant():
-            return f"{tensor}.fill_({initializer.value!r})"
-    if initializer.kind == "zeros":
-        return f"{tensor}.zero_()"
-    scheme, law = initializer.kind.split("_")
-    inputs, outputs = (f"{tensor}.numel()",) * 2 if is_bias else (f"{tensor}[0].numel()", f"{tensor}.numel() // {tensor}.shape[1]")
-    fans = f"({inputs} + {outputs})" if scheme == "glorot" else inputs
-    if law == "uniform":
-        return f"limit = math.sqrt(6 / {fans}); {tensor}.uniform_(-limit, limit, generator=generator)"
-    return f"fill_truncated({tensor}, math.sqrt(2 / {fans}) / 0.87962566103423978, generator)"
-
-
 def _penalty(config: RunConfig) -> str:
-    terms = [f"{layer.l2!r} * layers[{index}].weight.square().sum()" for index, layer in enumerate(_trained(config)) if layer.l2]
-    layers = "    layers = [layer for layer in network if isinstance(layer, (nn.Conv2d, nn.Linear))]\n" if terms else ""
+    terms = [
+        f"{factor!r} * layers[{index}].{name}.square().sum()"
+        for index, layer in enumerate(_filled(config))
+        for name, factor in layer.penalties().items()
+    ]
+    layers = f"{_layers_code(config)}\n" if terms else ""
     return (
         "def penalty(network: nn.Sequential) -> torch.Tensor | float:\n"
         f'    """Add up what L2 adds to the loss."""\n{layers}    return {" + ".join(terms) or "0.0"}'
@@ -357,54 +257,32 @@ def _penalty(config: RunConfig) -> str:
 
 def _optimizers(config: RunConfig) -> str:
     if varies_optimizer(config):
-        return optimizers_code([(phase.begin, _optimizer(phase.settings.optimizer)) for phase in phases(config)])
-    call = _optimizer(config.optimizer)
+        return optimizers_code([(phase.begin, phase.settings.optimizer.script_call()) for phase in phases(config)])
+    call = config.optimizer.script_call()
     return f'def make_optimizer(parameters) -> torch.optim.Optimizer:\n    """Make the optimizer."""\n    return {call}'
-
-
-def _optimizer(spec: Optimizer) -> str:
-    rate = f"lr={spec.learning_rate!r}"
-    match spec:
-        case SGD():
-            call = f"torch.optim.SGD(parameters, {rate}, momentum={spec.momentum!r}, nesterov={spec.nesterov})"
-        case Adam() | AdamW() | NAdam():
-            decay = f", weight_decay={spec.weight_decay!r}" if isinstance(spec, AdamW) else ""
-            name = {"adam": "Adam", "adamw": "AdamW", "nadam": "NAdam"}[spec.kind]
-            call = f"torch.optim.{name}(parameters, {rate}, betas=({spec.beta_1!r}, {spec.beta_2!r}), eps={spec.epsilon!r}{decay})"
-        case RMSprop():
-            call = f"torch.optim.RMSprop(parameters, {rate}, alpha={spec.rho!r}, momentum={spec.momentum!r}, eps={spec.epsilon!r})"
-        case Adadelta():
-            call = f"torch.optim.Adadelta(parameters, {rate}, rho={spec.rho!r}, eps={spec.epsilon!r})"
-        case Adagrad():
-            call = f"torch.optim.Adagrad(parameters, {rate}, eps={spec.epsilon!r})"
-        case Lion():
-            call = f"Lion(parameters, {rate}, betas=({spec.beta_1!r}, {spec.beta_2!r}), weight_decay={spec.weight_decay!r})"
-    return call
 
 
 def _carries_velocity(config: RunConfig) -> bool:
     """Say whether there is a velocity while the rate changes."""
     optimizers = [phase.settings.optimizer for phase in phases(config)]
-    varies = (
-        bool(config.changes) or config.schedule != ConstantSchedule() or any(getattr(optimizer, "decay", 0) for optimizer in optimizers)
-    )
-    return varies and any(isinstance(optimizer, SGD | RMSprop) and optimizer.momentum for optimizer in optimizers)
+    varies = bool(config.changes) or config.schedule != ConstantSchedule() or any(optimizer.rate_decay for optimizer in optimizers)
+    return varies and any(optimizer.has_velocity for optimizer in optimizers)
 
 
 def _rate(config: RunConfig) -> str:
     if config.changes:
-        return rates_code(config, COSINE)
+        return rates_code(config)
     schedule, optimizer = config.schedule, config.optimizer
-    share = share_lines(schedule, position="step", stride="STEPS_PER_EPOCH", last="last")
+    share = schedule.script_share("step", "STEPS_PER_EPOCH", "last")
     lines = ["def rate(step: int) -> float:", '    """Give the learning rate of one step, counted from 0."""']
     if "last" in share:
         lines.append("    last = max(EPOCHS * STEPS_PER_EPOCH - 1, 1)")
     lines.append(share)
     if schedule.warmup_steps:
         lines.append(f"    share *= min(1.0, (step + 1) / {schedule.warmup_steps + 1})")
-    decay = f" / (1 + {optimizer.decay!r} * step)" if isinstance(optimizer, SGD) and optimizer.decay else ""
+    decay = f" / (1 + {optimizer.rate_decay!r} * step)" if optimizer.rate_decay else ""
     lines.append(f"    return {optimizer.learning_rate!r} * share{decay}")
-    return (COSINE if "cosine(" in share else "") + "\n".join(lines)
+    return "\n\n\n".join(filter(None, (schedule.script_definitions(), "\n".join(lines))))
 
 
 def _clip(config: RunConfig) -> str:

@@ -6,19 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mnist_dash.core.config.changes import cycle, describe, optimizer_begin
-from mnist_dash.core.config.run_config import (
-    SGD,
-    Adam,
-    AdamW,
-    ConstantSchedule,
-    CosineSchedule,
-    ExponentialSchedule,
-    OneCycleSchedule,
-    RMSprop,
-    RunConfig,
-    Schedule,
-    StepSchedule,
-)
+from mnist_dash.core.config.run_config import RunConfig
 
 _PHASES = '''class Phase(NamedTuple):
     """What the learning rate follows from one update on."""
@@ -66,9 +54,6 @@ _KEPT = """
         former, optimizer = optimizer, make_optimizer(network.parameters(), epoch)
         optimizer.state.update(former.state)
         optimizer.param_groups[0]["lr"] = former.param_groups[0]["lr"]"""
-_MOMENTUM = """
-        for parameter in network.parameters():
-            optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))"""
 
 
 @dataclass(frozen=True)
@@ -105,44 +90,15 @@ def changes_in_words(config: RunConfig) -> str:
     return "".join(f" After epoch {change.after_epoch}: {describe(config, change)}." for change in config.changes)
 
 
-def share_lines(schedule: Schedule, *, position: str, stride: str, last: str) -> str:
-    """Write the lines that set ``share``, the fraction of the full rate before warm-up and decay.
-
-    Args:
-        schedule: which.
-        position: the name of the updates done since it began.
-        stride: that of the updates an epoch.
-        last: that of its last update.
-    """
-    match schedule:
-        case ConstantSchedule():
-            return "    share = 1.0"
-        case StepSchedule():
-            return f"    share = {schedule.factor!r} ** ({position} // ({schedule.every_epochs} * {stride}))"
-        case ExponentialSchedule():
-            return f"    share = {schedule.factor!r} ** ({position} / {stride})"
-        case CosineSchedule():
-            return f"    share = cosine(1.0, {schedule.final!r}, min({position} / {last}, 1.0))"
-        case OneCycleSchedule():
-            falling = f"cosine(1.0, {schedule.final!r}, min(({position} - top) / ({last} - top), 1.0))"
-            rising = f"cosine({schedule.start!r}, 1.0, {position} / top)"
-            return f"    top = {schedule.rise!r} * {last}\n    share = {rising} if {position} <= top else {falling}"
-
-
-def rates_code(config: RunConfig, cosine: str) -> str:
-    """Write ``rate(step)``.
-
-    Args:
-        config: has changes.
-        cosine: the function ``cosine(begin, end, progress)``, where a schedule needs it.
-    """
-    share = share_lines(config.schedule, position="position", stride="phase.stride", last="phase.last")
+def rates_code(config: RunConfig) -> str:
+    """Write ``rate(step)`` of a configuration that has changes, and what it needs."""
+    share = config.schedule.script_share("position", "phase.stride", "phase.last")
     listed = "\n".join(
         f"    Phase({', '.join(f'{name}={value!r}' for name, value in _numbers(config, phase))})," for phase in phases(config)
     )
-    needed = cosine if "cosine(" in share else ""
+    needed = config.schedule.script_definitions()
     rate = _RATE.format(share=share, warmup=config.schedule.warmup_steps)
-    return "from typing import NamedTuple\n\n\n" + _PHASES.format(phases=listed) + "\n\n\n" + needed + rate
+    return "\n\n\n".join(filter(None, ("from typing import NamedTuple", _PHASES.format(phases=listed), needed, rate)))
 
 
 def _numbers(config: RunConfig, phase: Phase) -> Iterator[tuple[str, float]]:
@@ -157,7 +113,7 @@ def _numbers(config: RunConfig, phase: Phase) -> Iterator[tuple[str, float]]:
     yield "last", max((began.end - began.begin) * stride - 1, 1)
     yield "cycle", config.steps_until(began.begin)
     yield "optimizer", config.steps_until(optimizer_begin(config, epoch))
-    yield "decay", now.optimizer.decay if isinstance(now.optimizer, SGD) else 0.0
+    yield "decay", now.optimizer.rate_decay
 
 
 def batch_sizes_code(config: RunConfig) -> str:
@@ -186,27 +142,22 @@ def settle_code(config: RunConfig) -> str:
         before, after = config.at(change.after_epoch).optimizer, config.at(change.after_epoch + 1).optimizer
         block = "" if change.dropout_rate is None else _DROP.format(rate=change.dropout_rate)
         if change.optimizer is not None:
-            block += _KEPT if before.kind == after.kind else _FRESH
-            if isinstance(before, RMSprop) and isinstance(after, RMSprop) and after.momentum and not before.momentum:
-                block += _MOMENTUM
+            block += _KEPT + after.script_kept_state(before) if before.kind == after.kind else _FRESH
         if block:
             blocks.append(f"    if epoch == {change.after_epoch + 1}:{block}")
     return _SETTLE.format(changes="\n".join(blocks)) if blocks else ""
 
 
-def epsilon_lines(config: RunConfig) -> str:
-    """Write what keeps torch's epsilon where Keras has it: outside the bias correction, with the optimizer's own count of updates."""
+def step_lines(config: RunConfig) -> str:
+    """Write what optimizers set before each update, with their own count of updates."""
     lines = []
     found = phases(config)
     ends = [*(phase.begin for phase in found[1:]), config.epochs]
     for phase, end in zip(found, ends, strict=True):
-        optimizer = phase.settings.optimizer
-        if not isinstance(optimizer, Adam | AdamW):
-            continue
         first = config.steps_until(optimizer_begin(config, phase.begin + 1))
-        updates = f"step - {first} + 1" if first else "step + 1"
-        line = f'group["eps"] = {optimizer.epsilon!r} / (1 - {optimizer.beta_2!r} ** ({updates})) ** 0.5'
-        lines.append((phase.begin, end, line))
+        line = phase.settings.optimizer.script_step_line(f"step - {first} + 1" if first else "step + 1")
+        if line:
+            lines.append((phase.begin, end, line))
     if len({line for *_, line in lines}) == 1 and len(lines) == len(found):
         return f"\n                {lines[0][2]}"
     return "".join(f"\n                if {begin} < epoch <= {end}:\n                    {line}" for begin, end, line in lines)

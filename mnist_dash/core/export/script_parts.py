@@ -28,18 +28,6 @@ DRAWS = '''def draws(stream: str, epoch: int = 0) -> torch.Generator:
     """Give the source of one kind of random numbers in one epoch, on the CPU."""
     return torch.Generator().manual_seed(stream_seed(SEED, stream, epoch))'''
 
-DROPOUT = '''class Dropout(nn.Module):
-    """Dropout while training, from a source of draws that is seeded every epoch."""
-
-    source = torch.Generator(DEVICE)
-
-    def __init__(self, rate: float):
-        super().__init__()
-        self.drop = BytesDropout(rate, self.source)
-
-    def forward(self, values):
-        return self.drop(values) if self.training else values'''
-
 TRUNCATED = '''def fill_truncated(tensor: torch.Tensor, std: float, generator: torch.Generator) -> None:
     """Draw from a normal, and again whatever lies beyond two standard deviations."""
     values = torch.empty(tensor.numel()).normal_(0, 1, generator=generator)
@@ -68,23 +56,6 @@ SPLITS = {
     return torch.arange(len(labels)), None''',
 }
 
-SCALINGS = {
-    "unit": '''def fit_scaling(images: torch.Tensor):
-    """Divide by 255."""
-    return lambda batch: batch.float() / 255''',
-    "minmax": '''def fit_scaling(images: torch.Tensor):
-    """Map each pixel's own minimum and maximum, over the training part, to 0 and 1."""
-    low, high = images.amin(0).float(), images.amax(0).float()
-    factor = torch.where(high > low, 1 / (high - low).clamp(min=1), 0.0)
-    return lambda batch: (batch.float() - low.to(batch.device)) * factor.to(batch.device)''',
-    "standard": '''def fit_scaling(images: torch.Tensor):
-    """Subtract the mean of all training pixels and divide by their standard deviation."""
-    counts, grey = torch.bincount(images.flatten(), minlength=256).double(), torch.arange(256).double()
-    mean = float((counts * grey).sum() / counts.sum())
-    std = math.sqrt(float((counts * (grey - mean) ** 2).sum() / counts.sum())) or 1.0
-    return lambda batch: (batch.float() - mean) / std''',
-}
-
 NO_SCALING = '''def fit_scaling(features: torch.Tensor):
     """Leave features as they are."""
     return lambda batch: batch'''
@@ -110,22 +81,6 @@ BUILD = '''def build() -> nn.Sequential:
     return nn.Sequential(
 {modules}
     )'''
-
-LION = '''class Lion(torch.optim.Optimizer):
-    """The sign of an interpolated momentum (Chen et al., 2023, algorithm 2)."""
-
-    def __init__(self, parameters, lr: float, betas: tuple[float, float], weight_decay: float):
-        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            beta_1, beta_2 = group["betas"]
-            for parameter in group["params"]:
-                momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
-                direction = (beta_1 * momentum + (1 - beta_1) * parameter.grad).sign()
-                parameter.mul_(1 - group["lr"] * group["weight_decay"]).sub_(group["lr"] * direction)
-                momentum.mul_(beta_2).add_(parameter.grad, alpha=1 - beta_2)'''
 
 AUGMENTATION = '''class Augmentation(NamedTuple):
     """How much images are changed, at most."""
@@ -172,13 +127,6 @@ def prepare(root: str):
     validation = test if held is None else (images[held], labels[held])
     images, labels = images[training], labels[training]
     return (images, labels), validation, test, fit_scaling(images)'''
-
-COSINE = '''def cosine(begin: float, end: float, progress: float) -> float:
-    """Go from begin to end on half a cosine."""
-    return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2
-
-
-'''
 
 CARRY = '''def carry(optimizer: torch.optim.Optimizer, now: float) -> None:
     """Keep the velocity when the rate changes, as Keras does: torch multiplies it by the new rate."""

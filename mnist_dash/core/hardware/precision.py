@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 from torch.nn import functional
 
-from mnist_dash.core.config.layers import Conv, Dense
 from mnist_dash.core.config.run_config import Device, RunConfig
+from mnist_dash.core.layers import Conv, Dense
 from mnist_dash.errors import DeviceUnavailable
 
 Arithmetic = Literal["float32", "bfloat16"]

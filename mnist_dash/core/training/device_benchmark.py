@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from mnist_dash.core.config.layers import Conv, Dense, Flatten, Layer, MaxPool
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense, Flatten, Layer, MaxPool
 from mnist_dash.core.network.torch_network import Network
 
 N_WARM_STEPS = 2

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mnist_dash.core.analysis.forward import module_numbers
 from mnist_dash.core.analysis.layer_statistics import N_SAMPLED, LayerMeasurement, Spread, relu_layers, spread, spread_of
-from mnist_dash.core.config.layers import ActivationLayer, BatchNorm, Conv, Dense
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.dataset import PreparedData
 from mnist_dash.core.network.torch_network import build_sequential
@@ -37,12 +35,13 @@ class LayerRecorder:
         self._measured: dict[int, int] = {}
         """Module at whose end a layer stands -> the layer."""
         self._kernels: dict[int, str] = {}
-        for index, (layer, module) in enumerate(zip(config.layers, module_numbers(config), strict=True)):
-            if isinstance(layer, Conv | Dense):
-                self._kernels[index] = f"{module}.weight"
-                self._measured[module + (layer.activation not in ("linear", "softmax"))] = index
-            elif isinstance(layer, BatchNorm) or (isinstance(layer, ActivationLayer) and layer.activation != "linear"):
-                self._measured[module] = index
+        for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
+            shape = planned.input_shape
+            last = module - layer.own_module(shape) + layer.n_modules(shape) - 1
+            if layer.kernel_name is not None:
+                self._kernels[planned.index] = f"{module}.{layer.kernel_name}"
+            if layer.is_measured and last >= module:
+                self._measured[last] = planned.index
 
     def measure(self, weights: Mapping[str, Tensor]) -> dict[str, LayerMeasurement]:
         """Measure every layer that computes something, by name; pooling, dropout and flattening only pass on.

@@ -34,7 +34,6 @@ from mnist_dash.core.training.checkpoint import Counters
 from mnist_dash.core.training.inference import Interrupted, Outputs, evaluate, is_finite
 from mnist_dash.core.training.layer_recorder import LayerRecorder
 from mnist_dash.core.training.metering import Diverged, Meter
-from mnist_dash.core.training.optimizers import build_optimizer
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.core.training.schedules import rates_in
 from mnist_dash.core.training.steps import EagerSteps, RecordedSteps, Steps
@@ -145,9 +144,8 @@ class _Run:
         self.network = Network(self.settings, self.device, self.dropout_generator)
         self.values = [value.tensor for value in (*self.network.parameters, *self.network.buffers)]
         is_recorded = self.device.type == "cuda"
-        self.optimizer = build_optimizer(
-            self.settings.optimizer, [value.tensor for value in self.network.parameters], recordable=is_recorded
-        )
+        parameters = [value.tensor for value in self.network.parameters]
+        self.optimizer = self.settings.optimizer.build(parameters, recordable=is_recorded)
 
     def _settle(self, epoch: int) -> None:
         """Pass to the settings of an epoch where they change: what was learned stays, and an optimizer of the same kind keeps its state."""

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from mnist_dash.core.config.changes import cycle, epoch_of, optimizer_begin
-from mnist_dash.core.config.run_config import (
-    SGD,
-    ConstantSchedule,
-    CosineSchedule,
-    ExponentialSchedule,
-    OneCycleSchedule,
-    RunConfig,
-    Schedule,
-    StepSchedule,
-)
+from mnist_dash.core.config.run_config import RunConfig
 
 
 def learning_rate(config: RunConfig, step: int) -> float:
@@ -46,39 +36,9 @@ def rates_in(config: RunConfig, epoch: int) -> Callable[[int], float]:
 
     def rate(step: int) -> float:
         position = done + (step - first) * scale
-        value = optimizer.learning_rate * _fraction(schedule, position, stride, last)
+        value = optimizer.learning_rate * schedule.fraction(position, stride, last)
         if step - first_of_cycle < schedule.warmup_steps:
             value *= (step - first_of_cycle + 1) / (schedule.warmup_steps + 1)
-        return value / (1 + optimizer.decay * (step - first_of_optimizer)) if isinstance(optimizer, SGD) else value
+        return optimizer.decayed(value, step - first_of_optimizer)
 
     return rate
-
-
-def _fraction(schedule: Schedule, position: float, stride: int, last: int) -> float:
-    """Fraction of the full rate, before warm-up and decay, in [0, 1].
-
-    Args:
-        schedule: which.
-        position: updates done since it began.
-        stride: updates an epoch.
-        last: its last update.
-    """
-    match schedule:
-        case ConstantSchedule():
-            return 1.0
-        case StepSchedule():
-            return math.pow(schedule.factor, position // (schedule.every_epochs * stride))
-        case ExponentialSchedule():
-            return math.pow(schedule.factor, position / stride)
-        case CosineSchedule():
-            return _cosine(1.0, schedule.final, min(position / last, 1.0))
-        case OneCycleSchedule():
-            top = schedule.rise * last
-            if position <= top:
-                return _cosine(schedule.start, 1.0, position / top)
-            return _cosine(1.0, schedule.final, min((position - top) / (last - top), 1.0))
-
-
-def _cosine(begin: float, end: float, progress: float) -> float:
-    """Go from `begin` to `end` on half a cosine, flat at both."""
-    return end + (begin - end) * (1 + math.cos(math.pi * progress)) / 2

@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mnist_dash.core.training.optimizers import Optimizer
+from mnist_dash.core.optimizers.torch_optimizer import TorchOptimizer
 from mnist_dash.core.training.update import AutogradUpdate, Measured, Update
 
 Gather = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -81,7 +81,7 @@ class RecordedSteps:
     def __init__(
         self,
         update: AutogradUpdate,
-        optimizer: Optimizer,
+        optimizer: TorchOptimizer,
         gather: Gather,
         batch_size: int,
         *,

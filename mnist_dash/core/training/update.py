@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.network.torch_network import Network
-from mnist_dash.core.training.optimizers import Factor, Optimizer
+from mnist_dash.core.optimizers.torch_optimizer import Factor, TorchOptimizer
 
 
 class Measured(NamedTuple):
@@ -39,7 +39,7 @@ class Update(Protocol):
 class AutogradUpdate:
     """Gradients by torch's autograd: every network, every device."""
 
-    def __init__(self, config: RunConfig, network: Network, optimizer: Optimizer, *, precision: str) -> None:
+    def __init__(self, config: RunConfig, network: Network, optimizer: TorchOptimizer, *, precision: str) -> None:
         self._network, self._optimizer = network, optimizer
         self._precision = precision
         self._smoothing = config.label_smoothing
@@ -53,7 +53,7 @@ class AutogradUpdate:
         return self.apply(images, labels, *self._optimizer.factors(rate, t))
 
     def apply(self, images: Tensor, labels: Tensor, *factors: Factor) -> Measured:
-        """Do one update with the optimizer's factors, see `Optimizer.apply`."""
+        """Do one update with the optimizer's factors, see `TorchOptimizer.apply`."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
             logits = self._network.logits(images, training=True)
         logits = logits.float()

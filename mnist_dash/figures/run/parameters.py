@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from mnist_dash.core.config.layers import LayerPlan
+from mnist_dash.core.layers import LayerPlan
 from mnist_dash.formatting import percent
 from mnist_dash.text import plural
 

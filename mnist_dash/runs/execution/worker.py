@@ -27,9 +27,10 @@ from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdenti
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifact_policy import empty_bin, thin_checkpoints
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
+from mnist_dash.runs.store.database_errors import classify_error
 from mnist_dash.runs.store.engine import Job, JobConsumer
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.run_store import Store, classify_error
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 

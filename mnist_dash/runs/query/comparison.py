@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from mnist_dash.core.analysis.evaluation import Labels
 from mnist_dash.core.analysis.verdicts import Measure
-from mnist_dash.core.config.layers import summary
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import read_labels
 from mnist_dash.errors import DataError, InvalidInput
@@ -341,7 +340,7 @@ def _flat(config: RunConfig, *, whole_network: bool) -> dict[str, object]:
 
 
 def _network(config: RunConfig) -> str:
-    return " – ".join(summary(layer) for layer in config.layers)
+    return " – ".join(layer.summary() for layer in config.layers)
 
 
 def _layer_names(config: RunConfig) -> list[str]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from mnist_dash.core.config.layers import Conv
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, run_from_row

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import difflib
 import re
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.dialects import postgresql
 
-from mnist_dash.core.config.layers import LAYER_KINDS, MAX_LAYERS
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.kinds.registry import alternatives
+from mnist_dash.core.layers import LAYERS, MAX_LAYERS
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.states import RunState
 
@@ -267,7 +266,7 @@ def _named(field: Field) -> Field:
 @cache
 def _layer_settings() -> Mapping[str, Field]:
     merged: dict[str, Field] = {}
-    for kind in LAYER_KINDS.values():
+    for kind in LAYERS.values():
         for field in _walk(kind, ()):
             merged[field.name] = _merge(merged.get(field.name), field)
     return merged
@@ -286,16 +285,16 @@ def _walk(model: type[BaseModel], parents: tuple[str, ...]) -> Iterator[Field]:
     """List the fields of a model and of its parts, each path once, whatever kinds have it."""
     for name, info in model.model_fields.items():
         path = (*parents, name)
-        alternatives = list(_flat(info.annotation))
-        parts = [kind for kind in alternatives if isinstance(kind, type) and issubclass(kind, BaseModel)]
-        if parts and type(None) in alternatives:
+        options = list(alternatives(info.annotation, info.metadata))
+        parts = [kind for kind in options if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if parts and type(None) in options:
             yield _field(path, FieldKind.PART, "none where it is not used")
         merged: dict[str, Field] = {}
         for part in parts:
             for field in _walk(part, path):
                 merged[field.name] = _merge(merged.get(field.name), field)
         yield from merged.values()
-        plain = [kind for kind in alternatives if kind is not type(None) and kind not in parts and kind is not ...]
+        plain = [kind for kind in options if kind is not type(None) and kind not in parts and kind is not ...]
         if plain and not parts:
             yield _leaf(path, plain, info.description or "")
 
@@ -316,17 +315,3 @@ def _field(path: tuple[str, ...], kind: FieldKind, about: str) -> Field:
 
 def _merge(known: Field | None, field: Field) -> Field:
     return field if known is None else replace(known, options=tuple(dict.fromkeys((*known.options, *field.options))))
-
-
-def _flat(annotation: object) -> Iterator[Any]:
-    """List the alternatives of an annotation: the members of unions and literals, and what is annotated or in a tuple."""
-    origin = get_origin(annotation)
-    if origin in (typing.Union, types.UnionType, tuple):
-        for part in get_args(annotation):
-            yield from _flat(part)
-    elif origin is typing.Literal:
-        yield from get_args(annotation)
-    elif origin is typing.Annotated:
-        yield from _flat(get_args(annotation)[0])
-    else:
-        yield annotation

@@ -6,7 +6,6 @@ One `Store` a process, safe for several threads. What workers write is in `mnist
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,10 +18,12 @@ import sqlalchemy as sa
 
 from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.hardware.devices import n_cuda_devices
-from mnist_dash.errors import IllegalTransition, NotAllowed, StorageFull, StoreError, StoreLocked, UnknownRun
+from mnist_dash.errors import IllegalTransition, NotAllowed, StoreError, UnknownRun
 from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.database_errors import classify_error
 from mnist_dash.runs.store.engine import Job, JobQueue
 from mnist_dash.runs.store.identities import OWNER, Person
+from mnist_dash.runs.store.migrations import migrate
 from mnist_dash.runs.store.records import History, Run, Worker
 from mnist_dash.runs.store.routing import route
 from mnist_dash.runs.store.schema import now
@@ -58,12 +59,12 @@ class Store:
             settings.artifact_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The data folder can be written; got {settings.home}: {error.strerror}. "
-                "Make it writable, or set MNIST_DASH_HOME to a folder that is."
+                f"The data folder {settings.home} cannot be written: {error.strerror}. "
+                "Make it writable, or set MNIST_DASH_HOME to another folder."
             ) from error
         with classify_error(settings.database_url):
             engine = schema.create_engine(settings.database_url)
-            schema.migrate(engine)
+            migrate(engine)
             return cls(settings, engine, JobQueue(settings.database_url))
 
     def acting_for(self, person: Person) -> Store:
@@ -285,7 +286,8 @@ class Store:
             )
         points = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(-1, len(STEP_COLUMNS))
         steps = pd.DataFrame(points, columns=list(STEP_COLUMNS)).astype({"step": "int64", "epoch": "int64"})
-        return History(pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id"), steps)
+        table = pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id")
+        return History(table.astype({"test_loss": "float64", "test_accuracy": "float64"}), steps)  # NULL is not a number
 
     def sparklines(self, run_ids: Sequence[str]) -> dict[str, list[float]]:
         """Read the validation accuracy by epoch of several runs; a run without epochs has an empty list."""
@@ -313,24 +315,6 @@ class Store:
 def new_run_id() -> str:
     """Draw the id of a new run."""
     return secrets.token_hex(4)
-
-
-@contextmanager
-def classify_error(url: str) -> Iterator[None]:
-    """Turn what a database driver raises into the project's own exceptions."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        text = str(error.orig)
-        where = sa.make_url(url).render_as_string(hide_password=True)
-        if "locked" in text or "busy" in text:
-            raise StoreLocked(
-                f"The database answers within {schema.BUSY_TIMEOUT_SECONDS} s; got '{text}' from {where}. "
-                "Close what else has it open (a backup, a database browser) and try again."
-            ) from error
-        if "full" in text or (isinstance(error.orig, sqlite3.Error) and "disk I/O" in text):
-            raise StorageFull(f"The disk has room for the database; got '{text}' from {where}. Free some room and try again.") from error
-        raise StoreError(f"The database can be read and written; got '{text}' from {where}. Run `python -m mnist_dash doctor`.") from error
 
 
 def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None, **values: Any) -> bool:  # noqa: ANN401 - column values

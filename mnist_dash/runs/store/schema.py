@@ -14,9 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from mnist_dash.errors import StoreTooNew
-
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 BUSY_TIMEOUT_SECONDS = 10
 metadata = sa.MetaData()
 
@@ -25,6 +23,12 @@ meta = sa.Table(
     metadata,
     sa.Column("key", sa.String(32), primary_key=True),
     sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+alembic_version = sa.Table(
+    "alembic_version",
+    metadata,
+    sa.Column("version_num", sa.String(32), primary_key=True, doc="the last step of `runs.store.migrations` that it went through"),
 )
 
 runs = sa.Table(
@@ -108,8 +112,8 @@ epochs = sa.Table(
     sa.Column("train_accuracy", sa.Float, nullable=False),
     sa.Column("val_loss", sa.Float, nullable=False),
     sa.Column("val_accuracy", sa.Float, nullable=False),
-    sa.Column("test_loss", sa.Float, nullable=False),
-    sa.Column("test_accuracy", sa.Float, nullable=False),
+    sa.Column("test_loss", sa.Float, doc="NULL in runs of the first version, which evaluated the test set at the end alone"),
+    sa.Column("test_accuracy", sa.Float, doc="the same"),
     sa.Column("seconds_training", sa.Float, nullable=False),
     sa.Column("seconds_evaluation", sa.Float, nullable=False),
     sa.Column("images_per_second", sa.Float, nullable=False),
@@ -335,53 +339,3 @@ def create_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def migrate(engine: Engine) -> None:
-    """Create the tables where they are missing and check the version.
-
-    Raises:
-        StoreTooNew: a newer MNIST Dash wrote this database.
-    """
-    with engine.begin() as connection:
-        is_new = not sa.inspect(connection).has_table("meta")
-        metadata.create_all(connection)
-        if is_new:
-            connection.execute(meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
-        found = connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one()
-        if found < SCHEMA_VERSION:
-            _add_columns(connection)
-            _renew_keys(connection)
-            connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
-    if found > SCHEMA_VERSION:
-        raise StoreTooNew(
-            f"A database is at most of version {SCHEMA_VERSION}, the one this MNIST Dash knows; got version {found} in "
-            f"{engine.url.render_as_string(hide_password=True)}. Upgrade MNIST Dash, or point MNIST_DASH_HOME at another folder."
-        )
-
-
-def _add_columns(connection: sa.Connection) -> None:
-    """Bring the tables of an older version up to date: new columns are nullable, so that they need no values."""
-    inspector = sa.inspect(connection)
-    quoted = connection.dialect.identifier_preparer
-    for table in metadata.sorted_tables:
-        known = {column["name"] for column in inspector.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in known:
-                kind = column.type.compile(connection.dialect)
-                connection.exec_driver_sql(f"ALTER TABLE {quoted.format_table(table)} ADD COLUMN {quoted.format_column(column)} {kind}")
-
-
-def _renew_keys(connection: sa.Connection) -> None:
-    """Make tables anew whose primary key has grown, with all their rows: the first versions kept one artifact of a kind."""
-    inspector = sa.inspect(connection)
-    for table in metadata.sorted_tables:
-        if set(inspector.get_pk_constraint(table.name)["constrained_columns"]) == set(table.primary_key.columns.keys()):
-            continue
-        rows = [dict(row) for row in connection.execute(sa.select(table)).mappings()]
-        for row in rows:
-            row.update({column.name: "" for column in table.primary_key if row[column.name] is None})
-        table.drop(connection)
-        table.create(connection)
-        if rows:
-            connection.execute(table.insert(), rows)

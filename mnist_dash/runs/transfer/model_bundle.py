@@ -13,11 +13,11 @@ import safetensors.numpy
 
 from mnist_dash import __version__
 from mnist_dash.core.analysis.forward import scaling_values
-from mnist_dash.core.config.layers import format_shape
 from mnist_dash.core.data.idx import CLASS_NAMES
 from mnist_dash.core.export.markup import escaped_markdown
 from mnist_dash.core.export.onnx_model import INPUT, OUTPUT, onnx_model
 from mnist_dash.core.export.script import network_code
+from mnist_dash.core.layers import format_shape
 from mnist_dash.formatting import exact, percent
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind

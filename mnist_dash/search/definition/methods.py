@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mnist_dash.core.config.layers import Spec
+from mnist_dash.core.kinds.spec import Spec
 
 ObjectiveName = Literal["val_loss", "val_accuracy", "parameters", "seconds", "seconds_per_image"]
 

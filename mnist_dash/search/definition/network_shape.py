@@ -15,8 +15,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_dash.core.config.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.core.config.run_config import N_CLASSES, RunConfig
+from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 
 MAX_BLOCKS = {"conv": 4, "dense": 8}
 """Layers of a kind at most; four poolings leave one pixel of 28."""

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from mnist_dash.core.config.layers import BatchNorm, Conv, Dense, Dropout
-from mnist_dash.core.config.run_config import OPTIMIZER_KINDS, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.kinds.controls import SearchRange
+from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.errors import InvalidConfig
 from mnist_dash.search.definition.network_shape import MAX_BLOCKS, is_shape_setting, shaped_layers
 from mnist_dash.search.definition.space import Choice, Condition, FloatRange, IntRange, Parameter, Scalar, SearchSpace
@@ -25,6 +28,8 @@ GROUPS: tuple[Group, ...] = ("optimizer", "training", "network", "data")
 _KIND = "optimizer.kind"
 _COUNTS = {"conv": "conv.n_layers", "dense": "dense.n_layers"}
 _HIGHEST_RATE = 100.0
+_LEAST_NESTEROV = 0.5
+"""Momentum of Nesterov's step, which needs some."""
 _LARGEST_BATCH_SHARE = 0.5
 """Of the training part, at most a batch that is proposed."""
 
@@ -85,7 +90,7 @@ def conditions(path: str, explored: Mapping[str, Parameter]) -> tuple[Condition,
 
 def kinds_with(field: str, kinds: Collection[Scalar]) -> tuple[Scalar, ...]:
     """Choose, of some kinds of optimizer, those that have a field."""
-    return tuple(kind for kind in kinds if str(kind) in OPTIMIZER_KINDS and field in OPTIMIZER_KINDS[str(kind)].model_fields)
+    return tuple(kind for kind in kinds if str(kind) in OPTIMIZERS and field in OPTIMIZERS[str(kind)].model_fields)
 
 
 def reshaped(base: RunConfig, paths: Collection[str]) -> RunConfig | None:
@@ -127,19 +132,13 @@ def _optimizer(base: RunConfig) -> Iterator[Proposal]:
     yield Proposal("Optimizer", "optimizer", Choice(path=_KIND, values=kinds))
     low, high = _rates(own.learning_rate)
     yield Proposal("Learning rate", "optimizer", FloatRange(path="optimizer.learning_rate", low=low, high=high, log=True))
-    momentum = getattr(own, "momentum", 0.0)
-    least = 0.5 if getattr(own, "nesterov", False) else 0.0
-    ranges = (
-        ("Momentum", FloatRange(path="optimizer.momentum", low=min(least, momentum), high=max(0.99, momentum))),
-        ("Beta 1", _around("optimizer.beta_1", own, low=0.8, high=0.99)),
-        ("Beta 2", _around("optimizer.beta_2", own, low=0.9, high=0.9999)),
-        ("Rho", _around("optimizer.rho", own, low=0.8, high=0.99)),
-        ("Weight decay", _weight_decay(own)),
-    )
-    for title, parameter in ranges:
-        leaf = parameter.path.rpartition(".")[2]
-        if kinds_with(leaf, kinds):
-            yield Proposal(title, "optimizer", parameter, () if leaf in type(own).model_fields else (_KIND,))
+    controls = {control.field: control for kind in OPTIMIZERS.values() for control in kind.controls if control.search is not None}
+    for leaf, control in controls.items():
+        if control.search is not None and kinds_with(leaf, kinds):
+            parameter = _around(f"optimizer.{leaf}", getattr(own, leaf, None), control.search)
+            if leaf == "momentum" and getattr(own, "nesterov", False):
+                parameter = parameter.model_copy(update={"low": min(_LEAST_NESTEROV, getattr(own, leaf))})
+            yield Proposal(control.label, "optimizer", parameter, () if leaf in type(own).model_fields else (_KIND,))
 
 
 def _training(base: RunConfig) -> Iterator[Proposal]:
@@ -186,7 +185,7 @@ def _network(base: RunConfig) -> Iterator[Proposal]:
 
 def _data(base: RunConfig) -> Iterator[Proposal]:
     if base.features == "pixels":
-        scalings = tuple(dict.fromkeys((base.scaling, "unit", "minmax", "standard")))
+        scalings = tuple(dict.fromkeys((base.scaling, *SCALINGS)))
         yield Proposal("Scaling", "data", Choice(path="scaling", values=scalings))
     low, high = _fractions(base)
     if high > low:
@@ -218,19 +217,15 @@ def _as_rate_of_all(parameter: Parameter, base: RunConfig, explored: Mapping[str
     kind = explored.get(_KIND)
     if parameter.path != "optimizer.learning_rate" or not isinstance(kind, Choice) or not isinstance(parameter, FloatRange):
         return parameter
-    usual = [float(OPTIMIZER_KINDS[str(each)].model_fields["learning_rate"].default) for each in kind.values]
+    usual = [float(OPTIMIZERS[str(each)].model_fields["learning_rate"].default) for each in kind.values]
     bounds = [bound for rate in (base.optimizer.learning_rate, *usual) for bound in _rates(rate)]
     return parameter.model_copy(update={"low": min(bounds), "high": max(bounds)})
 
 
-def _around(path: str, own: object, *, low: float, high: float) -> FloatRange:
-    value = getattr(own, path.rpartition(".")[2], low)
-    return FloatRange(path=path, low=min(low, value), high=max(high, value))
-
-
-def _weight_decay(own: object) -> FloatRange:
-    value = getattr(own, "weight_decay", 0.0)
-    return FloatRange(path="optimizer.weight_decay", low=min(1e-5, value or 1e-5), high=max(0.1, value), log=True)
+def _around(path: str, value: float | None, usual: SearchRange) -> FloatRange:
+    """Widen a kind's own range to a value; a value of 0 has no place on a logarithmic one."""
+    known = usual.low if value is None or (usual.log and value == 0) else value
+    return FloatRange(path=path, low=min(usual.low, known), high=max(usual.high, known), log=usual.log)
 
 
 def _fractions(base: RunConfig) -> tuple[float, float]:

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
-from mnist_dash.core.config.layers import Spec
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
+from mnist_dash.core.kinds.controls import Control
+from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.search.definition.network_shape import is_shape_setting, shaped_layers, width_of
 
 Scalar = bool | int | float | str | None
@@ -268,6 +269,15 @@ class SearchSpace(Spec):
 def applies(parameter: Parameter, values: Values) -> bool:
     """Say whether a parameter applies, given the values of those before it."""
     return all(condition.holds(values) for condition in parameter.conditions)
+
+
+def control_of(base: RunConfig, path: str) -> Control | None:
+    """Find what the kind of a layer, an optimizer or a schedule says of one of its fields; None for other settings."""
+    part, _, field = path.rpartition(".")
+    if part in ("optimizer", "schedule"):
+        return (base.optimizer if part == "optimizer" else base.schedule).control(field)
+    index = part.removeprefix("layers.")
+    return base.layers[int(index)].control(field) if index != part and index.isdigit() and int(index) < len(base.layers) else None
 
 
 def same(one: Scalar, other: Scalar) -> bool:

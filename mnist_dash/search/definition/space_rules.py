@@ -7,7 +7,7 @@ from itertools import product
 
 from mnist_dash.errors import InvalidConfig, Problem
 from mnist_dash.search.definition.network_shape import MAX_BLOCKS, WORDS, is_known, is_shape_setting, width_of
-from mnist_dash.search.definition.space import Choice, Parameter, Scalar, SearchSpace, applies
+from mnist_dash.search.definition.space import Choice, Parameter, Scalar, SearchSpace, applies, control_of
 
 UNEXPLORED = {
     "seed": "Give the study several seeds instead: seeds: 3.",
@@ -55,6 +55,10 @@ def _path(parameter: Parameter, space: SearchSpace) -> Iterator[Problem]:
     path = parameter.path
     if path.split(".")[0] in UNEXPLORED:
         yield _problem(parameter, "a setting that is explored changes what is learned", path, UNEXPLORED[path.split(".")[0]])
+    control = control_of(space.base, path)
+    if control is not None and not control.is_searchable:
+        remedy = "Remove it, and set it in the configuration that the study starts from."
+        yield _problem(parameter, "a setting that is explored changes what is learned", path, remedy)
     if is_shape_setting(path) and not is_known(path):
         most = ", ".join(f"{kind} {count}" for kind, count in MAX_BLOCKS.items())
         yield _problem(parameter, f"a network is shaped by {', '.join(WORDS)} (layers at most: {most})", path, "Correct the word.")

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from mnist_dash.core.config.layers import Spec
-from mnist_dash.core.config.problems import problems_of
+from mnist_dash.core.kinds.problems import problems_of
+from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.errors import InvalidStudy, Problem
 from mnist_dash.search.definition.methods import (
     OBJECTIVES,
@@ -55,6 +55,12 @@ class StudyDefinition(Spec):
     def n_grid(self) -> int | None:
         """How many points the grid has; None for other samplers."""
         return sum(1 for _ in islice(self.space.grid(), MAX_GRID + 1)) if self.sampler.kind == "grid" else None
+
+    @property
+    def n_planned(self) -> int | None:
+        """How many trials it has at most; None where time or convergence decides."""
+        known = [number for number in (self.n_grid, self.budget.trials) if number is not None]
+        return min(known, default=None)
 
     @property
     def run_seeds(self) -> tuple[int, ...]:

@@ -15,70 +15,32 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from mnist_dash.core.config.layers import (
-    LAYER_KINDS,
-    Constant,
-    GlorotNormal,
-    GlorotUniform,
-    HeNormal,
-    HeUniform,
-    ImpossibleLayer,
-    Layer,
-    LayerPlan,
-    Normal,
-    Shape,
-    Spec,
-    TruncatedNormal,
-    Zeros,
-    plan,
-)
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import (
     N_HOG_FEATURES,
-    OPTIMIZER_KINDS,
-    ConstantSchedule,
-    CosineSchedule,
-    ExponentialSchedule,
-    OneCycleSchedule,
     RandomSplit,
     RunConfig,
-    StepSchedule,
     StratifiedSplit,
     TailSplit,
     TestAsValidation,
     parse_config,
 )
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import INITIALIZERS, LAYERS, ImpossibleLayer, Layer, LayerPlan, Shape, plan
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidConfig, InvalidInput, Problem
 
 Tree = dict[str, Any]
 PartName = Literal["optimizer", "schedule", "split"]
 FIRST_PRESET = next(iter(PRESETS))
-PART_KINDS: dict[str, dict[str, type[Spec]]] = {
-    "optimizer": OPTIMIZER_KINDS,
-    "schedule": {
-        "constant": ConstantSchedule,
-        "step": StepSchedule,
-        "exponential": ExponentialSchedule,
-        "cosine": CosineSchedule,
-        "one_cycle": OneCycleSchedule,
-    },
+PART_KINDS: Mapping[str, Mapping[str, type[Spec]]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "split": {"tail": TailSplit, "random": RandomSplit, "stratified": StratifiedSplit, "test_as_validation": TestAsValidation},
 }
 """The kinds that each part of a configuration may be."""
 
-INITIALIZER_KINDS: dict[str, type[Spec]] = {
-    "glorot_uniform": GlorotUniform,
-    "glorot_normal": GlorotNormal,
-    "he_uniform": HeUniform,
-    "he_normal": HeNormal,
-    "normal": Normal,
-    "truncated_normal": TruncatedNormal,
-    "constant": Constant,
-    "zeros": Zeros,
-}
-"""How kernels and biases may begin."""
-
-_IMAGE_LAYERS = ("conv", "max_pool", "avg_pool")
 _LAYER: TypeAdapter[Layer] = TypeAdapter(Layer)
 _keys = itertools.count(1)
 
@@ -161,7 +123,7 @@ class Draft:
 
     def with_initializer(self, path: str, kind: str) -> Draft:
         """Put another kind of initialiser in place at ``layers.<index>.<part>``, with its defaults."""
-        return self.changed(path, INITIALIZER_KINDS[kind]().model_dump(mode="json"))
+        return self.changed(path, INITIALIZERS[kind]().model_dump(mode="json"))
 
     def with_part(self, part: PartName, kind: str) -> Draft:
         """Put another kind of optimizer, schedule or split in place, with its defaults."""
@@ -171,9 +133,9 @@ class Draft:
         """Add a layer where one of its kind usually stands: image layers before the flatten layer, all others before the last layer."""
         layers = list(self.tree["layers"])
         place = max(0, len(layers) - 1)
-        if kind in _IMAGE_LAYERS:
+        if LAYERS[kind].takes_images:
             place = next((index for index, layer in enumerate(layers) if layer["kind"] in ("flatten", "dense")), place)
-        layers.insert(place, LAYER_KINDS[kind]().model_dump(mode="json"))
+        layers.insert(place, LAYERS[kind]().model_dump(mode="json"))
         return self._with_layers(layers, (*self.layer_keys[:place], next(_keys), *self.layer_keys[place:]))
 
     def without_layer(self, index: int) -> Draft:
@@ -262,7 +224,7 @@ def _complete(tree: Tree) -> None:
         tree[part] = _completed(tree[part], kinds)
     if not isinstance(tree["layers"], list):
         raise InvalidInput(f"A link's layers are a list; got {tree['layers']!r:.80}. The preset is shown instead.")
-    tree["layers"] = [_completed(layer, LAYER_KINDS) for layer in tree["layers"]]
+    tree["layers"] = [_completed(layer, LAYERS) for layer in tree["layers"]]
     for part in ("augmentation", "early_stopping"):
         if not isinstance(tree[part], dict | None):
             raise InvalidInput(f"A link's {part} is a list of its settings; got {tree[part]!r:.80}. The preset is shown instead.")
@@ -292,7 +254,7 @@ def _differences(base: Tree, tree: Tree) -> Iterator[tuple[str, Any]]:
 def _layer_differences(base: Sequence[Tree], layers: Sequence[Tree]) -> Iterator[tuple[str, Any]]:
     """Name changed fields one by one while the kinds of the layers are the preset's, and write the whole list otherwise."""
     if [layer["kind"] for layer in base] != [layer["kind"] for layer in layers]:
-        yield "layers", [_brief(layer, LAYER_KINDS) for layer in layers]
+        yield "layers", [_brief(layer, LAYERS) for layer in layers]
         return
     for index, (former, layer) in enumerate(zip(base, layers, strict=True)):
         yield from ((f"layers.{index}.{leaf}", value) for leaf, value in layer.items() if value != former.get(leaf))

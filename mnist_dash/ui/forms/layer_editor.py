@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
-from mnist_dash.core.config.layers import LAYER_KINDS, LayerPlan, format_shape
+from mnist_dash.core.kinds.controls import Control, ControlKind
+from mnist_dash.core.layers import INITIALIZERS, LAYERS, LayerPlan, format_shape
 from mnist_dash.ui.forms.fields import Form, change, show_problems
 
-LAYER_NAMES = {
-    "conv": "Convolution",
-    "max_pool": "Max pooling",
-    "avg_pool": "Average pooling",
-    "dropout": "Dropout",
-    "batch_norm": "Batch normalisation",
-    "activation": "Activation",
-    "flatten": "Flatten",
-    "dense": "Dense",
-}
-ACTIVATION_NAMES = {
-    "relu": "ReLU",
-    "elu": "ELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "leaky_relu": "leaky ReLU",
-    "tanh": "tanh",
-    "sigmoid": "sigmoid",
-    "linear": "linear",
-}
-INITIALIZER_NAMES = {
-    "glorot_uniform": "Glorot uniform",
-    "glorot_normal": "Glorot normal",
-    "he_uniform": "He uniform",
-    "he_normal": "He normal",
-    "normal": "normal",
-    "truncated_normal": "truncated normal",
-    "constant": "constant",
-    "zeros": "zeros",
-}
-_PADDING_NAMES = {"valid": "valid", "same": "same"}
 _NUMBER_WIDTH = 84
 _CHOICE_WIDTH = 122
 
@@ -48,7 +20,7 @@ def layer_editor(form: Form) -> None:
         _layer(form, index)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.markdown("Add", width="content")
-        for kind, name in LAYER_NAMES.items():
+        for kind, name in LAYERS.labels.items():
             st.button(
                 name,
                 key=f"train_add_{kind}",
@@ -63,9 +35,9 @@ def _layer(form: Form, index: int) -> None:
     plan = form.checked.plans[index] if index < len(form.checked.plans) else None
     with st.container(border=True, gap=None, key=f"train_layer_{form.draft.layer_keys[index]}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            st.markdown(f"**{index + 1} {LAYER_NAMES[kind]}** :gray[{_outcome(plan)}]", help=_arithmetic(plan), width="stretch")
+            st.markdown(f"**{index + 1} {LAYERS[kind].label}** :gray[{_outcome(plan)}]", help=_arithmetic(plan), width="stretch")
             _buttons(form, index)
-        if len(LAYER_KINDS[kind].model_fields) > 1:
+        if LAYERS[kind].controls:
             with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                 _fields(form, index, kind)
         problems = form.checked.under(f"layers.{index}")
@@ -109,65 +81,56 @@ def _buttons(form: Form, index: int) -> None:
 
 
 def _fields(form: Form, index: int, kind: str) -> None:
-    def number(name: str, label: str, hint: str | None = None) -> None:
-        form.number(f"layers.{index}.{name}", label, key=_key(form, index, name), width=_NUMBER_WIDTH, hint=hint, beside=False)
-
-    def choice(name: str, label: str, options: dict[str, str]) -> None:
-        form.choice(f"layers.{index}.{name}", label, options, key=_key(form, index, name), width=_CHOICE_WIDTH)
-
-    match kind:
-        case "conv":
-            number("filters", "Filters")
-            number("kernel", "Kernel", "Side of the square kernel, in pixels")
-            number("stride", "Stride")
-            choice("padding", "Padding", _PADDING_NAMES)
-            choice("activation", "Activation", ACTIVATION_NAMES)
-        case "max_pool" | "avg_pool":
-            number("size", "Window", "Side of the square window, in pixels")
-            number("stride", "Stride", "Empty: as wide as the window")
-        case "dropout":
-            number("rate", "Rate", "Share of the values that are zeroed while training")
-        case "batch_norm":
-            number("momentum", "Momentum", "Share of the running statistics that each batch keeps")
-            number("epsilon", "Epsilon")
-        case "activation":
-            choice("activation", "Activation", ACTIVATION_NAMES)
-        case "dense":
-            number("units", "Units")
-            choice("activation", "Activation", ACTIVATION_NAMES | {"softmax": "softmax"})
-    if kind in ("conv", "dense"):
-        _more(form, index)
+    for control in LAYERS[kind].controls:
+        if not control.is_folded:
+            _draw(form, index, control)
+    folded = [control for control in LAYERS[kind].controls if control.is_folded]
+    if folded:
+        _more(form, index, folded)
 
 
-def _more(form: Form, index: int) -> None:
-    """Fold away what is rarely changed: L2 and the initialisers; drawn only while it is open."""
+def _draw(form: Form, index: int, control: Control) -> None:
+    """Draw a control of a layer as its kind says."""
+    path, key = f"layers.{index}.{control.field}", _key(form, index, control.field)
+    match control.kind:
+        case ControlKind.NUMBER if control.is_folded:
+            form.number(path, control.label, key=key, hint=control.hint)
+        case ControlKind.NUMBER:
+            form.number(path, control.label, key=key, width=_NUMBER_WIDTH, hint=control.hint, beside=False)
+        case ControlKind.CHOICE:
+            form.choice(path, control.label, control.options or {}, key=key, width=_CHOICE_WIDTH, hint=control.hint)
+        case ControlKind.FLAG:
+            form.flag(path, control.label, key=key, hint=control.hint)
+        case ControlKind.INITIALIZER:
+            _initializer(form, index, control)
+
+
+def _more(form: Form, index: int, controls: Sequence[Control]) -> None:
+    """Fold away what is rarely changed, such as L2 and the initialisers; drawn only while it is open."""
     popover = st.popover(":material/tune:", key=_key(form, index, "more"), on_change="rerun", help="L2 penalty and initial values")
     if not popover.open:
         return
     with popover:
-        form.number(
-            f"layers.{index}.l2", "L2 penalty", key=_key(form, index, "l2"), hint="Adds l2 x the sum of squared weights to the loss"
-        )
-        for part, label in (("kernel_init", "Initial weights"), ("bias_init", "Initial biases")):
-            _initializer(form, index, part, label)
+        for control in controls:
+            _draw(form, index, control)
 
 
-def _initializer(form: Form, index: int, part: str, label: str) -> None:
-    path = f"layers.{index}.{part}"
+def _initializer(form: Form, index: int, control: Control) -> None:
+    path = f"layers.{index}.{control.field}"
     kind = form.value(f"{path}.kind")
-    key = form.key(_key(form, index, f"{part}_kind"))
+    key = form.key(_key(form, index, f"{control.field}_kind"))
     st.session_state.setdefault(key, kind)
+    names = INITIALIZERS.labels
     st.selectbox(
-        label,
-        list(INITIALIZER_NAMES),
+        control.label,
+        list(names),
         key=key,
-        format_func=lambda name: INITIALIZER_NAMES[name],
+        format_func=lambda name: names[name],
         on_change=_put_initializer,
         args=(path, key),
     )
-    for name, text in (("std", "Standard deviation"), ("value", "Value")):
-        if name in form.value(path):
-            form.number(f"{path}.{name}", text, key=_key(form, index, f"{part}_{kind}_{name}"), beside=False)
+    for inner in INITIALIZERS[kind].controls:
+        form.number(f"{path}.{inner.field}", inner.label, key=_key(form, index, f"{control.field}_{kind}_{inner.field}"), beside=False)
 
 
 def _put_initializer(path: str, key: str) -> None:

@@ -19,28 +19,24 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from mnist_dash.core.config.layers import Activation, Spec
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RunConfig, Scaling, TailSplit
+from mnist_dash.core.config.run_config import RunConfig, TailSplit
+from mnist_dash.core.kinds.spec import Spec
+from mnist_dash.core.layers import Activation
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.scalings import SCALINGS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidInput, InvalidStudy, Problem
 from mnist_dash.search.definition.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, ArtifactPolicy, Budget
 from mnist_dash.search.definition.network_shape import width_of
 from mnist_dash.search.definition.proposals import kinds_with, listed, proposals, propose
-from mnist_dash.search.definition.space import Choice, Parameter, is_whole
+from mnist_dash.search.definition.space import Choice, Parameter, control_of, is_whole
 from mnist_dash.search.definition.space_rules import UNEXPLORED
 from mnist_dash.search.definition.study_definition import DEFAULT_TRIALS, MAX_NAME, StudyDefinition, parse_definition
-from mnist_dash.ui.forms.composition import FIRST_PRESET, PART_KINDS, Draft, Tree
+from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft, Tree
 
 Place = tuple[str, ...]
 """Where something typed belongs in the tree, such as ``("parameters", "batch_size", "low")``."""
-ALTERNATIVES: dict[str, tuple[Any, ...]] = {
-    "optimizer.kind": tuple(PART_KINDS["optimizer"]),
-    "schedule.kind": tuple(PART_KINDS["schedule"]),
-    "scaling": get_args(Scaling),
-    "dense.activation": get_args(Activation),
-    "conv.batch_norm": (False, True),
-}
-"""All values of the settings that are chosen from a list."""
 _METHODS: dict[str, dict[str, type[Spec]]] = {"sampler": SAMPLER_KINDS, "pruner": PRUNER_KINDS}
 _DEFAULTS: Tree = {
     "name": None,
@@ -63,6 +59,22 @@ _MAX_TREE = 500_000
 _KIND = "optimizer.kind"
 _PARAMETER: TypeAdapter[Parameter] = TypeAdapter(Parameter)
 _generations = itertools.count(1)
+
+
+def alternatives(path: str) -> tuple[Any, ...]:
+    """List all values of a setting that is chosen from a list; none of others."""
+    match path:
+        case "optimizer.kind":
+            return tuple(OPTIMIZERS)
+        case "schedule.kind":
+            return tuple(SCHEDULES)
+        case "scaling":
+            return tuple(SCALINGS)
+        case "dense.activation":
+            return get_args(Activation)
+        case "conv.batch_norm":
+            return (False, True)
+    return ()
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,8 @@ class StudyDraft:
     def other_settings(self) -> tuple[str, ...]:
         """Name the further settings of the base that could be explored: numbers, switches and words that are not proposed."""
         known = {*self.parameters, *(proposal.path for proposal in proposals(self.base))}
-        return tuple(path for path, _ in _leaves(self.base.model_dump(mode="json")) if path not in known)
+        controls = ((path, control_of(self.base, path)) for path, _ in _leaves(self.base.model_dump(mode="json")) if path not in known)
+        return tuple(path for path, control in controls if control is None or control.is_searchable)
 
     @property
     def proposed_name(self) -> str:
@@ -271,7 +284,7 @@ class StudyDraft:
         value = dict(_leaves(self.base.model_dump(mode="json"))).get(path)
         if value is None or path in self.parameters:
             return self
-        return _with_parameters(self, dict(self.parameters) | {path: _about(path, value)})
+        return _with_parameters(self, dict(self.parameters) | {path: _about(self.base, path, value)})
 
     def without(self, *paths: str) -> StudyDraft:
         """Explore settings no more, nor those that cannot be explored without them."""
@@ -379,7 +392,7 @@ def _is_never(condition: Tree) -> bool:
 
 def _stranded(path: str) -> Problem:
     leaf = path.removeprefix("optimizer.")
-    having = ", ".join(map(str, kinds_with(leaf, ALTERNATIVES[_KIND])))
+    having = ", ".join(map(str, kinds_with(leaf, OPTIMIZERS)))
     return Problem(f"space.{path}", f"an optimizer that is explored has {leaf}", "none", f"Add one of {having}, or remove this setting.")
 
 
@@ -388,7 +401,7 @@ def _fields(parameter: Parameter) -> Tree:
     fields = parameter.model_dump(mode="json", exclude={"path", "kind"})
     if isinstance(parameter, Choice):
         is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.values)
-        number = None if parameter.path in ALTERNATIVES or not is_number else "int" if is_whole(parameter.path) else "float"
+        number = None if alternatives(parameter.path) or not is_number else "int" if is_whole(parameter.path) else "float"
         return copy.deepcopy(_RANGE) | fields | {"number": number, "as": "list"}
     if parameter.kind == "int" and parameter.step == 1:
         fields["step"] = None
@@ -406,12 +419,16 @@ def _leaves(node: object, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def _about(path: str, value: bool | float | str) -> Tree:  # noqa: FBT001 - a value of any setting
-    """Give the range about a value of which nothing else is known; the rules of the setting say where it goes too far."""
+def _about(base: RunConfig, path: str, value: bool | float | str) -> Tree:  # noqa: FBT001 - a value of any setting
+    """Give the range of a setting that its kind names, or one about its value; the rules of the setting say where it goes too far."""
     if isinstance(value, bool):
         return copy.deepcopy(_RANGE) | {"as": "list", "values": [value, not value]}
     if isinstance(value, str):
         return copy.deepcopy(_RANGE) | {"as": "list", "values": [value]}
+    control = control_of(base, path)
+    if control is not None and control.search is not None:
+        low, high = min(control.search.low, value), max(control.search.high, value)
+        return copy.deepcopy(_RANGE) | {"number": "float", "low": low, "high": high, "log": control.search.log}
     if is_whole(path):
         return copy.deepcopy(_RANGE) | {"number": "int", "low": value // 2, "high": max(1, 2 * int(value))}
     if value > 0:

@@ -7,7 +7,10 @@ from typing import cast
 
 import streamlit as st
 
-from mnist_dash.core.config.naming import OPTIMIZER_NAMES
+from mnist_dash.core.kinds.controls import Control, ControlKind
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.scalings import SCALINGS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.ui.forms.composition import PartName
 from mnist_dash.ui.forms.fields import DRAFT_KEY, REFUSAL_KEY, Form, change
 
@@ -17,13 +20,6 @@ SPLIT_NAMES = {
     "stratified": "at random, by class",
     "test_as_validation": "the test set (a leak)",
 }
-SCHEDULE_NAMES = {
-    "constant": "constant",
-    "step": "steps",
-    "exponential": "exponential",
-    "cosine": "cosine",
-    "one_cycle": "one cycle",
-}
 DATASET_NAMES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
@@ -32,7 +28,6 @@ DATASET_NAMES = {
     "emnist_digits": "EMNIST digits",
 }
 FEATURE_NAMES = {"pixels": "the pixels", "hog": "oriented gradients (HOG)"}
-SCALING_NAMES = {"unit": "divide by 255", "minmax": "pixel by pixel, minimum to maximum", "standard": "mean 0, deviation 1"}
 DEVICE_NAMES = {"auto": "best available", "cpu": "CPU", "cuda": "GPU (CUDA)"}
 PRECISION_NAMES = {"auto": "whichever is faster", "float32": "float32", "bfloat16": "bfloat16"}
 MONITOR_NAMES = {
@@ -41,30 +36,10 @@ MONITOR_NAMES = {
     "train_loss": "training loss",
     "train_accuracy": "training accuracy",
 }
-_LABELS = {
-    "final": "Last share of the rate",
-    "start": "First share of the rate",
-    "rise": "Rising share of the steps",
-    "beta_1": "Beta 1",
-    "beta_2": "Beta 2",
-    "rho": "Rho",
-    "fraction": "Share held back",
-}
-_HINTS = {
-    "learning_rate": "Type 0.001 or 1e-3",
-    "momentum": "0 for none, 0.9 is usual",
-    "decay": "Divides the rate by 1 + decay x step",
-    "weight_decay": "Share of the weights that each step takes away",
-    "epsilon": "Keeps a division from being by zero",
-    "warmup_steps": "Optimizer steps of linear rise from zero to the full rate",
-    "every_epochs": "Epochs between two steps of the rate",
-    "factor": "What the rate is multiplied by",
-    "final": "Last rate, as a fraction of the full one",
-    "rise": "Share of the steps in which the rate rises",
-    "start": "First rate, as a fraction of the full one",
-    "fraction": "Share of the training images that only validate",
-    "seed": "Draws the same images again",
-}
+_SPLIT_CONTROLS = (
+    Control("fraction", "Share held back", hint="Share of the training images that only validate"),
+    Control("seed", "Seed", hint="Draws the same images again"),
+)
 _FOLDED = (
     "dataset",
     "features",
@@ -90,7 +65,7 @@ def training_fields(form: Form) -> None:
     with grid.cell():
         form.number("batch_size", "Batch size", hint="Images in one step of the optimizer")
     with grid.cell():
-        _kind(form, "optimizer", "Optimizer", OPTIMIZER_NAMES)
+        _kind(form, "optimizer", "Optimizer", OPTIMIZERS.labels)
     _parameters(form, "optimizer", grid)
     with grid.cell():
         _kind(form, "split", "Validate on", SPLIT_NAMES)
@@ -128,16 +103,19 @@ def _put_part(part: str, key: str) -> None:
 def _parameters(form: Form, part: PartName, grid: object) -> None:
     """Draw a part's own parameters, one cell each."""
     kind = form.value(f"{part}.kind")
-    for name, value in form.value(part).items():
-        if name == "kind":
+    controls = OPTIMIZERS[kind].controls if part == "optimizer" else SCHEDULES[kind].controls if part == "schedule" else _SPLIT_CONTROLS
+    for control in controls:
+        if control.field not in form.value(part):
             continue
+        path, key = f"{part}.{control.field}", f"{part}_{kind}_{control.field}"
         with grid.cell():  # type: ignore[attr-defined]
-            label = _LABELS.get(name, name.replace("_", " ").capitalize())
-            if isinstance(value, bool):
+            if control.kind is ControlKind.FLAG:
                 st.space("small")
-                form.flag(f"{part}.{name}", label, key=f"{part}_{kind}_{name}")
+                form.flag(path, control.label, key=key, hint=control.hint)
+            elif control.kind is ControlKind.CHOICE:
+                form.choice(path, control.label, control.options or {}, key=key, hint=control.hint)
             else:
-                form.number(f"{part}.{name}", label, key=f"{part}_{kind}_{name}", hint=_HINTS.get(name))
+                form.number(path, control.label, key=key, hint=control.hint)
 
 
 def _data_and_device(form: Form) -> None:
@@ -145,7 +123,7 @@ def _data_and_device(form: Form) -> None:
     for path, label, names in (
         ("dataset", "Data set", DATASET_NAMES),
         ("features", "The network sees", FEATURE_NAMES),
-        ("scaling", "Scaling of pixels", SCALING_NAMES),
+        ("scaling", "Scaling of pixels", SCALINGS.labels),
         ("device", "Device", DEVICE_NAMES),
         ("precision", "Precision", PRECISION_NAMES),
     ):
@@ -167,7 +145,7 @@ def _data_and_device(form: Form) -> None:
 def _schedule(form: Form) -> None:
     grid = st.grid(min_column_width=170)
     with grid.cell():
-        _kind(form, "schedule", "Learning-rate schedule", SCHEDULE_NAMES)
+        _kind(form, "schedule", "Learning-rate schedule", SCHEDULES.labels)
     _parameters(form, "schedule", grid)
 
 

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from mnist_dash.cli import main
-from mnist_dash.core.config.run_config import RMSprop, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.optimizers import RMSprop
 from mnist_dash.runs.actions import run_actions, steering
 from mnist_dash.runs.execution.worker_records import Outcome
 from mnist_dash.runs.store import artifacts

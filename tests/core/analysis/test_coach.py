@@ -9,8 +9,8 @@ import pytest
 
 from mnist_dash.core.analysis.coach import Diagnosis, LearningCurves, coach
 from mnist_dash.core.analysis.layer_statistics import QUANTILES, LayerMeasurement, Spread
-from mnist_dash.core.config.layers import Dense, Dropout, Flatten
 from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, TailSplit, TestAsValidation, with_overrides
+from mnist_dash.core.layers import Dense, Dropout, Flatten
 
 CONFIG = RunConfig(epochs=20)
 CALM = (0.5, 0.3, 0.2, 0.15, 0.13)

@@ -11,14 +11,15 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from mnist_dash.core import layers as specs
 from mnist_dash.core.analysis.forward import activations, fitted_scaling, layer_output, probabilities
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import Activation, Layer
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import RandomSplit, RunConfig, Scaling, Split, StratifiedSplit, TailSplit, TestAsValidation
-from mnist_dash.core.data.dataset import fit_scaling, load_raw, split_indices
+from mnist_dash.core.config.run_config import RandomSplit, RunConfig, Split, StratifiedSplit, TailSplit, TestAsValidation
+from mnist_dash.core.data.dataset import load_raw, split_indices
 from mnist_dash.core.data.idx import read_images
+from mnist_dash.core.layers import Activation, Layer
 from mnist_dash.core.network.torch_network import build_sequential
+from mnist_dash.core.scalings import SCALINGS, Scaling
 
 OUTPUT = specs.Dense(units=10, activation="softmax")
 NOWHERE = Path("nowhere")  # MNIST comes with the package
@@ -123,14 +124,14 @@ def test_pooling_gives_what_torch_gives(pool: type[specs.MaxPool | specs.AvgPool
     assert_equals_torch(RunConfig(layers=layers))
 
 
-@pytest.mark.parametrize("scaling", get_args(Scaling))
+@pytest.mark.parametrize("scaling", list(SCALINGS))
 @pytest.mark.parametrize("split", [TailSplit(), RandomSplit(fraction=0.3, seed=7), StratifiedSplit(seed=3), TestAsValidation()])
 def test_scalings_are_those_of_training(data_dir: Path, scaling: Scaling, split: Split) -> None:
     """Fitted to the training part and equal to the scaling of the training engine."""
     config = RunConfig(scaling=scaling, split=split)
     raw = load_raw("mnist", data_dir)
     training = raw.train_images.flatten(1)[split_indices(config, raw.train_labels).training]
-    expected = fit_scaling(scaling, training)(torch.from_numpy(IMAGES[:50]).flatten(1)).numpy()
+    expected = SCALINGS[scaling]().fit(training)(torch.from_numpy(IMAGES[:50]).flatten(1)).numpy()
     scale = fitted_scaling(config, NOWHERE)
     np.testing.assert_allclose(scale(IMAGES[:50]).reshape(50, 784), expected, rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(scale(IMAGES[:3].astype(np.float32)), scale(IMAGES[:3]))

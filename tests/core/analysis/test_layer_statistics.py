@@ -24,9 +24,9 @@ from mnist_dash.core.analysis.layer_statistics import (
     summarise,
     unpack,
 )
-from mnist_dash.core.config.layers import ActivationLayer, BatchNorm, Conv, Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.dataset import Part, PreparedData
+from mnist_dash.core.layers import ActivationLayer, BatchNorm, Conv, Dense, Flatten
 from mnist_dash.core.network.torch_network import build_sequential
 from mnist_dash.core.training.layer_recorder import LayerRecorder
 

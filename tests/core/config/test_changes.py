@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_dash.core.config.changes import continued, describe, epoch_of, hash_until, with_change
-from mnist_dash.core.config.layers import Dense, Dropout, Flatten
-from mnist_dash.core.config.run_config import SGD, Adam, EarlyStopping, RunConfig, TailSplit, canonical_json, parse_config, with_overrides
+from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, TailSplit, canonical_json, parse_config, with_overrides
+from mnist_dash.core.layers import Dense, Dropout, Flatten
+from mnist_dash.core.optimizers import SGD, Adam
 from mnist_dash.core.training.loop import train
 from mnist_dash.core.training.reports import Checkpoint, EpochReport
 from mnist_dash.core.training.schedules import learning_rate

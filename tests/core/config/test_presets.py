@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from mnist_dash.core.config.experiments import Preset
-from mnist_dash.core.config.layers import Constant, Dense, GlorotUniform, TruncatedNormal, Zeros
 from mnist_dash.core.config.presets import DEFAULT_PRESET, PRESETS, preset
 from mnist_dash.core.config.published import EXPERIMENTS
-from mnist_dash.core.config.run_config import SGD, Adadelta, Adam, RandomSplit, RunConfig, TailSplit, parse_config
+from mnist_dash.core.config.run_config import RandomSplit, RunConfig, TailSplit, parse_config
 from mnist_dash.core.data.dataset import Part, PreparedData, prepare
+from mnist_dash.core.layers import Constant, Dense, GlorotUniform, TruncatedNormal, Zeros
+from mnist_dash.core.optimizers import SGD, Adadelta, Adam
 from mnist_dash.core.training.loop import train
 from mnist_dash.core.training.reports import Ending, EpochReport, StepReport
 from mnist_dash.errors import UnknownPreset

@@ -10,12 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_dash.core.config.layers import Conv, Dense, Flatten, MaxPool
 from mnist_dash.core.config.run_config import (
     DATASET_SIZES,
-    OPTIMIZER_KINDS,
     Augmentation,
-    CosineSchedule,
     EarlyStopping,
     RandomSplit,
     RunConfig,
@@ -24,6 +21,9 @@ from mnist_dash.core.config.run_config import (
     parse_config,
     with_overrides,
 )
+from mnist_dash.core.layers import Conv, Dense, Flatten, MaxPool
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.schedules import CosineSchedule
 from mnist_dash.errors import InvalidConfig
 
 FRACTIONS = st.floats(0.001, 0.9)
@@ -37,7 +37,7 @@ CONFIGS = st.builds(
     scaling=st.sampled_from(("unit", "minmax", "standard")),
     augmentation=st.none() | st.builds(Augmentation, shift=st.floats(0, 0.5), rotation=st.floats(0, 180)),
     layers=LAYERS,
-    optimizer=st.sampled_from(sorted(OPTIMIZER_KINDS)).map(lambda kind: OPTIMIZER_KINDS[kind]()),
+    optimizer=st.sampled_from(sorted(OPTIMIZERS)).map(lambda kind: OPTIMIZERS[kind]()),
     schedule=st.builds(CosineSchedule, warmup_steps=st.integers(0, 1000), final=st.floats(0, 1)),
     batch_size=st.integers(1, 6000),
     epochs=st.integers(1, 10_000),

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from mnist_dash.core.config.run_config import RandomSplit, RunConfig, StratifiedSplit, TailSplit, TestAsValidation
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, PACKAGED_ARCHIVES, check_archives, ensure_mnist, mnist_folder
-from mnist_dash.core.data.dataset import fit_scaling, load_raw, prepare, split_indices
+from mnist_dash.core.data.dataset import load_raw, prepare, split_indices
+from mnist_dash.core.scalings import UnitScaling
 from mnist_dash.errors import DataError
 
 CPU = torch.device("cpu")
@@ -141,7 +142,7 @@ def test_standardised_training_part_has_mean_zero_and_deviation_one(data_dir: Pa
     scaled = data.scale(data.training.images).double()
     assert float(scaled.mean()) == pytest.approx(0, abs=1e-5)
     assert float(scaled.std(correction=0)) == pytest.approx(1, abs=1e-5)
-    assert float(fit_scaling("unit", data.training.images)(data.training.images).max()) == 1.0
+    assert float(UnitScaling().fit(data.training.images)(data.training.images).max()) == 1.0
 
 
 def test_another_set_is_read_from_its_folder(tmp_path: Path) -> None:

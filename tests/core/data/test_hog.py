@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from skimage.feature import hog as reference
 
-from mnist_dash.core.config.layers import Dense
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.features import FOLDER, hog_features
 from mnist_dash.core.data.hog import N_FEATURES, hog
 from mnist_dash.core.data.idx import read_images
+from mnist_dash.core.layers import Dense
 
 NOISE = np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
 

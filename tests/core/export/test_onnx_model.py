@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from mnist_dash.core.analysis.forward import scaling_values
-from mnist_dash.core.config.layers import Activation, Dense, Flatten
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
-from mnist_dash.core.data.dataset import fit_scaling
 from mnist_dash.core.data.hog import hog
 from mnist_dash.core.data.idx import read_images, read_labels
 from mnist_dash.core.data.splits import training_indices
 from mnist_dash.core.export.onnx_model import onnx_model
+from mnist_dash.core.layers import Activation, Dense, Flatten
 from mnist_dash.core.network.torch_network import build_sequential
+from mnist_dash.core.scalings import SCALINGS
 from tests.core.export.test_script import EVERYTHING
 
 IMAGES = read_images("mnist", "test", PACKAGED_ARCHIVES)[:300]
@@ -41,7 +41,7 @@ def scaled(config: RunConfig) -> torch.Tensor:
     """Scale the images as training does, fitted to the training part."""
     training = training_indices(config, read_labels("mnist", "train", PACKAGED_ARCHIVES))
     flat = torch.from_numpy(read_images("mnist", "train", PACKAGED_ARCHIVES)[training]).view(-1, 784)
-    return fit_scaling(config.scaling, flat)(torch.from_numpy(IMAGES).view(-1, 784)).view(-1, 1, 28, 28)
+    return SCALINGS[config.scaling]().fit(flat)(torch.from_numpy(IMAGES).view(-1, 784)).view(-1, 1, 28, 28)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

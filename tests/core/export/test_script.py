@@ -15,7 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from mnist_dash.core.config.layers import (
+from mnist_dash.core.config.presets import PRESETS
+from mnist_dash.core.config.run_config import Augmentation, EarlyStopping, RunConfig, StratifiedSplit
+from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
+from mnist_dash.core.export.notebook import notebook
+from mnist_dash.core.export.script import training_script
+from mnist_dash.core.layers import (
     ActivationLayer,
     AvgPool,
     BatchNorm,
@@ -29,20 +34,9 @@ from mnist_dash.core.config.layers import (
     MaxPool,
     TruncatedNormal,
 )
-from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import (
-    OPTIMIZER_KINDS,
-    Augmentation,
-    EarlyStopping,
-    Lion,
-    OneCycleSchedule,
-    RunConfig,
-    StratifiedSplit,
-)
-from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
-from mnist_dash.core.export.notebook import notebook
-from mnist_dash.core.export.script import training_script
 from mnist_dash.core.network.torch_network import build_sequential
+from mnist_dash.core.optimizers import OPTIMIZERS, Lion
+from mnist_dash.core.schedules import OneCycleSchedule
 from mnist_dash.core.training.loop import train
 from mnist_dash.core.training.reports import TrainingResult
 
@@ -118,7 +112,7 @@ def test_trains_in_a_process_of_its_own(name: str, data_dir: Path, tmp_path: Pat
     assert torch.load(tmp_path / "weights.pt", weights_only=True)
 
 
-@pytest.mark.parametrize("kind", OPTIMIZER_KINDS)
+@pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_makes_every_optimizer(kind: str, tmp_path: Path) -> None:
     """Every kind becomes a torch optimizer with the configured rate."""
     config = RunConfig.model_validate({"optimizer": {"kind": kind}})

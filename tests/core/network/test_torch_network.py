@@ -8,12 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import ImpossibleLayer, Layer, plan
+from mnist_dash.core import layers as specs
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
-from mnist_dash.core.network.dropout import Dropout
-from mnist_dash.core.network.initialisers import fill
+from mnist_dash.core.layers import ImpossibleLayer, Layer, plan
+from mnist_dash.core.layers.dropout_mask import DropoutMask
 from mnist_dash.core.network.torch_network import Network, build_sequential
 
 OUTPUT = specs.Dense(units=10, activation="softmax")
@@ -95,7 +94,7 @@ def test_every_preset_is_built(name: str) -> None:
 def filled(initializer: specs.Initializer, *shape: int) -> np.ndarray:
     """Fill a tensor by an initialiser and a fixed seed."""
     tensor = torch.empty(shape)
-    fill(tensor, initializer, generator=torch.Generator().manual_seed(0))
+    initializer.fill(tensor, torch.Generator().manual_seed(0))
     return tensor.double().numpy()
 
 
@@ -129,7 +128,7 @@ def test_convolution_counts_its_window_as_fan() -> None:
 @pytest.mark.parametrize("rate", [0.25, 0.4, 0.5, 0.95])
 def test_dropout_drops_its_rate_and_keeps_the_mean(rate: float) -> None:
     """The share of zeros and the mean are right to within sampling error, and gradients pass where values do."""
-    dropout = Dropout(rate, torch.Generator().manual_seed(0))
+    dropout = DropoutMask(rate, torch.Generator().manual_seed(0))
     values = torch.ones(1000, 1000, requires_grad=True)
     dropped = dropout(values)
     n = values.numel()

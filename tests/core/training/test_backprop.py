@@ -11,13 +11,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from mnist_dash.core.config import layers as specs
-from mnist_dash.core.config.layers import ImpossibleLayer, Layer, plan
+from mnist_dash.core import layers as specs
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import SGD, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import ImpossibleLayer, Layer, plan
 from mnist_dash.core.network.torch_network import Network
+from mnist_dash.core.optimizers import SGD
 from mnist_dash.core.training.backprop import HandwrittenUpdate, is_supported
-from mnist_dash.core.training.optimizers import build_optimizer
 from mnist_dash.core.training.update import AutogradUpdate, Measured, clip_by_global_norm
 
 CPU = torch.device("cpu")
@@ -67,7 +67,7 @@ def configurations(draw: st.DrawFn) -> RunConfig:
 def three_updates(kind: type[AutogradUpdate | HandwrittenUpdate], config: RunConfig, precision: str) -> tuple[list[Measured], list[Tensor]]:
     """Do three updates on random batches; what they measured and the parameters after them."""
     network = Network(config, CPU, torch.Generator().manual_seed(1))
-    optimizer = build_optimizer(config.optimizer, [value.tensor for value in network.parameters])
+    optimizer = config.optimizer.build([value.tensor for value in network.parameters])
     update = kind(config, network, optimizer, precision=precision)
     generator = torch.Generator().manual_seed(2)
     measured = []
@@ -116,7 +116,9 @@ def test_every_preset_has_gradients_by_hand(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "layer", [specs.BatchNorm(), specs.AvgPool(), specs.Conv(activation="gelu"), specs.Conv(kernel=4, padding="same")], ids=specs.summary
+    "layer",
+    [specs.BatchNorm(), specs.AvgPool(), specs.Conv(activation="gelu"), specs.Conv(kernel=4, padding="same")],
+    ids=lambda layer: layer.summary(),
 )
 def test_other_layers_go_through_autograd(layer: Layer) -> None:
     """What has no gradient of its own here is refused, so that autograd takes it."""
@@ -142,9 +144,7 @@ def test_penalty_is_lambda_times_the_sum_of_squares(kind: type[AutogradUpdate | 
     results = {}
     for config in (plain, regularised):
         network = Network(config, CPU, torch.Generator())
-        update = kind(
-            config, network, build_optimizer(config.optimizer, [value.tensor for value in network.parameters]), precision="float32"
-        )
+        update = kind(config, network, config.optimizer.build([value.tensor for value in network.parameters]), precision="float32")
         loss = update.step(torch.zeros(4, 784), torch.arange(4), rate=0.1, t=1).loss
         results[config] = float(loss), network.parameters[0].tensor.detach()
     assert results[regularised][0] - results[plain][0] == pytest.approx(0.5 * float((kernel**2).sum()), rel=1e-5)
@@ -160,7 +160,7 @@ def test_label_smoothing_mixes_in_all_classes(kind: type[AutogradUpdate | Handwr
     with torch.no_grad():
         logs = network.logits(images, training=False).log_softmax(1).double()
     expected = -(0.8 * logs[torch.arange(5), labels] + 0.2 * logs.mean(1)).mean()
-    update = kind(config, network, build_optimizer(config.optimizer, [value.tensor for value in network.parameters]), precision="float32")
+    update = kind(config, network, config.optimizer.build([value.tensor for value in network.parameters]), precision="float32")
     assert float(update.step(images, labels, rate=0.1, t=1).loss) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -173,7 +173,7 @@ def test_clipped_probabilities_pull_at_nothing(kind: type[AutogradUpdate | Handw
     with torch.no_grad():
         kernel.zero_()
         bias.copy_(torch.tensor([30.0] + [0.0] * 9))
-    update = kind(config, network, build_optimizer(config.optimizer, [kernel, bias]), precision="float32")
+    update = kind(config, network, config.optimizer.build([kernel, bias]), precision="float32")
     measured = update.step(torch.ones(2, 784), torch.tensor([5, 5]), rate=1.0, t=1)
     assert float(measured.loss) == pytest.approx(-math.log(1e-7), rel=1e-5)
     assert float(kernel.detach().abs().max()) == 0

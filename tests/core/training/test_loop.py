@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import load
 
 from mnist_dash.core.analysis.evaluation import accuracy
-from mnist_dash.core.config.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, TailSplit, TestAsValidation, with_overrides
 from mnist_dash.core.data.dataset import load_raw
+from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.core.network.torch_network import build_sequential
 from mnist_dash.core.training.loop import is_kept, train
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult

@@ -6,16 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_dash.core.config.run_config import (
-    SGD,
-    ConstantSchedule,
-    CosineSchedule,
-    ExponentialSchedule,
-    OneCycleSchedule,
-    RunConfig,
-    Schedule,
-    StepSchedule,
-)
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.optimizers import SGD
+from mnist_dash.core.schedules import ConstantSchedule, CosineSchedule, ExponentialSchedule, OneCycleSchedule, Schedule, StepSchedule
 from mnist_dash.core.training.schedules import learning_rate
 
 warmups = st.integers(0, 3000)

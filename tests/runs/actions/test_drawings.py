@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.drawing import Strokes, decode_strokes, image_of
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.errors import InvalidInput
 from mnist_dash.runs.actions import drawings, run_actions
 from mnist_dash.runs.execution.worker_records import Outcome

@@ -9,8 +9,9 @@ from sqlalchemy import event
 
 from mnist_dash.core.analysis.significance import compare_paired
 from mnist_dash.core.analysis.verdicts import TEST_ACCURACY
-from mnist_dash.core.config.layers import Dense, Dropout, Flatten
-from mnist_dash.core.config.run_config import SGD, Augmentation, RunConfig
+from mnist_dash.core.config.run_config import Augmentation, RunConfig
+from mnist_dash.core.layers import Dense, Dropout, Flatten
+from mnist_dash.core.optimizers import SGD
 from mnist_dash.errors import InvalidInput, NotAllowed
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.comparison import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.core.training.loop import MEASURED_EPOCHS, is_kept, train
 from mnist_dash.core.training.reports import EpochReport
 from mnist_dash.runs.actions import run_actions

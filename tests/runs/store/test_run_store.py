@@ -142,27 +142,6 @@ def test_newer_database_is_refused(store: Store, settings: Settings) -> None:
         Store.open(settings)
 
 
-def test_first_databases_are_brought_up_to_date(store: Store, settings: Settings) -> None:
-    """They kept one artifact of a kind: what they have stays, and a second part has room."""
-    run_id = run_actions.submit(store, CONFIG)
-    with store.writing() as connection:
-        connection.exec_driver_sql("DROP TABLE artifacts")
-        connection.exec_driver_sql(
-            "CREATE TABLE artifacts (run_id VARCHAR(16) NOT NULL, kind VARCHAR(32) NOT NULL, path VARCHAR(255) NOT NULL, "
-            "sha256 VARCHAR(64) NOT NULL, n_bytes BIGINT NOT NULL, epoch INTEGER NOT NULL, created_at FLOAT NOT NULL, "
-            "PRIMARY KEY (run_id, kind))"
-        )
-        old = {"run_id": run_id, "kind": "weights", "path": "w", "sha256": "0", "n_bytes": 3, "epoch": 2, "created_at": 1.5}
-        connection.execute(sa.text(f"INSERT INTO artifacts VALUES ({', '.join(f':{name}' for name in old)})"), old)  # noqa: S608 - names above
-        connection.execute(schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=1))
-    Store.open(settings).close()
-    with store.writing() as connection:
-        connection.execute(schema.artifacts.insert().values(**old | {"part": "epoch 1"}))
-        found = connection.execute(sa.select(schema.artifacts).order_by(schema.artifacts.c.part)).mappings().all()
-    assert [dict(row) for row in found] == [old | {"part": ""}, old | {"part": "epoch 1"}]
-    assert store.run(run_id).config == CONFIG
-
-
 def test_locked_database_is_named(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that another program holds gives a sentence, not a stack trace."""
     monkeypatch.setattr(schema, "BUSY_TIMEOUT_SECONDS", 0.1)

@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from mnist_dash.core.config.layers import Conv, Dense, Flatten
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig, parse_config, with_overrides
+from mnist_dash.core.layers import Conv, Dense, Flatten
 from mnist_dash.search.definition.proposals import GROUPS, listed, proposals, propose, reshaped
 from mnist_dash.search.definition.space import Choice, FloatRange, IntRange, Parameter, SearchSpace
 from mnist_dash.search.definition.space_rules import check_space

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_dash.core.config.layers import Conv, Dense, Dropout
-from mnist_dash.core.config.run_config import SGD, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense, Dropout
+from mnist_dash.core.optimizers import SGD
 from mnist_dash.errors import InvalidStudy
 from mnist_dash.search.definition.space import Choice, Condition, FloatRange, IntRange, SearchSpace, is_whole
 from mnist_dash.search.definition.space_rules import check_space

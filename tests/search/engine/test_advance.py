@@ -8,7 +8,8 @@ import math
 import pytest
 import sqlalchemy as sa
 
-from mnist_dash.core.config.run_config import SGD, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.optimizers import SGD
 from mnist_dash.errors import Fenced, IllegalTransition, InvalidConfig, InvalidInput, InvalidStudy, UnknownStudy
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.actions.steering import pause

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_dash.core.config.layers import LAYER_KINDS
 from mnist_dash.core.config.presets import PRESETS
+from mnist_dash.core.layers import LAYERS
 from mnist_dash.ui.forms.composition import PART_KINDS, Draft
 from mnist_dash.ui.forms.fields import parse_typed
 
@@ -24,7 +24,7 @@ def test_a_preset_s_link_is_its_name(name: str) -> None:
 
 
 CHANGES = st.one_of(
-    st.tuples(st.just("layer"), st.sampled_from(sorted(LAYER_KINDS))),
+    st.tuples(st.just("layer"), st.sampled_from(sorted(LAYERS))),
     st.tuples(st.just("remove"), st.integers(0, 3)),
     st.tuples(st.just("move"), st.integers(0, 3)),
     st.tuples(st.just("epochs"), st.one_of(st.integers(), st.text(max_size=5), st.none())),

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.idx import read_labels
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
@@ -50,7 +50,7 @@ def test_without_runs_it_says_how_to_begin(open_page: Callable[..., AppTest], st
     assert "Pick two or more runs" in texts(app)
     app.multiselect[0].set_value([ids[1], ids[0]]).run()
     assert app.query_params["runs"] == f"{ids[1]},{ids[0]}"
-    assert [trace["name"] for trace in figure(app)["data"]] == [ids[1], ids[0]]
+    assert [trace["name"] for trace in figure(app)["data"]] == [store.run(run_id).title for run_id in (ids[1], ids[0])]
 
 
 def test_the_address_brings_the_curves_back(open_page: Callable[..., AppTest], eight: list[str]) -> None:

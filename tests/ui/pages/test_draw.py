@@ -10,11 +10,11 @@ import safetensors.numpy
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.analysis.embedding import Embedding, EmbeddingParameters
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.drawing import Strokes, decode_strokes, encode_strokes
 from mnist_dash.core.data.idx import read_images, read_labels
 from mnist_dash.core.data.statistics import class_images
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.actions import drawings
 from mnist_dash.runs.execution import analyses
 from mnist_dash.runs.store import artifacts, schema

@@ -9,10 +9,9 @@ import pytest
 import safetensors.numpy
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.analysis.forward import module_numbers
 from mnist_dash.core.analysis.layer_statistics import LayerMeasurement, Spread, pack
-from mnist_dash.core.config.layers import Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.runs.query.layer_history import layer_history
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
@@ -36,7 +35,7 @@ def trained(train: Callable[..., Run], store: Store) -> Callable[[RunConfig], Ru
         run = train(config)
         rng = np.random.default_rng(0)
         weights: dict[str, np.ndarray] = {}
-        for layer, planned, module in zip(config.layers, config.plan, module_numbers(config), strict=True):
+        for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
             if isinstance(layer, Conv | Dense):
                 window = (layer.kernel, layer.kernel) if isinstance(layer, Conv) else ()
                 shape = (planned.output_shape[-1], planned.input_shape[-1], *window)

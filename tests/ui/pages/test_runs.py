@@ -9,7 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.config.run_config import SGD, RunConfig
+from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.optimizers import SGD
 from mnist_dash.runs.actions import run_actions, run_annotations
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store

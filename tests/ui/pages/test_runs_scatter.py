@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash.core.config.layers import Dense, Flatten
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.figures.run.parameters import RunPoint
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.overview import finished_runs

@@ -9,18 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash.core.analysis.forward import fitted_scaling
-from mnist_dash.core.config.run_config import Scaling
+from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.figures.base.samples import draw_pixels, draw_scaled
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.elements.picture_grid import picture_grid
-from mnist_dash.ui.forms.train_settings import SCALING_NAMES
 from mnist_dash.ui.pages.data.data_set import Archive, default_config
 
 PAGE_SIZE, COLUMNS, PHONE_COLUMNS = 200, 20, 10
 INDEX, PAGE = "index", "page"
-SCALINGS: tuple[Scaling, ...] = ("unit", "minmax", "standard")
 _CELL = 26
 """Width of a pixel's number in the heat map, in pixels of the screen."""
 
@@ -96,9 +94,9 @@ def scalings(part: Archive, index: int) -> None:
         for name in SCALINGS:
             config = default_config(part.dataset).model_copy(update={"scaling": name})
             values = fitted_scaling(config, store().settings.data_dir)(part.images[index][None])[0]
-            rows.append((name, SCALING_NAMES[name], values.min(), values.max(), values.mean(), values.std()))
+            rows.append((name, SCALINGS[name].label, values.min(), values.max(), values.mean(), values.std()))
             with st.container():
-                st.markdown(f"**{name}**: {SCALING_NAMES[name]}")
+                st.markdown(f"**{name}**: {SCALINGS[name].label}")
                 live_plot(
                     str(draw_scaled(values).to_json()),
                     key=f"data_{name}_chart",

@@ -9,10 +9,10 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.layer_statistics import Kernel, order_by_norm
-from mnist_dash.core.config.layers import ActivationLayer, Dropout, Flatten, Layer, format_shape
 from mnist_dash.core.config.run_config import DATASET_SIZES
 from mnist_dash.core.data.hog import N_CELLS, N_ORIENTATIONS
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
+from mnist_dash.core.layers import format_shape
 from mnist_dash.figures.run.activations import MAX_MAPS, draw_activation, draw_probabilities, picture_ratio
 from mnist_dash.figures.run.weights import columns_for, draw_matrix, draw_pictures
 from mnist_dash.runs.store.records import Run
@@ -153,7 +153,7 @@ def on_its_way(run: Run, image: int) -> None:
             picture = read_images(config.dataset, "test", data_dir)[image : image + 1].astype(np.float32)
             _picture(str(draw_pictures(picture, [image], noun="test image", signed=False).to_json()), "input", f"Test image {image}", 0.7)
         for planned, layer in zip(config.plan[:-1], config.layers[:-1], strict=True):
-            if not _passes_on(layer):
+            if not layer.passes_values_on:
                 with st.container():
                     shown = (
                         f", the first {MAX_MAPS} channels" if len(planned.output_shape) == 3 and planned.output_shape[-1] > MAX_MAPS else ""
@@ -166,13 +166,9 @@ def on_its_way(run: Run, image: int) -> None:
             st.markdown(f"**{config.plan[-1].name}**, the probabilities")
             figure = draw_probabilities([float(value) for value in probabilities], names, true=true)
             live_plot(str(figure.to_json()), key="layers_probabilities", alt=f"Probabilities of test image {image}", height=260)
-    left_out = [planned.name for planned, layer in zip(config.plan, config.layers, strict=True) if _passes_on(layer)]
+    left_out = [planned.name for planned, layer in zip(config.plan, config.layers, strict=True) if layer.passes_values_on]
     if left_out:
         st.caption(f"Not drawn because they change no value in a trained network: {', '.join(left_out)}.")
-
-
-def _passes_on(layer: Layer) -> bool:
-    return isinstance(layer, Dropout | Flatten) or (isinstance(layer, ActivationLayer) and layer.activation == "linear")
 
 
 @st.cache_data(show_spinner=False, max_entries=256)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.layer_statistics import histograms, summarise
-from mnist_dash.core.config.layers import format_shape
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import ArtifactError, DataError, InvalidInput
 from mnist_dash.figures.run.parameters import draw_layer_parameters
 from mnist_dash.figures.run.weights import draw_distributions

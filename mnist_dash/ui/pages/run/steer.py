@@ -12,8 +12,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import has_dropout
-from mnist_dash.core.config.naming import OPTIMIZER_NAMES
-from mnist_dash.core.config.run_config import OPTIMIZER_KINDS
+from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.errors import MnistDashError
 from mnist_dash.glossary import help_for
 from mnist_dash.runs.actions import steering
@@ -184,8 +183,8 @@ def _settings(run: Run, epoch: int, form: str, *, optimizer: bool = True) -> dic
         typed["dropout_rate"] = left.text_input("Dropout rate, all layers", key=f"{key}_dropout_rate", placeholder="unchanged")
     values = {name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None}
     if optimizer:
-        kinds = [_SAME, *OPTIMIZER_KINDS]
-        names = OPTIMIZER_NAMES
+        kinds = [_SAME, *OPTIMIZERS]
+        names = OPTIMIZERS.labels
         kind = right.selectbox("Optimizer", kinds, key=f"{key}_optimizer", format_func=lambda kind: names.get(kind, kind))
         if kind != _SAME:
             own = {"learning_rate": values.pop("learning_rate")} if "learning_rate" in values else {}

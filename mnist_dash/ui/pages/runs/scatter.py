@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.core.config.layers import Conv, Dense
 from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.layers import Conv, Dense
 from mnist_dash.figures.run.parameters import RunPoint, draw_accuracy_by_parameters
 from mnist_dash.runs.query.overview import FinishedRun, finished_runs
 from mnist_dash.text import plural

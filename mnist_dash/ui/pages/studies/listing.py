@@ -27,7 +27,7 @@ from mnist_dash.ui.components.study_look import STATE_LOOK, planned
 
 PAGE_SIZE = 50
 OPEN_KEY = "studies_open"
-FILES_FOLDER = Path(mnist_dash.__file__).parents[1] / "studies"
+FILES_FOLDER = Path(mnist_dash.__file__).parent / "studies"
 FIRST_FILES = ("ten_minutes", "learning_rate_by_optimizer", "accuracy_parameters")
 """The study files that an empty list offers."""
 

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.core.config.naming import OPTIMIZER_NAMES, network_name
+from mnist_dash.core.config.naming import network_name
+from mnist_dash.core.layers import activations
+from mnist_dash.core.optimizers import OPTIMIZERS
+from mnist_dash.core.scalings import SCALINGS
+from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.search.definition.proposals import GROUPS, Proposal, proposals, reshaped
 from mnist_dash.ui.forms.composition import Tree
-from mnist_dash.ui.forms.layer_editor import ACTIVATION_NAMES
-from mnist_dash.ui.forms.study_draft import ALTERNATIVES, StudyDraft
+from mnist_dash.ui.forms.study_draft import StudyDraft, alternatives
 from mnist_dash.ui.forms.study_fields import StudyForm, change, listed_text, parse_list
-from mnist_dash.ui.forms.train_settings import SCALING_NAMES, SCHEDULE_NAMES
 
-_VALUE_NAMES: dict[str, dict[Any, str]] = {
-    "optimizer.kind": dict(OPTIMIZER_NAMES),
-    "schedule.kind": dict(SCHEDULE_NAMES),
-    "scaling": dict(SCALING_NAMES),
-    "dense.activation": dict(ACTIVATION_NAMES),
-    "conv.batch_norm": {False: "without", True: "with"},
-}
 _GROUP_NAMES = {"optimizer": "Optimization", "training": "Training", "network": "Network", "data": "Data and augmentation"}
 _SHAPES = {"range": "range", "log": "log range", "list": "values"}
 _BOUND_WIDTH = 92
 _TITLE_WIDTH = 144
 _VALUES_WIDTH = 460
+
+
+def _names(path: str) -> Mapping[Any, str]:
+    """Name the values of a setting that is chosen from a list."""
+    match path:
+        case "optimizer.kind":
+            return OPTIMIZERS.labels
+        case "schedule.kind":
+            return SCHEDULES.labels
+        case "scaling":
+            return SCALINGS.labels
+        case "dense.activation":
+            return activations.LABELS
+    return {False: "without", True: "with"}
 
 
 def settings_to_tick(form: StudyForm) -> None:
@@ -124,7 +134,7 @@ def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str)
             width=_TITLE_WIDTH,
             help=f"`{path}`",
         )
-        if path in ALTERNATIVES:
+        if alternatives(path):
             _values_to_tick(form, path, fields)
         else:
             _numbers(form, path, fields)
@@ -138,7 +148,7 @@ def _condition(fields: Tree) -> str:
     """Say when a setting applies, where it does not always."""
     parts = []
     for condition in fields["when"]:
-        named = [OPTIMIZER_NAMES.get(str(value), str(value)) for value in condition.get("values", ())]
+        named = [OPTIMIZERS.labels.get(str(value), str(value)) for value in condition.get("values", ())]
         if condition.get("at_least") is not None:
             parts.append(f"where {condition.get('path')} is at least {condition['at_least']:g}")
         elif condition.get("path") == "optimizer.kind":
@@ -149,8 +159,8 @@ def _condition(fields: Tree) -> str:
 
 
 def _values_to_tick(form: StudyForm, path: str, fields: Tree) -> None:
-    names = _VALUE_NAMES[path]
-    allowed = ALTERNATIVES[path]
+    names = _names(path)
+    allowed = alternatives(path)
     strangers = [value for value in fields["values"] if value not in allowed]
     key = form.key("values", path)
     st.session_state[key] = [value for value in (*allowed, *strangers) if value in fields["values"]]

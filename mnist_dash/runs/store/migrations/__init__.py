@@ -1,0 +1,103 @@
+"""Create a database's tables, and bring a database of a former schema version up to date with Alembic.
+
+Each module of `versions` is one step, named after the schema version that it ends in. A step says what its version added and nothing of
+later ones, so it never changes once it is released. Within one schema version the tables differed from time to time, so a step adds what
+is missing and leaves alone what is there, and a database without Alembic's own table goes through its own version's step again.
+
+A new version: count up `schema.SCHEMA_VERSION`, change the tables there, and write the step; the tests compare what both give. Alembic is
+imported where a database is of a former version and nowhere else: opening one of today's does not wait for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from mnist_dash.errors import StoreTooNew
+from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+LOCK_NUMBER = 0x6D6E697374
+"""Names the lock on PostgreSQL that one migrating process holds; any number that nobody else uses."""
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Create the tables where there are none, and bring those of a former version up to date.
+
+    All of it is one transaction: a process that is killed in it leaves the database as it was. Processes that open the database meanwhile
+    wait, and find it done. On SQLite the transaction has the write lock from its start, also where there is nothing to do: opening a
+    database that another process holds fails here, with a sentence, and not in the queue, which waits three times as long.
+
+    Raises:
+        StoreTooNew: a newer MNIST Dash wrote this database.
+    """
+    with engine.begin() as connection:
+        _keep_others_out(connection)
+        version = _version(connection)
+        if version is None:
+            version = _create(connection)
+        elif version < SCHEMA_VERSION:
+            version = _upgrade(connection, version)
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(
+            f"The database {engine.url.render_as_string(hide_password=True)} has schema version {version}; this MNIST Dash reads "
+            f"versions up to {SCHEMA_VERSION}. Upgrade MNIST Dash, or point MNIST_DASH_HOME at another folder."
+        )
+
+
+def config_for(connection: sa.Connection) -> Config:
+    """Configure Alembic for these steps and a connection, in whose transaction they run."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _version(connection: sa.Connection) -> int | None:
+    """Read what a database says of itself; None where it has no tables yet."""
+    if not sa.inspect(connection).has_table("meta"):
+        return None
+    meta = schema.meta
+    return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one())
+
+
+def _keep_others_out(connection: sa.Connection) -> None:
+    """Let no other process migrate until this transaction ends; on SQLite its own lock does so."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_NUMBER)))
+
+
+def _create(connection: sa.Connection) -> int:
+    """Create today's tables and return their version."""
+    is_empty = not sa.inspect(connection).get_table_names()
+    schema.metadata.create_all(connection, checkfirst=not is_empty)
+    connection.execute(schema.meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
+    connection.execute(schema.alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION)))
+    return SCHEMA_VERSION
+
+
+def _upgrade(connection: sa.Connection, version: int) -> int:
+    """Go through the steps that a database of a former version lacks, and return the version that it has then.
+
+    Where Alembic has not counted its steps yet, the step of its own version is one of them.
+    """
+    from alembic import command
+
+    config, meta = config_for(connection), schema.meta
+    if not sa.inspect(connection).has_table("alembic_version"):
+        command.stamp(config, _revision(version - 1) if version > 1 else "base")
+    command.upgrade(config, _revision(SCHEMA_VERSION))
+    connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
+    return SCHEMA_VERSION
+
+
+def _revision(version: int) -> str:
+    """Name the step that ends in a schema version, as Alembic's table has it."""
+    return f"{version:04d}"

@@ -1,0 +1,83 @@
+"""A PostgreSQL server of the tests' own: a new cluster in a folder, reached by a socket in it alone."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+PROGRAMS = ("initdb", "pg_ctl")
+DEBIAN = Path("/usr/lib/postgresql")
+"""Where Debian keeps programs that servers alone use: a folder a version."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    folder: Path
+    programs: dict[str, str]
+    user: str
+
+    def url(self, database: str) -> str:
+        """Name a database of it."""
+        return f"postgresql+psycopg://{self.user}@/{database}?host={self.folder}"
+
+    def new_database(self) -> str:
+        """Create an empty database and return its URL."""
+        name = f"test_{secrets.token_hex(4)}"
+        engine = sa.create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        engine.dispose()
+        return self.url(name)
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs as the cluster's owner; it refuses to run as root."""
+        subprocess.run(
+            [self.programs[program], *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=self.user if os.geteuid() == 0 else None,
+            cwd=self.folder,
+        )
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """Start a server, or skip the test with the reason where there can be none."""
+    programs = {name: path for name in PROGRAMS if (path := _find(name)) is not None}
+    if missing := set(PROGRAMS) - set(programs):
+        pytest.skip(
+            f"PostgreSQL is not installed ({', '.join(sorted(missing))} not found): nothing is tested on it. `apt-get install postgresql`"
+        )
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    folder = Path(tempfile.mkdtemp(prefix="mnist-dash-postgresql-"))  # not pytest's own folder: its path is too long for a socket
+    shutil.chown(folder, user)
+    started = Server(folder, programs, user)
+    try:
+        started.run("initdb", "--pgdata", str(folder / "data"), "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C")
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c log_min_messages=fatal"
+        started.run("pg_ctl", "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait", "--options", options, "start")
+        try:
+            yield started
+        finally:
+            started.run("pg_ctl", "--pgdata", str(folder / "data"), "--mode", "immediate", "--wait", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+def _find(program: str) -> str | None:
+    """Find a program on the path, or in the newest of Debian's folders."""
+    versions = sorted(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name) if path.parent.name.isdigit() else 0, reverse=True)
+    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, versions)]))
