@@ -38,7 +38,7 @@ def check_study(connection: sa.Connection, store: Store, definition: StudyDefini
         )
     if most.trials is None:
         return
-    planned = _planned(definition)
+    planned = definition.n_planned
     if planned is None:
         raise QuotaExceeded(
             f"One person's studies have at most {most.trials:,} trials to do; got a study without an end. Give it a number."
@@ -50,12 +50,6 @@ def check_study(connection: sa.Connection, store: Store, definition: StudyDefini
         raise QuotaExceeded(
             f"One person's studies have at most {most.trials:,} trials to do; got {left:,}{elsewhere}. Ask for fewer, or stop another."
         )
-
-
-def _planned(definition: StudyDefinition) -> int | None:
-    """Say how many trials a study will have; None where time or convergence decides."""
-    known = [number for number in (definition.n_grid, definition.budget.trials) if number is not None]
-    return min(known) if known else None
 
 
 def _n_ended(connection: sa.Connection, study_id: str) -> int:
@@ -70,7 +64,7 @@ def _left_of_others(connection: sa.Connection, owner: str | None, *, except_id: 
     live = [state for state in StudyState if not state.has_ended and state is not StudyState.STOPPING]
     query = sa.select(table.c.id, table.c.definition).where(table.c.owner == owner, table.c.state.in_(live))
     for row in connection.execute(query).all():
-        planned = _planned(trusted(row.definition))
+        planned = trusted(row.definition).n_planned
         if row.id != except_id and planned is not None:
             left += max(0, planned - _n_ended(connection, row.id))
     return left

@@ -15,7 +15,7 @@ def rename_old(name: str, former: Mapping[str, str]) -> None:
         former: old value -> the one that replaced it.
     """
     text = st.query_params.get(name)
-    if text in former:
+    if text is not None and text in former:
         st.query_params[name] = former[text]
 
 

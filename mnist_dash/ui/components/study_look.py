@@ -1,8 +1,8 @@
-"""How pages show a study: the look of its state, the names of its methods, and how many trials it will have."""
+"""How pages show a study: the look of its state, and the names of its methods."""
 
 from __future__ import annotations
 
-from mnist_dash.search.studies.records import Study, StudyState
+from mnist_dash.search.studies.records import StudyState
 
 STATE_LOOK = {
     StudyState.RUNNING: (":material/play_circle:", "blue"),
@@ -34,10 +34,3 @@ def badge(state: StudyState) -> str:
     """Write a study's state as a coloured badge in Markdown."""
     icon, color = STATE_LOOK[state]
     return f":{color}-badge[{icon} {state}]"
-
-
-def planned(study: Study) -> int | None:
-    """Say how many trials a study will have; None where time or convergence decides."""
-    grid, budget = study.definition.n_grid, study.definition.budget.trials
-    known = [number for number in (grid, budget) if number is not None]
-    return min(known) if known else None

@@ -30,8 +30,8 @@ from mnist_dash.core.layers import INITIALIZERS, LAYERS, ImpossibleLayer, Layer,
 from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidConfig, InvalidInput, Problem
+from mnist_dash.ui.forms.places import CheckedDraft, Place, Tree, put_at, value_at
 
-Tree = dict[str, Any]
 PartName = Literal["optimizer", "schedule", "split"]
 FIRST_PRESET = next(iter(PRESETS))
 PART_KINDS: Mapping[str, Mapping[str, type[Spec]]] = {
@@ -46,22 +46,13 @@ _keys = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Checked:
+class Checked(CheckedDraft):
     """What is right and what is wrong with a draft."""
 
     config: RunConfig | None
     """The configuration, when nothing is wrong."""
-    problems: tuple[Problem, ...]
     plans: tuple[LayerPlan, ...]
     """The plans of the first layers, up to the first one that is wrong or does not fit."""
-
-    def at(self, path: str) -> tuple[Problem, ...]:
-        """Find the problems of one field."""
-        return tuple(problem for problem in self.problems if problem.path == path)
-
-    def under(self, path: str) -> tuple[Problem, ...]:
-        """Find the problems of a part and of all its fields."""
-        return tuple(problem for problem in self.problems if problem.path == path or problem.path.startswith(f"{path}."))
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ class Draft:
                 value = json.loads(text)
             except ValueError:
                 value = text
-            if not separator or not _assign(tree, path, value):
+            if not separator or not put_at(tree, path, value):
                 raise InvalidInput(
                     f"A link's change is a field of the configuration and its value; got {change[:80]!r}. The preset is shown instead."
                 )
@@ -115,10 +106,14 @@ class Draft:
     def _new(cls, preset: str, tree: Tree) -> Draft:
         return cls(preset, tree, tuple(next(_keys) for _ in tree["layers"]), next(_keys))
 
-    def changed(self, path: str, value: Any) -> Draft:  # noqa: ANN401 - JSON
-        """Set one field by its dotted path, such as ``layers.2.units``."""
+    def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON
+        """Read one field, such as ``layers.2.units``; None where there is none."""
+        return value_at(self.tree, place)
+
+    def changed(self, place: Place, value: Any) -> Draft:  # noqa: ANN401 - JSON
+        """Set one field, such as ``layers.2.units``; a place that does not exist takes nothing."""
         tree = copy.deepcopy(self.tree)
-        _assign(tree, path, value)
+        put_at(tree, place, value)
         return replace(self, tree=tree)
 
     def with_initializer(self, path: str, kind: str) -> Draft:
@@ -176,12 +171,12 @@ class Draft:
         """Find out whether it is a configuration, and what is wrong where it is not."""
         plans, misfit = _plan_as_far_as_possible(self.tree["layers"], self.input_shape)
         try:
-            return Checked(parse_config(self.tree), (), plans)
+            return Checked((), parse_config(self.tree), plans)
         except InvalidConfig as error:
             problems = error.problems
         if misfit is not None and all(problem.path != misfit.path for problem in problems):
             problems = (*problems, misfit)
-        return Checked(None, problems, plans)
+        return Checked(problems, None, plans)
 
 
 def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tuple[tuple[LayerPlan, ...], Problem | None]:
@@ -197,21 +192,6 @@ def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tupl
     except ImpossibleLayer as error:
         problem = Problem(f"layers.{error.index}", error.rule, error.value, error.remedy)
         return plan(tuple(specs[: error.index]), input_shape), problem
-
-
-def _assign(tree: Tree, path: str, value: Any) -> bool:  # noqa: ANN401 - JSON
-    """Set a value in place; says whether the path led anywhere."""
-    *parents, leaf = path.split(".")
-    node: Any = tree
-    for part in parents:
-        if isinstance(node, list):
-            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
-        else:
-            node = node.get(part) if isinstance(node, dict) else None
-    if not isinstance(node, dict) or (node is tree and leaf not in tree):
-        return False
-    node[leaf] = value
-    return True
 
 
 def _complete(tree: Tree) -> None:

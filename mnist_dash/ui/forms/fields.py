@@ -1,4 +1,4 @@
-"""Input fields that write into the draft and show what is wrong beside themselves.
+"""Input fields that write into a draft and show what is wrong beside themselves.
 
 Numbers are text fields that report while a person types: they take ``1e-3`` as well as ``0.001``, and what cannot be is answered with the
 field's own sentence instead of being refused in silence.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from mnist_dash import formatting
 from mnist_dash.errors import Problem
 from mnist_dash.ui.forms.composition import Checked, Draft
+from mnist_dash.ui.forms.draft_session import DraftSession, Parse
+from mnist_dash.ui.forms.places import AnyDraft, CheckedDraft, Place, parts_of
+from mnist_dash.ui.forms.study_draft import CheckedStudy, StudyDraft
 
-DRAFT_KEY = "train_draft"
-REFUSAL_KEY = "train_refusal"
-"""Why the last press of Train queued nothing, in a sentence that begins with the field."""
-_FIELDS_KEY = "train_fields"
+D = TypeVar("D", bound=AnyDraft)
+C = TypeVar("C", bound=CheckedDraft)
 Width = int | str
 
 
@@ -52,46 +52,118 @@ def parse_typed(text: str | None) -> Any:  # noqa: ANN401 - JSON
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
+def typed_text(value: object) -> str:
+    """Write a value as it could have been typed, fractions with six significant digits: ``0.001``, ``1e-7``, ``0.166667``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}".replace("e-0", "e-") if isinstance(value, float) else str(value)
+
+
+def parse_list(text: str | None) -> list[Any]:
+    """Read values between commas; true and false are themselves."""
+    found = [part.strip() for part in (text or "").split(",")]
+    return [{"true": True, "false": False}.get(part.lower(), parse_typed(part)) for part in found if part]
+
+
+def listed_text(values: object) -> str:
+    """Write values as they could have been typed, between commas."""
+    return ", ".join(map(typed_text, values)) if isinstance(values, list | tuple) else typed_text(values)
+
+
 @dataclass
-class Form:
+class Form(Generic[D, C]):
     """The fields of one draft in one run of the page.
 
     Attributes:
+        session: where the draft is kept.
         draft: what the fields show.
         checked: what is wrong with it.
         shown: the problems that have been printed beside a field so far.
     """
 
-    draft: Draft
-    checked: Checked
+    session: DraftSession[D]
+    draft: D
+    checked: C
     shown: set[Problem] = field(default_factory=set)
 
-    def value(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Read a field of the draft by its dotted path; None where the path leads nowhere."""
-        node: Any = self.draft.tree
-        for part in path.split("."):
-            node = node[int(part)] if isinstance(node, list) else node.get(part) if isinstance(node, dict) else None
-        return node
+    def __post_init__(self) -> None:
+        self.session.forget_fields()
 
-    def key(self, name: str) -> str:
+    def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON
+        """Read a field of the draft; None where there is none."""
+        return self.draft.value(place)
+
+    def change(self, build: Callable[[D], D]) -> None:
+        """Replace the draft by one made from it; for callbacks."""
+        self.session.change(build)
+
+    def key(self, *place: str) -> str:
         """Name a widget; a draft made anew gets new widgets."""
-        return f"train_{self.draft.generation}_{name}"
+        return f"{self.session.name}_{self.draft.generation}_{'_'.join(place)}"
 
-    def number(
-        self, path: str, label: str, *, key: str | None = None, width: Width = "stretch", hint: str | None = None, beside: bool = True
+    def text(
+        self,
+        place: Place,
+        label: str,
+        *,
+        parse: Parse = parse_typed,
+        write: Callable[[Any], str] = typed_text,
+        key: str | None = None,
+        width: Width = "stretch",
+        hint: str | None = None,
+        placeholder: str | None = None,
+        beside: bool = True,
     ) -> None:
-        """Offer a number to type; problems stand below it unless `beside` is false."""
-        value = self.value(path)
-        text = "" if value is None else formatting.number(value) if isinstance(value, float) else str(value)
+        """Offer a text to type; problems stand below it unless `beside` is false.
+
+        Args:
+            place: where it belongs in the draft.
+            label: above the field.
+            parse: reads what was typed.
+            write: writes a value as it could have been typed.
+            key: names the widget where another has the same place.
+            width: of the field, in pixels or as Streamlit names it.
+            hint: helps to fill it in.
+            placeholder: stands in the empty field.
+            beside: whether problems are shown.
+        """
+        value = self.value(place)
         self._widget(
-            st.text_input, path, label, key=key, seed=text, parse=parse_typed, width=width, help=hint, live="350ms", autocomplete="off"
+            st.text_input,
+            place,
+            label,
+            value=value,
+            shown=write(value),
+            parse=parse,
+            key=key,
+            width=width,
+            help=hint,
+            placeholder=placeholder,
+            live="350ms",
+            autocomplete="off",
         )
         if beside:
-            self.problems(path)
+            self.problems(place)
+
+    def number(
+        self,
+        place: Place,
+        label: str,
+        *,
+        key: str | None = None,
+        width: Width = "stretch",
+        hint: str | None = None,
+        placeholder: str | None = None,
+        beside: bool = True,
+    ) -> None:
+        """Offer a number to type; problems stand below it unless `beside` is false."""
+        self.text(place, label, key=key, width=width, hint=hint, placeholder=placeholder, beside=beside)
 
     def choice(
         self,
-        path: str,
+        place: Place,
         label: str,
         options: Mapping[str, str],
         *,
@@ -100,74 +172,67 @@ class Form:
         hint: str | None = None,
     ) -> None:
         """Offer a choice among named options, ``{value: label}``."""
-        current = self.value(path)
-        names = options if current in options else {current: str(current), **options}
+        value = self.value(place)
+        names = options if value in options else {value: str(value), **options}
         self._widget(
             st.selectbox,
-            path,
+            place,
             label,
+            value=value,
+            shown=value,
+            parse=_as_it_is,
             key=key,
-            seed=current,
-            parse=lambda value: value,
             width=width,
             help=hint,
             options=list(names),
             format_func=names.get,
         )
-        self.problems(path)
+        self.problems(place)
 
-    def flag(self, path: str, label: str, *, key: str | None = None, hint: str | None = None) -> None:
+    def flag(self, place: Place, label: str, *, key: str | None = None, hint: str | None = None) -> None:
         """Offer a yes or no."""
-        self._widget(st.checkbox, path, label, key=key, seed=bool(self.value(path)), parse=bool, width="stretch", help=hint)
-        self.problems(path)
+        value = bool(self.value(place))
+        self._widget(st.checkbox, place, label, value=value, shown=value, parse=bool, key=key, width="stretch", help=hint)
+        self.problems(place)
 
-    def problems(self, path: str) -> None:
-        """Print what is wrong with one field, once."""
-        problems = [problem for problem in self.checked.at(path) if problem not in self.shown]
-        self.shown.update(problems)
-        show_problems(problems)
+    def problems(self, place: Place) -> None:
+        """Print what is wrong with a place and all within it, once."""
+        self._print(self.checked.under(place))
+
+    def own_problems(self, place: Place) -> None:
+        """Print what is wrong with a place itself, once."""
+        self._print(self.checked.at(place))
+
+    def _print(self, problems: Sequence[Problem]) -> None:
+        fresh = [problem for problem in problems if problem not in self.shown]
+        self.shown.update(fresh)
+        show_problems(fresh)
 
     def _widget(
         self,
         widget: Callable[..., Any],
-        path: str,
+        place: Place,
         label: str,
         *,
+        value: Any,  # noqa: ANN401 - JSON
+        shown: Any,  # noqa: ANN401 - a widget's value
+        parse: Parse,
         key: str | None,
-        seed: Any,  # noqa: ANN401 - a widget's value
-        parse: Callable[[Any], Any],
         **options: Any,  # noqa: ANN401 - a widget's options
     ) -> None:
-        name = self.key(key or path)
-        if name not in st.session_state:
-            st.session_state[name] = seed
-        st.session_state[_FIELDS_KEY][name] = (path, parse, st.session_state[name])
-        widget(label, key=name, on_change=_commit, args=(path, name, parse), **options)
+        """Draw a widget that shows what the draft has, and as it was typed where it was typed."""
+        name = self.key(key or "_".join(parts_of(place)))
+        if name not in st.session_state or parse(st.session_state[name]) != value:
+            st.session_state[name] = shown
+        self.session.remember_field(name, place, parse)
+        widget(label, key=name, on_change=self.session.commit, args=(name, place, parse), **options)
 
 
-def new_form(draft: Draft, checked: Checked) -> Form:
-    """Begin the fields of one run of the page."""
-    st.session_state[_FIELDS_KEY] = {}
-    return Form(draft, checked)
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return value
 
 
-def catch_up() -> Draft:
-    """Take in what was typed since the fields were drawn, and give the draft; for callbacks.
-
-    A click right after typing may be answered before the field's own callback.
-    """
-    for key, (path, parse, drawn) in st.session_state.get(_FIELDS_KEY, {}).items():
-        typed = st.session_state.get(key, drawn)
-        if typed != drawn:
-            st.session_state[DRAFT_KEY] = st.session_state[DRAFT_KEY].changed(path, parse(typed))
-    draft: Draft = st.session_state[DRAFT_KEY]
-    return draft
-
-
-def change(build: Callable[[Draft], Draft]) -> None:
-    """Replace the session's draft by one made from it; for callbacks."""
-    st.session_state[DRAFT_KEY] = build(st.session_state[DRAFT_KEY])
-
-
-def _commit(path: str, key: str, parse: Callable[[Any], Any]) -> None:
-    change(lambda draft: draft.changed(path, parse(st.session_state[key])))
+TrainForm = Form[Draft, Checked]
+"""The fields of a run's draft."""
+StudyForm = Form[StudyDraft, CheckedStudy]
+"""The fields of a study's draft."""

@@ -8,13 +8,13 @@ import streamlit as st
 
 from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.layers import INITIALIZERS, LAYERS, LayerPlan, format_shape
-from mnist_dash.ui.forms.fields import Form, change, show_problems
+from mnist_dash.ui.forms.fields import TrainForm
 
 _NUMBER_WIDTH = 84
 _CHOICE_WIDTH = 122
 
 
-def layer_editor(form: Form) -> None:
+def layer_editor(form: TrainForm) -> None:
     """Draw the editor of a form's layers."""
     for index in range(len(form.draft.layer_keys)):
         _layer(form, index)
@@ -25,12 +25,12 @@ def layer_editor(form: Form) -> None:
                 name,
                 key=f"train_add_{kind}",
                 icon=":material/add:",
-                on_click=change,
+                on_click=form.change,
                 args=(lambda draft, kind=kind: draft.with_layer(kind),),
             )
 
 
-def _layer(form: Form, index: int) -> None:
+def _layer(form: TrainForm, index: int) -> None:
     kind = form.draft.tree["layers"][index]["kind"]
     plan = form.checked.plans[index] if index < len(form.checked.plans) else None
     with st.container(border=True, gap=None, key=f"train_layer_{form.draft.layer_keys[index]}"):
@@ -40,9 +40,7 @@ def _layer(form: Form, index: int) -> None:
         if LAYERS[kind].controls:
             with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
                 _fields(form, index, kind)
-        problems = form.checked.under(f"layers.{index}")
-        form.shown.update(problems)
-        show_problems(problems)
+        form.problems(f"layers.{index}")
 
 
 def _outcome(plan: LayerPlan | None) -> str:
@@ -56,7 +54,7 @@ def _arithmetic(plan: LayerPlan | None) -> str | None:
     return None if plan is None else f"Shape: {plan.shape_arithmetic}. Parameters: {plan.parameter_arithmetic}."
 
 
-def _buttons(form: Form, index: int) -> None:
+def _buttons(form: TrainForm, index: int) -> None:
     name, last = form.draft.layer_keys[index], len(form.draft.layer_keys) - 1
     moves = (("up", -1, ":material/arrow_upward:", index == 0), ("down", 1, ":material/arrow_downward:", index == last))
     with st.container(horizontal=True, gap=None, width="content"):
@@ -67,7 +65,7 @@ def _buttons(form: Form, index: int) -> None:
                 help=f"Move layer {index + 1} {word}",
                 type="tertiary",
                 disabled=disabled,
-                on_click=change,
+                on_click=form.change,
                 args=(lambda draft, by=by: draft.with_layer_moved(index, by),),
             )
         st.button(
@@ -75,12 +73,12 @@ def _buttons(form: Form, index: int) -> None:
             key=f"train_remove_{name}",
             help=f"Remove layer {index + 1}",
             type="tertiary",
-            on_click=change,
+            on_click=form.change,
             args=(lambda draft: draft.without_layer(index),),
         )
 
 
-def _fields(form: Form, index: int, kind: str) -> None:
+def _fields(form: TrainForm, index: int, kind: str) -> None:
     for control in LAYERS[kind].controls:
         if not control.is_folded:
             _draw(form, index, control)
@@ -89,7 +87,7 @@ def _fields(form: Form, index: int, kind: str) -> None:
         _more(form, index, folded)
 
 
-def _draw(form: Form, index: int, control: Control) -> None:
+def _draw(form: TrainForm, index: int, control: Control) -> None:
     """Draw a control of a layer as its kind says."""
     path, key = f"layers.{index}.{control.field}", _key(form, index, control.field)
     match control.kind:
@@ -105,7 +103,7 @@ def _draw(form: Form, index: int, control: Control) -> None:
             _initializer(form, index, control)
 
 
-def _more(form: Form, index: int, controls: Sequence[Control]) -> None:
+def _more(form: TrainForm, index: int, controls: Sequence[Control]) -> None:
     """Fold away what is rarely changed, such as L2 and the initialisers; drawn only while it is open."""
     popover = st.popover(":material/tune:", key=_key(form, index, "more"), on_change="rerun", help="L2 penalty and initial values")
     if not popover.open:
@@ -115,7 +113,7 @@ def _more(form: Form, index: int, controls: Sequence[Control]) -> None:
             _draw(form, index, control)
 
 
-def _initializer(form: Form, index: int, control: Control) -> None:
+def _initializer(form: TrainForm, index: int, control: Control) -> None:
     path = f"layers.{index}.{control.field}"
     kind = form.value(f"{path}.kind")
     key = form.key(_key(form, index, f"{control.field}_kind"))
@@ -127,15 +125,15 @@ def _initializer(form: Form, index: int, control: Control) -> None:
         key=key,
         format_func=lambda name: names[name],
         on_change=_put_initializer,
-        args=(path, key),
+        args=(form, path, key),
     )
     for inner in INITIALIZERS[kind].controls:
         form.number(f"{path}.{inner.field}", inner.label, key=_key(form, index, f"{control.field}_{kind}_{inner.field}"), beside=False)
 
 
-def _put_initializer(path: str, key: str) -> None:
-    change(lambda draft: draft.with_initializer(path, st.session_state[key]))
+def _put_initializer(form: TrainForm, path: str, key: str) -> None:
+    form.change(lambda draft: draft.with_initializer(path, st.session_state[key]))
 
 
-def _key(form: Form, index: int, name: str) -> str:
+def _key(form: TrainForm, index: int, name: str) -> str:
     return f"layer_{form.draft.layer_keys[index]}_{name}"

@@ -33,10 +33,9 @@ from mnist_dash.search.definition.proposals import kinds_with, listed, proposals
 from mnist_dash.search.definition.space import Choice, Parameter, control_of, is_whole
 from mnist_dash.search.definition.space_rules import UNEXPLORED
 from mnist_dash.search.definition.study_definition import DEFAULT_TRIALS, MAX_NAME, StudyDefinition, parse_definition
-from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft, Tree
+from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft
+from mnist_dash.ui.forms.places import CheckedDraft, Place, Tree, put_at, value_at
 
-Place = tuple[str, ...]
-"""Where something typed belongs in the tree, such as ``("parameters", "batch_size", "low")``."""
 _METHODS: dict[str, dict[str, type[Spec]]] = {"sampler": SAMPLER_KINDS, "pruner": PRUNER_KINDS}
 _DEFAULTS: Tree = {
     "name": None,
@@ -78,17 +77,11 @@ def alternatives(path: str) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
-class CheckedStudy:
+class CheckedStudy(CheckedDraft):
     """What is right and what is wrong with a draft."""
 
     definition: StudyDefinition | None
     """The study, when nothing is wrong."""
-    problems: tuple[Problem, ...]
-
-    def under(self, *place: str) -> tuple[Problem, ...]:
-        """Find the problems of one place and of all within it."""
-        path = ".".join(place)
-        return tuple(problem for problem in self.problems if problem.path == path or problem.path.startswith(f"{path}."))
 
 
 @dataclass(frozen=True)
@@ -170,12 +163,9 @@ class StudyDraft:
         explored: dict[str, Tree] = self.tree["parameters"]
         return explored
 
-    def value(self, *place: str) -> Any:  # noqa: ANN401 - JSON
+    def value(self, place: Place) -> Any:  # noqa: ANN401 - JSON
         """Read what was typed; None where the place does not exist."""
-        node: Any = self.tree
-        for part in place:
-            node = node.get(part) if isinstance(node, dict) else None
-        return node
+        return value_at(self.tree, place)
 
     def is_available(self, path: str) -> bool:
         """Say whether a proposed setting can be ticked now: whether what it requires is explored."""
@@ -197,18 +187,27 @@ class StudyDraft:
         shown = explored if len(explored) <= 3 else [*explored[:2], f"{len(explored) - 2} more"]
         return _slug(" ".join([self.origin.partition(":")[2], *shown]))[:MAX_NAME].strip("-") or "study"
 
-    def check(self, *, name: str = "") -> CheckedStudy:
-        """Find out whether it is a study, and what is wrong where it is not; `name` stands where none was typed."""
+    def check(self, *, name: str = "", also: Collection[Problem] = ()) -> CheckedStudy:
+        """Find out whether it is a study, and what is wrong where it is not.
+
+        Args:
+            name: stands where none was typed.
+            also: problems that only the store knows of.
+        """
+        checked = self._check(name or self.proposed_name)
+        return CheckedStudy((*also, *checked.problems), None) if also else checked
+
+    def _check(self, name: str) -> CheckedStudy:
         if not self.parameters:
             problem = Problem("space", "a study explores at least one setting", "none", "Tick a setting, such as the learning rate.")
-            return CheckedStudy(None, (problem,))
+            return CheckedStudy((problem,), None)
         plain = tuple(self._plain_problems())
         if plain:
-            return CheckedStudy(None, plain)
+            return CheckedStudy(plain, None)
         try:
-            return CheckedStudy(parse_definition(self._definition_tree(name or self.proposed_name)), ())
+            return CheckedStudy((), parse_definition(self._definition_tree(name)))
         except InvalidStudy as error:
-            return CheckedStudy(None, tuple(self._placed(problem) for problem in error.problems))
+            return CheckedStudy(tuple(self._placed(problem) for problem in error.problems), None)
 
     def _plain_problems(self) -> Iterator[Problem]:
         """Find what validation would say in its own words only."""
@@ -253,13 +252,8 @@ class StudyDraft:
     def changed(self, place: Place, value: Any) -> StudyDraft:  # noqa: ANN401 - JSON
         """Put what was typed in its place; a place that does not exist any more takes nothing."""
         tree = copy.deepcopy(self.tree)
-        *parents, leaf = place
-        node: Any = tree
-        for part in parents:
-            node = node.get(part) if isinstance(node, dict) else None
-        if not isinstance(node, dict):
+        if not put_at(tree, place, value):
             return self
-        node[leaf] = value
         return _reconciled(replace(self, tree=tree), self)
 
     def with_ticked(self, *paths: str) -> StudyDraft:
@@ -338,12 +332,16 @@ class StudyDraft:
             fields |= {"low": min(numbers), "high": max(numbers)}
         return self.changed(("parameters", path), fields)
 
+    @property
+    def needs_lists(self) -> bool:
+        """Whether a grid is to be searched that some range has no values for."""
+        return bool(self.value("sampler.kind") == "grid" and any(map(_is_continuous, self.parameters.values())))
+
     def with_lists(self) -> StudyDraft:
         """Give every range without steps a list of values, so that a grid can enumerate them."""
         draft = self
         for path, fields in self.parameters.items():
-            endless = fields["number"] == "float" and fields["step"] is None
-            if fields["as"] == "range" and (endless or fields["log"]):
+            if _is_continuous(fields) or (fields["as"] == "range" and fields["log"]):
                 draft = draft.with_shape(path, "list")
         return draft
 
@@ -364,7 +362,7 @@ def _reproposed(draft: StudyDraft, parameters: Mapping[str, Tree]) -> StudyDraft
 
 def _reconciled(draft: StudyDraft, former: StudyDraft) -> StudyDraft:
     """Tie the settings of optimizers to the kinds that have them; conditions that were written by hand stay while they can hold."""
-    kinds, past = (each.value("parameters", _KIND, "values") for each in (draft, former))
+    kinds, past = (each.value(("parameters", _KIND, "values")) for each in (draft, former))
     for path, fields in draft.parameters.items():
         leaf = path.removeprefix("optimizer.")
         if leaf in (path, "kind"):
@@ -384,6 +382,10 @@ def _condition(leaf: str, kinds: object) -> list[Tree]:
         return []
     fitting = list(kinds_with(leaf, kinds))
     return [] if len(fitting) == len(kinds) else [{"path": _KIND, "values": fitting, "at_least": None}]
+
+
+def _is_continuous(fields: Tree) -> bool:
+    return fields["as"] == "range" and fields["number"] == "float" and fields["step"] is None
 
 
 def _is_never(condition: Tree) -> bool:

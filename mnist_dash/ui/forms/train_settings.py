@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import streamlit as st
 
@@ -12,7 +11,7 @@ from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.ui.forms.composition import PartName
-from mnist_dash.ui.forms.fields import DRAFT_KEY, REFUSAL_KEY, Form, change
+from mnist_dash.ui.forms.fields import TrainForm
 
 SPLIT_NAMES = {
     "tail": "last images",
@@ -57,7 +56,7 @@ _FOLDED = (
 _MORE_KEY = "train_more_settings"
 
 
-def training_fields(form: Form) -> None:
+def training_fields(form: TrainForm) -> None:
     """Draw epochs, batch size, optimizer and validation split."""
     grid = st.grid(min_column_width=150)
     with grid.cell():
@@ -72,10 +71,10 @@ def training_fields(form: Form) -> None:
     _parameters(form, "split", grid)
 
 
-def more_fields(form: Form) -> None:
+def more_fields(form: TrainForm) -> None:
     """Draw the folded settings; opened by a person, or by a problem inside."""
     if any(form.checked.under(name) for name in _FOLDED):
-        st.session_state[_MORE_KEY] = True
+        open_more_fields()
     expander = st.expander(
         "More settings: data, schedule, early stopping, augmentation, device", icon=":material/tune:", key=_MORE_KEY, on_change="rerun"
     )
@@ -88,19 +87,25 @@ def more_fields(form: Form) -> None:
         _augmentation(form)
 
 
-def _kind(form: Form, part: PartName, label: str, names: dict[str, str]) -> None:
+def open_more_fields() -> None:
+    """Unfold the folded settings; for callbacks."""
+    st.session_state[_MORE_KEY] = True
+
+
+def _kind(form: TrainForm, part: PartName, label: str, names: dict[str, str]) -> None:
     key = form.key(f"{part}_kind")
     st.session_state.setdefault(key, form.value(f"{part}.kind"))
-    st.selectbox(label, list(names), key=key, format_func=lambda kind: names[kind], on_change=_put_part, args=(part, key))
+    st.selectbox(label, list(names), key=key, format_func=lambda kind: names[kind], on_change=_put_part, args=(form, part, key))
     form.problems(f"{part}.kind")
-    form.problems(part)
+    form.own_problems(part)
 
 
-def _put_part(part: str, key: str) -> None:
-    change(lambda draft: draft.with_part(cast(PartName, part), st.session_state[key]))
+def _put_part(form: TrainForm, part: PartName, key: str) -> None:
+    kind = st.session_state[key]
+    form.change(lambda draft: draft.with_part(part, kind))
 
 
-def _parameters(form: Form, part: PartName, grid: object) -> None:
+def _parameters(form: TrainForm, part: PartName, grid: object) -> None:
     """Draw a part's own parameters, one cell each."""
     kind = form.value(f"{part}.kind")
     controls = OPTIMIZERS[kind].controls if part == "optimizer" else SCHEDULES[kind].controls if part == "schedule" else _SPLIT_CONTROLS
@@ -118,7 +123,7 @@ def _parameters(form: Form, part: PartName, grid: object) -> None:
                 form.number(path, control.label, key=key, hint=control.hint)
 
 
-def _data_and_device(form: Form) -> None:
+def _data_and_device(form: TrainForm) -> None:
     grid = st.grid(min_column_width=170)
     for path, label, names in (
         ("dataset", "Data set", DATASET_NAMES),
@@ -129,7 +134,7 @@ def _data_and_device(form: Form) -> None:
     ):
         with grid.cell():
             form.choice(path, label, names)
-            refusal = str(st.session_state.get(REFUSAL_KEY, ""))
+            refusal = form.session.refusal
             if refusal.startswith(f"{path}: "):
                 st.markdown(f":small[:red[:material/error: {refusal}]]")
     with grid.cell():
@@ -142,14 +147,14 @@ def _data_and_device(form: Form) -> None:
         form.number("gradient_clip_norm", "Clip gradients at norm", hint="Empty: never")
 
 
-def _schedule(form: Form) -> None:
+def _schedule(form: TrainForm) -> None:
     grid = st.grid(min_column_width=170)
     with grid.cell():
         _kind(form, "schedule", "Learning-rate schedule", SCHEDULES.labels)
     _parameters(form, "schedule", grid)
 
 
-def _early_stopping(form: Form) -> None:
+def _early_stopping(form: TrainForm) -> None:
     if not _part_toggle(
         form,
         "early_stopping",
@@ -169,7 +174,7 @@ def _early_stopping(form: Form) -> None:
         form.flag("early_stopping.restore_best", "Keep the best epoch's weights")
 
 
-def _augmentation(form: Form) -> None:
+def _augmentation(form: TrainForm) -> None:
     defaults = {"shift": 0.1, "rotation": 10.0, "scale": 0.1, "elastic": 0.0, "elastic_sigma": 5.0}
     if not _part_toggle(form, "augmentation", "Change the training images at random (augmentation)", defaults):
         return
@@ -185,16 +190,16 @@ def _augmentation(form: Form) -> None:
             form.number(f"augmentation.{name}", label, hint=hint)
 
 
-def _part_toggle(form: Form, part: str, label: str, defaults: Mapping[str, object]) -> bool:
+def _part_toggle(form: TrainForm, part: str, label: str, defaults: Mapping[str, object]) -> bool:
     """Switch an optional part on, with defaults, or off; says whether it is on."""
     is_on = form.value(part) is not None
     key = form.key(f"{part}_on")
     st.session_state.setdefault(key, is_on)
-    st.toggle(label, key=key, on_change=_put_optional, args=(part, key, defaults))
-    form.problems(part)
+    st.toggle(label, key=key, on_change=_put_optional, args=(form, part, key, defaults))
+    form.own_problems(part)
     return is_on
 
 
-def _put_optional(part: str, key: str, defaults: Mapping[str, object]) -> None:
+def _put_optional(form: TrainForm, part: str, key: str, defaults: Mapping[str, object]) -> None:
     wanted = dict(defaults) if st.session_state[key] else None
-    st.session_state[DRAFT_KEY] = st.session_state[DRAFT_KEY].changed(part, wanted)
+    form.change(lambda draft: draft.changed(part, wanted))

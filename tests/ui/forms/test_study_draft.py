@@ -44,7 +44,7 @@ def drafted(*paths: str, preset: str = FIRST_PRESET) -> StudyDraft:
 
 def said(draft: StudyDraft, *place: str) -> list[str]:
     """The rules that are broken at a place."""
-    return [problem.rule for problem in draft.check().under(*place)]
+    return [problem.rule for problem in draft.check().under(place)]
 
 
 def test_begins_with_a_study_that_could_be_launched() -> None:
@@ -81,20 +81,20 @@ def test_what_needs_another_setting_goes_with_it() -> None:
 
 def test_an_untouched_range_follows_what_is_ticked_beside_it_and_a_typed_one_stays() -> None:
     """Beside SGD the learning rate goes higher, unless somebody said how high."""
-    assert drafted("optimizer.kind").value("parameters", "optimizer.learning_rate", "high") == 0.1
+    assert drafted("optimizer.kind").value(("parameters", "optimizer.learning_rate", "high")) == 0.1
     typed = StudyDraft.from_preset(FIRST_PRESET).changed(("parameters", "optimizer.learning_rate", "high"), 0.05)
-    assert typed.with_ticked("optimizer.kind").value("parameters", "optimizer.learning_rate", "high") == 0.05
+    assert typed.with_ticked("optimizer.kind").value(("parameters", "optimizer.learning_rate", "high")) == 0.05
 
 
 def test_conditions_follow_the_kinds_that_are_listed() -> None:
     """A further optimizer that has the setting joins its condition; without any the setting says so."""
     draft = drafted("optimizer.kind", "optimizer.momentum")
     only_adam_and_sgd = draft.changed(("parameters", "optimizer.kind", "values"), ["adam", "sgd"])
-    assert only_adam_and_sgd.value("parameters", "optimizer.momentum", "when")[0]["values"] == ["sgd"]
+    assert only_adam_and_sgd.value(("parameters", "optimizer.momentum", "when"))[0]["values"] == ["sgd"]
     without = draft.changed(("parameters", "optimizer.kind", "values"), ["adam", "lion"])
     assert said(without, "space", "optimizer.momentum") == ["an optimizer that is explored has momentum"]
     all_of_them = draft.changed(("parameters", "optimizer.kind", "values"), ["rmsprop", "sgd"])
-    assert all_of_them.value("parameters", "optimizer.momentum", "when") == []
+    assert all_of_them.value(("parameters", "optimizer.momentum", "when")) == []
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_wrong_is_named_at_its_place(place: tuple[str, ...], value: obje
     """The rule stands where it was broken, and there is no study."""
     draft = drafted("batch_size").changed(place, value)
     assert draft.check().definition is None
-    (problem,) = draft.check().under(*where)
+    (problem,) = draft.check().under(where)
     assert rule in problem.rule
     assert problem.remedy
 
@@ -153,11 +153,11 @@ def test_a_grid_gets_values_in_one_step() -> None:
 def test_a_list_becomes_a_range_and_a_range_a_list() -> None:
     """Nothing is lost on the way."""
     draft = drafted("batch_size").with_shape("batch_size", "list")
-    assert draft.value("parameters", "batch_size", "values") == [32, 64, 128, 256, 512]
+    assert draft.value(("parameters", "batch_size", "values")) == [32, 64, 128, 256, 512]
     back = draft.with_shape("batch_size", "range")
-    assert (back.value("parameters", "batch_size", "low"), back.value("parameters", "batch_size", "high")) == (32, 512)
+    assert (back.value(("parameters", "batch_size", "low")), back.value(("parameters", "batch_size", "high"))) == (32, 512)
     listed = StudyDraft.from_definition(parse_study(FILE), origin="file:x").with_shape("batch_size", "range")
-    assert (listed.value("parameters", "batch_size", "low"), listed.value("parameters", "batch_size", "high")) == (32, 64)
+    assert (listed.value(("parameters", "batch_size", "low")), listed.value(("parameters", "batch_size", "high"))) == (32, 64)
 
 
 def test_another_base_keeps_what_was_typed() -> None:
@@ -165,8 +165,8 @@ def test_another_base_keeps_what_was_typed() -> None:
     draft = drafted("conv.filters", "batch_size", "epochs", preset="cnn_30_15").changed(("parameters", "epochs", "high"), 7)
     other = draft.with_base(PRESETS["mlp_512_256"].config, origin="preset:mlp_512_256")
     assert list(other.parameters) == ["optimizer.learning_rate", "batch_size", "epochs"]
-    assert other.value("parameters", "epochs", "high") == 7
-    assert other.value("parameters", "batch_size", "high") == 2048
+    assert other.value(("parameters", "epochs", "high")) == 7
+    assert other.value(("parameters", "batch_size", "high")) == 2048
 
 
 def test_another_base_keeps_settings_that_are_not_proposed_where_it_has_them() -> None:
@@ -257,7 +257,7 @@ def test_any_other_setting_can_be_explored(preset: str) -> None:
     assert "optimizer.epsilon" in draft.other_settings or preset in ("linear_10_10", "cnn_elu_sgd")
     for path in draft.other_settings:
         checked = draft.with_setting(path).check()
-        assert checked.definition is not None or checked.under("space", path), path
+        assert checked.definition is not None or checked.under(("space", path)), path
         assert not [problem for problem in checked.problems if "a path names" in problem.rule]
     assert not {"seed", "dataset", "device", "features"} & set(draft.other_settings)
 
@@ -265,7 +265,10 @@ def test_any_other_setting_can_be_explored(preset: str) -> None:
 def test_words_are_listed_and_numbers_ranged() -> None:
     """What was explored once is not offered again."""
     draft = StudyDraft.from_preset("mlp_quick").with_setting("layers.1.activation").with_setting("layers.1.l2")
-    assert (draft.value("parameters", "layers.1.activation", "values"), draft.value("parameters", "layers.1.l2", "high")) == (["relu"], 0.1)
+    assert (draft.value(("parameters", "layers.1.activation", "values")), draft.value(("parameters", "layers.1.l2", "high"))) == (
+        ["relu"],
+        0.1,
+    )
     typed = draft.changed(("parameters", "layers.1.activation", "values"), ["relu", "tanh"])
     definition = typed.check().definition
     assert definition is not None

@@ -22,6 +22,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from tests.ui.conftest import texts
+from tests.ui.gestures import touch
 
 LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=500)
 ONE: Strokes = (((0.5, 0.2), (0.5, 0.8)),)
@@ -103,8 +104,7 @@ def test_kept_drawing_is_deleted_and_brought_back(open_page: Callable[..., AppTe
     """The button names it, and Undo stands where it was."""
     number = drawings.keep(store, ONE, 1)
     app = open_page("draw")
-    app.session_state["draw_selected"] = number
-    app.run()
+    touch(app, "draw_kept", "clicked", number)
     assert app.button(key="draw_delete").label == f"Delete drawing {number}, labelled 1"
     app.button(key="draw_show").click().run()
     assert "drawing" in app.query_params

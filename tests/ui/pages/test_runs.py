@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 
-import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config.run_config import RunConfig
@@ -15,14 +12,9 @@ from mnist_dash.runs.actions import run_actions, run_annotations
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
-from mnist_dash.ui.pages.runs.table import PAGE_SIZE, clear_selection, take_rows
+from mnist_dash.ui.pages.runs.table import PAGE_SIZE
 from tests.ui.conftest import CONFIG, texts
-
-
-def select(app: AppTest, *rows: int) -> AppTest:
-    """Tick rows of the table."""
-    app.session_state["runs_selected"] = tuple(app.session_state["runs_shown"][row] for row in rows)
-    return app.run()
+from tests.ui.gestures import tick_rows
 
 
 def test_no_runs_says_what_to_do(open_page: Callable[..., AppTest]) -> None:
@@ -62,7 +54,7 @@ def test_filter_shows_some_states_only(open_page: Callable[..., AppTest], train:
 def test_delete_can_be_undone(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """A deleted run leaves the list and comes back."""
     run = train()
-    app = select(open_page("runs"), 0)
+    app = tick_rows(open_page("runs"), 0)
     app.button(key="runs_Delete").click().run()
     assert store.count() == 0
     assert run.id in texts(app)
@@ -73,7 +65,7 @@ def test_delete_can_be_undone(open_page: Callable[..., AppTest], train: Callable
 def test_deleted_runs_can_be_restored_later(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """The bin is a view with a way back."""
     run_actions.delete(store, [train().id])
-    app = select(open_page("runs", show="deleted"), 0)
+    app = tick_rows(open_page("runs", show="deleted"), 0)
     app.button(key="runs_Restore").click().run()
     assert store.count() == 1
 
@@ -81,7 +73,7 @@ def test_deleted_runs_can_be_restored_later(open_page: Callable[..., AppTest], t
 def test_stop_names_its_run(open_page: Callable[..., AppTest], store: Store) -> None:
     """The button says which run it stops, and stops that one."""
     first, second = (run_actions.submit(store, CONFIG) for _ in range(2))
-    app = select(open_page("runs"), 1)
+    app = tick_rows(open_page("runs"), 1)
     button = app.button(key="runs_Stop")
     assert button.label == f"Stop {first}"
     button.click().run()
@@ -91,7 +83,7 @@ def test_stop_names_its_run(open_page: Callable[..., AppTest], store: Store) -> 
 def test_order_is_frozen_while_something_is_selected(open_page: Callable[..., AppTest], store: Store) -> None:
     """A run that arrives does not push rows under a person's pointer."""
     first = run_actions.submit(store, CONFIG)
-    app = select(open_page("runs"), 0)
+    app = tick_rows(open_page("runs"), 0)
     run_actions.submit(store, CONFIG)
     app.run()
     assert app.dataframe[0].value["Run"].tolist() == [first]
@@ -104,17 +96,15 @@ def listed(app: AppTest) -> list[str]:
     return [str(run_id) for run_id in app.dataframe[0].value["Run"]]
 
 
-def test_a_table_that_was_replaced_selects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A late word from the browser about rows that are other runs by now changes no selection."""
-    said = SimpleNamespace(selection=SimpleNamespace(rows=[0, 2]))
-    monkeypatch.setattr(st, "session_state", {"runs_table_all_1_0": said, "runs_table_all_1_1": said})
-    take_rows("runs_table_all_1_0", 0, ("a", "b", "c"))
-    assert st.session_state["runs_selected"] == ("a", "c")
-    clear_selection()
-    take_rows("runs_table_all_1_0", 0, ("a", "b", "c"))
-    assert st.session_state["runs_selected"] == ()
-    take_rows("runs_table_all_1_1", 1, ("b", "d", "e"))
-    assert st.session_state["runs_selected"] == ("b", "e")
+def test_a_table_that_was_replaced_selects_nothing(open_page: Callable[..., AppTest], store: Store) -> None:
+    """A late word from the browser about rows that may be other runs by now changes no selection."""
+    first, _, third = (run_actions.submit(store, CONFIG) for _ in range(3))
+    app = open_page("runs")
+    replaced = app.dataframe[0]
+    assert f"**2 runs:** `{third}`, `{first}`" in texts(tick_rows(app, 0, 2))
+    app.button(key="runs_clear").click().run()
+    assert "**2 runs:**" not in texts(tick_rows(app, 0, 2, table=replaced))
+    assert f"**2 runs:** `{third}`, `{first}`" in texts(tick_rows(app, 0, 2))
 
 
 def test_a_query_filters(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
@@ -191,7 +181,7 @@ def test_groups_have_means(open_page: Callable[..., AppTest], train: Callable[..
 def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """An archived run leaves the list, not the store, and comes back at once or from the archive."""
     run = train()
-    app = select(open_page("runs"), 0)
+    app = tick_rows(open_page("runs"), 0)
     app.button(key="runs_Archive").click().run()
     assert not app.dataframe
     assert f"Archived `{run.id}`" in texts(app)
@@ -199,7 +189,7 @@ def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callabl
     assert listed(app) == [run.id]
     run_annotations.archive(store, [run.id])
     app.segmented_control(key="show").set_value("archived").run()
-    app = select(app, 0)
+    app = tick_rows(app, 0)
     app.button(key="runs_Bring back").click().run()
     assert store.run(run.id).archived_at is None
 
@@ -207,7 +197,7 @@ def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callabl
 def test_marks_are_shown_as_typed(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """A star, a tag, a name with HTML and notes with Markdown, written on the selected run; the table has them letter by letter."""
     run = train()
-    app = select(open_page("runs"), 0)
+    app = tick_rows(open_page("runs"), 0)
     app.button(key="runs_star").click().run()
     app.multiselect(key=f"mark_tags_{run.id}_{hash(())}").set_value(["v1.2"]).run()
     app.text_input(key=f"mark_name_{run.id}").set_value("<b>*wide*</b>").run()
@@ -223,9 +213,9 @@ def test_comparing_takes_two(open_page: Callable[..., AppTest], train: Callable[
     """The way to the comparison appears with the second run."""
     train()
     train()
-    app = select(open_page("runs"), 0)
+    app = tick_rows(open_page("runs"), 0)
     assert "runs_compare" not in {button.key for button in app.button}
-    app = select(app, 0, 1)
+    app = tick_rows(app, 0, 1)
     assert "runs_compare" in {button.key for button in app.button}
 
 

@@ -14,11 +14,10 @@ from mnist_dash.search.actions import steering
 from mnist_dash.search.engine.artifact_policy import discard_files
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import StudyState, TrialState
-from mnist_dash.ui.elements.live_plot import Brush
-from mnist_dash.ui.pages.study.steer import BRUSH_KEY, PLACE_KEY
 from tests.search.conftest import Player, define
 from tests.search_rows import fill
 from tests.ui.conftest import CONFIG, texts
+from tests.ui.gestures import tick_rows, touch
 
 VIEWS = ("progress", "hyperparameters", "trials", "time", "steer")
 Open = Callable[..., AppTest]
@@ -89,15 +88,15 @@ def test_marked_part_is_searched_alone(store: Store, open_page: Open) -> None:
     player = Player(store, define())
     player.go(steps=3)
     app = open_page("study", study=player.id, view="settings")
-    app.session_state[BRUSH_KEY] = (player.id, (Brush("optimizer.learning_rate", 0.001, 7.0), Brush("optimizer.kind", choices=("adam",))))
-    app.run()
+    box = [{"axis": "optimizer.learning_rate", "low": 0.001, "high": 7.0}, {"axis": "optimizer.kind", "choices": ["adam"]}]
+    touch(app, "study_contour", "brushed", box)
     assert "Marked: **learning rate** 0.001 to 7" in texts(app)
     app.button(key="study_narrow").click().run()
     space = study_store.find(store, player.id).definition.space
     rate = space.parameter("optimizer.learning_rate")
     assert (rate.kind, rate.low, rate.high) == ("float", 0.001, 1.0)  # type: ignore[union-attr]
     assert space.parameter("optimizer.kind").values == ("adam",)  # type: ignore[union-attr]
-    assert BRUSH_KEY not in app.session_state
+    assert "Marked:" not in texts(app)
     app.segmented_control(key="view").set_value("steer").run()
     app.button(key="study_undo").click().run()
     app.button(key="study_undo").click().run()
@@ -108,13 +107,12 @@ def test_empty_place_is_tried_next(store: Store, open_page: Open) -> None:
     """A clicked place is tried with the rest of the best trial's configuration, and its trial is selected."""
     player = Player(store, define())
     player.go(steps=4)
-    app = open_page("study", study=player.id, view="settings")
-    values = {"optimizer.kind": "adam", "optimizer.learning_rate": 0.0123, "batch_size": 300}
-    app.session_state[PLACE_KEY] = (player.id, values)
-    app.run()
+    app = open_page("study", study=player.id, view="settings", x="learning_rate", y="batch_size")
+    best = max((trial for trial in study_store.trials(store, player.id) if trial.figures), key=lambda trial: trial.figures or ())
+    touch(app, "study_contour", "placed", [0.0123, 300])
     app.button(key="study_try_place").click().run()
     waiting = study_store.trials(store, player.id, states=[TrialState.WAITING])
-    assert [dict(trial.parameters) for trial in waiting] == [values]
+    assert [dict(trial.parameters) for trial in waiting] == [{**best.parameters, "optimizer.learning_rate": 0.0123, "batch_size": 300}]
     assert app.query_params["trials"] in (str(waiting[0].number), [str(waiting[0].number)])
 
 
@@ -173,13 +171,12 @@ def test_run_of_a_trial_leads_to_its_study(store: Store, open_page: Open) -> Non
 
 def test_selected_runs_suggest_the_next(store: Store, open_page: Open, train: Callable[..., Run]) -> None:
     """Three runs that differ in a setting give a proposal for it; one alone gives none."""
-    ids = [train(CONFIG.model_copy(update={"batch_size": size})).id for size in (100, 200, 500)]
+    for size in (100, 200, 500):
+        train(CONFIG.model_copy(update={"batch_size": size}))
     app = open_page("runs")
-    app.session_state["runs_selected"] = tuple(ids[:1])
-    app.run()
+    tick_rows(app, 0)
     assert not [button for button in app.button if button.key == "runs_suggest"]
-    app.session_state["runs_selected"] = tuple(ids)
-    app.run()
+    tick_rows(app, 0, 1, 2)
     app.button(key="runs_suggest").click().run()
     assert "Worth trying next: **batch_size**" in texts(app)
 

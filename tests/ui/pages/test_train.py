@@ -12,6 +12,7 @@ from mnist_dash.core.config.run_config import RunConfig, with_overrides
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.ui.forms import submission
 from mnist_dash.ui.forms.composition import FIRST_PRESET
 from tests.ui.conftest import texts
 
@@ -35,8 +36,9 @@ def test_train_untouched_queues_the_first_preset(open_page: Callable[..., AppTes
     assert app.title[0].value.endswith(f":gray[{run.id}]")
 
 
-def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second click that is answered by the same page submits nothing more."""
+    monkeypatch.setattr(submission, "DOUBLE_CLICK_SECONDS", 600.0)  # however busy the machine is
     app = open_page("train")
     press(app, "Train")
     app.switch_page("mnist_dash/ui/pages/train/train.py").run()  # the second click of a double click finds the page again
@@ -45,9 +47,10 @@ def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Sto
 
 
 def test_a_click_during_the_submission_is_the_same_run(
-    open_page: Callable[..., AppTest], store: Store, click_during: Callable[[str], None]
+    open_page: Callable[..., AppTest], store: Store, click_during: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Streamlit ends the first click's callback at its next word with the session; what was submitted is known by then."""
+    monkeypatch.setattr(submission, "DOUBLE_CLICK_SECONDS", 600.0)
     app = open_page("train")
     click_during("mnist_dash.runs.actions.run_actions.submit")
     press(app, "Train")
@@ -96,8 +99,10 @@ def test_bad_input_is_answered_and_queues_nothing(
 def test_impossible_shape_is_named_beside_its_layer(open_page: Callable[..., AppTest], store: Store) -> None:
     """A dense layer on an image is refused with the shapes; the layers before keep their numbers."""
     app = open_page("train", preset="cnn_32_64_5x5")
-    flatten = next(index for index, layer in enumerate(app.session_state["train_draft"].tree["layers"]) if layer["kind"] == "flatten")
-    app.button(key=f"train_remove_{app.session_state['train_draft'].layer_keys[flatten]}").click().run()
+    title = next(markdown.value for markdown in app.markdown if " Flatten**" in markdown.value)
+    number = title.split()[0].strip("*")
+    next(button for button in app.button if button.help == f"Move layer {number} up").click().run()
+    next(button for button in app.button if button.help == f"Remove layer {int(number) - 1}").click().run()
     said = texts(app)
     assert "A dense layer takes a vector; got an image of 7 x 7 x 64" in said.replace("Dense 1: a", "A")
     assert "→ 14 x 14 x 64 · 51,264 parameters" in said
@@ -132,11 +137,11 @@ def test_a_bad_link_is_a_sentence(open_page: Callable[..., AppTest], query: dict
     assert not next(button for button in app.button if button.label == "Train").disabled
 
 
-def test_clones_a_run(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
-    """The configuration of a run is the one to change."""
+def test_clones_a_run(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """The configuration of a run is the one to change: what is not changed is trained as it was."""
     run = train(with_overrides(RunConfig(), [("epochs", 3), ("seed", 42)]))
-    app = open_page("train", **{"from": run.id})
-    assert app.session_state["train_draft"].check().config == run.config
+    press(type_into(open_page("train", **{"from": run.id}), "Epochs", "4"), "Train")
+    assert store.runs(limit=1)[0].config == with_overrides(run.config, [("epochs", 4)])
 
 
 def test_says_that_exactly_this_was_run_before(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:

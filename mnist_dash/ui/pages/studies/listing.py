@@ -23,7 +23,7 @@ from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Study, StudyState, TrialState
 from mnist_dash.ui.app.navigation import follow, open_study
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.components.study_look import STATE_LOOK, planned
+from mnist_dash.ui.components.study_look import STATE_LOOK
 
 PAGE_SIZE = 50
 OPEN_KEY = "studies_open"
@@ -159,7 +159,7 @@ def _progress(study: Study, tally: Mapping[TrialState, int]) -> float | None:
     """Give the share of the budget that is spent; None where only convergence ends it."""
     if study.state is StudyState.FINISHED:
         return 1.0
-    total, minutes = planned(study), study.definition.budget.minutes
+    total, minutes = study.definition.n_planned, study.definition.budget.minutes
     shares = [_n_ended(tally) / total] if total else []
     shares += [study.seconds_used / (60 * minutes)] if minutes else []
     return min(1.0, max(shares)) if shares else None
@@ -170,7 +170,7 @@ def _percent(share: float | None) -> float | None:
 
 
 def _trials(study: Study, tally: Mapping[TrialState, int]) -> str:
-    total = planned(study)
+    total = study.definition.n_planned
     return f"{_n_ended(tally):,}" + (f" of {total:,}" if total is not None else "")
 
 
@@ -193,7 +193,7 @@ def _left(study: Study, tally: Mapping[TrialState, int], pace: float | None) -> 
     """Estimate how long a running study will still take, by the first of its ends."""
     if study.state is not StudyState.RUNNING:
         return None
-    total, minutes = planned(study), study.definition.budget.minutes
+    total, minutes = study.definition.n_planned, study.definition.budget.minutes
     ends = [3600 * max(0, total - _n_ended(tally)) / pace] if total is not None and pace else []
     ends += [max(0.0, 60 * minutes - study.seconds_used)] if minutes is not None else []
     return formatting.duration(min(ends)) if ends else None

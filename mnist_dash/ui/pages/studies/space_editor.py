@@ -15,9 +15,9 @@ from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.search.definition.proposals import GROUPS, Proposal, proposals, reshaped
-from mnist_dash.ui.forms.composition import Tree
+from mnist_dash.ui.forms.fields import StudyForm, listed_text, parse_list
+from mnist_dash.ui.forms.places import Tree
 from mnist_dash.ui.forms.study_draft import StudyDraft, alternatives
-from mnist_dash.ui.forms.study_fields import StudyForm, change, listed_text, parse_list
 
 _GROUP_NAMES = {"optimizer": "Optimization", "training": "Training", "network": "Network", "data": "Data and augmentation"}
 _SHAPES = {"range": "range", "log": "log range", "list": "values"}
@@ -56,7 +56,7 @@ def settings_to_tick(form: StudyForm) -> None:
             key=key,
             format_func=partial(_title, titles),
             on_change=_tick,
-            args=(key, tuple(titles)),
+            args=(form, key, tuple(titles)),
             wrap=True,
         )
 
@@ -72,15 +72,15 @@ def another_setting(form: StudyForm) -> None:
         key=key,
         placeholder="Any other setting of this network, by its path",
         on_change=_explore_another,
-        args=(key,),
+        args=(form, key),
         label_visibility="collapsed",
     )
 
 
-def _explore_another(key: str) -> None:
+def _explore_another(form: StudyForm, key: str) -> None:
     path = st.session_state[key]
     if path is not None:
-        change(lambda draft: draft.with_setting(path))
+        form.change(lambda draft: draft.with_setting(path))
 
 
 def ranges(form: StudyForm) -> None:
@@ -106,16 +106,16 @@ def _is_offered(draft: StudyDraft, proposal: Proposal) -> bool:
     return proposal.path in draft.parameters or draft.is_available(proposal.path)
 
 
-def _tick(key: str, known: tuple[str, ...]) -> None:
+def _tick(form: StudyForm, key: str, known: tuple[str, ...]) -> None:
     ticked = list(st.session_state[key])
-    change(lambda draft: draft.with_choice_of(known, ticked))
+    form.change(lambda draft: draft.with_choice_of(known, ticked))
 
 
 def _setting(form: StudyForm, path: str, fields: Tree, title: str) -> None:
     place = form.key("setting", path.replace(".", "_"))
     with st.container(gap="xsmall"):
         _range_row(form, path, fields, title, place)
-        form.problems("space", path)
+        form.problems(("space", path))
 
 
 def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str) -> None:
@@ -125,7 +125,7 @@ def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str)
             key=form.key("remove", path),
             type="tertiary",
             help=f"Do not explore {title.lower()}",
-            on_click=change,
+            on_click=form.change,
             args=(partial(_without, path=path),),
         )
         condition = _condition(fields)
@@ -172,15 +172,15 @@ def _values_to_tick(form: StudyForm, path: str, fields: Tree) -> None:
             key=key,
             format_func=lambda value: names.get(value, str(value)),
             on_change=_put_values,
-            args=(key, path),
+            args=(form, key, path),
             label_visibility="collapsed",
             wrap=True,
         )
 
 
-def _put_values(key: str, path: str) -> None:
+def _put_values(form: StudyForm, key: str, path: str) -> None:
     values = list(st.session_state[key])
-    change(lambda draft: draft.changed(("parameters", path, "values"), values) if path in draft.parameters else draft)
+    form.change(lambda draft: draft.changed(("parameters", path, "values"), values) if path in draft.parameters else draft)
 
 
 def _numbers(form: StudyForm, path: str, fields: Tree) -> None:
@@ -190,7 +190,9 @@ def _numbers(form: StudyForm, path: str, fields: Tree) -> None:
     shape = "list" if fields["as"] == "list" else "log" if fields["log"] else "range"
     key = form.key("shape", path)
     st.session_state[key] = shape
-    st.selectbox("As", list(_SHAPES), key=key, format_func=lambda shape: _SHAPES[shape], width=124, on_change=_put_shape, args=(key, path))
+    st.selectbox(
+        "As", list(_SHAPES), key=key, format_func=lambda shape: _SHAPES[shape], width=124, on_change=_put_shape, args=(form, key, path)
+    )
     if shape == "list":
         hint = "Between commas: 32, 64, 128"
         form.text(("parameters", path, "values"), "Values", parse=parse_list, write=listed_text, hint=hint, beside=False)
@@ -202,7 +204,7 @@ def _numbers(form: StudyForm, path: str, fields: Tree) -> None:
         form.text(("parameters", path, "step"), "Step", width=_BOUND_WIDTH, hint=hint, beside=False)
 
 
-def _put_shape(key: str, path: str) -> None:
+def _put_shape(form: StudyForm, key: str, path: str) -> None:
     shape: str = st.session_state[key]
 
     def put(draft: StudyDraft) -> StudyDraft:
@@ -213,4 +215,4 @@ def _put_shape(key: str, path: str) -> None:
         draft = draft.with_shape(path, "range").changed(("parameters", path, "log"), shape == "log")
         return draft.changed(("parameters", path, "step"), None) if shape == "log" else draft
 
-    change(put)
+    form.change(put)

@@ -8,61 +8,54 @@ from mnist_dash.errors import InvalidInput
 from mnist_dash.search.studies import study_store
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.composition import FIRST_PRESET
+from mnist_dash.ui.forms.draft_session import STUDY
+from mnist_dash.ui.forms.fields import StudyForm
 from mnist_dash.ui.forms.study_draft import StudyDraft
-from mnist_dash.ui.forms.study_fields import DRAFT_KEY, StudyForm, new_form
-from mnist_dash.ui.pages.studies.compose import begin_visit, effort, free_name, launch_card, methods, start_from_file, taken_name
-from mnist_dash.ui.pages.studies.listing import first_ready_studies, is_any_live, ready_studies, studies_section
+from mnist_dash.ui.pages.studies.compose import draft_from_file, effort, free_name, launch_card, methods, start_from_file, taken_name
+from mnist_dash.ui.pages.studies.listing import first_ready_studies, is_any_live, studies_section
 from mnist_dash.ui.pages.studies.space_editor import another_setting, ranges, settings_to_tick
 
 TICK_SECONDS = 1.0
-LINK_KEY = "study_link"
 _VIEW_KEY = "studies_view"
 _ABOUT = """**No studies yet.** A study is a search: it trains a network again and again with other settings, learns from what came out
 where to look next, and shows in the end which settings matter and which are best. Each of its trials is an ordinary run."""
 
 
-def load_draft() -> str:
-    """Bring the draft up to what the address asks for; returns a sentence when the address asks for what cannot be."""
+def asked_draft() -> StudyDraft | None:
+    """Give the draft that the address asks for; None where it asks for none, or for the one that is there.
+
+    Raises:
+        InvalidInput: it names what does not exist, or is damaged.
+    """
     query = st.query_params
-    try:
-        if "from" in query:
-            config = store().run(query["from"]).config
-            st.session_state[DRAFT_KEY] = StudyDraft.from_config(config, origin=f"run:{query['from']}")
-        elif "file" in query:
-            start_from_file(query["file"])
-            if query["file"] not in [ready.name for ready in ready_studies()]:
-                names = ", ".join(ready.name for ready in ready_studies())
-                raise InvalidInput(f"A link's file is one of the study files, {names}; got {query['file'][:40]!r}. Choose one of them.")
-        elif "draft" in query:
-            if query["draft"] != st.session_state.get(LINK_KEY):
-                st.session_state[DRAFT_KEY] = StudyDraft.from_link(query["draft"])
-        elif "preset" in query:
-            st.session_state[DRAFT_KEY] = StudyDraft.from_preset(query["preset"])
-            if query["preset"] not in PRESETS:
-                raise InvalidInput(f"A link names a preset; got {query['preset'][:40]!r}. The first preset is shown instead.")
-    except InvalidInput as error:
-        st.session_state.setdefault(DRAFT_KEY, StudyDraft.from_preset(FIRST_PRESET))
-        return str(error)
-    st.session_state.setdefault(DRAFT_KEY, StudyDraft.from_preset(FIRST_PRESET))
-    return ""
+    if "from" in query:
+        return StudyDraft.from_config(store().run(query["from"]).config, origin=f"run:{query['from']}")
+    if "file" in query:
+        return draft_from_file(query["file"])
+    if "draft" in query:
+        return None if STUDY.is_in_address() else StudyDraft.from_link(query["draft"])
+    if "preset" in query:
+        if query["preset"] not in PRESETS:
+            raise InvalidInput(f"A link names a preset; got {query['preset'][:40]!r}. The first preset is shown instead.")
+        return StudyDraft.from_preset(query["preset"])
+    return None
 
 
-def write_link(draft: StudyDraft) -> None:
-    """Put the draft into the address, so that a copied link brings back this view."""
-    st.session_state[LINK_KEY] = draft.link()
-    wanted = {"new": "1", "draft": st.session_state[LINK_KEY]}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+def first_draft() -> StudyDraft:
+    """Give the draft to begin with."""
+    return StudyDraft.from_preset(FIRST_PRESET)
 
 
 def composer() -> None:
     """Draw the page that composes a study."""
     if st.session_state.get("page_arrived") or st.session_state.get(_VIEW_KEY) != "new":
-        begin_visit()
-    refused = load_draft()
-    draft: StudyDraft = st.session_state[DRAFT_KEY]
-    write_link(draft)
-    form = new_form(draft, free_name(draft), taken_name(draft))
+        STUDY.begin_visit()
+    refused = STUDY.load(asked_draft, first_draft)
+    draft = STUDY.draft
+    STUDY.write_address({"new": "1", "draft": draft.link()})
+    name = free_name(draft)
+    checked = draft.check(name=name, also=taken_name(draft))
+    form = StudyForm(STUDY, draft, checked)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("New study")
         st.button("All studies", key="studies_all", icon=":material/arrow_back:", type="tertiary", on_click=_show, args=(False,))
@@ -72,7 +65,7 @@ def composer() -> None:
     with right:
         _questions(form)
     with left:
-        launch_card(form)
+        launch_card(form, name)
 
 
 def _questions(form: StudyForm) -> None:

@@ -18,7 +18,7 @@ from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.components.export import study_downloads
-from mnist_dash.ui.components.study_look import METHOD_NAMES, badge, planned
+from mnist_dash.ui.components.study_look import METHOD_NAMES, badge
 
 MORE_KEY = "study_more"
 PACE_TRIALS = 20
@@ -101,7 +101,7 @@ def _progress(board: Snapshot) -> None:
     if study.state.has_ended:
         st.caption(f"{study.reason} Running time: {formatting.duration(study.seconds_used)}.")
         return
-    done, total, pace = _n_ended(board), planned(study), trials_an_hour(board)
+    done, total, pace = _n_ended(board), study.definition.n_planned, trials_an_hour(board)
     minutes = study.definition.budget.minutes
     left = None
     if total is not None:

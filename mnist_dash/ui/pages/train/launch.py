@@ -2,75 +2,34 @@
 
 from __future__ import annotations
 
-import time
-import uuid
-from dataclasses import dataclass
-
 import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.presets import PRESETS, name_of
 from mnist_dash.core.config.run_config import RunConfig
-from mnist_dash.errors import DeviceUnavailable, MnistDashError
+from mnist_dash.errors import DeviceUnavailable
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.estimate import Estimate, estimate
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run, run_link
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.app.shortcuts import SUBMIT
-from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.forms.composition import Draft
-from mnist_dash.ui.forms.fields import DRAFT_KEY, REFUSAL_KEY, Form, catch_up, sentence
-
-_SUBMISSION_KEY = "train_submission"
-_VISIT_KEY = "train_visit"
-DOUBLE_CLICK_SECONDS = 3.0
-"""A second press of the same configuration within this time is the same press, even if the page has changed in between."""
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What was submitted last in this session."""
-
-    key: str
-    config_hash: str
-    visit: int
-    moment: float
+from mnist_dash.ui.forms.draft_session import TRAIN
+from mnist_dash.ui.forms.fields import TrainForm
+from mnist_dash.ui.forms.launch_panel import SubmitButton, cost_table, expected_time, launch_panel
+from mnist_dash.ui.forms.submission import submit
+from mnist_dash.ui.forms.train_settings import open_more_fields
 
 
-def begin_visit() -> None:
-    """Count the visits to the page: pressing Train again after coming back is another run."""
-    if st.session_state.get("page_arrived"):
-        st.session_state[_VISIT_KEY] = st.session_state.get(_VISIT_KEY, 0) + 1
-        st.session_state.pop(REFUSAL_KEY, None)
-
-
-def launch_card(form: Form) -> None:
+def launch_card(form: TrainForm) -> None:
     """Draw the choice of a ready network, the Train button and the preflight."""
+    button = SubmitButton("Train", "train_submit", ":material/play_arrow:", _submit, "setting", "to correct before it can train")
     with st.container(border=True):
         _choose_preset(form.draft)
         _changes(form)
-        config = form.checked.config
-        if may_edit():
-            st.button(
-                "Train",
-                key="train_submit",
-                type="primary",
-                icon=":material/play_arrow:",
-                width="stretch",
-                shortcut=SUBMIT,
-                disabled=config is None,
-                on_click=_submit,
-            )
-        refusal = st.session_state.get(REFUSAL_KEY)
-        if refusal:
-            st.error(refusal, icon=":material/error:")
-        if config is None:
-            _what_is_wrong(form)
-        else:
-            _preflight(store(), config)
+        launch_panel(form, form.checked.config, button, _preflight)
 
 
 def _choose_preset(draft: Draft) -> None:
@@ -84,10 +43,10 @@ def _choose_preset(draft: Draft) -> None:
             st.button("Undo all changes", key="train_reset", type="tertiary", icon=":material/undo:", on_click=_put_preset, args=(key,))
 
 
-def _changes(form: Form) -> None:
+def _changes(form: TrainForm) -> None:
     """Say which settings will change while it trains, as those of a run that was steered do."""
-    count = len(form.draft.tree["changes"]) if isinstance(form.draft.tree["changes"], list) else 0
-    if not count:
+    changes = form.value("changes")
+    if not changes or not isinstance(changes, list):
         return
     config = form.checked.config
     with st.container(border=True, gap="xsmall"):
@@ -99,76 +58,52 @@ def _changes(form: Form) -> None:
             key="train_no_changes",
             type="tertiary",
             icon=":material/close:",
-            help=f"Leaves out {plural(count, 'change')} of settings",
-            on_click=_drop_changes,
+            help=f"Leaves out {plural(len(changes), 'change')} of settings",
+            on_click=form.change,
+            args=(_without_changes,),
         )
 
 
-def _drop_changes() -> None:
-    draft: Draft = st.session_state[DRAFT_KEY]
-    st.session_state[DRAFT_KEY] = draft.changed("changes", [])
+def _without_changes(draft: Draft) -> Draft:
+    return draft.changed("changes", [])
 
 
 def _put_preset(key: str) -> None:
-    st.session_state[DRAFT_KEY] = Draft.from_preset(st.session_state[key])
-    st.session_state.pop(REFUSAL_KEY, None)
+    TRAIN.start(Draft.from_preset(st.session_state[key]))
 
 
 def _submit() -> None:
     """Submit what is composed and ask for its page; two presses are one run."""
-    draft = catch_up()
+    draft = TRAIN.catch_up()
     config = draft.check().config
     if config is None:
         return
-    submission = _submission(config)
-    st.session_state[_SUBMISSION_KEY] = submission  # first: once the second click is in, every later write ends this callback
+    preset = name_of(config, first=draft.preset)
+    run_id = submit(TRAIN, config.hash, config, lambda config, key: _send(config, key, preset))
+    if run_id is not None:
+        open_run(run_id)
+
+
+def _send(config: RunConfig, key: str, preset: str | None) -> str:
     try:
-        run_id = run_actions.submit(store(), config, key=submission.key, preset=name_of(config, first=draft.preset))
-    except MnistDashError as error:
-        st.session_state[REFUSAL_KEY] = str(error)
-        if isinstance(error, DeviceUnavailable):
-            st.session_state["train_more_settings"] = True
-        return
-    st.session_state.pop(REFUSAL_KEY, None)
-    open_run(run_id)
+        return run_actions.submit(store(), config, key=key, preset=preset)
+    except DeviceUnavailable:
+        open_more_fields()  # the device is chosen there
+        raise
 
 
-def _submission(config: RunConfig) -> Submission:
-    former: Submission | None = st.session_state.get(_SUBMISSION_KEY)
-    visit, moment = st.session_state.get(_VISIT_KEY, 0), time.monotonic()
-    same = former is not None and former.config_hash == config.hash
-    if former is not None and same and (former.visit == visit or moment - former.moment < DOUBLE_CLICK_SECONDS):
-        return former
-    return Submission(uuid.uuid4().hex, config.hash, visit, moment)
-
-
-def _what_is_wrong(form: Form) -> None:
-    problems = form.checked.problems
-    st.markdown(f":red[:material/error: {plural(len(problems), 'setting')} to correct before it can train.]")
-    for problem in problems:
-        where = problem.path.replace("layers.", "layer ").replace("_", " ")
-        if problem not in form.shown:
-            st.markdown(f":small[:red[{where}: {sentence(problem)}]]")
-
-
-def _preflight(runs: Store, config: RunConfig) -> None:
+def _preflight(config: RunConfig) -> None:
+    runs = store()
     expected = estimate(runs, config)
-    st.table(
-        {
-            ":material/tag: Parameters": f"{config.n_parameters:,}",
-            ":material/memory: Memory": f"about {formatting.size(expected.memory_bytes)}",
-            ":material/timer: An epoch": _expected_time(expected.seconds_per_epoch),
-            f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": _expected_time(expected.seconds_total),
-            ":material/queue: Queue": _place(expected),
-        },
-        border="horizontal",
-        alt="What this training will cost",
-    )
-    st.caption(f"{expected.basis[:1].upper()}{expected.basis[1:]}.")
-    if config.leaks_test_set:
-        st.warning(formatting.LEAK, icon=":material/warning:")
-    if not any(worker.state != "gone" for worker in runs.workers()) and runs.settings.n_workers == 0:
-        st.warning("No worker is running, so the run would wait. Start one with `python -m mnist_dash worker`.", icon=":material/warning:")
+    rows = {
+        ":material/tag: Parameters": f"{config.n_parameters:,}",
+        ":material/memory: Memory": f"about {formatting.size(expected.memory_bytes)}",
+        ":material/timer: An epoch": expected_time(expected.seconds_per_epoch),
+        f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": expected_time(expected.seconds_total),
+        ":material/queue: Queue": _place_in_queue(expected),
+    }
+    cost_table(rows, alt="What this training will cost", basis=expected.basis)
+    _warnings(runs, config)
     same = runs.find_same(config)
     if same is not None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
@@ -179,11 +114,15 @@ def _preflight(runs: Store, config: RunConfig) -> None:
             run_link(same.id, "Open it")
 
 
-def _expected_time(seconds: float | None) -> str:
-    return "not known yet" if seconds is None else f"about {formatting.duration(seconds)}"
+def _warnings(runs: Store, config: RunConfig) -> None:
+    if config.leaks_test_set:
+        st.warning(formatting.LEAK, icon=":material/warning:")
+    is_anyone_alive = any(worker.state != "gone" for worker in runs.workers())
+    if not is_anyone_alive and runs.settings.n_workers == 0:
+        st.warning("No worker is running, so the run would wait. Start one with `python -m mnist_dash worker`.", icon=":material/warning:")
 
 
-def _place(expected: Estimate) -> str:
+def _place_in_queue(expected: Estimate) -> str:
     if expected.n_ahead == 0:
         return "starts at once"
     wait = "" if expected.seconds_ahead is None else f", about {formatting.duration(expected.seconds_ahead)}"

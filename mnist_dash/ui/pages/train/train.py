@@ -2,47 +2,38 @@
 
 import streamlit as st
 
-from mnist_dash.errors import InvalidInput
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.elements.live_plot import preload_plotly
 from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft
-from mnist_dash.ui.forms.fields import DRAFT_KEY, new_form
+from mnist_dash.ui.forms.draft_session import TRAIN
+from mnist_dash.ui.forms.fields import TrainForm
 from mnist_dash.ui.forms.layer_editor import layer_editor
 from mnist_dash.ui.forms.train_settings import more_fields, training_fields
-from mnist_dash.ui.pages.train.launch import begin_visit, launch_card
-
-LINK_KEY = "train_link"
+from mnist_dash.ui.pages.train.launch import launch_card
 
 
-def load_draft() -> str:
-    """Bring the draft up to what the address asks for; returns a sentence when the address asks for what cannot be."""
-    clone, preset, changes = st.query_params.get("from"), st.query_params.get("preset"), st.query_params.get_all("set")
-    try:
-        if clone is not None:
-            run = store().run(clone)
-            st.session_state[DRAFT_KEY] = Draft.from_config(run.config, preset=run.preset or FIRST_PRESET)
-        elif preset is not None and (preset, changes) != st.session_state.get(LINK_KEY):
-            st.session_state[DRAFT_KEY] = Draft.from_link(preset, changes)
-    except InvalidInput as error:
-        st.session_state[DRAFT_KEY] = Draft.from_preset(preset or FIRST_PRESET)
-        return str(error)
-    st.session_state.setdefault(DRAFT_KEY, Draft.from_preset(FIRST_PRESET))
-    return ""
+def asked_draft() -> Draft | None:
+    """Give the draft that the address asks for; None where it asks for none, or for the one that is there."""
+    query = st.query_params
+    if "from" in query:
+        run = store().run(query["from"])
+        return Draft.from_config(run.config, preset=run.preset or FIRST_PRESET)
+    if "preset" in query and not TRAIN.is_in_address():
+        return Draft.from_link(query["preset"], query.get_all("set"))
+    return None
 
 
-def write_link(draft: Draft) -> None:
-    """Put the draft into the address, so that a copied link brings back this view."""
-    link = draft.link()
-    st.session_state[LINK_KEY] = (link["preset"], link.get("set", []))
-    if (st.query_params.get("preset"), st.query_params.get_all("set"), "from" in st.query_params) != (*st.session_state[LINK_KEY], False):
-        st.query_params.from_dict(link)
+def first_draft() -> Draft:
+    """Give the draft to begin with: the preset of the address, if it names one."""
+    return Draft.from_preset(st.query_params.get("preset", FIRST_PRESET))
 
 
-begin_visit()
-refused = load_draft()
-draft: Draft = st.session_state[DRAFT_KEY]
-write_link(draft)
-form = new_form(draft, draft.check())
+if st.session_state.get("page_arrived"):
+    TRAIN.begin_visit()
+refused = TRAIN.load(asked_draft, first_draft)
+draft = TRAIN.draft
+TRAIN.write_address(draft.link())
+form = TrainForm(TRAIN, draft, draft.check())
 
 st.title("Train a network")
 if refused:
