@@ -87,7 +87,7 @@ class Draft:
             InvalidInput: the link names no preset, or its changes cannot be shown.
         """
         if preset not in PRESETS:
-            raise InvalidInput(f"A link names a preset; got {preset!r}. The first preset is shown instead.")
+            raise InvalidInput(f"The link names an unknown preset: {preset!r}. The first preset is shown instead.")
         tree = cls.from_preset(preset).tree
         for change in changes:
             path, separator, text = change.partition("=")
@@ -97,7 +97,7 @@ class Draft:
                 value = text
             if not separator or not put_at(tree, path, value):
                 raise InvalidInput(
-                    f"A link's change is a field of the configuration and its value; got {change[:80]!r}. The preset is shown instead."
+                    f"The link has a change that is not a setting and its value: {change[:80]!r}. The preset is shown instead."
                 )
         _complete(tree)
         return cls._new(preset, tree)
@@ -203,17 +203,19 @@ def _complete(tree: Tree) -> None:
     for part, kinds in PART_KINDS.items():
         tree[part] = _completed(tree[part], kinds)
     if not isinstance(tree["layers"], list):
-        raise InvalidInput(f"A link's layers are a list; got {tree['layers']!r:.80}. The preset is shown instead.")
+        raise InvalidInput(f"The layers in the link are not a list: {tree['layers']!r:.80}. The preset is shown instead.")
     tree["layers"] = [_completed(layer, LAYERS) for layer in tree["layers"]]
     for part in ("augmentation", "early_stopping"):
         if not isinstance(tree[part], dict | None):
-            raise InvalidInput(f"A link's {part} is a list of its settings; got {tree[part]!r:.80}. The preset is shown instead.")
+            raise InvalidInput(f"The {part} in the link has no settings: {tree[part]!r:.80}. The preset is shown instead.")
 
 
 def _completed(part: Any, kinds: Mapping[str, type[Spec]]) -> Tree:  # noqa: ANN401 - JSON
     kind = part.get("kind") if isinstance(part, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise InvalidInput(f"A link's part is of a known kind, one of {', '.join(kinds)}; got {part!r:.80}. The preset is shown instead.")
+        raise InvalidInput(
+            f"The link has a part of an unknown kind: {part!r:.80} (one of {', '.join(kinds)}). The preset is shown instead."
+        )
     completed: Tree = kinds[kind]().model_dump(mode="json") | part
     return completed
 

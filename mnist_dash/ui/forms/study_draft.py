@@ -501,9 +501,7 @@ def _unpacked(text: str) -> Tree:
 
 
 def _bad_link(text: str) -> InvalidInput:
-    return InvalidInput(
-        f"A link's study is one that this page wrote; got {text[:24]!r}, which is cut off or altered. The first preset is shown instead."
-    )
+    return InvalidInput(f"The study in the link is cut off or altered: {text[:24]!r}. The first preset is shown instead.")
 
 
 def _slug(text: str) -> str:
