@@ -117,7 +117,7 @@ def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eig
     app.segmented_control(key="compare_digit").select("3").run()
     assert app.query_params["digit"] == "3"
     n = int((read_labels("mnist", "test", store.settings.data_dir)[200:237] == 3).sum())
-    assert f"Newly wrong in B: {n} image" in texts(app)
+    assert f"Newly misclassified in B: {n} image" in texts(app)
 
 
 def test_without_stored_answers_the_page_says_so(open_page: Callable[..., AppTest], eight: list[str]) -> None:

@@ -313,7 +313,7 @@ def test_explores_around_a_run(open_page: Callable[..., AppTest], train: Callabl
     """Its configuration is the base of the study that is launched, and its learning rate is in the middle of the range."""
     run = train(with_overrides(CONFIG, [("optimizer.learning_rate", 0.02), ("seed", 7)]))
     app = open_page("studies", **{"new": "1", "from": run.id})
-    assert next(box.value for box in app.selectbox if box.label == "Explore around") == f"run:{run.id}"
+    assert next(box.value for box in app.selectbox if box.label == "Base network") == f"run:{run.id}"
     assert next(field.value for field in app.text_input if field.label == "Low") == "0.002"
     press(app, "Launch study")
     (study,) = study_store.all_studies(store)
@@ -323,11 +323,11 @@ def test_explores_around_a_run(open_page: Callable[..., AppTest], train: Callabl
 def test_the_base_is_chosen_from_presets_and_runs(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """Another base can be chosen and taken back."""
     run = train(with_overrides(CONFIG, [("seed", 7)]))
-    app = choose(open_page("studies", new="1"), "Explore around", f"run:{run.id}")
-    press(choose(app, "Explore around", "preset:mlp_784"), "Launch study")
+    app = choose(open_page("studies", new="1"), "Base network", f"run:{run.id}")
+    press(choose(app, "Base network", "preset:mlp_784"), "Launch study")
     app.switch_page("mnist_dash/ui/pages/studies/studies.py")
     app.query_params["new"] = "1"
-    press(choose(app.run(), "Explore around", f"run:{run.id}"), "Launch study")
+    press(choose(app.run(), "Base network", f"run:{run.id}"), "Launch study")
     bases = [study.definition.space.base for study in study_store.all_studies(store)]
     assert sorted(bases, key=lambda base: base.seed) == [PRESETS["mlp_784"].config, run.config]
 
