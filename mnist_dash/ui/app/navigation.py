@@ -19,6 +19,8 @@ _NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw
 TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM, COMPARE = (_PAGES / name / f"{name}.py" for name in _NAMES)
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_destination"
+_FIRST = "first"
+"""What Streamlit reserves for the first page, which is at the root: ``/train`` is left for a page of its own that leads there."""
 
 
 def all_pages() -> list[st.Page]:
@@ -68,7 +70,10 @@ def pages() -> list[st.Page]:
         (RUN, "Run", "One run: live curves during training, results afterwards."),
         (STUDY, "Study", "One study: its trials, hyperparameter importance and what to try next."),
     )
-    return [st.Page(path, title=title, icon="", default=path == TRAIN, help=text) for path, title, text in about]
+    return [
+        st.Page(path, title=title, icon="", default=path == TRAIN, help=text, url_path=_FIRST if path == TRAIN else None)
+        for path, title, text in about
+    ]
 
 
 def draw_menu(also: Callable[[], None] | None = None) -> None:
