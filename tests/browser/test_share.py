@@ -143,7 +143,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor.goto(f"{hosted.url}/run?run={shared}&x=step&log=true")
     editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
     editor.get_by_role("button", name=re.compile("Share")).click()
-    editor.get_by_role("button", name=re.compile("Make a link")).click()
+    editor.get_by_role("button", name=re.compile("Create link")).click()
     address = editor.locator('[data-testid="stCode"]').inner_text().strip()
     assert re.fullmatch(rf"{hosted.url}/run\?run={shared}&\S*token=[0-9a-f]{{16}}\.[\w-]{{43}}", address)
 

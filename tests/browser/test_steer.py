@@ -39,7 +39,7 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     rate = page.get_by_role("textbox", name="Learning rate")
     rate.fill("1e-4")
     rate.press("Enter")
-    page.get_by_role("button", name="Fork it").click()
+    page.get_by_role("button", name="Start fork").click()
     page.wait_for_url(lambda url: "run=" in url and parent not in url)
     child = page.url.split("run=")[1].split("&")[0]
     wait_until(lambda: warm.store.run(child).state is RunState.FINISHED, "the fork's end")
