@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mnist_dash.cli.command import program
 from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.experiments import Published
 from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig
@@ -220,15 +221,7 @@ def _network(config: RunConfig) -> str:
 
 def _settings(config: RunConfig) -> Iterator[tuple[str, str]]:
     """Give every value but the layers' with the path that ``train --set`` takes."""
-    for name, value in config.model_dump(mode="json", exclude={"layers"}).items():
-        yield from _leaves(name, value)
-
-
-def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _leaves(f"{path}.{name}", inner)
-    else:
+    for path, value in nested.leaves(config.model_dump(mode="json", exclude={"layers"}), lists=False):
         yield path, "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

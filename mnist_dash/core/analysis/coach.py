@@ -16,6 +16,7 @@ from mnist_dash.core.analysis.layer_statistics import LayerMeasurement
 from mnist_dash.core.config.changes import has_dropout
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Dropout
+from mnist_dash.text import plural
 
 OVERFIT_RISE = 1.05
 """Validation loss that is this many times its best, while training loss falls, is overfitting; less lies within one epoch's noise."""
@@ -99,7 +100,7 @@ def _diverged(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
     done = len(curves.train_loss)
     return Diagnosis(
         "diverged",
-        f"It diverged after {done} finished epoch{'' if done == 1 else 's'}: its loss became infinite or not a number.",
+        f"It diverged after {plural(done, 'finished epoch')}: its loss became infinite or not a number.",
         "A loss that is not finite ends a run; too high a learning rate is the usual reason.",
         f"A learning rate of {_round(rate / 10):g} instead of {rate:g}, and gradients clipped to a norm of 1.",
         (("optimizer.learning_rate", _round(rate / 10)), ("gradient_clip_norm", 1.0)),
@@ -198,7 +199,7 @@ def _still_improving(_config: RunConfig, curves: LearningCurves) -> Diagnosis | 
         "still_improving",
         f"It was still improving at its end: epoch {len(losses)} lowered the validation loss by {gain:.1%}, to {losses[-1]:.4f}, its best.",
         f"A last epoch of {STILL_EPOCHS} or more that lowers the validation loss by at least {STILL_GAIN:.0%}, to a new best.",
-        f"{more} epochs; or continue it where it is.",
+        f"{plural(more, 'epoch')}; or continue it where it is.",
         (("epochs", more),),
     )
 
@@ -209,7 +210,8 @@ def _large_batch(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
     smaller = max(1, 2 ** math.floor(math.log2(max(1, config.n_training / GOOD_UPDATES))))
     return Diagnosis(
         "large_batch",
-        f"An epoch has only {config.steps_per_epoch} updates: batches of {config.batch_size:,} are large for {config.n_training:,} images.",
+        f"An epoch has only {plural(config.steps_per_epoch, 'update')}: "
+        f"batches of {config.batch_size:,} are large for {config.n_training:,} images.",
         f"Fewer than {FEW_UPDATES} updates an epoch.",
         f"Batches of {smaller}, {math.ceil(config.n_training / smaller)} updates an epoch.",
         (("batch_size", smaller),),

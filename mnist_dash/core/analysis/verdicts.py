@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from mnist_dash.core.analysis.significance import ALPHA, MOST_SEEDS, GroupMean, Paired, Welch, expected_best, seeds_needed
+from mnist_dash.text import plural
 
 FEWEST_SEEDS = 3
 """Seeds that a group is brought to before its spread is judged at all."""
@@ -80,7 +81,7 @@ def judge_pair(paired: Paired, name_a: str, name_b: str, *, p_value: float | Non
         )
     p = paired.p_value if p_value is None else p_value
     counts = (
-        f"{name_b} is right on {_images(paired.n_only_b)} that {name_a} gets wrong, "
+        f"{name_b} is right on {plural(paired.n_only_b, 'image')} that {name_a} gets wrong, "
         f"{name_a} on {paired.n_only_a:,} that {name_b} gets wrong"
     )
     points = TEST_ACCURACY.write_difference(paired.difference, signed=True)
@@ -145,17 +146,19 @@ def judge_selection(n_ranked: int, n_shown: int, best_rank: int, best_accuracy: 
         n_test: test images.
     """
     if n_ranked <= n_shown:
-        return f"All {_runs(n_ranked)} with a test accuracy on these images are shown here: none was picked by it."
+        return f"All {plural(n_ranked, 'run')} with a test accuracy on these images are shown here: none was picked by it."
     error = math.sqrt(max(best_accuracy * (1 - best_accuracy), 0.0) / n_test)
     luck = 100 * error * expected_best(n_ranked)
     if best_rank == 1:
         return (
-            f"The best here is the best of {_runs(n_ranked)} by test accuracy: if it was picked for that, expect it to look better than "
+            f"The best here is the best of {plural(n_ranked, 'run')} by test accuracy: "
+            "if it was picked for that, expect it to look better than "
             f"it is. Were all {n_ranked:,} equally good, the best would still be ahead of their mean by up to {luck:.2f} points by "
             f"chance alone, on {n_test:,} images."
         )
     return (
-        f"{_runs(n_ranked)} of this store have a test accuracy on these images; the best here is number {best_rank:,} of them. Whoever "
+        f"{plural(n_ranked, 'run')} of this store have a test accuracy on these images; "
+        f"the best here is number {best_rank:,} of them. Whoever "
         "picks runs by their test accuracy should expect them to look better than they are."
     )
 
@@ -168,7 +171,7 @@ def write_p(value: float) -> str:
 def _too_few(named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean]) -> Verdict:
     add_a, add_b = (max(0, FEWEST_SEEDS - group.n) for _, group in (named_a, named_b))
     single = [name for name, group in (named_a, named_b) if group.n < 2]
-    wanted = [f"{_seeds(add)} of {name}" for add, (name, _) in ((add_a, named_a), (add_b, named_b)) if add]
+    wanted = [f"{plural(add, 'seed')} of {name}" for add, (name, _) in ((add_a, named_a), (add_b, named_b)) if add]
     text = f"One seed of {' and one of '.join(single)} does not say how much seeds vary: add {' and '.join(wanted)} to see what is noise."
     return Verdict(text, is_real=False, add_a=add_a, add_b=add_b)
 
@@ -185,22 +188,10 @@ def _missing(noise: str, named_a: tuple[str, GroupMean], named_b: tuple[str, Gro
         add_a = add_b = 1
     if max(add_a, add_b) > WORTH_ADDING:
         return Verdict(f"{noise}: it would take {needed:,} seeds of each to see one so small.", is_real=False)
-    each = f"{_seeds(add_a)} of each" if add_a == add_b else f"{_seeds(add_a)} of {name_a} and {add_b:,} of {name_b}"
-    each = each if add_a and add_b else f"{_seeds(add_a)} of {name_a}" if add_a else f"{_seeds(add_b)} of {name_b}"
+    each = f"{plural(add_a, 'seed')} of each" if add_a == add_b else f"{plural(add_a, 'seed')} of {name_a} and {add_b:,} of {name_b}"
+    each = each if add_a and add_b else f"{plural(add_a, 'seed')} of {name_a}" if add_a else f"{plural(add_b, 'seed')} of {name_b}"
     return Verdict(f"{noise}: add {each} to see it, if it is real.", is_real=False, add_a=add_a, add_b=add_b)
 
 
 def _corrected(n_compared: int) -> str:
     return f" after correction for {n_compared} comparisons" if n_compared > 1 else ""
-
-
-def _images(n: int) -> str:
-    return f"{n:,} image{'' if n == 1 else 's'}"
-
-
-def _runs(n: int) -> str:
-    return f"{n:,} run{'' if n == 1 else 's'}"
-
-
-def _seeds(n: int) -> str:
-    return f"{n:,} seed{'' if n == 1 else 's'}"

@@ -78,7 +78,7 @@ def test_kernels_are_found_behind_padding_and_activations() -> None:
         (0, "conv_1", (2, 1, 2, 2)),
         (5, "dense_1", (10, 1568)),
     ]
-    with pytest.raises(ValueError, match=r"hold 10 values for conv_1.*same run"):
+    with pytest.raises(ValueError, match=r"do not fit conv_1, which has 10 values.*same run"):
         kernels(config, {})
 
 

@@ -64,7 +64,7 @@ def taken_name(draft: StudyDraft) -> tuple[Problem, ...]:
     if not isinstance(name, str) or not study_store.exists(store(), name) or is_submitted(STUDY, draft.link()):
         return ()
     remedy = f"Choose another name, such as {steering.free_name(store(), name)}."
-    return (Problem("name", "a study's name is its own", f"{name}, which is taken", remedy),)
+    return (Problem("name", f"the name {name!r} is taken", "", remedy),)
 
 
 # how it is searched
