@@ -17,6 +17,12 @@ from tests.waiting import wait_until
 from .conftest import READY, Dashboard
 
 SHORT, LONG = "/?preset=mlp_quick&set=epochs%3D1", "/?preset=mlp_quick&set=epochs%3D500"
+SIZES = [
+    (1280, "light"),
+    (390, "dark"),
+    pytest.param(1280, "dark", marks=pytest.mark.slow),
+    pytest.param(390, "light", marks=pytest.mark.slow),
+]
 DRAWN = '.st-key-run_loss_chart .live-plot[data-points]:not([data-points="0"])'
 
 
@@ -126,6 +132,7 @@ def test_bad_input_is_answered_in_place(warm: Dashboard, page: Page) -> None:
     expect(page.get_by_role("button", name="Train")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_downloads_the_weights(warm: Dashboard, page: Page, tmp_path: Path) -> None:
     """The file that a person gets is a whole safetensors file of the network."""
     run_id = press_train(page, warm, SHORT)
@@ -166,7 +173,7 @@ def test_deletes_the_ticked_run_and_brings_it_back(warm: Dashboard, page: Page) 
     assert warm.store.run(newest.id).deleted_at is None
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
 @pytest.mark.parametrize(
     "path", ["/", "/runs", "/data", "/draw", "/system", "/run?run=LAST", "/run?run=nobody", "/run", "/?preset=nothing"]
 )
