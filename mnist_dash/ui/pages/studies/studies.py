@@ -4,10 +4,9 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.errors import InvalidInput
 from mnist_dash.search.studies import study_store
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.forms.composition import FIRST_PRESET
+from mnist_dash.ui.forms.composition import FIRST_PRESET, unknown_preset
 from mnist_dash.ui.forms.draft_session import STUDY
 from mnist_dash.ui.forms.fields import StudyForm
 from mnist_dash.ui.forms.study_draft import StudyDraft
@@ -17,8 +16,8 @@ from mnist_dash.ui.pages.studies.space_editor import another_setting, ranges, se
 
 TICK_SECONDS = 1.0
 _VIEW_KEY = "studies_view"
-_ABOUT = """**No studies yet.** A study is a search: it trains a network again and again with other settings, learns from what came out
-where to look next, and shows in the end which settings matter and which are best. Each of its trials is an ordinary run."""
+_ABOUT = """**No studies yet.** A study searches for good hyperparameters. It trains a network with many different values, learns from
+the results where to search next, and shows which hyperparameters are important and which values are best. Each trial is an ordinary run."""
 
 
 def asked_draft() -> StudyDraft | None:
@@ -29,14 +28,14 @@ def asked_draft() -> StudyDraft | None:
     """
     query = st.query_params
     if "from" in query:
-        return StudyDraft.from_config(store().run(query["from"]).config, origin=f"run:{query['from']}")
+        return StudyDraft.from_config(store().run(query["from"].strip()).config, origin=f"run:{query['from'].strip()}")
     if "file" in query:
         return draft_from_file(query["file"])
     if "draft" in query:
         return None if STUDY.is_in_address() else StudyDraft.from_link(query["draft"])
     if "preset" in query:
         if query["preset"] not in PRESETS:
-            raise InvalidInput(f"A link names a preset; got {query['preset'][:40]!r}. The first preset is shown instead.")
+            raise unknown_preset(query["preset"])
         return StudyDraft.from_preset(query["preset"])
     return None
 
@@ -69,13 +68,13 @@ def composer() -> None:
 
 
 def _questions(form: StudyForm) -> None:
-    st.subheader("Explore")
+    st.subheader("Search space")
     settings_to_tick(form)
     another_setting(form)
     ranges(form)
-    st.subheader("Search for")
+    st.subheader("Objective and method")
     methods(form)
-    st.subheader("Effort")
+    st.subheader("Budget")
     effort(form)
 
 
