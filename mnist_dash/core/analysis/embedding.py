@@ -149,6 +149,8 @@ def compute_embedding(
 ) -> Embedding:
     """Compute an embedding; the same arguments give the same numbers on the same machine.
 
+    Weights are float32 of any shape, as the plain torch network has them; the result's arrays begin with ``(N, ...)``, N images.
+
     Args:
         parameters: checked by `check_embedding`.
         config: of the run.
@@ -230,7 +232,10 @@ def nearest_neighbours(values: Values, k: int = N_NEIGHBOURS) -> npt.NDArray[np.
 
 
 def _iterate(values: Values, k: int) -> Values:
-    """Find the scores of the first `k` components of a centred matrix that is large both ways."""
+    """Find the scores of the first `k` components of a centred matrix that is large both ways.
+
+    ``(N, d)`` float32 -> ``(N, k)``.
+    """
     basis = np.random.default_rng(0).standard_normal((values.shape[1], 2 * k), dtype=np.float32)
     before = np.zeros(k)
     for _ in range(50):
@@ -252,7 +257,10 @@ class _Outputs:
     predictor: Predictor | None
 
     def of(self, layer: int | None, images: npt.NDArray[np.uint8]) -> Values:
-        """Give a layer's output, or the pixels, one row an image."""
+        """Give a layer's output, or the pixels, one row an image.
+
+        ``(B, 28, 28)`` uint8 -> ``(B, d)`` float32.
+        """
         if layer is None:
             return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
         if self.predictor is None:

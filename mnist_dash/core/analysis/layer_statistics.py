@@ -86,6 +86,8 @@ class Histograms:
 def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
     """Find the kernels of all layers that have one, convolutions and dense layers, input side first.
 
+    Weights are float32: ``(filters, channels, rows, columns)`` or ``(units, inputs)``, biases ``(filters,)`` or ``(units,)``.
+
     Raises:
         ValueError: the weights are not those of this network.
     """
@@ -111,7 +113,10 @@ def summarise(values: Values) -> Summary:
 
 
 def histograms(named: Mapping[str, Values]) -> Histograms:
-    """Count values over common bins that lie evenly around zero and hold nearly all of every array."""
+    """Count values over common bins that lie evenly around zero and hold nearly all of every array.
+
+    Arrays may be of any shape, float32.
+    """
     widest = max((float(np.quantile(np.abs(values), WIDEST_SHARE)) for values in named.values() if values.size), default=0.0) or 1.0
     edges = np.linspace(-widest, widest, N_BINS + 1)
     shares = {}
@@ -153,7 +158,10 @@ def dead_units(config: RunConfig, predictor: Predictor, images: Images) -> dict[
 
 
 def order_by_norm(rows: Sequence[Values] | Values) -> npt.NDArray[np.intp]:
-    """Order filters or units by the norm of their weights, the greatest first; equal ones stay in order."""
+    """Order filters or units by the norm of their weights, the greatest first; equal ones stay in order.
+
+    Rows ``(N, ...)`` float32 -> their indices ``(N,)``.
+    """
     flat = np.asarray(rows).reshape(len(rows), -1)
     return np.argsort(-np.linalg.norm(flat, axis=1), kind="stable")
 

@@ -80,7 +80,10 @@ class Predictor:
         return self.layer_output(images, layer=-1)
 
     def _run(self, images: Images, layers: range | list[int]) -> list[Values]:
-        """Compute the outputs of some layers, in their order."""
+        """Compute the outputs of some layers, in their order.
+
+        Images ``(B, 28, 28)`` uint8 -> one float32 array ``(B, ...)`` a layer, channels-last.
+        """
         names = list(dict.fromkeys(self._outputs[layer] for layer in layers))
         found = [np.empty((len(images), *self._shapes[layer]), np.float32) for layer in layers]
         for rows, batch in _batches(images):

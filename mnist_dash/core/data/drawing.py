@@ -144,7 +144,10 @@ def prepare(ink: npt.NDArray[np.floating] | npt.NDArray[np.uint8]) -> npt.NDArra
 
 
 def centre_of_mass(image: npt.NDArray[np.uint8]) -> Point:
-    """Compute the centre of mass of an image, row and column, counted from the centre of the first pixel."""
+    """Compute the centre of mass of an image, row and column, counted from the centre of the first pixel.
+
+    ``(rows, columns)`` grey values -> two numbers in pixels.
+    """
     weights = image.astype(float)
     row, column = (float(weights.sum(1 - axis) @ np.arange(image.shape[axis]) / weights.sum()) for axis in (0, 1))
     return row, column
@@ -160,7 +163,10 @@ def image_of(strokes: Strokes) -> npt.NDArray[np.uint8]:
 
 
 def _add_segment(ink: npt.NDArray[np.float64], start: npt.NDArray[np.float64], end: npt.NDArray[np.float64], radius: float) -> None:
-    """Draw one straight piece with round ends where it is darker than what is there."""
+    """Draw one straight piece with round ends where it is darker than what is there.
+
+    The canvas is ``(rows, columns)`` float, changed in place; points are in its pixels.
+    """
     reach = radius + 1
     left, top = (max(0, math.floor(value - reach)) for value in np.minimum(start, end))
     right, bottom = (math.ceil(value + reach) for value in np.maximum(start, end))

@@ -48,6 +48,8 @@ _NAMES: dict[tuple[PartName, Content], str] = {
 def parse_idx(content: bytes) -> npt.NDArray[np.uint8 | np.int32]:
     """Read an IDX file of bytes or 32-bit integers, packed by gzip or not, into an array of the shape that it states.
 
+    The array is ``(N,)``, ``(N, 28, 28)`` or whatever it states, uint8 or int32.
+
     Raises:
         DataError: the content is no such file, is cut short, or is damaged.
     """

@@ -78,7 +78,10 @@ def layered_model(config: RunConfig, weights: Weights, *, scaling: tuple[npt.NDA
 def _write(
     config: RunConfig, weights: Weights, scaling: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 ) -> tuple[_Graph, list[str]]:
-    """Write the nodes of a network and name the output of each layer."""
+    """Write the nodes of a network and name the output of each layer.
+
+    Weights are float32 of any shape that the layers have; scaling values have no axes or ``(28, 28)``.
+    """
     graph = _Graph()
     value = graph.hog(INPUT) if config.features == "hog" else graph.scaled(INPUT, scaling)
     values: list[str] = []
@@ -130,7 +133,10 @@ class _Graph:
         return self.node("Cast", [value], to=onnx_format.TENSOR_TYPES[kind])
 
     def scaled(self, images: str, scaling: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]) -> str:
-        """Subtract and multiply, each by one number or by one a pixel."""
+        """Subtract and multiply, each by one number or by one a pixel.
+
+        Both arrays have no axes or ``(28, 28)``, float32, in grey values and in 1 / grey values.
+        """
         subtracted, factor = (self.constant(np.asarray(values, np.float32)) for values in scaling)
         return self.node("Mul", [self.node("Sub", [self.cast(images, "float32"), subtracted]), factor])
 

@@ -66,6 +66,8 @@ class NetworkBuilder(Protocol):
     def parameter(self, name: str, value: Tensor, *, order: Tensor | None = None, l2: float = 0.0) -> Tensor:
         """Add a trained tensor under its name in the plain network's `state_dict`, and give it back.
 
+        The value may be of any shape, float32, such as ``(units, inputs)``.
+
         Args:
             name: such as ``3.weight``.
             value: on `device`.
@@ -93,7 +95,10 @@ class Graph(Protocol):
         """Add an operation of opset 17."""
 
     def constant(self, values: npt.NDArray[Any] | float | list[int]) -> str:
-        """Add a constant; a number becomes float32, a list int64."""
+        """Add a constant; a number becomes float32, a list int64.
+
+        An array may be of any shape.
+        """
 
     def parameters(self, found: Parameters, shapes: Mapping[str, Shape]) -> list[str]:
         """Add a layer's values as constants.

@@ -145,7 +145,10 @@ def _wide_product(trained: Trained, *, is_first: bool) -> Operation:
             return grad if is_first else product(grad, kernel.t(), None)
 
     def product(a: Tensor, b: Tensor, added: Tensor | None) -> Tensor:
-        """Compute ``a @ b.T + added``."""
+        """Compute ``a @ b.T + added``.
+
+        ``(B, inputs)`` and ``(units, inputs)``, added ``(units,)``, float32 -> ``(B, units)``.
+        """
         found: Tensor = multiply(a, b, added, "none", [], "")
         return found
 

@@ -37,7 +37,10 @@ class Counters:
 
 
 def pack(counters: Counters, tensors: Mapping[str, Sequence[Tensor]]) -> bytes:
-    """Write counters and named lists of tensors; layouts in memory are not kept, values are."""
+    """Write counters and named lists of tensors; layouts in memory are not kept, values are.
+
+    Tensors may be of any shape and type.
+    """
     flat = {
         f"{name}.{index}": tensor.detach().to("cpu", copy=False).contiguous()
         for name, group in tensors.items()
@@ -48,6 +51,8 @@ def pack(counters: Counters, tensors: Mapping[str, Sequence[Tensor]]) -> bytes:
 
 def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[Tensor]]]:
     """Read what `pack` wrote.
+
+    Tensors have any shape and type, on the CPU.
 
     Raises:
         ArtifactError: the bytes are no checkpoint, or that of a configuration that differs before its epoch.
@@ -72,7 +77,10 @@ def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[
 
 
 def copy_into(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Copy values into tensors that keep their layout and device."""
+    """Copy values into tensors that keep their layout and device.
+
+    Pairs have the same shape; they may be of any shape.
+    """
     with torch.no_grad():
         for target, value in zip(targets, values, strict=True):
             target.copy_(value)

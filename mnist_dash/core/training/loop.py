@@ -188,6 +188,8 @@ class _Run:
     def train_epoch(self) -> tuple[EpochReport, npt.NDArray[np.float32] | None]:
         """Train and evaluate one epoch; gives its figures, and the test probabilities where this epoch's are kept.
 
+        Probabilities are ``(N, 10)`` float32 of the test images.
+
         Raises:
             Interrupted: asked to stop; the epoch does not count.
             Diverged: a loss is not finite.
@@ -292,7 +294,10 @@ class _Run:
         return planned[-1], counters.step + n_steps
 
     def _gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Read a batch of training images, augmented and scaled, and its labels."""
+        """Read a batch of training images, augmented and scaled, and its labels.
+
+        Numbers ``(B,)`` int64 -> images ``(B, ...)`` float32 and labels ``(B,)`` int64.
+        """
         images = self.data.training.images.index_select(0, indices)
         if self.config.augmentation is not None:
             images = augment(images, self.config.augmentation, generator=self.augmentation_generator)
