@@ -39,7 +39,7 @@ def runs() -> Iterator[tuple[str, str]]:
     """Give the newest runs' ids, each with its name or preset and its state."""
     with _store() as store:
         for run in () if store is None else store.runs(limit=N_RUNS):
-            yield run.id, ", ".join(word for word in (run.name or run.preset, run.state.value) if word)
+            yield run.id, f"{run.title}, {run.state}"
 
 
 def studies() -> Iterator[tuple[str, str]]:

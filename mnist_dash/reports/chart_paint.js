@@ -1,5 +1,13 @@
 // Puts the colours of a theme into a Plotly figure that names them by their places; before live_plot.js, and in files that are taken along.
 
+function paintFigure(source, theme) {
+  const { data, layout } = JSON.parse(source)
+  for (const trace of data) paintTrace(trace, theme)
+  paintLayout(layout, theme)
+  layout.autosize = true
+  return { data, layout }
+}
+
 function paintTrace(trace, theme) {
   const { color, scale, ring } = trace.meta ?? {}
   if (color !== undefined) {

@@ -26,10 +26,7 @@ const prefersDark = window.matchMedia("(prefers-color-scheme: dark)")
 
 function drawAll(theme) {
   for (const node of document.querySelectorAll(".chart")) {
-    const { data, layout } = JSON.parse(node.querySelector("script").textContent)
-    data.forEach(trace => paintTrace(trace, theme))
-    paintLayout(layout, theme)
-    layout.autosize = true
+    const { data, layout } = paintFigure(node.querySelector("script").textContent, theme)
     layout.dragmode ??= "zoom"
     const place = node.querySelector(".plot")
     Plotly.react(place, data, layout, { displayModeBar: false, responsive: true })

@@ -129,7 +129,7 @@ def test_typed_layers_are_in_the_link(warm: Dashboard, page: Page, new_page: Cal
 def test_bad_input_is_answered_in_place(warm: Dashboard, page: Page) -> None:
     """The sentence stands on the page and the button is out of use."""
     page.get_by_role("textbox", name="Epochs").fill("1e9")
-    expect(page.get_by_text("Epochs is at most 10,000; got 1000000000")).to_be_visible()
+    expect(page.get_by_text("1000000000 is too large (1 to 10,000).")).to_be_visible()
     expect(page.get_by_role("button", name="Train")).to_be_disabled()
 
 

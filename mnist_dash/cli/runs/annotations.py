@@ -36,6 +36,6 @@ def tag(
             (run_annotations.archive if archive else run_annotations.unarchive)(store, ids)
         found = catalog.by_ids(store, ids)
     for each in found:
-        marks = [each.run.name or "", "starred" if each.run.starred else "", "archived" if each.run.archived_at else "", *each.tags]
-        print(f"Run {each.run.id}: {', '.join(mark for mark in marks if mark) or 'no name and no tags'}")
+        words = [each.run.name or "", "starred" if each.run.starred else "", "archived" if each.run.archived_at else "", *each.tags]
+        print(f"Run {each.run.id}: {', '.join(word for word in words if word) or 'no name and no tags'}")
     return 0

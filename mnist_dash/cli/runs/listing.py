@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from mnist_dash.cli.command import program
 from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.experiments import Published
 from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig
-from mnist_dash.core.layers import Conv, Dense, format_shape
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import InvalidInput
-from mnist_dash.formatting import NOTHING, duration, moment, number, percent
+from mnist_dash.formatting import NOTHING, duration, moment, number, percent, percent_range
 from mnist_dash.text import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -166,14 +167,14 @@ def _states(names: Sequence[str]) -> tuple[RunState, ...] | None:
 
 
 def _runs_table(found: tuple[Run, ...]) -> str:
-    headings = ("run", "state", "created", "network", "optimizer", "epochs", "validation accuracy", "test accuracy", "training time")
+    headings = ("run", "name", "state", "created", "preset", "epochs", "validation accuracy", "test accuracy", "training time")
     rows = (
         (
             run.id,
+            run.title,
             run.state if not run.stop_requested else "stopping",
             moment(run.created_at),
-            run.preset or _short(run.config),
-            run.config.optimizer.kind,
+            run.preset or NOTHING,
             f"{run.epoch}/{run.config.epochs}",
             percent(run.best_val_accuracy),
             percent(run.test_accuracy),
@@ -184,20 +185,8 @@ def _runs_table(found: tuple[Run, ...]) -> str:
     return table(headings, rows, right=headings[5:])
 
 
-def _short(config: RunConfig) -> str:
-    """Name a network by the sizes of its layers: ``conv 32-64, dense 128-10``."""
-    sizes: dict[str, list[str]] = {}
-    for layer in config.layers:
-        if isinstance(layer, Conv):
-            sizes.setdefault("conv", []).append(str(layer.filters))
-        elif isinstance(layer, Dense):
-            sizes.setdefault("dense", []).append(str(layer.units))
-    text = ", ".join(f"{kind} {'-'.join(widths)}" for kind, widths in sizes.items())
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
 def _summary(run: Run) -> str:
-    lines = [f"Run {run.id}: {run.state}{f'. {run.reason}' if run.reason else ''}"]
+    lines = [f"Run {run.id}, {run.title}: {run.state}{f'. {run.reason}' if run.reason else ''}"]
     lines += [f"created {_time(run.created_at)}, started {_time(run.started_at)}, ended {_time(run.ended_at)}"]
     epochs = f"epoch {run.epoch} of {run.config.epochs}, {100 * run.progress:.0f} % of the steps"
     lines += [epochs + (f", {duration(run.seconds_left)} left" if run.seconds_left is not None else "")]
@@ -221,7 +210,7 @@ def _interval(run: Run) -> str:
     if run.test_accuracy is None or not run.n_test:
         return ""
     low, high = wilson_interval(round(run.test_accuracy * run.n_test), run.n_test)
-    return f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
+    return f" (95 % interval {percent_range(low, high)})"
 
 
 def _network(config: RunConfig) -> str:
@@ -232,15 +221,7 @@ def _network(config: RunConfig) -> str:
 
 def _settings(config: RunConfig) -> Iterator[tuple[str, str]]:
     """Give every value but the layers' with the path that ``train --set`` takes."""
-    for name, value in config.model_dump(mode="json", exclude={"layers"}).items():
-        yield from _leaves(name, value)
-
-
-def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _leaves(f"{path}.{name}", inner)
-    else:
+    for path, value in nested.leaves(config.model_dump(mode="json", exclude={"layers"}), lists=False):
         yield path, "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

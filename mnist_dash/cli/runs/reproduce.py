@@ -29,7 +29,7 @@ def reproduce(*, names: Sequence[str], epochs_scale: float, seed: int, seeds: in
     if unpublished is not None:
         raise InvalidInput(
             f"Preset {unpublished!r} has no published result to compare with. "
-            f"Train it with `{program()} train --preset {unpublished}`, or reproduce one of {', '.join(each.name for each in EXPERIMENTS)}."
+            f"Train it with `{program()} train --preset {unpublished}`; `{program()} presets` lists those that have one."
         )
     with opened() as store:
         wanted = [_scaled(point, epochs_scale, each) for point in points(chosen) for each in range(seed, seed + seeds)]

@@ -38,7 +38,7 @@ when the terminal closes. Ctrl+C stops the study and its running trials and keep
         ),
     ),
     params=(
-        click.Argument(["file"], type=FILE, metavar="FILE", help="a study file; docs/studies.md explains every field"),
+        click.Argument(["file"], type=FILE, metavar="FILE", help="a study file; studies/NAME.yaml finds those of the package too"),
         click.Option(["--trials"], type=COUNT, metavar="N", help="end after N trials in all, earlier ones included"),
         click.Option(["--minutes"], type=MINUTES, metavar="F", help="end after F minutes of running in all"),
         click.Option(["--parallel"], type=COUNT, metavar="N", help="trials that run at a time"),

@@ -36,7 +36,7 @@ def run(
     as_json: bool,
 ) -> int:
     """Run a study file to its end and return the exit code."""
-    definition = read_definition(Path(file), trials=trials, minutes=minutes, parallelism=parallel, seed=seed, name=name)
+    definition = read_definition(_located(file), trials=trials, minutes=minutes, parallelism=parallel, seed=seed, name=name)
     with opened() as store:
         study_id = _start(store, definition, parallelism=parallel, has_limit=trials is not None or minutes is not None)
         if detach:
@@ -129,6 +129,15 @@ def rank(trials: Sequence[Trial], definition: StudyDefinition) -> list[Trial]:
         return (not is_complete, trial.number not in front, value, trial.number)
 
     return sorted(trials, key=key)
+
+
+def _located(file: str) -> Path:
+    """Find a study file: where the path says, or ``studies/NAME`` among those that come with the package."""
+    from mnist_dash.search.definition.study_files import READY_FOLDER
+
+    path = Path(file)
+    ready = READY_FOLDER / path.name
+    return ready if path.parent == Path("studies") and not path.exists() and ready.exists() else path
 
 
 def _start(store: Store, definition: StudyDefinition, *, parallelism: int | None, has_limit: bool) -> str:

@@ -93,8 +93,8 @@ class Conv(LayerKind):
             return math.ceil(side / self.stride)
         if self.kernel > side:
             raise Misfit(
-                "the kernel of a valid convolution fits into its input",
-                f"a {self.kernel}x{self.kernel} kernel on an input of {format_shape(shape)}",
+                f"a {self.kernel}x{self.kernel} kernel without padding is larger than its input of {format_shape(shape)}",
+                "",
                 f"Make the kernel at most {side}, pad with 'same', or pool less before it.",
             )
         return (side - self.kernel) // self.stride + 1

@@ -57,7 +57,10 @@ class _FanScaled(InitializerKind):
     counts_outputs: ClassVar[bool]
 
     def _fan(self, tensor: Tensor) -> int:
-        """Inputs and outputs of one value, a convolution's times its window; a bias counts as a vector of both, as in Keras."""
+        """Inputs and outputs of one value, a convolution's times its window; a bias counts as a vector of both, as in Keras.
+
+        The tensor is ``(units, inputs)``, ``(filters, channels, rows, columns)`` or ``(units,)``.
+        """
         window = math.prod(tensor.shape[2:])
         inputs, outputs = (tensor.shape[0],) * 2 if tensor.dim() < 2 else (tensor.shape[1] * window, tensor.shape[0] * window)
         return inputs + outputs if self.counts_outputs else inputs
@@ -199,7 +202,10 @@ def fill_module(module: nn.Module, initial: Mapping[str, InitializerKind], gener
 
 
 def _fill_truncated(tensor: Tensor, std: float, generator: torch.Generator) -> None:
-    """Draw from a normal, and again whatever lies beyond two standard deviations."""
+    """Draw from a normal, and again whatever lies beyond two standard deviations.
+
+    The tensor may be of any shape, float32.
+    """
     import torch
 
     values = torch.empty(tensor.numel()).normal_(0, 1, generator=generator)

@@ -57,8 +57,8 @@ class _Pool(LayerKind):
         stride = self.stride or self.size
         if self.size > min(shape[:2]):
             raise Misfit(
-                "a pooling window fits into its input",
-                f"a {self.size}x{self.size} window on an input of {format_shape(shape)}",
+                f"a {self.size}x{self.size} window is larger than its input of {format_shape(shape)}",
+                "",
                 f"Make the window at most {min(shape[:2])}, or remove the layer.",
             )
         sides = tuple((side - self.size) // stride + 1 for side in shape[:2])

@@ -42,6 +42,8 @@ class OptimizerKind(Kind):
     def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:
         """Make it, its state zero.
 
+        Parameters may be of any shape, float32; its state has the same shapes.
+
         Args:
             params: what it changes.
             recordable: whether its factors may be tensors, as an update that is recorded as a CUDA graph needs them.

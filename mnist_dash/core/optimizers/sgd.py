@@ -38,9 +38,7 @@ class SGD(OptimizerKind):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise invalid(
-                "nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false."
-            )
+            raise invalid("nesterov", "Nesterov's step has no momentum to look ahead by", "", "Set momentum to 0.9, or nesterov to false.")
         return self
 
     def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:

@@ -112,9 +112,7 @@ def draw_contour(
     """
     figure = go.Figure(layout=plane_layout("contour", trials, objective, x_axis, y_axis, names=names))
     complete = np.flatnonzero(trials.complete(column))
-    x = spread(x_axis, positions_on(x_axis, trials), trials.numbers)
-    y = spread(y_axis, positions_on(y_axis, trials), trials.numbers)
-    placed = np.isfinite(x) & np.isfinite(y)
+    x, y, placed = place_on_plane(trials, x_axis, y_axis)
     complete = complete[placed[complete]]
     if not len(complete):
         return say_empty(figure, NOTHING_YET)
@@ -157,6 +155,14 @@ def _surface_trace(surface: Surface, objective: Objective, x_axis: Axis, y_axis:
     if "choice" in (x_axis.kind, y_axis.kind):
         return go.Heatmap(**shared, ygap=2)
     return go.Contour(**shared, connectgaps=False, ncontours=14, line={"width": 0.5}, contours={"coloring": "heatmap"})
+
+
+def place_on_plane(
+    trials: Trials, x_axis: Axis, y_axis: Axis
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Place trials on a plane of two settings: x ``(n,)``, y ``(n,)``, and whether both settings apply to a trial ``(n,)``."""
+    x, y = (spread(axis, positions_on(axis, trials), trials.numbers) for axis in (x_axis, y_axis))
+    return x, y, np.isfinite(x) & np.isfinite(y)
 
 
 def plane_layout(

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from mnist_dash.figures.study.contour import plane_layout
+from mnist_dash.figures.study.contour import place_on_plane, plane_layout
 from mnist_dash.figures.study.drawing import (
     LOOKS,
     NOTHING_YET,
@@ -15,10 +15,8 @@ from mnist_dash.figures.study.drawing import (
     add_points,
     color_bar,
     points,
-    positions_on,
     say_empty,
     sentences,
-    spread,
 )
 from mnist_dash.figures.study.trials import Axis, Objective, Trials, ranking
 
@@ -45,13 +43,12 @@ def draw_rank(
         selected: numbers of trials that stand out.
     """
     figure = go.Figure(layout=plane_layout("rank", trials, objective, x_axis, y_axis, names=names))
-    x = spread(x_axis, positions_on(x_axis, trials), trials.numbers)
-    y = spread(y_axis, positions_on(y_axis, trials), trials.numbers)
+    x, y, placed = place_on_plane(trials, x_axis, y_axis)
     best_first = ranking(trials, objective, column=column)
     shares = np.zeros(len(trials))  # 1 for the best, 0 for the worst
     shares[best_first] = 1 - np.arange(len(best_first)) / max(len(best_first) - 1, 1)
     drawn = best_first[::-1]  # the best on top
-    drawn = drawn[np.isfinite(x[drawn]) & np.isfinite(y[drawn])]
+    drawn = drawn[placed[drawn]]
     if not len(drawn):
         return say_empty(figure, NOTHING_YET)
     ranks = np.zeros(len(trials), dtype=np.int64)

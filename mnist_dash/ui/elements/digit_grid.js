@@ -11,14 +11,7 @@ function make(tag, className, text) {
 
 function picture(data, index) {
   const element = make("div", "digit")
-  const place = (at, n) => (n > 1 ? `${(100 * at) / (n - 1)}%` : "0%")
-  Object.assign(element.style, {
-    width: `${data.size}px`,
-    height: `${data.size}px`,
-    backgroundImage: `url(${data.sprite})`,
-    backgroundSize: `${100 * data.columns}% ${100 * data.rows}%`,
-    backgroundPosition: `${place(index % data.columns, data.columns)} ${place(Math.floor(index / data.columns), data.rows)}`,
-  })
+  Object.assign(element.style, { width: `${data.size}px`, height: `${data.size}px`, ...cutOut(data, index) })
   return element
 }
 

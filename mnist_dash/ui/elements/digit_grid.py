@@ -15,6 +15,7 @@ import numpy.typing as npt
 import streamlit as st
 
 from mnist_dash.core.export.png import data_uri
+from mnist_dash.ui.elements.sprite import cut_out
 
 SPRITE_COLUMNS = 32
 _HERE = Path(__file__).parent
@@ -22,7 +23,7 @@ _GRID = st.components.v2.component(
     "mnist_dash_digit_grid",
     html="<div class='digit-grid' role='list'></div>\n<!-- one button an image -->",
     css=(_HERE / "digit_grid.css").read_text(encoding="utf-8"),
-    js=(_HERE / "digit_grid.js").read_text(encoding="utf-8"),
+    js=cut_out() + (_HERE / "digit_grid.js").read_text(encoding="utf-8"),
 )
 
 

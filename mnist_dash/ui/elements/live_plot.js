@@ -50,10 +50,7 @@ const isTouch = () => window.matchMedia("(pointer: coarse)").matches
 
 async function draw(Plotly, node, source, theme, state) {
   const { brushable } = state
-  const { data, layout } = JSON.parse(source)
-  data.forEach(trace => paintTrace(trace, theme))
-  paintLayout(layout, theme)
-  layout.autosize = true
+  const { data, layout } = paintFigure(source, theme)
   layout.dragmode ??= isTouch() ? false : brushable ? "select" : "zoom"
   if (brushable) {
     layout.newselection = { line: { color: theme.text, width: 1.5, dash: "dash" }, ...layout.newselection }

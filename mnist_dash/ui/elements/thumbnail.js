@@ -6,16 +6,13 @@ const LOOK_MS = 300
 function show(box, data, event) {
   const point = event.points.find(candidate => typeof candidate.customdata === "number")
   if (!point || point.customdata >= data.n) return
-  const place = (at, n) => (n > 1 ? `${(100 * at) / (n - 1)}%` : "0%")
   const { clientX, clientY } = event.event
   const left = clientX + 24 + SIDE > window.innerWidth ? clientX - 24 - SIDE : clientX + 24
   Object.assign(box.style, {
     display: "block",
     left: `${left}px`,
     top: `${Math.max(4, clientY - 24 - SIDE)}px`,
-    backgroundImage: `url(${data.sprite})`,
-    backgroundSize: `${100 * data.columns}% ${100 * data.rows}%`,
-    backgroundPosition: `${place(point.customdata % data.columns, data.columns)} ${place(Math.floor(point.customdata / data.columns), data.rows)}`,
+    ...cutOut(data, point.customdata),
   })
   box.dataset.image = point.customdata
 }

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from mnist_dash.ui.elements.sprite import cut_out
+
 _THUMBNAIL = st.components.v2.component(
     "mnist_dash_thumbnail",
     html="<div class='thumbnail' aria-hidden='true'></div>\n<!-- follows the pointer -->",
     css=""".thumbnail { display: none; position: fixed; z-index: 1000; width: 84px; height: 84px; pointer-events: none;
  border: 1px solid var(--st-border-color); border-radius: 4px; box-shadow: 0 2px 8px rgb(0 0 0 / 30%); image-rendering: pixelated; }""",
-    js=(Path(__file__).parent / "thumbnail.js").read_text(encoding="utf-8"),
+    js=cut_out() + (Path(__file__).parent / "thumbnail.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
 

@@ -30,6 +30,7 @@ from mnist_dash.core.layers import INITIALIZERS, LAYERS, ImpossibleLayer, Layer,
 from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidConfig, InvalidInput, Problem
+from mnist_dash.text import did_you_mean
 from mnist_dash.ui.forms.places import CheckedDraft, Place, Tree, put_at, value_at
 
 PartName = Literal["optimizer", "schedule", "split"]
@@ -87,7 +88,7 @@ class Draft:
             InvalidInput: the link names no preset, or its changes cannot be shown.
         """
         if preset not in PRESETS:
-            raise InvalidInput(f"The link names an unknown preset: {preset!r}. The first preset is shown instead.")
+            raise unknown_preset(preset)
         tree = cls.from_preset(preset).tree
         for change in changes:
             path, separator, text = change.partition("=")
@@ -97,7 +98,8 @@ class Draft:
                 value = text
             if not separator or not put_at(tree, path, value):
                 raise InvalidInput(
-                    f"The link has a change that is not a setting and its value: {change[:80]!r}. The preset is shown instead."
+                    f"Unknown setting in the link: {change[:80]!r} (a field of the configuration, =, and its value). "
+                    "The preset is shown instead."
                 )
         _complete(tree)
         return cls._new(preset, tree)
@@ -190,8 +192,13 @@ def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tupl
     try:
         return plan(tuple(specs), input_shape), None
     except ImpossibleLayer as error:
-        problem = Problem(f"layers.{error.index}", error.rule, error.value, error.remedy)
-        return plan(tuple(specs[: error.index]), input_shape), problem
+        return plan(tuple(specs[: error.index]), input_shape), error.problem
+
+
+def unknown_preset(name: str) -> InvalidInput:
+    """Say that a link names no preset."""
+    meant = did_you_mean(name, PRESETS)
+    return InvalidInput(f"Unknown preset {name[:40]!r} in the link. The first preset is shown instead. {meant}".strip())
 
 
 def _complete(tree: Tree) -> None:
@@ -203,19 +210,20 @@ def _complete(tree: Tree) -> None:
     for part, kinds in PART_KINDS.items():
         tree[part] = _completed(tree[part], kinds)
     if not isinstance(tree["layers"], list):
-        raise InvalidInput(f"The layers in the link are not a list: {tree['layers']!r:.80}. The preset is shown instead.")
+        raise InvalidInput(f"The layers in the link are no list: {tree['layers']!r:.80}. The preset is shown instead.")
     tree["layers"] = [_completed(layer, LAYERS) for layer in tree["layers"]]
     for part in ("augmentation", "early_stopping"):
         if not isinstance(tree[part], dict | None):
-            raise InvalidInput(f"The {part} in the link has no settings: {tree[part]!r:.80}. The preset is shown instead.")
+            raise InvalidInput(
+                f"Unknown {part.replace('_', ' ')} in the link: {tree[part]!r:.80} (an object with its settings, or null). "
+                "The preset is shown instead."
+            )
 
 
 def _completed(part: Any, kinds: Mapping[str, type[Spec]]) -> Tree:  # noqa: ANN401 - JSON
     kind = part.get("kind") if isinstance(part, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise InvalidInput(
-            f"The link has a part of an unknown kind: {part!r:.80} (one of {', '.join(kinds)}). The preset is shown instead."
-        )
+        raise InvalidInput(f"Unknown kind in the link: {part!r:.80} (one of {', '.join(kinds)}). The preset is shown instead.")
     completed: Tree = kinds[kind]().model_dump(mode="json") | part
     return completed
 

@@ -115,9 +115,7 @@ def test_table_has_the_figures(store: Store, capsys: pytest.CaptureFixture[str])
     run_id = _finish(store, RunConfig(epochs=1))
     assert main(["runs"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(run_id))
-    assert [
-        word for word in ("finished", "dense 512-256-10", "adam", "1/1", "93.00 %", "97.00 %", "2.0 s", " UTC ") if word not in line
-    ] == []
+    assert [word for word in ("finished", "512-256 Adam 0.001 #", "1/1", "93.00 %", "97.00 %", "2.0 s", " UTC ") if word not in line] == []
 
 
 def test_show_has_result_history_and_settings(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,7 +151,7 @@ def test_narrowed_study_still_belongs_to_its_file(staffed_home: Store, file: Pat
     assert 0.1 <= float(str(study_store.trials(staffed_home, study_id)[1].parameters["optimizer.learning_rate"])) <= 0.2
     file.write_text(TINY.replace("high: 0.5", "high: 0.6"))
     assert main(["study", "run", str(file), "--name", "steered", "--json"]) == 2
-    assert "space: a file matches the study of its name once that has trials; got another space" in capfd.readouterr().err
+    assert "space: it differs from the study of this name, which has trials already" in capfd.readouterr().err
     assert main(["study", "run", str(file), "--name", "steered", "--seed", "3", "--json"]) == 2
     assert "steered-2" in capfd.readouterr().err
 
@@ -303,8 +303,8 @@ def test_exports_are_written_once(quiet: Store, tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("run", "nowhere.yaml"), "A study file can be read; got 'nowhere.yaml'"),
-        (("show", "nobody"), "A study's id or name is one that exists; got 'nobody'"),
+        (("run", "nowhere.yaml"), "The study file 'nowhere.yaml' cannot be read"),
+        (("show", "nobody"), "No study 'nobody'"),
         (("extend", "nobody", "0"), "N: 0 is too small (at least 1). Type 20, for example."),
         (("run", "a.yaml", "--minutes", "0"), "--minutes: 0 is too small (above 0 and at most 100,000 minutes)"),
         (("export", "nobody"), "None of --csv, --optuna or --yaml is given"),
@@ -315,6 +315,22 @@ def test_impossible_input_is_refused(arguments: tuple[str, ...], words: str, sto
     """Exit code 2: what is wrong, what is allowed, what to do."""
     assert main(["study", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_study_files_of_the_package_are_found_anywhere(
+    quiet: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``studies/NAME.yaml`` is the package's where there is none in the folder; a file that is there goes first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mnist_dash.cli.worker_start.WorkerStarter.ensure", lambda _self: None)
+    assert main(["study", "run", "studies/batch_size.yaml", "--detach"]) == 0
+    assert study_store.exists(quiet, "batch-size")
+    Path("studies").mkdir()
+    Path("studies/batch_size.yaml").write_text(TINY)
+    assert main(["study", "run", "studies/batch_size.yaml", "--detach"]) == 0
+    assert study_store.exists(quiet, "tiny")
+    assert main(["study", "run", "studies/nowhere.yaml"]) == 2
+    assert "nowhere.yaml" in capsys.readouterr().err
 
 
 def test_file_with_mistakes_names_their_lines(store: Store, file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,6 @@ ACTIONS: dict[str, tuple[Role, Act]] = {
     "search.actions.steering.stop_trial": (Role.EDITOR, lambda s, scene: steering.stop_trial(s, scene.running, 0)),
     "search.actions.steering.extend": (Role.EDITOR, lambda s, scene: steering.extend(s, scene.running, 3)),
     "search.actions.steering.set_parallelism": (Role.EDITOR, lambda s, scene: steering.set_parallelism(s, scene.running, 3)),
-    "search.actions.steering.set_budget": (Role.EDITOR, lambda s, scene: steering.set_budget(s, scene.running, {"trials": 7})),
     "search.actions.steering.narrow": (
         Role.EDITOR,
         lambda s, scene: steering.narrow(s, scene.running, (Narrowing("batch_size", 100, 200),)),

@@ -71,13 +71,13 @@ def test_run_of_the_address_reads_it(open_page: Callable[..., AppTest], reader: 
     assert [metric.value for metric in app.metric] == ["1"]
     assert app.query_params["run"] == reader.id
     app = open_page("draw", run="deadbeef")
-    assert "got 'deadbeef'" in texts(app)
+    assert "No run 'deadbeef'" in texts(app)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"drawing": "!"}, "got '!'. Copy the whole address"),
+        ({"drawing": "!"}, "'!', is cut off or altered. Copy the whole address"),
         ({"drawing": encode_strokes(ONE), "distance": "far"}, "The distance in the address does not exist: distance='far'"),
     ],
 )

@@ -87,7 +87,7 @@ def test_selected_cell_is_counted(open_page: Callable[..., AppTest], embedded: R
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"emb_n": "20000"}, "got 20,000"),
+        ({"emb_n": "20000"}, "20,000 images are too many"),
         ({"emb_method": "t-SNE", "emb_n": "60"}, "a third of the points"),
         ({"emb_layer": "dense_9"}, "emb_layer='dense_9'"),
         ({"true": "11"}, "The class in the address does not exist: true='11' (0 to 9)"),

@@ -120,7 +120,7 @@ def test_changes_by_epoch_are_drawn(open_page: Callable[..., AppTest], trained: 
 def test_run_without_weights_says_what_to_do(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Structure needs no weights; the rest says why it is missing, and offers to train again."""
     app = open_page("run", run=train(state=RunState.FAILED, epochs=1, reason="Its workers died.").id, view="layers")
-    assert "got none from run" in app.warning[0].value
+    assert "has left no weights" in app.warning[0].value
     assert "Clone and edit" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     assert len(app.dataframe) == 1
 

@@ -20,7 +20,7 @@ from tests.ui.conftest import CONFIG, texts
 def test_unknown_run_is_a_sentence_and_a_way_on(open_page: Callable[..., AppTest]) -> None:
     """A link that names no run leads to the list."""
     app = open_page("run", run="deadbeef")
-    assert "got 'deadbeef'" in app.error[0].value
+    assert "No run 'deadbeef'" in app.error[0].value
     assert "See all runs" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
 
 

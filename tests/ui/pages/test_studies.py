@@ -228,10 +228,10 @@ def test_untouched_it_can_be_launched(open_page: Callable[..., AppTest], store: 
 def test_a_broken_range_says_so_and_launches_nothing(open_page: Callable[..., AppTest], store: Store) -> None:
     """The rule, the value and the remedy stand at the range; the button is out of use until it is well."""
     app = type_into(open_page("studies", new="1"), "Low", "0")
-    assert "A logarithmic range is above 0; got low 0. Set low to 0.0001, say, or log to false." in texts(app)
+    assert "Low, 0, has no logarithm (above 0). Set low to 0.0001, say, or log to false." in texts(app)
     assert not is_ready(app)
     app = type_into(app, "Low", "0.5")
-    assert "Low is at most high; got 0.5 and 0.01. Swap them." in texts(app)
+    assert "Low, 0.5, is above high, 0.01. Swap them." in texts(app)
     app = type_into(app, "Low", "1e-5")
     assert is_ready(app)
     assert study_store.all_studies(store) == ()
@@ -282,7 +282,7 @@ def test_a_taken_name_is_refused_with_a_free_one(open_page: Callable[..., AppTes
     """Beside the name, before anything is pressed; what was composed stays."""
     played(store, "mine", [])
     app = type_into(open_page("studies", new="1"), "Name", "mine")
-    assert "A study's name is its own; got mine, which is taken. Choose another name, such as mine-2." in texts(app)
+    assert "The name 'mine' is taken. Choose another name, such as mine-2." in texts(app)
     assert not is_ready(app)
     press(type_into(app, "Name", "mine-2"), "Launch study")
     assert {study.name for study in study_store.all_studies(store)} == {"mine", "mine-2"}
@@ -298,7 +298,7 @@ def test_the_link_brings_the_draft_back(open_page: Callable[..., AppTest]) -> No
     visitor.run()
     assert visitor.session_state["study_draft"].tree == wanted
     assert [field.value for field in visitor.text_input if field.label == "High"] == ["0.01", "often", "0.6"]
-    assert "High is a whole number; got 'often'" in texts(visitor)
+    assert "'often' is no whole number" in texts(visitor)
 
 
 @pytest.mark.parametrize("query", [{"draft": "nonsense"}, {"preset": "nope"}, {"file": "nope"}, {"from": "nope"}])
@@ -408,7 +408,7 @@ def test_the_file_that_is_saved_is_the_study(open_page: Callable[..., AppTest], 
             FILE.replace("[0.001, 0.01]", "{low: 0, high: 1, log: true}").encode(),
             "line 6, space.optimizer.learning_rate: a logarithmic range is above 0",
         ),
-        (b"#" * 200_000, "A study file has at most 100,000 bytes; got 200,000."),
+        (b"#" * 200_000, "The file is too large: 200,000 bytes (at most 100,000)."),
     ],
 )
 def test_a_file_of_ones_own_fills_the_composer_in(open_page: Callable[..., AppTest], content: bytes, said: str) -> None:

@@ -57,7 +57,7 @@ def test_head_says_how_far_it_is(store: Store, open_page: Open) -> None:
     assert "All 6 trials are done." in texts(app)
 
 
-@pytest.mark.parametrize(("query", "sentence"), [({"study": "nothing"}, "got 'nothing'"), ({}, "The address names no study")])
+@pytest.mark.parametrize(("query", "sentence"), [({"study": "nothing"}, "No study 'nothing'"), ({}, "The address names no study")])
 def test_unknown_study(open_page: Open, query: dict[str, str], sentence: str) -> None:
     """A wrong address says so and offers the list."""
     assert sentence in texts(open_page("study", **query))

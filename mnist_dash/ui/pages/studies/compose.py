@@ -65,7 +65,7 @@ def taken_name(draft: StudyDraft) -> tuple[Problem, ...]:
     if not isinstance(name, str) or not study_store.exists(store(), name) or is_submitted(STUDY, draft.link()):
         return ()
     remedy = f"Choose another name, such as {steering.free_name(store(), name)}."
-    return (Problem("name", "a study's name is its own", f"{name}, which is taken", remedy),)
+    return (Problem("name", f"the name {name!r} is taken", "", remedy),)
 
 
 # how it is searched
@@ -330,7 +330,7 @@ def draft_from_file(name: str) -> StudyDraft:
     """
     files = {ready.name: ready for ready in ready_studies()}
     if name not in files:
-        raise InvalidInput(f"The link names an unknown study file: {name[:40]!r} (one of {', '.join(files)}). Choose one of them.")
+        raise InvalidInput(f"Unknown study file {name[:40]!r} (one of {', '.join(files)}). Choose one under “Start from a file”.")
     ready = files[name]
     if ready.definition is None:
         raise InvalidInput(ready.problem)
@@ -352,7 +352,7 @@ def _start_from_upload() -> None:
     name = str(uploaded.name).rpartition(".")[0]
     try:
         if uploaded.size > MAX_FILE_BYTES:
-            raise InvalidInput(f"The study file is too large: {uploaded.size:,} bytes (at most {MAX_FILE_BYTES:,}). Choose another file.")
+            raise InvalidInput(f"The file is too large: {uploaded.size:,} bytes (at most {MAX_FILE_BYTES:,}). Choose another file.")
         definition = parse_study(uploaded.getvalue().decode("utf-8", errors="replace"), default_name=name)
     except MnistDashError as error:
         STUDY.refuse(str(error))

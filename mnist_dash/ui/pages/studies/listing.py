@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,13 +14,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
 
-import mnist_dash
 from mnist_dash import formatting
 from mnist_dash.errors import InvalidInput
 from mnist_dash.search.definition.study_definition import StudyDefinition
-from mnist_dash.search.definition.study_files import read_study
+from mnist_dash.search.definition.study_files import READY_FOLDER, read_study
 from mnist_dash.search.studies import study_store
-from mnist_dash.search.studies.records import Study, StudyState, TrialState
+from mnist_dash.search.studies.progress import Progress, mean_trials_per_hour, progress
+from mnist_dash.search.studies.records import Study
 from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import follow, open_study
 from mnist_dash.ui.app.resources import store
@@ -28,7 +28,7 @@ from mnist_dash.ui.components.study_look import STATE_LOOK
 
 PAGE_SIZE = 50
 OPEN_KEY = "studies_open"
-FILES_FOLDER = Path(mnist_dash.__file__).parent / "studies"
+FILES_FOLDER = READY_FOLDER
 FIRST_FILES = ("ten_minutes", "learning_rate_by_optimizer", "accuracy_parameters")
 """The study files that an empty list offers."""
 
@@ -136,43 +136,26 @@ def _open() -> None:
 
 def _rows(found: Sequence[Study]) -> pd.DataFrame:
     tallies = study_store.tallies(store(), [study.id for study in found])
-    paces = [_pace(study, tallies[study.id]) for study in found]
+    counts = [sum(count for state, count in tallies[study.id].items() if not state.is_open) for study in found]
+    paces = [mean_trials_per_hour(study, n_ended) for study, n_ended in zip(found, counts, strict=True)]
+    reached = [progress(study, n_ended, trials_per_hour=pace) for study, n_ended, pace in zip(found, counts, paces, strict=True)]
     return pd.DataFrame(
         {
             "Study": [study.name for study in found],
             "State": [[str(study.state)] for study in found],
-            "Progress": [_percent(_progress(study, tallies[study.id])) for study in found],
-            "Trials": [_trials(study, tallies[study.id]) for study in found],
+            "Progress": [None if each.share is None else 100 * each.share for each in reached],
+            "Trials": [_trials(each) for each in reached],
             "Best value": [_best(study) for study in found],
             "Trials per hour": paces,
-            "Time left": [_left(study, tallies[study.id], pace) for study, pace in zip(found, paces, strict=True)],
+            "Time left": [None if each.seconds_left is None else formatting.duration(each.seconds_left) for each in reached],
             "Created": [datetime.fromtimestamp(study.created_at, UTC) for study in found],
             "Question": [study.definition.question or None for study in found],
         }
     )
 
 
-def _n_ended(tally: Mapping[TrialState, int]) -> int:
-    return sum(count for state, count in tally.items() if not state.is_open)
-
-
-def _progress(study: Study, tally: Mapping[TrialState, int]) -> float | None:
-    """Give the share of the budget that is spent; None where only convergence ends it."""
-    if study.state is StudyState.FINISHED:
-        return 1.0
-    total, minutes = study.definition.n_planned, study.definition.budget.minutes
-    shares = [_n_ended(tally) / total] if total else []
-    shares += [study.seconds_used / (60 * minutes)] if minutes else []
-    return min(1.0, max(shares)) if shares else None
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
-def _trials(study: Study, tally: Mapping[TrialState, int]) -> str:
-    total = study.definition.n_planned
-    return f"{_n_ended(tally):,}" + (f" of {total:,}" if total is not None else "")
+def _trials(reached: Progress) -> str:
+    return f"{reached.n_ended:,}" + (f" of {reached.n_planned:,}" if reached.n_planned is not None else "")
 
 
 def _best(study: Study) -> str | None:
@@ -185,21 +168,6 @@ def _best(study: Study) -> str | None:
         formatting.percent(figure) if name == "val_accuracy" else f"{figure:,.0f}" if name == "parameters" else formatting.number(figure)
     )
     return f"{written} (trial {number})"
-
-
-def _pace(study: Study, tally: Mapping[TrialState, int]) -> float | None:
-    ended = _n_ended(tally)
-    return 3600 * ended / study.seconds_used if ended and study.seconds_used >= 1 else None
-
-
-def _left(study: Study, tally: Mapping[TrialState, int], pace: float | None) -> str | None:
-    """Estimate how long a running study will still take, by the first of its ends."""
-    if study.state is not StudyState.RUNNING:
-        return None
-    total, minutes = study.definition.n_planned, study.definition.budget.minutes
-    ends = [3600 * max(0, total - _n_ended(tally)) / pace] if total is not None and pace else []
-    ends += [max(0.0, 60 * minutes - study.seconds_used)] if minutes is not None else []
-    return formatting.duration(min(ends)) if ends else None
 
 
 def _columns() -> dict[str, ColumnConfig | ButtonColumnResult | str | None]:

@@ -4,10 +4,9 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.errors import InvalidInput
 from mnist_dash.search.studies import study_store
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.forms.composition import FIRST_PRESET
+from mnist_dash.ui.forms.composition import FIRST_PRESET, unknown_preset
 from mnist_dash.ui.forms.draft_session import STUDY
 from mnist_dash.ui.forms.fields import StudyForm
 from mnist_dash.ui.forms.study_draft import StudyDraft
@@ -36,7 +35,7 @@ def asked_draft() -> StudyDraft | None:
         return None if STUDY.is_in_address() else StudyDraft.from_link(query["draft"])
     if "preset" in query:
         if query["preset"] not in PRESETS:
-            raise InvalidInput(f"The link names an unknown preset: {query['preset'][:40]!r}. The first preset is shown instead.")
+            raise unknown_preset(query["preset"])
         return StudyDraft.from_preset(query["preset"])
     return None
 

@@ -12,6 +12,7 @@ from mnist_dash import formatting
 from mnist_dash.errors import MnistDashError
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.actions import steering
+from mnist_dash.search.studies.progress import progress
 from mnist_dash.search.studies.records import Study, StudyState, TrialState
 from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
@@ -101,20 +102,16 @@ def _progress(board: Snapshot) -> None:
     if study.state.has_ended:
         st.caption(f"{study.reason} Running time: {formatting.duration(study.seconds_used)}.")
         return
-    done, total, pace = _n_ended(board), study.definition.n_planned, trials_an_hour(board)
-    minutes = study.definition.budget.minutes
-    left = None
-    if total is not None:
-        share = min(1.0, done / max(total, 1))
-        left = None if pace is None else 3600 * (total - done) / pace
-        text = f"{done:,} of {plural(total, 'trial')}"
+    reached = progress(study, _n_ended(board), trials_per_hour=trials_an_hour(board))
+    done, minutes = plural(reached.n_ended, "trial"), study.definition.budget.minutes
+    if reached.n_planned is not None:
+        text = f"{reached.n_ended:,} of {plural(reached.n_planned, 'trial')}"
     elif minutes is not None:
-        share, left = min(1.0, study.seconds_used / (60 * minutes)), max(0.0, 60 * minutes - study.seconds_used)
-        text = f"{plural(done, 'trial')}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
+        text = f"{done}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
     else:
-        share, text = 0.0, f"{plural(done, 'trial')}, until {study.definition.budget.stagnation} bring no improvement"
-    later = f", about {formatting.duration(left)} left" if left is not None and study.state is StudyState.RUNNING else ""
-    st.progress(share, text=text + later)
+        text = f"{done}, until {study.definition.budget.stagnation} bring no improvement"
+    later = "" if reached.seconds_left is None else f", about {formatting.duration(reached.seconds_left)} left"
+    st.progress(reached.share or 0.0, text=text + later)
 
 
 def _n_ended(board: Snapshot) -> int:
