@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.analysis.significance import compare_paired
@@ -16,6 +17,8 @@ from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import LIVE, READY, Dashboard
+
+pytestmark = pytest.mark.slow
 
 CURVES = ".st-key-compare_curves .live-plot"
 LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=2, batch_size=2000)

@@ -106,6 +106,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     assert clean.store.run(run_id).last_val_accuracy == best
 
 
+@pytest.mark.slow
 def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page) -> None:
     """A clicked point is selected in every chart, while the study goes on, and after a reload."""
     study_id = launch(page, clean)

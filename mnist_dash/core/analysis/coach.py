@@ -206,7 +206,7 @@ def _still_improving(_config: RunConfig, curves: LearningCurves) -> Diagnosis | 
         f"It was still improving at its end: epoch {len(losses)} lowered the "
         f"validation loss by {percent(gain)}, to {number(losses[-1])}, its best.",
         f"A last epoch of {STILL_EPOCHS} or more that lowers the validation loss by at least {percent(STILL_GAIN, 0)}, to a new best.",
-        f"Train for {more} epochs, or continue the run.",
+        f"Train for {plural(more, 'epoch')}, or continue the run.",
         (("epochs", more),),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import InvalidInput, MnistDashError, Problem
@@ -263,6 +264,8 @@ def _preflight(definition: StudyDefinition) -> None:
     rows[":material/hourglass_bottom: Whole study"] = _whole_time(expected)
     basis = f"{expected.run.basis}, for the base network; other hyperparameters take more or less time"
     cost_table(rows, alt="Estimated cost of this study", basis=basis)
+    for caution in cautions(definition.space.base):
+        st.warning(caution, icon=":material/warning:")
     if expected.n_workers < definition.parallelism:
         running = plural(expected.n_workers, "worker")
         st.caption(f":material/info: {plural(definition.parallelism, 'parallel trial')} on {running}: the others wait in the queue.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.presets import PRESETS, name_of
 from mnist_dash.core.config.run_config import RunConfig
@@ -117,6 +118,8 @@ def _preflight(config: RunConfig) -> None:
 def _warnings(runs: Store, config: RunConfig) -> None:
     if config.leaks_test_set:
         st.warning(formatting.LEAK, icon=":material/warning:")
+    for caution in cautions(config):
+        st.warning(caution, icon=":material/warning:")
     is_anyone_alive = any(worker.state != "gone" for worker in runs.workers())
     if not is_anyone_alive and runs.settings.n_workers == 0:
         st.warning("No worker is running, so the run would wait. Start one with `mnist-dash worker`.", icon=":material/warning:")
