@@ -51,8 +51,8 @@ def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, pag
     page.wait_for_url("**/runs*")
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     page.keyboard.press("/")
-    page.keyboard.type("first look")
-    expect(page.locator(f"{CHOSEN} .title")).to_contain_text("First look")
+    page.keyboard.type("two dense layers")
+    expect(page.locator(f"{CHOSEN} .title")).to_contain_text("Two dense layers")
     page.keyboard.press("Enter")
     page.wait_for_url("**/?preset=mlp_quick*")
 
