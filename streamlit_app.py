@@ -1,31 +1,5 @@
-"""The dashboard's entry: the list of pages and what all of them share. Start it with ``streamlit run streamlit_app.py``."""
+"""The dashboard's entry. Start it with ``streamlit run streamlit_app.py``."""
 
-import streamlit as st
+from mnist_dash.ui.app.entry import show
 
-from mnist_dash.errors import MnistDashError, NotAllowed
-from mnist_dash.ui.app import admission, visitor
-from mnist_dash.ui.app.navigation import ICON, draw_menu, follow, pages
-from mnist_dash.ui.app.palette import palette
-
-page = st.navigation(pages(), position="hidden")
-st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
-st.session_state["page_arrived"] = st.session_state.get("page_shown") != page.url_path
-st.session_state["page_shown"] = page.url_path
-
-try:
-    is_admitted = False
-    shared = visitor.has_share_link()
-    is_admitted = True
-    if not shared:
-        draw_menu(also=palette)
-    visitor.badge()
-    admission.keep_token()
-    follow()
-    visitor.check_page(page.url_path)
-    page.run()
-except NotAllowed as error:
-    st.error(str(error), icon=":material/lock:")
-    if not is_admitted and admission.token() is None:
-        visitor.sign_in_buttons()
-except MnistDashError as error:
-    st.error(str(error), icon=":material/error:")
+show()

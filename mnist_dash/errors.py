@@ -1,6 +1,7 @@
 """The exceptions of MNIST Dash, one tree.
 
-Every message states the rule, the value that breaks it and the remedy.
+Every message says what is wrong, naming the value; then what is allowed; then what to do. It never states a rule as if it held:
+"No run 'x'. List runs with `mnist-dash runs`.", "epochs: 1000000000 is too large (1 to 10,000).", "Training failed: ...".
 
     MnistDashError
     ├── InvalidInput            what a person typed cannot be done; exit code 2
@@ -39,21 +40,32 @@ class InvalidInput(MnistDashError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken rule of a configuration."""
+    """What is wrong in a configuration, said in one template.
+
+    First what is wrong with the value, then what is allowed, then what to do::
+
+        epochs: 1000000000 is too large (1 to 10,000).
+        batch_size: a batch of 60,000 is larger than the training part (50,000 images). Choose at most 50,000, or a smaller
+        validation split.
+    """
 
     path: str
     """Dotted path of the field, such as ``optimizer.learning_rate`` or ``layers.2.units``."""
-    rule: str
-    """The rule that must hold."""
-    value: str
-    """The value that breaks it, as typed."""
-    remedy: str
-    """What to do about it."""
+    fault: str
+    """What is wrong with the value, which it quotes."""
+    allowed: str = ""
+    """What is allowed; empty where the fault or the remedy says it."""
+    remedy: str = ""
+    """What to do, a whole sentence; empty where what is allowed says it."""
+
+    @property
+    def sentence(self) -> str:
+        """The message without the path, for a place where the field is in sight."""
+        allowed = f" ({self.allowed})" if self.allowed else ""
+        return f"{self.fault}{allowed}." + (f" {self.remedy}" if self.remedy else "")
 
     def __str__(self) -> str:
-        where = f"{self.path}: " if self.path else ""
-        got = f"; got {self.value}" if self.value else ""
-        return f"{where}{self.rule}{got}. {self.remedy}"
+        return f"{self.path}: {self.sentence}" if self.path else self.sentence
 
 
 class InvalidConfig(InvalidInput):
@@ -81,7 +93,7 @@ class InvalidQuery(InvalidInput):
 
     def __init__(self, sentence: str, *, text: str, start: int, end: int) -> None:
         self.sentence = sentence
-        """The rule, what was got, at which place, and the remedy."""
+        """What is wrong, at which place, and what to do."""
         self.start = start
         """Index of the first character that is wrong; the length of the text where something is missing at its end."""
         self.end = end

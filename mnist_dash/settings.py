@@ -32,6 +32,7 @@ from pathlib import Path
 import platformdirs
 
 from mnist_dash.errors import InvalidInput
+from mnist_dash.text import did_you_mean, listed, parse_number
 
 DATABASE_FILE = "mnist_dash.db"
 MIN_FREE_BYTES = 200 * 2**20
@@ -133,13 +134,16 @@ def _number(env: Mapping[str, str], name: str, *, default: float, low: float, hi
     text = env.get(name, "").strip()
     if not text:
         return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise InvalidInput(f"{name}: a number from {low:g} to {high:g}; got {text!r}. Correct the variable, or unset it.")
+    value = parse_number(text)
+    if value is None or not low <= value <= high:
+        raise InvalidInput(f"{name}: {_fault(text, value, low)} ({low:,g} to {high:,g}). Correct the variable, or unset it.")
     return value
+
+
+def _fault(text: str, value: float | None, low: float) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - that is how nan is told
+        return f"{text!r} is no number"
+    return f"{text} is too {'small' if value < low else 'large'}"
 
 
 def _limit(env: Mapping[str, str], name: str) -> int | None:
@@ -150,7 +154,9 @@ def _word(env: Mapping[str, str], name: str, words: Mapping[str, bool]) -> bool:
     """Read one of a few words; the first is meant where nothing is said."""
     text = env.get(name, "").strip().lower() or next(iter(words))
     if text not in words:
-        raise InvalidInput(f"{name}: one of {', '.join(words)}; got {text!r}. Correct the variable, or unset it.")
+        raise InvalidInput(
+            f"{name}: {text!r} is not known ({listed(words)}). {did_you_mean(text, words) or 'Correct the variable, or unset it.'}"
+        )
     return words[text]
 
 
@@ -162,5 +168,7 @@ def _people(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     found = tuple(part for part in re.split(r"[\s,;]+", env.get(name, "").lower()) if part)
     wrong = [part for part in found if not _WHO.fullmatch(part)]
     if wrong:
-        raise InvalidInput(f"{name}: e-mails or @domains, separated by commas; got {wrong[0]!r}. Write ann@example.org or @example.org.")
+        raise InvalidInput(
+            f"{name}: {wrong[0]!r} is neither an e-mail nor a @domain. Write ann@example.org or @example.org, separated by commas."
+        )
     return found

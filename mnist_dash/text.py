@@ -1,4 +1,4 @@
-"""Sentences about counts and names: plurals, and the nearest known name for a mistyped one. Imports nothing of the package."""
+"""Sentences and what people type: plurals, the nearest known name for a mistyped one, numbers. Imports nothing of the package."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable
 
+_NUMBER = re.compile(r"[+-]?(\d+(_\d+)*|\d{1,3}(,\d{3})+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_MOST_DIGITS = 400
+_NO_NUMBER = ("inf", "infinity", "nan")
 _SINGULARS = {"are": "is", "have": "has", "were": "was", "do": "does"}
 
 
@@ -53,14 +56,32 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
         for alias in dict.fromkeys((folded, folded.rpartition(".")[2])):
             names.setdefault(alias, []).append(each)
     wanted = _folded(name)
+    if wanted in names:
+        return names[wanted][:n]
     close = difflib.get_close_matches(wanted, names, n=n, cutoff=0.6)
-    return list(dict.fromkeys(each for alias in (wanted, *close) for each in names.get(alias, ())))[:n]
+    return list(dict.fromkeys(each for alias in close for each in names[alias]))[:n]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Ask for the nearest known names, ``Did you mean relu?``; empty where none is near."""
     near = nearest(name, known)
     return f"Did you mean {listed(near)}?" if near else ""
+
+
+def parse_number(text: str) -> int | float | None:
+    """Read a number as people write it: ``50,000``, ``10_000``, ``1e-4``, ``.5``; None where it is none.
+
+    A comma is between thousands and nowhere else. Infinity and ``nan`` are read, and left to the bounds of the field.
+    """
+    cleaned = text.strip()
+    if cleaned.lower().lstrip("+-") in _NO_NUMBER:
+        return float(cleaned)
+    if not re.search("[0-9]", cleaned) or not _NUMBER.fullmatch(cleaned):
+        return None
+    plain = cleaned.replace(",", "").replace("_", "")
+    if len(plain) > _MOST_DIGITS:
+        return None
+    return int(plain) if re.fullmatch("[+-]?[0-9]+", plain) else float(plain)
 
 
 def _folded(name: str) -> str:

@@ -35,12 +35,12 @@ ALLOWED = {
     "core.schedules": ("core.kinds",),
     "core.scalings": ("core.kinds",),
     "core.config": ("errors", *_KINDS),
-    "core.data": ("errors", "core.scalings", "core.config"),
-    "core.analysis": ("errors", "core.layers", "core.scalings", "core.config", "core.data"),
-    "core.network": ("errors", "core.layers", "core.config"),
-    "core.hardware": ("errors", "core.layers", "core.config"),
+    "core.data": ("errors", *_CONFIG),
+    "core.export": ("errors", *_CONFIG, "core.data"),
+    "core.analysis": ("errors", *_CONFIG, "core.data", "core.export"),
+    "core.network": ("errors", *_CONFIG),
+    "core.hardware": ("errors", *_CONFIG),
     "core.training": ("errors", *_CONFIG, "core.data", "core.analysis", "core.network", "core.hardware"),
-    "core.export": ("errors", *_CONFIG, "core.data", "core.analysis"),
     "runs.store": ("errors", "settings", *_CONFIG, "core.hardware"),
     "runs.access": ("errors", "settings", *_CONFIG, "runs.store"),
     "runs.execution": ("errors", "settings", *_CORE, "runs.store", "runs.access"),
@@ -64,6 +64,7 @@ ALLOWED = {
         *("search.definition", "search.studies", *_FIGURES),
     ),
     "ui.elements": ("core.data", "core.export", "figures.base", "reports"),
+    "ui.entry": ("ui.app",),
     "ui.app": ("errors", "settings", "formatting", *_CONFIG, *_RUNS, "search.studies"),
     "ui.components": (
         *("errors", "formatting", *_LIGHT_CORE, *_RUNS, "search.definition", "search.studies", *_FIGURES),
@@ -79,7 +80,7 @@ ALLOWED = {
     "cli.studies": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "cli", "cli.runs"),
     "__main__": ("cli",),
     PACKAGE: (),
-    "streamlit_app": ("errors", "settings", "ui.app"),
+    "streamlit_app": ("ui.app",),
 }
 """The rooms, and those that each may import besides itself. Without a room for what lies in no folder, as `errors`, a file is its own."""
 EVERYWHERE = {"text", "formatting", "glossary"}
@@ -93,14 +94,16 @@ HOMES = {
     "dbos": (f"{PACKAGE}/runs/store/engine.py",),
     "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
+    "click": (f"{PACKAGE}/cli/",),
     "rich": (f"{PACKAGE}/cli/",),
     "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
     "torchvision": (f"{PACKAGE}/core/data/",),
+    "onnxruntime": (f"{PACKAGE}/core/analysis/predictor.py",),
 }
 """The only places that may import these libraries at all."""
 
-HEAVY = ("torch", "torchvision", "sklearn", "scipy")
-"""What takes a second or more to import and has no place in a page or a command."""
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "onnx")
+"""What takes a fifth of a second or more to import and has no place in a page or a command."""
 LIGHT = ("errors", "settings", "runs", "search", "figures", "formatting", "reports", "ui", "cli", "streamlit_app", "__main__", PACKAGE)
 MAX_LINES = 599
 MAX_FUNCTION_LINES = 60
@@ -157,7 +160,7 @@ def test_imports_have_no_cycle() -> None:
 
 
 def test_light_modules_do_not_load_torch() -> None:
-    """Importing a page, a command or the store loads neither torch nor scikit-learn, whatever the way."""
+    """Importing a page, a command or the store loads neither torch, scikit-learn nor ONNX Runtime, whatever the way."""
     modules = [source.module for source in sources() if source.layer in LIGHT and source.module != f"{PACKAGE}.runs.execution.warm"]
     wrong = {module: heavy for module in modules if (heavy := sorted(_at_once(module) & set(HEAVY)))}
     assert wrong == {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import json
 import re
@@ -12,12 +11,12 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from mnist_dash.cli.parser import build_parser
 from mnist_dash.core import layers, optimizers, schedules
 from mnist_dash.core.config import run_config
 from mnist_dash.core.kinds.registry import alternatives
 from mnist_dash.core.kinds.spec import Kind, Spec
 from mnist_dash.runs.query.fields import RUN_FIELDS, short_names
+from tests.cli.reference import BEGIN, is_command_line, reference
 from tests.source_tree import ROOT, text_files
 
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
@@ -57,14 +56,22 @@ def test_every_setting_is_documented() -> None:
     assert names - set(re.findall(r"MNIST_DASH_\w+", _read("README.md"))) == set()
 
 
-def test_every_command_and_option_is_documented() -> None:
-    """docs/command-line.md names each command and each of its options."""
-    text = _read("docs/command-line.md")
-    (commands,) = [action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction)]
-    for name, parser in commands.choices.items():
-        section = text.split(f"## {name}\n")[1].split("\n## ")[0]
-        options = [option for action in parser._actions for option in action.option_strings if option.startswith("--")]
-        assert [option for option in options if option != "--help" and option not in section] == [], name
+def test_command_line_reference_is_that_of_the_commands() -> None:
+    """docs/command-line.md explains every command, option and exit code as `--help` does; ``python -m tests.cli.reference`` rewrites it."""
+    assert _read("docs/command-line.md").partition(BEGIN)[2].strip() == reference().strip()
+
+
+def test_examples_of_commands_are_command_lines() -> None:
+    """Every command line in a document parses: its command, its options and their values are there."""
+    lines = [
+        (path.name, line)
+        for path in text_files()
+        if path.suffix == ".md"
+        for line in re.findall(r"python -m mnist_dash ([a-z][^`\n]*)", path.read_text())
+    ]
+    assert len(lines) > 60
+    wrong = [(name, line) for name, line in lines if not is_command_line(line)]
+    assert wrong == []
 
 
 def test_every_field_of_a_run_is_documented() -> None:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from streamlit import config as streamlit_config
 
-from mnist_dash.cli.parser import build_parser
 from mnist_dash.settings import Settings
+from tests.cli.interface import parse
 from tests.source_tree import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -51,7 +51,7 @@ def check_command(words: list[str]) -> None:
         assert set(named) <= set(streamlit_config.get_config_options())
     else:
         assert words[2] == "mnist_dash"
-        build_parser().parse_args(words[3:])
+        parse(words[3:])
 
 
 def test_image_has_what_it_copies_and_no_secret() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mnist_dash.text import did_you_mean, listed, nearest, plural, verb
+from mnist_dash.text import did_you_mean, listed, nearest, parse_number, plural, verb
+from tests.source_tree import PACKAGE, ROOT
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,25 @@ def test_lists_end_in_a_conjunction() -> None:
     """The last of several words is joined by or, and one word stands alone."""
     assert [listed(["a"]), listed(["a", "b", "c"]), listed(["a", "b"], last="and")] == ["a", "a, b or c", "a and b"]
     assert did_you_mean("adm", ["adam", "sgd"]) == "Did you mean adam?"
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("50,000", 50000), ("10_000", 10000), ("1e-4", 0.0001), (".5", 0.5), ("-3", -3), (" 7 ", 7), ("5.", 5.0), ("1,000.5", 1000.5)],
+)
+def test_numbers_are_read_as_people_write_them(typed: str, value: float) -> None:
+    """Thousands, powers of ten and missing zeros; whole ones stay whole."""
+    assert parse_number(typed) == value
+    assert type(parse_number(typed)) is type(value)
+
+
+@pytest.mark.parametrize("typed", ["", "many", "0,5", "1,00", "1_", "1__0", "--1", "1e", ".", "0x10", "١٢", "1:30", "9" * 500])
+def test_what_is_no_number_is_none(typed: str) -> None:
+    """A comma that is not between thousands is no decimal point."""
+    assert parse_number(typed) is None
+
+
+def test_no_message_states_a_rule_as_if_it_held() -> None:
+    """Messages say what is wrong with the value first; the former template, a rule and then what was got, is gone."""
+    former = "; " + "got"
+    assert [f"{path}" for path in sorted((ROOT / PACKAGE).rglob("*.py")) if former in path.read_text()] == []

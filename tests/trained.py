@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 
+import sqlalchemy as sa
+
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Conv, Dense, Flatten, MaxPool
 from mnist_dash.core.training import loop
@@ -12,7 +14,7 @@ from mnist_dash.core.training.reports import Checkpoint, EpochReport, StepReport
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution.worker import machine_id
 from mnist_dash.runs.execution.worker_records import Outcome, WorkerIdentity, WorkerRecords
-from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.records import Run
@@ -32,6 +34,13 @@ TINY = RunConfig(
     precision="float32",
 )
 """A second of training."""
+
+
+def tags_of(store: Store, run_id: str) -> tuple[str, ...]:
+    """Read the tags of one run in alphabetical order."""
+    tags = schema.run_tags
+    with store.reading() as connection:
+        return tuple(connection.execute(sa.select(tags.c.tag).where(tags.c.run_id == run_id).order_by(tags.c.tag)).scalars())
 
 
 def train_into(store: Store, config: RunConfig = TINY) -> Run:

@@ -40,7 +40,7 @@ OUTDATED = {
     "published results": r"^Published$",
     "97.78 %": r"(?<!> )(?<![\d.])\d[\d.]*%(?!\w)",
     "the run's name": r"\b[Rr]un [0-9a-f]{8}\b",
-    "what is wrong with the value": r"; got\b",
+    "what is wrong with the value": r"\S; got\b",
     "one plural": r"\b1 (runs|epochs|trials|studies|images|errors|workers|seeds|settings|layers|threads|groups|days|files)\b",
 }
 """What is right -> an expression that finds what is not, in a text that people read."""

@@ -1,7 +1,7 @@
 """The command line: the same actions, queue and workers as the pages, from a terminal.
 
 Exit codes: 0 done (for `train`: the run finished or was stopped), 1 it went wrong (the run failed or diverged, `doctor` found a problem),
-2 the input cannot be done and nothing was changed. Sentences for a person go to standard error wherever standard output is for a program.
+2 the input is invalid and nothing was changed. Sentences for a person go to standard error where standard output is for a program.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mnist_dash.cli.parser import build_parser
+import click
+
+from mnist_dash.cli.command import as_typed, explain, program
+from mnist_dash.cli.commands import COMMANDS
+from mnist_dash.cli.completion import VARIABLE, complete
 from mnist_dash.errors import MnistDashError
 
 EXIT_DONE = 0
-EXIT_WRONG = 1
 EXIT_INVALID = 2
 EXIT_INTERRUPTED = 130
 """What shells expect of a program that Ctrl+C ended."""
@@ -22,12 +25,19 @@ EXIT_INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are those of the process by default."""
-    parsed = build_parser().parse_args(arguments)
+    if VARIABLE in os.environ:
+        return complete(COMMANDS, os.environ[VARIABLE])
     try:
-        code: int = parsed.execute(parsed)
+        with COMMANDS.make_context(program(), list(sys.argv[1:] if arguments is None else arguments)) as context:
+            code: int = COMMANDS.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
+        print(explain(error), file=sys.stderr)
+        return EXIT_INVALID
     except MnistDashError as error:
-        print(error, file=sys.stderr)
+        print(as_typed(str(error)), file=sys.stderr)
         return EXIT_INVALID
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -1,36 +1,10 @@
-"""Values as the command line writes them."""
+"""Tables for people and objects for programs; numbers and times are written by `mnist_dash.formatting`, as on the pages."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
-
-
-def percent(fraction: float | None) -> str:
-    """Write a fraction as percent with two digits; a dash where there is none."""
-    return "-" if fraction is None else f"{100 * fraction:.2f} %"
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Write a number with some digits after the point; a dash where there is none."""
-    return "-" if value is None else f"{value:.{digits}f}"
-
-
-def span(seconds: float | None) -> str:
-    """Write a time span: ``4.2 s``, ``3 min 05 s``, ``2 h 10 min``; a dash where there is none."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def moment(time: datetime | None) -> str:
-    """Write a time on the clock of this machine; a dash where there is none."""
-    return "-" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> str:

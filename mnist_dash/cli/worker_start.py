@@ -89,6 +89,6 @@ class WorkerStarter:
         self._n_failures = self._n_failures + 1 if time.monotonic() - own.started_at < STEADY_SECONDS else 1
         if self._n_failures >= MAX_STARTS:
             raise NoWorker(
-                f"A worker stays alive; got exit code {own.process.returncode}, {MAX_STARTS} times. "
+                f"The worker ended {MAX_STARTS} times with exit code {own.process.returncode}. "
                 f"Read {self._store.settings.home / 'logs' / 'workers.log'} and run `python -m mnist_dash doctor`."
             )

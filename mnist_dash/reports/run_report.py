@@ -17,6 +17,7 @@ from mnist_dash.core.analysis.evaluation import (
     ranked_images,
     wilson_interval,
 )
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.export.markup import escaped_html, visible
@@ -271,7 +272,8 @@ def _differences(runs: Sequence[Run]) -> str:
     """List the settings that are not the same in all runs; layers by what they are, in full where only their details differ."""
     layers = [[planned.summary for planned in run.config.plan] for run in runs]
     same_layers = all(own == layers[0] for own in layers)
-    settings = [dict(_leaves("", run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}))) for run in runs]
+    trees = [run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}) for run in runs]
+    settings = [{path: "none" if value is None else str(value) for path, value in nested.leaves(tree)} for tree in trees]
     if not same_layers:
         settings = [
             {f"layer {place}": what for place, what in enumerate(own, 1)} | rest for own, rest in zip(layers, settings, strict=True)
@@ -282,13 +284,6 @@ def _differences(runs: Sequence[Run]) -> str:
         if len(set(values)) > 1:
             rows.append((path, *values))
     return table(("Setting", *(run.title for run in runs)), rows) if rows else ""
-
-
-def _leaves(path: str, value: object) -> list[tuple[str, str]]:
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return [leaf for name, inner in items for leaf in _leaves(f"{path}.{name}".lstrip("."), inner)]
-    return [(path, "none" if value is None else str(value))]
 
 
 def _small_confusion(store: Store, run: Run) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from mnist_dash.core.analysis.evaluation import confusion_matrix, ranked_images
@@ -15,6 +16,8 @@ from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
+
+pytestmark = pytest.mark.slow
 
 CHART = ".st-key-run_confusion_chart"
 NUDGES = 20
@@ -56,7 +59,7 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     page.goto(f"{warm.url}/run?run={run_id}")
     page.wait_for_selector(READY)
     click_cell(page, 4, 9)
-    expect(page.get_by_text(f"4 taken for 9: {len(wanted)} image")).to_be_visible()
+    expect(page.get_by_text(f"4 predicted as 9: {len(wanted)} image")).to_be_visible()
     assert images(page, "cell_images", len(wanted)) == wanted.tolist()
     assert "true=4" in page.url
     assert "pred=9" in page.url
@@ -66,11 +69,11 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     expect(page.get_by_text(f"Test image {wanted[0]:,}")).to_be_visible()
     assert images(page, "cell_images", len(wanted)) == wanted.tolist()
 
-    page.get_by_role("button", name="Rank them with their probabilities").click()
+    page.get_by_role("button", name="Rank by margin").click()
     expect(page.get_by_role("heading", name="Worst errors")).to_be_visible()
     assert images(page, "worst_errors", min(6, len(wanted))) == wanted[:6].tolist()
 
-    page.get_by_role("slider", name="Called 0").focus()
+    page.get_by_role("slider", name="Decision threshold for class 0").focus()
     for _ in range(NUDGES):
         page.keyboard.press("ArrowLeft")
     page.wait_for_url("**threshold=0.3*")

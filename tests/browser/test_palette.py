@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.config.run_config import RunConfig
@@ -56,6 +57,7 @@ def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, pag
     page.wait_for_url("**/?preset=mlp_quick*")
 
 
+@pytest.mark.slow
 def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> None:
     """A live run's page asks for news every second; that it asks while a person leaves is no answer for the page that comes."""
     run_id = run_actions.submit(warm.store, RunConfig(epochs=100, batch_size=500))
@@ -71,6 +73,7 @@ def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> N
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_sheet_opens_and_closes_and_typing_is_typing(warm: Dashboard, page: Page) -> None:
     """The sheet lists what the table has; in a text field letters are letters, and only Ctrl+K works there."""
     page.goto(warm.url)
@@ -89,7 +92,7 @@ def test_sheet_opens_and_closes_and_typing_is_typing(warm: Dashboard, page: Page
     field.press("Control+k")
     page.wait_for_selector(OPEN)
     page.keyboard.type("no such thing anywhere")
-    expect(page.locator(".jump-status")).to_have_text("Nothing fits all these words.")
+    expect(page.locator(".jump-status")).to_have_text("No results. Try fewer words.")
     page.keyboard.press("Enter")  # nothing to open
     expect(page.locator(OPEN)).to_have_count(0)
 
@@ -99,7 +102,7 @@ def test_a_phone_has_a_button(warm: Dashboard, new_page: Callable[..., Page]) ->
     phone = new_page(width=390, height=844, scheme="dark")
     phone.goto(f"{warm.url}/runs")
     phone.wait_for_selector(READY)
-    phone.get_by_role("button", name="Jump").click()
+    phone.get_by_role("button", name="Search").click()
     phone.wait_for_selector(OPEN)
     box = phone.locator(OPEN).bounding_box()
     assert box is not None

@@ -102,23 +102,24 @@ def press(page: Page, message: BackMsg) -> None:
 
 def expect_same_view(editor: Page, visitor: Page, run_id: str) -> None:
     """See the editor's choices on the visitor's page, and nothing there that writes or leads elsewhere."""
-    expect(visitor.get_by_role("heading", name=f"Run {run_id}")).to_be_visible()
-    expect(visitor.get_by_text("A shared view: you are looking on.")).to_be_visible()
+    expect(visitor.get_by_role("heading", name=run_id)).to_be_visible()
+    expect(visitor.get_by_text("Shared view, read-only.")).to_be_visible()
     for page in (editor, visitor):
         expect(page.get_by_role("radio", name="step")).to_be_checked()
-        expect(page.get_by_role("switch", name="Logarithmic loss")).to_be_checked()
+        expect(page.get_by_role("switch", name="Log loss")).to_be_checked()
     expect(editor.locator(".st-key-run_stop")).to_have_count(1)
     expect(visitor.locator('.st-key-run_stop, [data-testid="stPopover"]:has-text("Share"), [class*="st-key-visitor_"]')).to_have_count(0)
-    for name in ("Train", "Runs", "Change and train again", "System"):
+    for name in ("Train", "Runs", "Clone and edit", "System"):
         expect(visitor.get_by_role("link", name=name)).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_visitors_are_nobody(new_profile: NewProfile, hosted: Dashboard) -> None:
     """Without a role there is the way to sign in, and nothing else."""
     for email in (None, "eve@example.com"):
         page = new_profile(email)
         page.goto(f"{hosted.url}/runs")
-        expect(page.get_by_text("Who looks at this dashboard has")).to_be_visible()
+        expect(page.get_by_text("You are not signed in" if email is None else "has no role on this dashboard")).to_be_visible()
         expect(page.get_by_role("button", name="Sign in" if email is None else "Sign out", exact=True)).to_be_visible()
         expect(page.get_by_role("heading", name="Runs")).to_have_count(0)
         expect(page.get_by_role("link", name="Train")).to_have_count(0)
@@ -143,7 +144,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor.goto(f"{hosted.url}/run?run={shared}&x=step&log=true")
     editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
     editor.get_by_role("button", name=re.compile("Share")).click()
-    editor.get_by_role("button", name=re.compile("Make a link")).click()
+    editor.get_by_role("button", name=re.compile("Create link")).click()
     address = editor.locator('[data-testid="stCode"]').inner_text().strip()
     assert re.fullmatch(rf"{hosted.url}/run\?run={shared}&\S*token=[0-9a-f]{{16}}\.[\w-]{{43}}", address)
 
@@ -166,7 +167,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     assert everything(hosted) == before
     assert store.run(shared).state is RunState.RUNNING
     visitor.goto(f"{hosted.url}/run?run={shared}")
-    expect(visitor.get_by_text("Who looks at this dashboard has signed in; got a visitor")).to_be_visible()
+    expect(visitor.get_by_text("You are not signed in")).to_be_visible()
     press(visitor, own)  # without the token in the address of the page, but in the message
     visitor.wait_for_timeout(1500)
     assert everything(hosted) == before
@@ -176,12 +177,13 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor.bring_to_front()
     sharing.revoke(store, address.partition("token=")[2].partition(".")[0])
     expect(visitor.get_by_text("A share link is one that was given out")).to_be_visible(timeout=20_000)
-    expect(visitor.get_by_role("heading", name=f"Run {shared}")).to_have_count(0)
+    expect(visitor.get_by_role("heading", name=shared)).to_have_count(0)
     whole.rerun_script.query_string = f"run={shared}"
     press(editor, whole)  # the same message from who may: it is one that writes
     wait_until(lambda: store.run(shared).state is RunState.STOPPED, "the editor's message stops it", seconds=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["x", f"{'0' * 16}.{'x' * 43}"])
 def test_wrong_link_says_so_and_nothing_else(new_profile: NewProfile, hosted: Dashboard, token: str) -> None:
     """The page has one sentence."""

@@ -34,8 +34,8 @@ def launch(page: Page, dashboard: Dashboard) -> str:
     page.wait_for_selector(READY)
     page.get_by_role("button", name="Batch size", exact=True).click()  # the learning rate is explored from the start
     expect(page.get_by_text("2 settings")).to_be_visible()
-    page.get_by_role("textbox", name="Epochs a trial").fill("1")
-    page.get_by_role("textbox", name="Epochs a trial").press("Enter")
+    page.get_by_role("textbox", name="Epochs per trial").fill("1")
+    page.get_by_role("textbox", name="Epochs per trial").press("Enter")
     launching = page.get_by_role("button", name="Launch study")
     expect(launching).to_be_enabled()
     launching.click()
@@ -77,7 +77,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     page.get_by_role("radio", name="settings").click()
     page.wait_for_selector(f"{SLICES}[data-draws]")
     drag(page, SLICES, low=0.3, high=0.7)
-    page.get_by_role("button", name="Search only here").click()
+    page.get_by_role("button", name="Narrow the range").click()
     expect(page.get_by_text("Marked:")).to_be_hidden()
     narrowed = study_store.find(clean.store, study_id).definition.space.parameters[0]
     assert not isinstance(narrowed, Choice)
@@ -85,17 +85,17 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     assert f'"high":{narrowed.high}' not in former
     page.get_by_role("button", name="More trials").click()
     page.get_by_label("How many").fill("3")
-    page.get_by_role("button", name="Add them").click()
+    page.get_by_role("button", name="Add trials").click()
     wait_until(lambda: study_store.find(clean.store, study_id).definition.budget.trials == 33, "33 trials wanted")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Stop", exact=True).click()
-    page.get_by_role("button", name="Stop what runs too").click()
+    page.get_by_role("button", name="Stop running trials").click()
     wait_until(lambda: study_store.find(clean.store, study_id).state is StudyState.STOPPED, "the study is stopped")
     expect(page.get_by_text("Stopped by hand.")).to_be_visible(timeout=20_000)
     page.reload()
     page.wait_for_selector(READY)
     expect(page.get_by_text("Stopped by hand.")).to_be_visible()
-    expect(page.get_by_text("Each setting alone")).to_be_visible()  # the view that was left
+    expect(page.get_by_text("Single hyperparameters")).to_be_visible()  # the view that was left
     page.get_by_role("radio", name="time").click()
     expect(page.get_by_text("Searches only here").first).to_be_visible()
     page.get_by_role("link", name=re.compile(r"Trial \d+")).first.click()
@@ -106,6 +106,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     assert clean.store.run(run_id).last_val_accuracy == best
 
 
+@pytest.mark.slow
 def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page) -> None:
     """A clicked point is selected in every chart, while the study goes on, and after a reload."""
     study_id = launch(page, clean)

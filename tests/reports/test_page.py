@@ -86,7 +86,7 @@ def test_run_that_left_little(store: Store, train: Callable[..., Run]) -> None:
     """A run without probabilities and epochs is a page too, which says what is missing."""
     page = _Page(run_html(store, train(state=None, epochs=0).id))
     check(page)
-    assert any("left no test probabilities" in text for text in page.texts)
+    assert any("has no stored test predictions" in text for text in page.texts)
     assert page.charts == []
 
 
@@ -102,7 +102,7 @@ def test_comparison(store: Store, train: Callable[..., Run]) -> None:
     assert cells[-3:] == ["seed", "0", "5"]
     assert "batch_size" not in cells
     assert not any("<script" in str(trace.get("name")) for chart in page.charts for trace in chart["data"])  # type: ignore[attr-defined]
-    with pytest.raises(InvalidInput, match="2 to 50 runs; got 1"):
+    with pytest.raises(InvalidInput, match="1 run cannot be compared"):
         comparison_html(store, [one.id, one.id])
 
 

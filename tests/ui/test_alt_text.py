@@ -58,10 +58,10 @@ def test_a_run_s_charts_say_its_figures(store: Store, train: Callable[..., Run],
     assert wanted in said["run_accuracy_chart"]
     assert "best epoch: loss" in said["run_loss_chart"]
     labels = read_labels("mnist", "test", store.settings.data_dir)
-    wrong = np.bincount(labels[::50], minlength=10)  # as the fixture has it: one in fifty is taken for the next class
+    wrong = np.bincount(labels[::50], minlength=10)  # as the fixture has it: one in fifty is predicted as the next class
     worst = int(wrong.argmax())
     assert f"true {worst}, predicted {(worst + 1) % 10}: {wrong[worst]}" in said["run_confusion_chart"]
-    assert said["run_confusion_chart"].startswith(f"Confusion matrix of run {run.id}")
+    assert said["run_confusion_chart"].startswith("Confusion matrix on 10,000 test images")
 
 
 def test_figures_are_read_once_a_figure() -> None:

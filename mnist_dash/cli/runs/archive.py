@@ -1,35 +1,36 @@
-"""`export` and `import`: whole runs as one file, from store to store."""
+"""`export` and `import`: whole runs as one file, from database to database."""
 
 from __future__ import annotations
 
-from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from mnist_dash.cli.formatting import json_line
 from mnist_dash.cli.store_opening import opened
+from mnist_dash.text import plural
 
 
-def export(arguments: Namespace) -> int:
+def export(*, run_ids: Sequence[str], file: str, as_json: bool) -> int:
     """Write runs into an archive."""
     from mnist_dash.runs.transfer.archive_export import export_runs
 
     with opened() as store:
-        n_bytes = export_runs(store, arguments.runs, Path(arguments.file))
-    n_runs = len(set(arguments.runs))
-    if arguments.json:
-        print(json_line({"file": arguments.file, "runs": list(dict.fromkeys(arguments.runs)), "bytes": n_bytes}))
+        n_bytes = export_runs(store, run_ids, Path(file))
+    ids = list(dict.fromkeys(run_ids))
+    if as_json:
+        print(json_line({"file": file, "runs": ids, "bytes": n_bytes}))
     else:
-        print(f"{n_runs:,} run{'' if n_runs == 1 else 's'} written to {arguments.file}, {n_bytes:,} bytes.")
+        print(f"{plural(len(ids), 'run')} written to {file}, {n_bytes:,} bytes.")
     return 0
 
 
-def import_(arguments: Namespace) -> int:
-    """Take over the runs of an archive, all or none."""
+def import_(*, file: str, as_new: bool, as_json: bool) -> int:
+    """Import the runs of an archive, all or none."""
     from mnist_dash.runs.transfer.archive_import import import_runs
 
     with opened() as store:
-        done = import_runs(store, Path(arguments.file), as_new=arguments.as_new)
-    if arguments.json:
+        done = import_runs(store, Path(file), as_new=as_new)
+    if as_json:
         print(json_line({"imported": done.taken, "known": list(done.known)}))
         return 0
     for former, run_id in done.taken.items():

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.cli.formatting import json_line, moment, number, percent, span, table
+from mnist_dash.cli.command import program
+from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.experiments import Published
 from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig
-from mnist_dash.core.layers import Conv, Dense, format_shape
+from mnist_dash.core.layers import format_shape
 from mnist_dash.errors import InvalidInput
+from mnist_dash.formatting import NOTHING, duration, moment, number, percent, percent_range
+from mnist_dash.text import did_you_mean, listed
 
 if TYPE_CHECKING:
     from mnist_dash.runs.query.catalog import Listed, Order
@@ -23,41 +27,41 @@ if TYPE_CHECKING:
     from mnist_dash.runs.store.states import RunState
 
 
-def runs(arguments: Namespace) -> int:
+def runs(*, limit: int, states: Sequence[str], where: str, sort: str | None, as_json: bool) -> int:
     """List runs, newest first or in the asked order."""
     from mnist_dash.runs.query import catalog
     from mnist_dash.runs.query.language import parse
 
-    query = parse(arguments.where)
-    order = _order(arguments.sort)
-    scope = catalog.Scope(query, _states(arguments.state))
+    query = parse(where)
+    order = _order(sort)
+    scope = catalog.Scope(query, _states(states))
     with opened() as store:
-        found = catalog.page(store, scope, order=order, limit=arguments.limit)
+        found = catalog.page(store, scope, order=order, limit=limit)
         n_all = catalog.count(store, scope)
-    if arguments.json:
+    if as_json:
         for each in found:
-            print(json_line(run_values(each.run) | marked_values(each)))
+            print(json_line(run_values(each.run) | annotation_values(each)))
     elif found:
         print(_runs_table(tuple(each.run for each in found)))
         if n_all > len(found):
-            print(f"{len(found)} of {n_all}; --limit {n_all} lists them all.", file=sys.stderr)
+            print(f"{len(found):,} of {n_all:,} runs. List all with --limit {n_all}.", file=sys.stderr)
     elif query.root is not None:
-        print("No run meets the query.")
+        print("No run matches the query.")
     else:
-        print("No runs yet. Train one: python -m mnist_dash train" if scope.states is None else "No run is in this state.")
+        print(f"No runs yet. Train one with `{program()} train`." if scope.states is None else "No run is in this state.")
     return 0
 
 
-def show(arguments: Namespace) -> int:
+def show(run: str, *, as_json: bool) -> int:
     """Show one run."""
     with opened() as store:
-        run = store.run(arguments.run)
-        epochs = store.history(run.id).epochs
-    if arguments.json:
+        found = store.run(run)
+        epochs = store.history(found.id).epochs
+    if as_json:
         history = json.loads(epochs.to_json(orient="records", double_precision=15))
-        print(json_line(run_values(run) | {"config": run.config.model_dump(mode="json"), "history": history}))
+        print(json_line(run_values(found) | {"config": found.config.model_dump(mode="json"), "history": history}))
         return 0
-    print(_summary(run))
+    print(_summary(found))
     if len(epochs):
         rows = (
             (
@@ -66,29 +70,30 @@ def show(arguments: Namespace) -> int:
                 percent(row.train_accuracy),
                 number(row.val_loss),
                 percent(row.val_accuracy),
-                span(row.seconds_training),
+                number(row.seconds_training),
             )
             for row in epochs.itertuples()
         )
-        headings = ("epoch", "training loss", "accuracy", "validation loss", "accuracy ", "seconds")
+        headings = ("epoch", "training loss", "training accuracy", "validation loss", "validation accuracy", "s/epoch")
         print("\n" + table(headings, rows, right=headings))
-    print("\n" + _network(run.config))
-    print("\n" + "\n".join(f"{path} = {value}" for path, value in _settings(run.config)))
+    print("\n" + _network(found.config))
+    print("\n" + "\n".join(f"{path} = {value}" for path, value in _settings(found.config)))
     return 0
 
 
-def presets(arguments: Namespace) -> int:
-    """List the ready configurations, or print one's."""
-    if arguments.name is not None:
-        print(json.dumps(preset(arguments.name).config.model_dump(mode="json"), indent=2))
+def presets(name: str | None, *, as_json: bool) -> int:
+    """List the presets, or print one's configuration."""
+    if name is not None:
+        print(json.dumps(preset(name).config.model_dump(mode="json"), indent=2))
         return 0
-    if arguments.json:
+    if as_json:
         for ready in PRESETS.values():
             values = {"preset": ready.name, "title": ready.title, "parameters": ready.config.n_parameters, "epochs": ready.config.epochs}
             print(json_line(values | {"published": None if ready.published is None else asdict(ready.published)}))
         return 0
     rows = ((r.name, f"{r.config.n_parameters:,}", str(r.config.epochs), _published(r.published), r.title) for r in PRESETS.values())
-    print(table(("preset", "parameters", "epochs", "published", "title"), rows, right=("parameters", "epochs", "published")))
+    headings = ("preset", "parameters", "epochs", "published accuracy", "title")
+    print(table(headings, rows, right=headings[1:-1]))
     return 0
 
 
@@ -120,7 +125,7 @@ def run_values(run: Run) -> dict[str, Any]:
     }
 
 
-def marked_values(listed: Listed) -> dict[str, Any]:
+def annotation_values(listed: Listed) -> dict[str, Any]:
     """Give what people have written on a run, and the last of its validation accuracies, for JSON."""
     run = listed.run
     return {
@@ -146,66 +151,57 @@ def _order(sort: str | None) -> Order:
     field = fields.find(name)
     if field is None:
         near = fields.similar(name)
-        remedy = f"Did you mean {' or '.join(near)}?" if near else "docs/runs.md lists them all."
-        raise InvalidInput(f"--sort: a field is one that runs have; got {name!r}. {remedy}")
+        hint = f"Did you mean {listed(near)}?" if near else "docs/runs.md lists them all."
+        raise InvalidInput(f"--sort: no such field {name!r}. {hint}")
     return Order(field, descending=not sort.startswith("-"))
 
 
-def _states(names: list[str] | None) -> tuple[RunState, ...] | None:
+def _states(names: Sequence[str]) -> tuple[RunState, ...] | None:
     from mnist_dash.runs.store.states import RunState
 
-    if names is None:
-        return None
-    unknown = [name for name in names if name not in list(RunState)]
-    if unknown:
-        raise InvalidInput(f"--state: a state is one of the known ones; got {unknown[0]!r}. Choose {', '.join(RunState)}.")
-    return tuple(RunState(name) for name in names)
+    known = [state.value for state in RunState]
+    for name in names:
+        if name not in known:
+            raise InvalidInput(f"--state: no such state {name!r} ({listed(known)}). {did_you_mean(name, known)}".rstrip())
+    return tuple(RunState(name) for name in names) or None
 
 
 def _runs_table(found: tuple[Run, ...]) -> str:
-    headings = ("run", "state", "created", "network", "optimizer", "epochs", "validation", "test", "seconds")
+    headings = ("run", "name", "state", "created", "preset", "epochs", "validation accuracy", "test accuracy", "training time")
     rows = (
         (
             run.id,
+            run.title,
             run.state if not run.stop_requested else "stopping",
             moment(run.created_at),
-            run.preset or _short(run.config),
-            run.config.optimizer.kind,
+            run.preset or NOTHING,
             f"{run.epoch}/{run.config.epochs}",
             percent(run.best_val_accuracy),
             percent(run.test_accuracy),
-            span(run.seconds_training),
+            duration(run.seconds_training),
         )
         for run in found
     )
     return table(headings, rows, right=headings[5:])
 
 
-def _short(config: RunConfig) -> str:
-    """Name a network by the sizes of its layers: ``conv 32-64, dense 128-10``."""
-    sizes: dict[str, list[str]] = {}
-    for layer in config.layers:
-        if isinstance(layer, Conv):
-            sizes.setdefault("conv", []).append(str(layer.filters))
-        elif isinstance(layer, Dense):
-            sizes.setdefault("dense", []).append(str(layer.units))
-    text = ", ".join(f"{kind} {'-'.join(widths)}" for kind, widths in sizes.items())
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
 def _summary(run: Run) -> str:
-    lines = [f"Run {run.id}: {run.state}{f'. {run.reason}' if run.reason else ''}"]
-    lines += [f"created {moment(run.created_at)}, started {moment(run.started_at)}, ended {moment(run.ended_at)}"]
+    lines = [f"Run {run.id}, {run.title}: {run.state}{f'. {run.reason}' if run.reason else ''}"]
+    lines += [f"created {_time(run.created_at)}, started {_time(run.started_at)}, ended {_time(run.ended_at)}"]
     epochs = f"epoch {run.epoch} of {run.config.epochs}, {100 * run.progress:.0f} % of the steps"
-    lines += [epochs + (f", {span(run.seconds_left)} left" if run.seconds_left is not None else "")]
+    lines += [epochs + (f", {duration(run.seconds_left)} left" if run.seconds_left is not None else "")]
     if run.best_val_accuracy is not None:
-        leak = " (measured on the test set, which this split validates on)" if run.config.leaks_test_set else ""
+        leak = " (measured on the test set, a leak)" if run.config.leaks_test_set else ""
         lines += [f"best validation accuracy {percent(run.best_val_accuracy)} in epoch {run.best_epoch}{leak}"]
     if run.test_accuracy is not None:
         lines += [f"test accuracy {percent(run.test_accuracy)}{_interval(run)}, test loss {number(run.test_loss)}"]
-    times = f"{span(run.seconds_training)} of training, {span(run.seconds_evaluation)} of evaluation"
+    times = f"{duration(run.seconds_training)} of training, {duration(run.seconds_evaluation)} of evaluation"
     lines += [f"{times}, on {run.device or 'no device yet'}{f' in {run.precision}' if run.precision else ''}; attempt {run.attempt}"]
     return "\n".join(lines)
+
+
+def _time(time: datetime | None) -> str:
+    return NOTHING if time is None else moment(time)
 
 
 def _interval(run: Run) -> str:
@@ -214,7 +210,7 @@ def _interval(run: Run) -> str:
     if run.test_accuracy is None or not run.n_test:
         return ""
     low, high = wilson_interval(round(run.test_accuracy * run.n_test), run.n_test)
-    return f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
+    return f" (95 % interval {percent_range(low, high)})"
 
 
 def _network(config: RunConfig) -> str:
@@ -225,15 +221,7 @@ def _network(config: RunConfig) -> str:
 
 def _settings(config: RunConfig) -> Iterator[tuple[str, str]]:
     """Give every value but the layers' with the path that ``train --set`` takes."""
-    for name, value in config.model_dump(mode="json", exclude={"layers"}).items():
-        yield from _leaves(name, value)
-
-
-def _leaves(path: str, value: object) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _leaves(f"{path}.{name}", inner)
-    else:
+    for path, value in nested.leaves(config.model_dump(mode="json", exclude={"layers"}), lists=False):
         yield path, "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.cli.formatting import json_line, number, percent, span, table
+from mnist_dash.cli.command import program
+from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
 from mnist_dash.core.config.presets import preset
 from mnist_dash.core.config.published import EXPERIMENTS
 from mnist_dash.errors import InvalidInput, MnistDashError
+from mnist_dash.formatting import NOTHING, number, percent
 
 if TYPE_CHECKING:
     from mnist_dash.runs.query.reproduction import Point
@@ -18,24 +20,21 @@ if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
 
 
-def reproduce(arguments: Namespace) -> int:
+def reproduce(*, names: Sequence[str], epochs_scale: float, seed: int, seeds: int, again: bool, as_json: bool) -> int:
     """Train what was named and return the exit code."""
     from mnist_dash.runs.query.reproduction import points
 
-    chosen = [preset(name) for name in arguments.names] or list(EXPERIMENTS)
+    chosen = [preset(name) for name in names] or list(EXPERIMENTS)
     unpublished = next((ready.name for ready in chosen if ready.published is None), None)
     if unpublished is not None:
         raise InvalidInput(
-            f"An experiment that is reproduced was published; got {unpublished!r}. `train --preset {unpublished}` trains it."
+            f"Preset {unpublished!r} has no published result to compare with. "
+            f"Train it with `{program()} train --preset {unpublished}`; `{program()} presets` lists those that have one."
         )
     with opened() as store:
-        wanted = [
-            _scaled(point, arguments.epochs_scale, seed)
-            for point in points(chosen)
-            for seed in range(arguments.seed, arguments.seed + arguments.seeds)
-        ]
-        ended = _train_all(store, wanted, as_json=arguments.json, again=arguments.again)
-    if not arguments.json:
+        wanted = [_scaled(point, epochs_scale, each) for point in points(chosen) for each in range(seed, seed + seeds)]
+        ended = _train_all(store, wanted, as_json=as_json, again=again)
+    if not as_json:
         print(_table(ended))
     if len(ended) < len(wanted):
         raise KeyboardInterrupt
@@ -51,7 +50,8 @@ def _scaled(point: Point, scale: float, seed: int) -> Point:
 
 def _train_all(store: Store, wanted: list[Point], *, as_json: bool, again: bool) -> list[tuple[Point, Run]]:
     """Queue all runs at once, so that every worker has its share, and follow one after the other; fewer where somebody interrupted."""
-    from mnist_dash.cli.runs.following import counting_interruptions, follow, shown
+    from mnist_dash.cli.following import counting_interruptions, follow, shown
+    from mnist_dash.cli.runs.following import FollowedRun
     from mnist_dash.core.config.presets import name_of
     from mnist_dash.runs.actions import run_actions
 
@@ -64,14 +64,15 @@ def _train_all(store: Store, wanted: list[Point], *, as_json: bool, again: bool)
         for index, (point, run_id) in enumerate(zip(wanted, run_ids, strict=True), 1):
             if not as_json:
                 print(f"{index} of {len(wanted)}: {point.label}, seed {point.config.seed}, run {run_id}", file=sys.stderr)
+            followed = FollowedRun(store, run_id)
             with shown(quiet=as_json) as show:
-                run = follow(store, run_id, show=show, interruptions=interruptions)
+                follow(followed, show=show, interruptions=interruptions)
             if interruptions.count:
                 _stop_rest(store, run_ids[index:])
                 return ended
-            ended.append((point, run))
+            ended.append((point, followed.run))
             if as_json:
-                print(json_line(result(point, run)), flush=True)
+                print(json_line(result(point, followed.run)), flush=True)
     return ended
 
 
@@ -117,7 +118,7 @@ def _table(ended: list[tuple[Point, Run]]) -> str:
         "loss",
         "published  ",
         "epochs",
-        "an epoch",
+        "s/epoch",
         "run",
     )
     rows = []
@@ -128,13 +129,13 @@ def _table(ended: list[tuple[Point, Run]]) -> str:
                 point.label,
                 str(values["seed"]),
                 f"{values['parameters']:,}",
-                "-" if values["published_parameters"] is None else f"{values['published_parameters']:,}",
+                NOTHING if values["published_parameters"] is None else f"{values['published_parameters']:,}",
                 percent(values["test_accuracy"]),
                 percent(values["published_test_accuracy"]),
                 number(values["test_loss"]),
                 number(values["published_test_loss"]),
                 str(values["epochs"]),
-                span(values["seconds_per_epoch"]),
+                number(values["seconds_per_epoch"]),
                 run.id,
             )
         )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mnist_dash.cli.formatting import json_line, number, percent, span
+from mnist_dash.cli.command import as_typed, program
+from mnist_dash.cli.formatting import json_line
 from mnist_dash.cli.store_opening import opened
-from mnist_dash.core.config.presets import DEFAULT_PRESET, name_of, preset
+from mnist_dash.core.config import presets
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.run_config import RunConfig, parse_config, with_overrides
-from mnist_dash.errors import InvalidConfig, InvalidInput, MnistDashError, Problem
+from mnist_dash.errors import InvalidInput, MnistDashError
+from mnist_dash.formatting import duration, number, percent
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
@@ -21,31 +25,30 @@ if TYPE_CHECKING:
 MAX_CONFIG_BYTES = 1_000_000
 
 
-def train(arguments: Namespace) -> int:
-    """Train what the arguments say and return the exit code."""
-    config = read_configuration(arguments)
+def train(*, preset: str | None, config: str | None, changes: Sequence[str], as_json: bool) -> int:
+    """Train what the options say and return the exit code."""
+    wanted = read_configuration(preset=preset, config=config, changes=changes)
     from mnist_dash.runs.actions import run_actions
 
+    for caution in cautions(wanted):
+        print(f"Warning: {caution}", file=sys.stderr)
     with opened() as store:
-        run_id = run_actions.submit(store, config, preset=name_of(config, first=arguments.preset))
-        run = _follow(store, run_id, quiet=arguments.json)
+        run_id = run_actions.submit(store, wanted, preset=presets.name_of(wanted, first=preset))
+        run = _follow(store, run_id, quiet=as_json)
     if run is None:
         return 1
-    print(result_line(run) if arguments.json else _sentences(run))
+    print(result_line(run) if as_json else _sentences(run))
     return 0 if run.state in (RunState.FINISHED, RunState.STOPPED) else 1
 
 
-def read_configuration(arguments: Namespace) -> RunConfig:
+def read_configuration(*, preset: str | None = None, config: str | None = None, changes: Sequence[str] = ()) -> RunConfig:
     """Build the configuration from ``--preset`` or ``--config`` and every ``--set``.
 
     Raises:
-        InvalidInput: no preset has this name, the file cannot be read, or a rule is broken.
+        InvalidInput: no preset has this name, the file cannot be read, or the configuration is invalid.
     """
-    if arguments.config is not None:
-        config = parse_config(_read(arguments.config))
-    else:
-        config = (preset(arguments.preset) if arguments.preset else DEFAULT_PRESET).config
-    return with_overrides(config, [_override(text) for text in arguments.set])
+    base = parse_config(_read(config)) if config is not None else (presets.preset(preset) if preset else presets.DEFAULT_PRESET).config
+    return with_overrides(base, [_change(text) for text in changes])
 
 
 def result_line(run: Run) -> str:
@@ -65,18 +68,20 @@ def result_line(run: Run) -> str:
 
 def _follow(store: Store, run_id: str, *, quiet: bool) -> Run | None:
     """Follow a run to its end; None where that is not possible any more, after saying why."""
-    from mnist_dash.cli.runs.following import counting_interruptions, follow, shown
+    from mnist_dash.cli.following import counting_interruptions, follow, shown
+    from mnist_dash.cli.runs.following import FollowedRun
 
+    followed = FollowedRun(store, run_id)
     try:
         with counting_interruptions() as interruptions, shown(quiet=quiet) as show:
-            run = follow(store, run_id, show=show, interruptions=interruptions)
+            follow(followed, show=show, interruptions=interruptions)
     except MnistDashError as error:
-        print(f"{error}\nRun {run_id} is kept in the queue.", file=sys.stderr)
+        print(f"{as_typed(str(error))}\nRun {run_id} stays in the queue.", file=sys.stderr)
         return None
-    if not run.state.is_terminal:
-        print(f"Run {run_id} is left to itself; see `python -m mnist_dash show {run_id}`.", file=sys.stderr)
+    if not followed.has_ended:
+        print(f"Run {run_id} is still running. See it with `{program()} show {run_id}`.", file=sys.stderr)
         raise KeyboardInterrupt
-    return run
+    return followed.run
 
 
 def _read(name: str) -> str:
@@ -84,11 +89,13 @@ def _read(name: str) -> str:
         content = sys.stdin.buffer.read(MAX_CONFIG_BYTES + 1) if name == "-" else _read_file(Path(name))
         text = content.decode()
     except OSError as error:
-        raise InvalidInput(f"--config names a file that can be read; got {name!r}: {error.strerror}. Correct the path.") from error
+        raise InvalidInput(
+            f"--config: {name!r} cannot be read ({error.strerror}). Give the path of a JSON file, or - to read it from standard input."
+        ) from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"--config names a JSON file in UTF-8; got {name!r}, which is not text. Choose another file.") from error
+        raise InvalidInput(f"--config: {name!r} is not text (allowed is JSON in UTF-8). Give another file.") from error
     if len(content) > MAX_CONFIG_BYTES:
-        raise InvalidInput(f"A configuration has at most {MAX_CONFIG_BYTES:,} bytes; got more in {name!r}. Choose another file.")
+        raise InvalidInput(f"--config: {name!r} is too large (at most {MAX_CONFIG_BYTES:,} bytes). Give another file.")
     return text
 
 
@@ -97,10 +104,10 @@ def _read_file(path: Path) -> bytes:
         return file.read(MAX_CONFIG_BYTES + 1)
 
 
-def _override(text: str) -> tuple[str, str]:
+def _change(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InvalidConfig((Problem("--set", "a change is KEY=VALUE", repr(text), "Type --set epochs=8, say."),))
+        raise InvalidInput(f"--set: {text!r} is not KEY=VALUE. Type --set epochs=8, for example.")
     return key.strip(), value.strip()
 
 
@@ -108,7 +115,9 @@ def _sentences(run: Run) -> str:
     lines = [f"Run {run.id} {run.state}{f': {run.reason}' if run.reason else '.'}"]
     if run.test_accuracy is not None:
         lines.append(f"Test accuracy {percent(run.test_accuracy)}, test loss {number(run.test_loss)}.")
-    epochs = "1 epoch" if run.epoch == 1 else f"{run.epoch} epochs"
-    lines.append(f"{run.n_parameters:,} parameters, {epochs}, {span(run.seconds_training)} of training on {run.device or 'no device'}.")
-    lines.append(f"More: python -m mnist_dash show {run.id}")
+    lines.append(
+        f"{run.n_parameters:,} parameters, {plural(run.epoch, 'epoch')}, "
+        f"{duration(run.seconds_training)} of training on {run.device or 'no device'}."
+    )
+    lines.append(f"More: {program()} show {run.id}")
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.cli.formatting import number, percent, span
+from mnist_dash.formatting import NOTHING, duration, number, percent
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
@@ -39,46 +39,46 @@ def study_values(store: Store, study: Study) -> dict[str, Any]:
 
 def result(trial: Trial, study: Study, cost: TrialCost | None) -> dict[str, Any]:
     """Give a trial for JSON: its runs, objectives and values; what there is not is null."""
-    figures = trial.figures or ()
+    values = trial.figures or ()
     runs = cost.run_ids if cost else ()
     return {
         "trial": trial.number,
         "run": runs[0] if runs else None,
         "runs": list(runs),
-        "value": figures[0] if figures else None,
-        "values": dict(zip(study.definition.objectives, figures, strict=False)),
+        "value": values[0] if values else None,
+        "values": dict(zip(study.definition.objectives, values, strict=False)),
         "parameters": dict(trial.parameters),
         "test_accuracy": cost.test_accuracy if cost else None,
     }
 
 
-def figure(name: str, value: float | None) -> str:
-    """Write an objective's figure in its unit; a dash where there is none."""
+def objective(name: str, value: float | None) -> str:
+    """Write the value of an objective in its unit; a dash where there is none."""
     if value is None:
-        return "-"
+        return NOTHING
     match name:
         case "val_accuracy":
             return percent(value)
         case "parameters":
             return f"{value:,.0f}"
         case "seconds":
-            return span(value)
+            return duration(value)
         case "seconds_per_image":
-            return f"{1e6 * value:.1f} µs"
+            return f"{number(1e6 * value)} µs"
     return number(value)
 
 
 def scalar(value: Scalar) -> str:
-    """Write a value of a setting as `--set` takes it, numbers with four digits."""
+    """Write a value of a hyperparameter as `--set` takes it, numbers with three significant digits."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def settings(values: Mapping[str, Scalar]) -> str:
-    """Write the values of a trial in a line."""
+def hyperparameters(values: Mapping[str, Scalar]) -> str:
+    """Write the hyperparameters of a trial in a line."""
     return ", ".join(f"{path} {scalar(value)}" for path, value in values.items())
 
 

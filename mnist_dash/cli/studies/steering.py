@@ -3,68 +3,70 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_dash.cli.command import program
 from mnist_dash.cli.store_opening import opened
+from mnist_dash.text import plural
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
 
 
-def pause(arguments: Namespace) -> int:
-    """Begin no further trials."""
+def pause(study: str) -> int:
+    """Start no further trials."""
     from mnist_dash.search.actions import steering
     from mnist_dash.search.studies import study_store
 
     with opened() as store:
-        study = study_store.find(store, arguments.study)
-        steering.pause(store, study.id)
-    print(f"Study {study.name} is paused; trials in flight go on. Resume it: python -m mnist_dash study resume {study.name}")
+        found = study_store.find(store, study)
+        steering.pause(store, found.id)
+    print(f"Study {found.name} is paused; running trials go on. Resume it with `{program()} study resume {found.name}`.")
     return 0
 
 
-def resume(arguments: Namespace) -> int:
-    """Go on with a paused study."""
+def resume(study: str) -> int:
+    """Resume a paused study."""
     from mnist_dash.search.actions import steering
     from mnist_dash.search.studies import study_store
 
     with opened() as store:
-        study = study_store.find(store, arguments.study)
-        steering.resume(store, study.id)
-        _say_if_nobody_works(store)
-    print(f"Study {study.name} runs again.")
+        found = study_store.find(store, study)
+        steering.resume(store, found.id)
+        _warn_without_workers(store)
+    print(f"Study {found.name} is running again.")
     return 0
 
 
-def stop(arguments: Namespace) -> int:
+def stop(study: str, *, cancel: bool) -> int:
     """End a study."""
     from mnist_dash.search.actions import steering
     from mnist_dash.search.studies import study_store
 
     with opened() as store:
-        study = study_store.find(store, arguments.study)
-        steering.stop(store, study.id, cancel=arguments.cancel)
-    print(f"Study {study.name} stops; trials in flight are {'stopped too' if arguments.cancel else 'let to end'}.")
+        found = study_store.find(store, study)
+        steering.stop(store, found.id, cancel=cancel)
+    print(f"Study {found.name} is stopping. Its running trials {'stop too' if cancel else 'train to their end'}.")
     return 0
 
 
-def extend(arguments: Namespace) -> int:
+def extend(study: str, *, trials: int) -> int:
     """Give a study more trials."""
     from mnist_dash.search.actions import steering
     from mnist_dash.search.studies import study_store
 
     with opened() as store:
-        study = study_store.find(store, arguments.study)
-        steering.extend(store, study.id, arguments.trials)
-        wanted = study_store.find(store, study.id).definition.budget.trials
-        _say_if_nobody_works(store)
-    print(f"Study {study.name} goes on to {wanted:,} trials in all.")
+        found = study_store.find(store, study)
+        steering.extend(store, found.id, trials)
+        wanted = study_store.find(store, found.id).definition.budget.trials
+        _warn_without_workers(store)
+    assert wanted is not None
+    print(f"Study {found.name} goes on to {plural(wanted, 'trial')} in all.")
     return 0
 
 
-def export(arguments: Namespace) -> int:
+def export(study: str, *, csv: str | None, optuna: str | None, yaml: str | None) -> int:
     """Write a study for other programs."""
     from mnist_dash.runs.transfer.new_file import new_file
     from mnist_dash.search.definition.study_files import write_study
@@ -72,26 +74,25 @@ def export(arguments: Namespace) -> int:
     from mnist_dash.search.studies.export import export_csv, export_optuna
 
     with opened() as store:
-        study = study_store.find(store, arguments.study)
-        name = arguments.csv or arguments.optuna or arguments.yaml
-        if arguments.yaml is not None:
-            text = write_study(study.definition)
-            if arguments.yaml == "-":
+        found = study_store.find(store, study)
+        if yaml is not None:
+            name, written, text = yaml, "the definition", write_study(found.definition)
+            if yaml == "-":
                 print(text, end="")
             else:
-                with new_file(Path(name)) as temporary:
+                with new_file(Path(yaml)) as temporary:
                     temporary.write_text(text, encoding="utf-8")
-            what = "the definition"
-        elif arguments.csv is not None:
-            what = f"{export_csv(store, study, sys.stdout if arguments.csv == '-' else Path(name)):,} trials"
+        elif csv is not None:
+            name, written = csv, plural(export_csv(store, found, sys.stdout if csv == "-" else Path(csv)), "trial")
         else:
-            what = f"{export_optuna(store, study, Path(name)):,} trials"
-    if name != "-" or arguments.optuna is not None:
-        print(f"Wrote {what} of study {study.name} to {name}.")
+            assert optuna is not None  # one of the three is given
+            name, written = optuna, plural(export_optuna(store, found, Path(optuna)), "trial")
+    if name != "-" or optuna is not None:
+        print(f"Wrote {written} of study {found.name} to {name}.")
     return 0
 
 
-def conduct(_arguments: Namespace) -> int:
+def conduct() -> int:
     """Advance studies until Ctrl+C."""
     import logging
 
@@ -100,7 +101,7 @@ def conduct(_arguments: Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     with opened() as store:
         runner = StudyRunner(store)
-        print(f"Advances studies as {runner.name}; Ctrl+C ends it, and whoever is there takes them over.", file=sys.stderr)
+        print(f"{runner.name} advances studies until Ctrl+C; then another study runner takes over.", file=sys.stderr)
         try:
             runner.run()
         except KeyboardInterrupt:
@@ -108,7 +109,7 @@ def conduct(_arguments: Namespace) -> int:
     return 0
 
 
-def _say_if_nobody_works(store: Store) -> None:
+def _warn_without_workers(store: Store) -> None:
     if all(worker.state == "gone" for worker in store.workers()):
-        remedy = "Open the dashboard, or start one with `python -m mnist_dash worker`."
-        print(f"No worker is alive, so its runs wait in the queue. {remedy}", file=sys.stderr)
+        remedy = f"Open the dashboard, or start one with `{program()} worker`."
+        print(f"No worker is running, so runs wait in the queue. {remedy}", file=sys.stderr)

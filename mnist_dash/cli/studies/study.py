@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.cli.formatting import json_line, moment, percent, span, table
+from mnist_dash.cli.command import as_typed, program
+from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
-from mnist_dash.cli.studies.formatting import counted, figure, result, scalar, settings, short_names, study_values, time_of
+from mnist_dash.cli.studies.formatting import counted, hyperparameters, objective, result, scalar, short_names, study_values, time_of
 from mnist_dash.errors import MnistDashError
+from mnist_dash.formatting import NOTHING, duration, moment, percent
+from mnist_dash.text import plural
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
@@ -22,83 +24,95 @@ if TYPE_CHECKING:
 N_SHOWN = 10
 
 
-def run(arguments: Namespace) -> int:
+def run(
+    *,
+    file: str,
+    trials: int | None,
+    minutes: float | None,
+    parallel: int | None,
+    seed: int | None,
+    name: str | None,
+    detach: bool,
+    as_json: bool,
+) -> int:
     """Run a study file to its end and return the exit code."""
-    definition = read_definition(arguments)
+    definition = read_definition(_located(file), trials=trials, minutes=minutes, parallelism=parallel, seed=seed, name=name)
     with opened() as store:
-        study_id = _begin(store, definition, arguments)
-        if arguments.detach:
-            return _leave(store, study_id, as_json=arguments.json)
-        study = _follow(store, study_id, quiet=arguments.json)
+        study_id = _start(store, definition, parallelism=parallel, has_limit=trials is not None or minutes is not None)
+        if detach:
+            return _detach(store, study_id, as_json=as_json)
+        study = _follow(store, study_id, quiet=as_json)
         if study is None:
             return 1
         values = study_values(store, study)
-    print(json_line(values) if arguments.json else _sentences(study, values))
+    print(json_line(values) if as_json else _sentences(study, values))
     return 0 if study.state.has_ended and values["best"] is not None else 1
 
 
-def list_studies(arguments: Namespace) -> int:
+def list_studies(*, as_json: bool) -> int:
     """List studies, newest first."""
     from mnist_dash.search.studies import study_store
 
     with opened() as store:
         found = [(study, study_values(store, study)) for study in study_store.all_studies(store)]
-    if arguments.json:
+    if as_json:
         for study, values in found:
             print(json_line(values | {"created_at": time_of(study.created_at).isoformat(), "question": study.definition.question}))
     elif found:
-        headings = ("study", "name", "state", "created", "trials", "running time", "best", "run")
+        headings = ("study", "name", "state", "created", "trials", "running time", "best value", "run")
         rows = ((study.id, study.name, study.state.value, *_listed(study, values)) for study, values in found)
-        print(table(headings, rows, right=("trials", "running time", "best")))
+        print(table(headings, rows, right=("trials", "running time", "best value")))
     else:
-        print("No studies yet. Run one: python -m mnist_dash study run studies/batch_size.yaml")
+        print(f"No studies yet. Run one with `{program()} study run studies/batch_size.yaml`.")
     return 0
 
 
-def show(arguments: Namespace) -> int:
+def show(study: str, *, limit: int | None, as_json: bool) -> int:
     """Show one study."""
     from mnist_dash.search.studies import study_store
     from mnist_dash.search.studies.costs import costs
 
     with opened() as store:
-        study = study_store.find(store, arguments.study)
-        values = study_values(store, study)
-        ranked = rank(study_store.trials(store, study.id), study.definition)
-        chosen = ranked[: arguments.limit or (len(ranked) if arguments.json else N_SHOWN)]
-        spent = costs(store, study.id, [trial.number for trial in chosen])
-        events = study_store.events(store, study.id)
-    if arguments.json:
-        trials = [_trial_values(trial, result(trial, study, spent.get(trial.number))) for trial in chosen]
+        found = study_store.find(store, study)
+        values = study_values(store, found)
+        ranked = rank(study_store.trials(store, found.id), found.definition)
+        chosen = ranked[: limit or (len(ranked) if as_json else N_SHOWN)]
+        spent = costs(store, found.id, [trial.number for trial in chosen])
+        events = study_store.events(store, found.id)
+    if as_json:
+        trials = [_trial_values(trial, result(trial, found, spent.get(trial.number))) for trial in chosen]
         done = [{"at": time_of(event.at).isoformat(), "sentence": event.sentence} for event in events]
-        definition = study.definition.model_dump(mode="json")
+        definition = found.definition.model_dump(mode="json")
         print(json_line(values | {"counts": values["trials"], "trials": trials, "definition": definition, "events": done}))
         return 0
-    print(_head(study, values))
+    print(_head(found, values))
     if chosen:
-        rows = [_cells(trial, result(trial, study, spent.get(trial.number)), study) for trial in chosen]
-        headings, numeric = _columns(study)
+        rows = [_cells(trial, result(trial, found, spent.get(trial.number)), found) for trial in chosen]
+        headings, numeric = _columns(found)
         print("\n" + table(headings, rows, right=numeric))
     if len(ranked) > len(chosen):
-        print(f"{len(chosen)} of {len(ranked):,} trials, best first; --limit {len(ranked)} shows them all.", file=sys.stderr)
-    print("\n" + "\n".join(f"{moment(time_of(event.at))}  {event.sentence}" for event in events))
+        print(f"{len(chosen):,} of {len(ranked):,} trials, best first. Show all with --limit {len(ranked)}.", file=sys.stderr)
+    print("\nEvents\n" + "\n".join(f"{moment(event.at)}  {event.sentence}" for event in events))
     return 0
 
 
-def read_definition(arguments: Namespace) -> StudyDefinition:
+def read_definition(
+    path: Path, *, trials: int | None, minutes: float | None, parallelism: int | None, seed: int | None, name: str | None
+) -> StudyDefinition:
     """Read the study file and change what the options say.
 
     Raises:
         InvalidInput: it cannot be read.
-        InvalidStudy: a rule is broken.
+        InvalidStudy: the study is invalid.
     """
     from mnist_dash.search.definition.study_definition import parse_definition
     from mnist_dash.search.definition.study_files import read_study
 
-    definition = read_study(Path(arguments.file))
-    budget = {"trials": arguments.trials, "minutes": arguments.minutes}
-    changes: dict[str, Any] = {"parallelism": arguments.parallel, "seed": arguments.seed, "name": arguments.name}
-    tree = definition.model_dump(mode="json") | {name: value for name, value in changes.items() if value is not None}
-    tree["budget"] |= {name: value for name, value in budget.items() if value is not None}
+    tree = read_study(path).model_dump(mode="json")
+    changes: dict[str, Any] = {"parallelism": parallelism, "seed": seed, "name": name}
+    limits = {"trials": trials, "minutes": minutes}
+    tree |= {word: value for word, value in changes.items() if value is not None}
+    tree["budget"] |= {word: value for word, value in limits.items() if value is not None}
     return parse_definition(tree)
 
 
@@ -117,19 +131,27 @@ def rank(trials: Sequence[Trial], definition: StudyDefinition) -> list[Trial]:
     return sorted(trials, key=key)
 
 
-def _begin(store: Store, definition: StudyDefinition, arguments: Namespace) -> str:
+def _located(file: str) -> Path:
+    """Find a study file: where the path says, or ``studies/NAME`` among those that come with the package."""
+    from mnist_dash.search.definition.study_files import READY_FOLDER
+
+    path = Path(file)
+    ready = READY_FOLDER / path.name
+    return ready if path.parent == Path("studies") and not path.exists() and ready.exists() else path
+
+
+def _start(store: Store, definition: StudyDefinition, *, parallelism: int | None, has_limit: bool) -> str:
     """Create the study, or see to it that the one of that name goes on; returns its id."""
     from mnist_dash.search.actions import steering
 
     study = steering.attach(store, definition)
     if study is None:
         study_id = steering.create(store, definition)
-        print(f"Study {definition.name} ({study_id}) begins.", file=sys.stderr)
+        print(f"Study {definition.name} ({study_id}) starts.", file=sys.stderr)
         return study_id
-    if arguments.parallel is not None:
-        steering.set_parallelism(store, study.id, arguments.parallel)
-    is_asked = arguments.trials is not None or arguments.minutes is not None
-    steering.go_on(store, study.id, _larger(study.definition.budget, definition.budget) if not is_asked else definition.budget)
+    if parallelism is not None:
+        steering.set_parallelism(store, study.id, parallelism)
+    steering.go_on(store, study.id, definition.budget if has_limit else _larger(study.definition.budget, definition.budget))
     print(f"Study {study.name} ({study.id}) exists and is followed.", file=sys.stderr)
     return study.id
 
@@ -141,97 +163,98 @@ def _larger(own: Budget, of_file: Budget) -> Budget:
     return of_file if is_raised else own
 
 
-def _leave(store: Store, study_id: str, *, as_json: bool) -> int:
-    from mnist_dash.cli.studies.following import n_in_flight
+def _detach(store: Store, study_id: str, *, as_json: bool) -> int:
+    from mnist_dash.cli.studies.following import n_runs_at_a_time
     from mnist_dash.cli.worker_start import WorkerStarter
     from mnist_dash.search.studies import study_store
 
     study = study_store.find(store, study_id)
     if study.state.is_live:
-        WorkerStarter(store, n_workers=n_in_flight(study.definition)).ensure()
+        WorkerStarter(store, n_workers=n_runs_at_a_time(study.definition)).ensure()
     if as_json:
         print(json_line(study_values(store, study)))
     else:
-        print(f"Study {study.name} is {study.state}; see `python -m mnist_dash study show {study.name}`.")
+        print(f"Study {study.name} is {study.state}. See it with `{program()} study show {study.name}`.")
     return 0
 
 
 def _follow(store: Store, study_id: str, *, quiet: bool) -> Study | None:
     """Follow a study to its end; None where that is not possible any more, after saying why."""
-    from mnist_dash.cli.runs.following import counting_interruptions
-    from mnist_dash.cli.studies.following import follow, shown
+    from mnist_dash.cli.following import counting_interruptions, follow, shown
+    from mnist_dash.cli.studies.following import FollowedStudy
+    from mnist_dash.search.studies import study_store
 
     try:
         with counting_interruptions() as interruptions, shown(quiet=quiet) as showing:
-            study = follow(store, study_id, show=showing, interruptions=interruptions)
+            follow(FollowedStudy(store, study_id), show=showing, interruptions=interruptions)
+        study = study_store.find(store, study_id)
     except MnistDashError as error:
-        print(f"{error}\nStudy {study_id} is kept.", file=sys.stderr)
+        print(f"{as_typed(str(error))}\nStudy {study_id} is kept.", file=sys.stderr)
         return None
     if study.state.is_live and interruptions.count:
-        print(f"Study {study.name} is left to itself; see `python -m mnist_dash study show {study.name}`.", file=sys.stderr)
+        print(f"Study {study.name} is still {study.state}. See it with `{program()} study show {study.name}`.", file=sys.stderr)
         raise KeyboardInterrupt
     if study.state.is_live:
-        print(f"Study {study.name} was paused: {study.reason}", file=sys.stderr)
+        print(f"Study {study.name} is paused: {study.reason}", file=sys.stderr)
     return study
 
 
 def _sentences(study: Study, values: dict[str, Any]) -> str:
-    lines = [f"Study {study.name} {study.state}: {study.reason} {counted(values['trials'])}, {span(study.seconds_used)} of running."]
+    lines = [f"Study {study.name} {study.state}: {study.reason} {counted(values['trials'])}, {duration(study.seconds_used)} of running."]
     best = values["best"]
-    if best is None:
-        lines.append("No trial is complete, so there is no best one.")
-    else:
-        lines.append(_best(study, best))
+    lines.append("No trial is complete, so there is no best value." if best is None else _best(study, best))
     if "front" in values:
-        lines.append(f"{len(values['front'])} trials that no other one beats in all objectives:")
+        lines.append(f"{plural(len(values['front']), 'Pareto-optimal trial')}:")
         lines += [
-            f"  {_figures(study, one)}: trial {one['trial']}, run {one['run']} ({settings(one['parameters'])})" for one in values["front"]
+            f"  {_values(study, one)}: trial {one['trial']}, run {one['run']} ({hyperparameters(one['parameters'])})"
+            for one in values["front"]
         ]
-    lines.append(f"More: python -m mnist_dash study show {study.name}")
+    lines.append(f"More: {program()} study show {study.name}")
     return "\n".join(lines)
 
 
 def _best(study: Study, best: dict[str, Any]) -> str:
     title = study.definition.goals[0].title
     test = f", test accuracy {percent(best['test_accuracy'])}" if best["test_accuracy"] is not None else ""
-    what = f"Best {title} {figure(study.definition.objectives[0], best['value'])}{test}: trial {best['trial']}, run {best['run']}"
-    return f"{what} ({settings(best['parameters'])})."
+    what = f"Best {title} {objective(study.definition.objectives[0], best['value'])}{test}: trial {best['trial']}, run {best['run']}"
+    return f"{what} ({hyperparameters(best['parameters'])})."
 
 
-def _figures(study: Study, values: dict[str, Any]) -> str:
-    return ", ".join(f"{goal.title} {figure(goal.name, values['values'].get(goal.name))}" for goal in study.definition.goals)
+def _values(study: Study, values: dict[str, Any]) -> str:
+    return ", ".join(f"{goal.title} {objective(goal.name, values['values'].get(goal.name))}" for goal in study.definition.goals)
 
 
 def _listed(study: Study, values: dict[str, Any]) -> tuple[str, ...]:
-    from mnist_dash.cli.studies.following import n_trials_wanted
     from mnist_dash.search.studies.records import TrialState
 
     n_ended = sum(count for state, count in values["trials"].items() if not TrialState(state).is_open)
-    wanted, best = n_trials_wanted(study.definition), values["best"]
+    wanted, best = study.definition.n_planned, values["best"]
     return (
-        moment(time_of(study.created_at)),
+        moment(study.created_at),
         f"{n_ended:,}" if wanted is None else f"{n_ended:,}/{wanted:,}",
-        span(study.seconds_used),
-        figure(study.definition.objectives[0], None if best is None else best["value"]),
-        "-" if best is None else str(best["run"]),
+        duration(study.seconds_used),
+        objective(study.definition.objectives[0], None if best is None else best["value"]),
+        NOTHING if best is None else str(best["run"]),
     )
 
 
 def _head(study: Study, values: dict[str, Any]) -> str:
-    from mnist_dash.cli.studies.following import n_trials_wanted
 
     definition = study.definition
     lines = [f"Study {study.id} {study.name}: {study.state}{f'. {study.reason}' if study.reason else ''}"]
     lines += [definition.question] if definition.question else []
-    wanted = n_trials_wanted(definition)
-    end = [f"{wanted:,} trials"] if wanted is not None else []
+    wanted = definition.n_planned
+    end = [plural(wanted, "trial")] if wanted is not None else []
     end += [f"{definition.budget.minutes:g} minutes"] if definition.budget.minutes is not None else []
-    end += [f"convergence ({definition.budget.stagnation:,} trials)"] if definition.budget.stagnation is not None else []
-    lines.append(f"{counted(values['trials'])}; until {' or '.join(end)}; {span(study.seconds_used)} of running")
+    stagnation = definition.budget.stagnation
+    end += [f"{plural(stagnation, 'trial')} without improvement"] if stagnation is not None else []
+    lines.append(f"{counted(values['trials'])}; stops after {' or '.join(end)}; {duration(study.seconds_used)} of running")
     seeds = f", {definition.seeds} seeds each" if definition.seeds > 1 else ""
     pruner = "" if definition.pruner.kind == "none" else f", pruner {definition.pruner.kind}"
     lines.append(f"sampler {definition.sampler.kind}{pruner}, {definition.parallelism} at a time{seeds}, seed {definition.seed}")
-    lines.append(f"created {moment(time_of(study.created_at))}, {'advanced now' if study.is_advanced else 'advanced by nobody now'}")
+    lines.append(
+        f"created {moment(study.created_at)}, {'a study runner advances it' if study.is_advanced else 'no study runner advances it'}"
+    )
     if values["best"] is not None:
         lines.append(_best(study, values["best"]))
     return "\n".join(lines)
@@ -248,11 +271,11 @@ def _columns(study: Study) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _cells(trial: Trial, values: dict[str, Any], study: Study) -> tuple[str, ...]:
     definition = study.definition
-    figures = [figure(name, values["values"].get(name)) for name in definition.objectives]
-    spread = [figure(definition.objectives[0], trial.deviation)] if definition.seeds > 1 else []
-    own = [scalar(trial.parameters[path]) if path in trial.parameters else "-" for path in definition.space.paths]
-    runs = " ".join(values["runs"]) or "-"
-    return (str(trial.number), trial.state.value, *figures, *spread, percent(values["test_accuracy"]), *own, runs)
+    shown = [objective(name, values["values"].get(name)) for name in definition.objectives]
+    spread = [objective(definition.objectives[0], trial.deviation)] if definition.seeds > 1 else []
+    own = [scalar(trial.parameters[path]) if path in trial.parameters else NOTHING for path in definition.space.paths]
+    runs = " ".join(values["runs"]) or NOTHING
+    return (str(trial.number), trial.state.value, *shown, *spread, percent(values["test_accuracy"]), *own, runs)
 
 
 def _trial_values(trial: Trial, values: dict[str, Any]) -> dict[str, Any]:

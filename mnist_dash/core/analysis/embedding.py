@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.numpy
 
-from mnist_dash.core.analysis.forward import Scale, fitted_scaling, layer_output
+from mnist_dash.core.analysis.predictor import Predictor
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import PartName, read_images
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.core.layers import LayerPlan
 from mnist_dash.errors import InvalidInput
@@ -115,25 +116,25 @@ def check_embedding(parameters: EmbeddingParameters, config: RunConfig) -> None:
     n_images = min(MAX_POINTS, DATASET_SIZES[config.dataset][parameters.part == "test"])
     if not MIN_POINTS <= parameters.n_points <= n_images:
         raise InvalidInput(
-            f"An embedding has {MIN_POINTS} to {n_images:,} of the {parameters.part} images of {config.dataset}; got "
-            f"{parameters.n_points:,}. Choose a number in between."
+            f"{parameters.n_points:,} images are too {'few' if parameters.n_points < MIN_POINTS else 'many'} for an embedding "
+            f"({MIN_POINTS} to {n_images:,} of the {parameters.part} images of {config.dataset})."
         )
     layers = {planned.index: planned for planned in embeddable_layers(config)}
     if parameters.layer is not None and parameters.layer not in layers:
         known = ", ".join(f"{index} ({planned.name})" for index, planned in layers.items())
-        raise InvalidInput(f"The layers of this run that can be embedded are {known}; got {parameters.layer}. Choose one of them.")
+        raise InvalidInput(f"Layer {parameters.layer} cannot be embedded ({known}). Choose one of them.")
     highest = min(MAX_PERPLEXITY, parameters.n_points / 3)
     if parameters.method == "tsne" and not MIN_PERPLEXITY <= parameters.perplexity <= highest:
         raise InvalidInput(
-            f"Perplexity is {MIN_PERPLEXITY:g} to a third of the points, {MAX_PERPLEXITY:g} at most: here to {highest:g}; got "
-            f"{parameters.perplexity:g}. Lower it, or take more points."
+            f"A perplexity of {parameters.perplexity:g} is too {'small' if parameters.perplexity < MIN_PERPLEXITY else 'large'} "
+            f"({MIN_PERPLEXITY:g} to a third of the points, here {highest:g}). Change it, or take more points."
         )
     if not 0 <= parameters.seed < 2**32:
-        raise InvalidInput(f"A seed is 0 to {2**32 - 1:,}; got {parameters.seed:,}. Choose another.")
+        raise InvalidInput(f"Seed {parameters.seed} is too {'small' if parameters.seed < 0 else 'large'} (0 to {2**32 - 1:,}).")
     n_values = parameters.n_points * _width(parameters, config)
     if n_values > MAX_VALUES:
         raise InvalidInput(
-            f"An embedding takes up to {MAX_VALUES:,} activations; got {n_values:,}: {parameters.n_points:,} images of "
+            f"{n_values:,} activations are too many for an embedding (at most {MAX_VALUES:,}): {parameters.n_points:,} images of "
             f"{_width(parameters, config):,} each. Take fewer images, or a later layer."
         )
 
@@ -148,6 +149,8 @@ def compute_embedding(
 ) -> Embedding:
     """Compute an embedding; the same arguments give the same numbers on the same machine.
 
+    Weights are float32 of any shape, as the plain torch network has them; the result's arrays begin with ``(N, ...)``, N images.
+
     Args:
         parameters: checked by `check_embedding`.
         config: of the run.
@@ -161,11 +164,11 @@ def compute_embedding(
     """
     phases = _Phases(_phases(parameters, config), report)
     images = read_images(config.dataset, parameters.part, data_dir)[: parameters.n_points]
-    outputs = _Outputs(config, weights, fitted_scaling(config, data_dir) if weights is not None else None)
+    outputs = _Outputs(config, None if weights is None else Predictor(config, weights, scaling_values(config, data_dir)))
     values, predicted = _features(parameters, outputs, images, phases.enter())
     if not np.isfinite(values).all():
         raise InvalidInput(
-            "Embedded activations are finite; got infinite or undefined ones. Choose an earlier layer, or a run that has not diverged."
+            "Some activations of this layer are infinite or undefined. Choose an earlier layer, or a run that has not diverged."
         )
     phases.enter()(0.0)
     in_layer = len(values) ** 2 * values.shape[1] <= MAX_PRODUCTS
@@ -229,7 +232,10 @@ def nearest_neighbours(values: Values, k: int = N_NEIGHBOURS) -> npt.NDArray[np.
 
 
 def _iterate(values: Values, k: int) -> Values:
-    """Find the scores of the first `k` components of a centred matrix that is large both ways."""
+    """Find the scores of the first `k` components of a centred matrix that is large both ways.
+
+    ``(N, d)`` float32 -> ``(N, k)``.
+    """
     basis = np.random.default_rng(0).standard_normal((values.shape[1], 2 * k), dtype=np.float32)
     before = np.zeros(k)
     for _ in range(50):
@@ -248,23 +254,25 @@ class _Outputs:
     """What a network makes of images, as far as it is known."""
 
     config: RunConfig
-    weights: Mapping[str, Values] | None
-    scale: Scale | None
+    predictor: Predictor | None
 
     def of(self, layer: int | None, images: npt.NDArray[np.uint8]) -> Values:
-        """Give a layer's output, or the pixels, one row an image."""
+        """Give a layer's output, or the pixels, one row an image.
+
+        ``(B, 28, 28)`` uint8 -> ``(B, d)`` float32.
+        """
         if layer is None:
             return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-        if self.weights is None or self.scale is None:
-            raise InvalidInput("A layer's output needs the run's weights; got none. Embed the pixels, or train the run again.")
-        return layer_output(self.config, self.weights, images, self.scale, layer=layer).reshape(len(images), -1)
+        if self.predictor is None:
+            raise InvalidInput("The run has left no weights to compute a layer's output with. Embed the pixels, or train the run again.")
+        return self.predictor.layer_output(images, layer=layer).reshape(len(images), -1)
 
 
 def _features(
     parameters: EmbeddingParameters, outputs: _Outputs, images: npt.NDArray[np.uint8], report: Callable[[float], None]
 ) -> tuple[Values, npt.NDArray[np.uint8]]:
     """Give what is to be embedded, ``(N, d)``, and the classes predicted for training images."""
-    wants_classes = parameters.part == "train" and outputs.weights is not None
+    wants_classes = parameters.part == "train" and outputs.predictor is not None
     values = np.empty((len(images), _width(parameters, outputs.config)), np.float32)
     predicted = np.empty(len(images) if wants_classes else 0, np.uint8)
     for chunk in _chunks(len(images)):

@@ -110,6 +110,8 @@ def ranked_images(
 ) -> npt.NDArray[np.int64]:
     """Rank images: errors by `error_margins`, the worst first; the right ones of one class by `top_two_margins`, the least sure first.
 
+    Probabilities are ``(N, 10)`` in [0, 1], labels and the indices returned ``(N,)``.
+
     Args:
         labels: true classes.
         probabilities: of the same images.
@@ -156,7 +158,10 @@ def wilson_interval(n_right: int, n: int, confidence: float = 0.95) -> tuple[flo
 
 
 def _share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
-    """Divide; nothing of nothing is 0."""
+    """Divide; nothing of nothing is 0.
+
+    Counts and result have the same shape, ``(10,)``.
+    """
     shares = np.zeros(len(part))
     np.divide(part, whole, out=shares, where=whole != 0)
     return shares

@@ -1,4 +1,4 @@
-"""What a network has learned, layer by layer, in numbers: its kernels, and the units that never answer. numpy alone."""
+"""What a network has learned, layer by layer, in numbers: its kernels, and the units that never answer. no torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mnist_dash.core.analysis.forward import BATCH, Images, Scale, Values, Weights, activations
+from mnist_dash.core.analysis.predictor import BATCH, Images, Predictor, Values
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.core.export.onnx_model import Weights
 
 N_BINS = 61
 QUANTILES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0)
@@ -85,6 +86,8 @@ class Histograms:
 def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
     """Find the kernels of all layers that have one, convolutions and dense layers, input side first.
 
+    Weights are float32: ``(filters, channels, rows, columns)`` or ``(units, inputs)``, biases ``(filters,)`` or ``(units,)``.
+
     Raises:
         ValueError: the weights are not those of this network.
     """
@@ -94,7 +97,7 @@ def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
             values, bias = weights.get(f"{module}.{layer.kernel_name}"), weights.get(f"{module}.bias")
             if values is None or bias is None or values.size + bias.size != planned.n_parameters:
                 raise ValueError(
-                    f"The weights hold {planned.n_parameters:,} values for {planned.name}; got others. Use those of the same run."
+                    f"The weights do not fit {planned.name}, which has {planned.n_parameters:,} values. Use those of the same run."
                 )
             found.append(Kernel(planned.index, planned.name, values, bias))
     return tuple(found)
@@ -110,7 +113,10 @@ def summarise(values: Values) -> Summary:
 
 
 def histograms(named: Mapping[str, Values]) -> Histograms:
-    """Count values over common bins that lie evenly around zero and hold nearly all of every array."""
+    """Count values over common bins that lie evenly around zero and hold nearly all of every array.
+
+    Arrays may be of any shape, float32.
+    """
     widest = max((float(np.quantile(np.abs(values), WIDEST_SHARE)) for values in named.values() if values.size), default=0.0) or 1.0
     edges = np.linspace(-widest, widest, N_BINS + 1)
     shares = {}
@@ -125,7 +131,7 @@ def relu_layers(config: RunConfig) -> tuple[int, ...]:
     return tuple(index for index, layer in enumerate(config.layers) if layer.ends_in_relu)
 
 
-def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale) -> dict[int, npt.NDArray[np.bool_]]:
+def dead_units(config: RunConfig, predictor: Predictor, images: Images) -> dict[int, npt.NDArray[np.bool_]]:
     """Find the units that are zero for every image, and the filters that are zero everywhere in every image.
 
     A unit whose input to ReLU is negative for all of the training data has no gradient any more and stays as it is. Here fewer images are
@@ -133,22 +139,18 @@ def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale
 
     Args:
         config: names the layers.
-        weights: as exported.
+        predictor: the trained network.
         images: ``(B, 28, 28)``, grey values 0 to 255.
-        scale: from `mnist_dash.core.analysis.forward`.
 
     Returns:
         Index of each layer that ends in ReLU -> ``(units,)`` or ``(filters,)``, True where dead.
-
-    Raises:
-        ValueError: the weights are not those of this network.
     """
     wanted = relu_layers(config)
     dead = {index: np.ones(config.plan[index].output_shape[-1], dtype=np.bool_) for index in wanted}
     for start in range(0, len(images), BATCH):
         if not any(units.any() for units in dead.values()):
             break  # every unit has answered already
-        outputs = activations(config, weights, images[start : start + BATCH], scale)
+        outputs = predictor.activations(images[start : start + BATCH])
         for index in wanted:
             units = outputs[index].reshape(-1, len(dead[index]))
             dead[index][(units > 0).any(0)] = False
@@ -156,7 +158,10 @@ def dead_units(config: RunConfig, weights: Weights, images: Images, scale: Scale
 
 
 def order_by_norm(rows: Sequence[Values] | Values) -> npt.NDArray[np.intp]:
-    """Order filters or units by the norm of their weights, the greatest first; equal ones stay in order."""
+    """Order filters or units by the norm of their weights, the greatest first; equal ones stay in order.
+
+    Rows ``(N, ...)`` float32 -> their indices ``(N,)``.
+    """
     flat = np.asarray(rows).reshape(len(rows), -1)
     return np.argsort(-np.linalg.norm(flat, axis=1), kind="stable")
 

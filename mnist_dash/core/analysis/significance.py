@@ -91,7 +91,10 @@ def compare_paired(right_a: npt.NDArray[np.bool_], right_b: npt.NDArray[np.bool_
 
 
 def compare_all(right_a: npt.NDArray[np.bool_], others: Sequence[npt.NDArray[np.bool_]]) -> tuple[Paired, ...]:
-    """Compare network A with several others, each as `compare_paired` does; the p-values are not corrected for their number."""
+    """Compare network A with several others, each as `compare_paired` does; the p-values are not corrected for their number.
+
+    Hits are ``(N,)`` bool, True where a network is right, in the order of the images.
+    """
     n = len(right_a)
     counts = [(int((right_a & ~right).sum()), int((right & ~right_a).sum())) for right in others]
     lows, highs = paired_limits(np.array([only_a for only_a, _ in counts]), np.array([only_b for _, only_b in counts]), n)

@@ -59,7 +59,10 @@ class ThresholdImages:
 
 
 def histogram(values: npt.NDArray[np.floating], n_bins: int = N_BINS) -> Histogram:
-    """Count values in [0, 1] in bins of equal width; what rounding put outside counts in the outermost bins."""
+    """Count values in [0, 1] in bins of equal width; what rounding put outside counts in the outermost bins.
+
+    Values ``(N,)`` float -> counts ``(n_bins,)``.
+    """
     counts, edges = np.histogram(np.clip(values, 0.0, 1.0), bins=n_bins, range=(0.0, 1.0))
     return Histogram(edges, counts.astype(np.int64))
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mnist_dash.core.config.batches import check_batches
 from mnist_dash.core.config.run_config import Change, EarlyStopping, RunConfig, parse_config
 from mnist_dash.core.layers import Dropout
 from mnist_dash.errors import InvalidInput
+from mnist_dash.text import plural
 
 _MOST_PATIENCE = 1000
 
@@ -92,7 +94,7 @@ def with_change(config: RunConfig, after_epoch: int, values: Mapping[str, Any]) 
         former["optimizer"] |= {"learning_rate": wanted.pop("learning_rate")}
     others = [change.model_dump(mode="json") for change in config.changes if change.after_epoch != after_epoch]
     changes = sorted([*others, {**former, **wanted, "after_epoch": after_epoch}], key=lambda change: change["after_epoch"])
-    return parse_config(config.model_dump(mode="json") | {"changes": changes})
+    return check_batches(parse_config(config.model_dump(mode="json") | {"changes": changes}))
 
 
 def continued(config: RunConfig, done: int, epochs: int, *, waited: int = 0) -> RunConfig:
@@ -111,12 +113,12 @@ def continued(config: RunConfig, done: int, epochs: int, *, waited: int = 0) -> 
         InvalidInput: there would be no more epochs, or the schedule cannot be cut short.
     """
     if epochs <= done:
-        raise InvalidInput(f"A run goes on to more epochs than it has; got {epochs:,} and it has {done:,}. Choose at least {done + 1:,}.")
+        raise InvalidInput(f"{plural(epochs, 'epoch')} in all are too few: the run has {done:,} already. Choose at least {done + 1:,}.")
     planned = config.schedule.is_planned
     if planned and epochs < config.epochs:
         raise InvalidInput(
-            f"A {config.schedule.kind.replace('_', ' ')} schedule runs over all epochs of its plan; got {epochs:,} of {config.epochs:,}. "
-            f"Choose at least {config.epochs:,}."
+            f"{plural(epochs, 'epoch')} would cut the {config.schedule.kind.replace('_', ' ')} schedule short, which is planned over "
+            f"{config.epochs:,}. Choose at least {config.epochs:,}."
         )
     stopping: EarlyStopping | None = config.early_stopping
     if stopping is not None and waited:
@@ -126,7 +128,7 @@ def continued(config: RunConfig, done: int, epochs: int, *, waited: int = 0) -> 
     longer = config.model_copy(update={"epochs": epochs, "early_stopping": stopping, "changes": changes})
     if planned and epochs > config.epochs:
         return with_change(longer, config.epochs, {"restart_schedule": True})
-    return parse_config(longer.model_dump(mode="json"))
+    return check_batches(parse_config(longer.model_dump(mode="json")))
 
 
 def has_dropout(config: RunConfig) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -10,6 +9,7 @@ from mnist_dash.core.config.experiments import Preset, as_experiment
 from mnist_dash.core.config.published import EXPERIMENTS
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import UnknownPreset
+from mnist_dash.text import did_you_mean, listed, nearest
 
 _FIRST = Preset(
     name="mlp_quick",
@@ -32,10 +32,8 @@ def preset(name: str) -> Preset:
     """
     if name in PRESETS:
         return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=3, cutoff=0.4)
-    remedy = f"Did you mean {' or '.join(near)}?" if near else f"Choose one of {', '.join(PRESETS)}."
-    message = f"a preset has one of the known names; got {name!r}. {remedy}"
-    raise UnknownPreset(message)
+    known = "" if nearest(name, PRESETS) else f" Choose one of {listed(PRESETS)}."
+    raise UnknownPreset(f"No preset {name!r}. {did_you_mean(name, PRESETS)}{known}".replace(".  ", ". ").strip())
 
 
 def name_of(config: RunConfig, *, first: str | None = None) -> str | None:

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from mnist_dash.core.kinds.problems import invalid, problems_of
+from mnist_dash.core.config import nested
+from mnist_dash.core.kinds.problems import FIELD_ABBREVIATIONS, invalid, problems_of
 from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.core.layers import (
     MAX_LAYERS,
@@ -33,6 +34,7 @@ from mnist_dash.core.optimizers import Adam, LearningRate, Optimizer
 from mnist_dash.core.scalings import Scaling
 from mnist_dash.core.schedules import ConstantSchedule, Schedule
 from mnist_dash.errors import InvalidConfig, Problem
+from mnist_dash.text import listed, nearest, plural
 
 N_CLASSES = 10
 DatasetName = Literal["mnist", "fashion_mnist", "kmnist", "qmnist", "emnist_digits"]
@@ -120,11 +122,11 @@ class Change(Spec):
         parts = (self.learning_rate, self.batch_size, self.dropout_rate, self.optimizer)
         if not self.restart_schedule and all(part is None for part in parts):
             raise invalid(
-                "after_epoch", "a change changes something", "none", "Name a learning rate, a batch size, a dropout rate or an optimizer."
+                "after_epoch", "this change changes nothing", "", "Name a learning rate, a batch size, a dropout rate or an optimizer."
             )
         if self.optimizer is not None and self.learning_rate is not None:
             remedy = "Give the rate within the optimizer."
-            raise invalid("learning_rate", "an optimizer brings its own learning rate", "both", remedy)
+            raise invalid("learning_rate", "it is given twice: here and by the optimizer", "", remedy)
         return self
 
 
@@ -226,25 +228,26 @@ class RunConfig(Spec):
         try:
             plans = self.plan
         except ImpossibleLayer as error:
-            raise invalid(f"layers.{error.index}", error.rule, error.value, error.remedy) from error
+            problem = error.problem
+            raise invalid(problem.path, problem.fault, problem.allowed, problem.remedy) from error
         last = self.layers[-1]
         if not isinstance(last, Dense) or last.units != N_CLASSES or last.activation != "softmax":
             raise invalid(
                 f"layers.{len(self.layers) - 1}",
-                f"the last layer is dense with {N_CLASSES} units and softmax, one probability a class",
-                plans[-1].summary,
+                f"the network ends in {plans[-1].summary!r}, not in one probability per class",
+                "",
                 f"End the network with a dense layer of {N_CLASSES} units and activation softmax.",
             )
         for index, layer in enumerate(self.layers[:-1]):
             if isinstance(layer, Dense) and layer.activation == "softmax":
-                raise invalid(f"layers.{index}.activation", "softmax belongs to the last layer only", "softmax", "Choose relu, say.")
+                raise invalid(f"layers.{index}.activation", "softmax is for the last layer alone", "", "Choose relu, say.")
         n_parameters = sum(layer.n_parameters for layer in plans)
         if n_parameters > MAX_PARAMETERS:
             largest = max(plans, key=lambda planned: planned.n_parameters)
             raise invalid(
                 f"layers.{largest.index}",
-                f"a network has at most {MAX_PARAMETERS:,} parameters",
-                f"{n_parameters:,}, {largest.n_parameters:,} of them in {largest.name}",
+                f"the network has {n_parameters:,} parameters, {largest.n_parameters:,} of them in {largest.name}",
+                f"at most {MAX_PARAMETERS:,}",
                 "Make this layer narrower, or pool before it.",
             )
         return self
@@ -255,10 +258,11 @@ class RunConfig(Spec):
             return self
         if self.augmentation is not None:
             raise invalid(
-                "augmentation", "only pixels are augmented", f"features {self.features}", "Set augmentation to none, or features to pixels."
+                "augmentation", f"{self.features} features cannot be augmented", "", "Set augmentation to none, or features to pixels."
             )
         if self.scaling != "unit":
-            raise invalid("scaling", "features have a scale of their own", self.scaling, "Set scaling to unit, or features to pixels.")
+            remedy = "Set scaling to unit, or features to pixels."
+            raise invalid("scaling", f"{self.features} features have a scale of their own, so {self.scaling} is not for them", "", remedy)
         return self
 
     @model_validator(mode="after")
@@ -266,8 +270,8 @@ class RunConfig(Spec):
         if self.batch_size > self.n_training:
             raise invalid(
                 "batch_size",
-                "a batch is not larger than the training part",
-                f"{self.batch_size:,} of {self.n_training:,} training images",
+                f"{self.batch_size:,} is more than the training part has",
+                plural(self.n_training, "image"),
                 f"Choose at most {self.n_training:,}, or a smaller validation split.",
             )
         return self
@@ -277,22 +281,20 @@ class RunConfig(Spec):
         former = 0
         for index, change in enumerate(self.changes):
             if change.after_epoch <= former:
-                said = f"after epoch {change.after_epoch} behind one after epoch {former}"
-                raise invalid(
-                    f"changes.{index}.after_epoch", "changes come in order, one an epoch", said, "Sort them; join those of one epoch."
-                )
+                said = f"a change after epoch {change.after_epoch} stands behind one after epoch {former}"
+                raise invalid(f"changes.{index}.after_epoch", said, "", "Sort them; join those of one epoch.")
             former = change.after_epoch
             if former >= self.epochs:
                 remedy = f"Choose an epoch below {self.epochs:,}, or more epochs."
-                said = f"after epoch {former:,} of {self.epochs:,}"
-                raise invalid(f"changes.{index}.after_epoch", "a change comes before the last epoch", said, remedy)
+                said = f"{former:,} is too late in a run of {plural(self.epochs, 'epoch')}"
+                raise invalid(f"changes.{index}.after_epoch", said, "", remedy)
             if change.batch_size is not None and change.batch_size > self.n_training:
-                said = f"{change.batch_size:,} of {self.n_training:,} training images"
+                said = f"{change.batch_size:,} is more than the training part has"
                 remedy = f"Choose at most {self.n_training:,}."
-                raise invalid(f"changes.{index}.batch_size", "a batch is not larger than the training part", said, remedy)
+                raise invalid(f"changes.{index}.batch_size", said, plural(self.n_training, "image"), remedy)
             if change.dropout_rate is not None and not any(isinstance(layer, Dropout) for layer in self.layers):
                 remedy = "Leave it out, or start a run of a network with dropout."
-                raise invalid(f"changes.{index}.dropout_rate", "a dropout rate belongs to a dropout layer", "a network without one", remedy)
+                raise invalid(f"changes.{index}.dropout_rate", "the network has no dropout layer", "", remedy)
         return self
 
 
@@ -333,11 +335,12 @@ def parse_config(values: Mapping[str, Any] | str) -> RunConfig:
     """
     if isinstance(values, str):
         try:
-            loaded = json.loads(values)
-        except (ValueError, RecursionError) as error:
-            problem = Problem("", "a configuration is a JSON object", str(error)[:200], "Correct the text, or start from a preset.")
+            values = nested.read_json(values)
+        except nested.Twice as error:
+            raise InvalidConfig((Problem("", str(error), "", "Remove one of them."),)) from error
+        except ValueError as error:
+            problem = Problem("", f"this is no JSON: {str(error)[:200]}", "", "Correct the text, or start from a preset.")
             raise InvalidConfig((problem,)) from error
-        values = loaded
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
@@ -355,47 +358,44 @@ def with_overrides(config: RunConfig, overrides: Iterable[tuple[str, Any]]) -> R
     """
     tree = config.model_dump(mode="json")
     for path, value in overrides:
-        _override(tree, path, _literal(value))
+        _override(tree, path, _literal(path, value))
     return parse_config(tree)
 
 
-def _override(tree: dict[str, Any], path: str, value: Any) -> None:  # noqa: ANN401 - JSON
-    *parents, leaf = path.split(".")
-    node: Any = tree
-    for part in parents:
-        if isinstance(node, dict) and part in node and node[part] is None:
-            node[part] = {}
-        child = node.get(part) if isinstance(node, dict) else _item(node, part)
-        if not isinstance(child, dict | list):
-            raise InvalidConfig((_unknown_path(path, tree),))
-        node = child
-    if isinstance(node, list):
-        if _item(node, leaf) is None:
-            raise InvalidConfig((_unknown_path(path, tree),))
-        node[int(leaf)] = value
-    elif leaf == "kind" and node.get("kind") != value:
-        node.clear()
-        node["kind"] = value
-    elif node is tree and leaf not in tree:
+def _override(tree: nested.Tree, path: str, value: Any) -> None:  # noqa: ANN401 - JSON
+    part, _, leaf = path.rpartition(".")
+    former = nested.get(tree, part) if part else None
+    if leaf == "kind" and isinstance(former, dict):
+        if former.get("kind") != value:
+            nested.put(tree, part, {"kind": value})
+    elif not nested.put(tree, path, value, creates=True):
         raise InvalidConfig((_unknown_path(path, tree),))
-    else:
-        node[leaf] = value
 
 
-def _item(node: object, part: str) -> Any:  # noqa: ANN401 - JSON
-    return node[int(part)] if isinstance(node, list) and part.isdigit() and int(part) < len(node) else None
-
-
-def _literal(value: Any) -> Any:  # noqa: ANN401 - JSON
+def _literal(path: str, value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Read the JSON of lists and groups, true, false and none; numbers are read where it is known that a number is wanted."""
     if not isinstance(value, str):
         return value
-    if value.lower() in ("none", "null"):
-        return None
+    text = value.strip()
+    if text.lower() in ("none", "null", "true", "false"):
+        return {"none": None, "null": None, "true": True, "false": False}[text.lower()]
+    if not text.startswith(("[", "{", '"')):
+        return text
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
+        return nested.read_json(text)
+    except nested.Twice as error:
+        raise InvalidConfig((Problem(path, str(error), "", "Remove one of them."),)) from error
+    except ValueError:
         return value
 
 
-def _unknown_path(path: str, tree: Mapping[str, Any]) -> Problem:
-    return Problem(path, "a path names a field of the configuration", path, f"The first part is one of {', '.join(tree)}.")
+def _unknown_path(path: str, tree: nested.Tree) -> Problem:
+    """Say how far a path leads, and the nearest one that leads somewhere."""
+    first, index, *_ = [*path.split("."), "", ""]
+    if first == "layers" and index.isdigit() and int(index) >= len(tree["layers"]):
+        n_layers = len(tree["layers"])
+        return Problem(path, f"there is no layer {index}", f"{plural(n_layers, 'layer')}, counted from 0", f"Choose 0 to {n_layers - 1}.")
+    known = [*tree, *(known for known, _ in nested.leaves(tree) if known not in tree)]
+    near = nearest(FIELD_ABBREVIATIONS.get(path.lower(), path), known)
+    known_fields = "" if near else ", ".join(tree)
+    return Problem(path, "there is no such field", known_fields, f"Did you mean {listed(near)}?" if near else "Choose one of them.")

@@ -70,8 +70,8 @@ def ensure_mnist(data_dir: Path, *, packaged: Path = PACKAGED_ARCHIVES) -> None:
         _unpack(data_dir, packaged)
     except OSError as error:
         raise DataError(
-            f"The data folder can be written and has 70 MB free; got {error} in {data_dir}. "
-            "Free some space, or set MNIST_DASH_DATA_DIR to another folder."
+            f"{data_dir} cannot be written ({error}). The data folder needs 70 MB of free space. "
+            "Free some, or set MNIST_DASH_DATA_DIR to another folder."
         ) from error
 
 
@@ -100,11 +100,11 @@ def _verified(archive: Archive, data_dir: Path, packaged: Path) -> Path:
         return path
     if found is None:
         raise DataError(
-            f"The archive {name} is there with MD5 {archive.md5_packed}; got no file at {shipped} nor at {own}. "
+            f"The archive {name} is missing: there is no file at {shipped} nor at {own}. Its MD5 is {archive.md5_packed}. "
             "Install the package again, or put the original archive at either place."
         )
     remedy = "Delete this file; the package's own copy takes its place." if path == own else "Install the package again."
-    raise DataError(f"The archive {path} has MD5 {archive.md5_packed}; got {found}, so it is damaged. {remedy}")
+    raise DataError(f"The archive {path} is damaged: its MD5 is {found}. That of the original is {archive.md5_packed}. {remedy}")
 
 
 def _md5(path: Path) -> str | None:

@@ -89,7 +89,10 @@ def _pixels(device: torch.device) -> Tensor:
 
 
 def _smooth(noise: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur as torchvision's ElasticTransform does it: a window of ``8 sigma + 1`` pixels, made odd, reflected at the borders."""
+    """Gaussian blur as torchvision's ElasticTransform does it: a window of ``8 sigma + 1`` pixels, made odd, reflected at the borders.
+
+    Displacements are ``(B, 2, 28, 28)`` float32.
+    """
     matrix = _blur(sigma, noise.device)
     return matrix @ noise @ matrix.T
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from torch import Tensor
 from mnist_dash.core.config.run_config import DATASET_SIZES, DatasetName, RunConfig
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, ensure_mnist, mnist_folder
 from mnist_dash.core.data.features import hog_features
-from mnist_dash.core.data.idx import CONTENTS, PARTS, find_idx, read_folder
+from mnist_dash.core.data.idx import CONTENTS, PARTS, find_idx, read_folder, read_part
 from mnist_dash.core.data.splits import training_indices, validation_indices
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.errors import DataError
@@ -97,14 +99,14 @@ def load_raw(name: DatasetName, data_dir: Path) -> RawData:
         DataError: a file is missing or damaged, or does not hold what its name says.
     """
     ensure_dataset(name, data_dir)
-    folder = mnist_folder(data_dir) if name == "mnist" else data_dir / name
-    if folder.is_dir():
-        files = itertools.product(PARTS, CONTENTS)
-        parts = [torch.from_numpy(np.ascontiguousarray(read_folder(folder, name, part, content))) for part, content in files]
+    files = list(itertools.product(PARTS, CONTENTS))
+    if name == "mnist":
+        arrays = [read_folder(mnist_folder(data_dir), name, part, content) for part, content in files]
     else:
-        parts = _downloaded(name, data_dir)
-    data = RawData(parts[0], parts[1].long(), parts[2], parts[3].long())
-    _check_sizes(name, data, folder)
+        arrays = [read_part(name, part, content, data_dir) for part, content in files]
+    tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+    data = RawData(tensors[0], tensors[1].long(), tensors[2], tensors[3].long())
+    _check_sizes(name, data, data_dir)
     return data
 
 
@@ -148,49 +150,40 @@ def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.
     return Part(images.reshape(len(images), -1).to(device), labels.to(device))
 
 
-def _check_sizes(name: DatasetName, data: RawData, folder: Path) -> None:
+def _check_sizes(name: DatasetName, data: RawData, data_dir: Path) -> None:
     for images, labels, wanted in zip(
         (data.train_images, data.test_images), (data.train_labels, data.test_labels), DATASET_SIZES[name], strict=True
     ):
-        if tuple(images.shape) != (wanted, 28, 28) or len(labels) != wanted:
+        if len(images) != wanted or len(labels) != wanted:
             raise DataError(
-                f"A part of {name} has {wanted:,} images of 28 x 28 and as many labels; got images of "
-                f"{' x '.join(map(str, images.shape))} and {len(labels):,} labels in {folder}. Replace the files by the original ones."
+                f"{name} below {data_dir} has a part of {len(images):,} images and {len(labels):,} labels. "
+                f"This part holds {wanted:,} images and as many labels. Replace the files by the original ones."
             )
-        if int(labels.min()) < 0 or int(labels.max()) > 9:
-            raise DataError(f"Labels are 0 to 9; got {int(labels.min())} to {int(labels.max())} in {folder}. Replace the label files.")
 
 
 def _download(name: DatasetName, data_dir: Path) -> None:
-    try:
-        _downloaded(name, data_dir, download=True)
-    except (RuntimeError, OSError) as error:
-        raise DataError(
-            f"torchvision can download {name}; got: {' '.join(str(error).split())}. "
-            f"Check the network, or put its four IDX files into {data_dir / name}."
-        ) from error
-
-
-def _downloaded(name: DatasetName, data_dir: Path, *, download: bool = False) -> list[Tensor]:
-    """Read a set as torchvision lays it out; `download` fetches what is missing, one process at a time."""
+    """Let torchvision fetch what is missing of a set and unpack it where `read_part` looks for it, one process at a time."""
     from filelock import FileLock
     from torchvision import datasets
 
-    data_dir.mkdir(parents=True, exist_ok=True)
-    arrays: list[Tensor] = []
-    with FileLock(data_dir / f".{name}.lock"):
-        for train in (True, False):
-            match name:
-                case "fashion_mnist":
-                    part = datasets.FashionMNIST(data_dir, train=train, download=download)
-                case "kmnist":
-                    part = datasets.KMNIST(data_dir, train=train, download=download)
-                case "qmnist":
-                    part = datasets.QMNIST(data_dir, train=train, download=download)
-                case "emnist_digits":
-                    part = datasets.EMNIST(data_dir, split="digits", train=train, download=download)
-                case "mnist":
-                    part = datasets.MNIST(data_dir, train=train, download=download)
-            images = part.data.transpose(1, 2).contiguous() if name == "emnist_digits" else part.data
-            arrays += [images, part.targets]
-    return arrays
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(data_dir / f".{name}.lock"):
+            for train in (True, False):
+                match name:
+                    case "fashion_mnist":
+                        datasets.FashionMNIST(data_dir, train=train, download=True)
+                    case "kmnist":
+                        datasets.KMNIST(data_dir, train=train, download=True)
+                    case "qmnist":
+                        datasets.QMNIST(data_dir, train=train, download=True)
+                    case "emnist_digits":
+                        datasets.EMNIST(data_dir, split="digits", train=train, download=True)
+                    case "mnist":
+                        datasets.MNIST(data_dir, train=train, download=True)
+    except (RuntimeError, OSError, EOFError, ValueError, AssertionError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{name} could not be downloaded or unpacked ({' '.join(str(error).split())}). "
+            "It comes from the network, through torchvision, or from four IDX files. "
+            f"Check the network and remove damaged files below {data_dir}, or put the IDX files into {data_dir / name}."
+        ) from error

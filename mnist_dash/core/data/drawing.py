@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mnist_dash.errors import InvalidInput
+from mnist_dash.text import plural
 
 Point = tuple[float, float]
 Strokes = tuple[tuple[Point, ...], ...]
@@ -49,11 +50,11 @@ def parse_strokes(values: object) -> Strokes:
     """
     strokes = values if isinstance(values, list | tuple) else None
     if strokes is None or not all(isinstance(stroke, list | tuple) and all(map(_is_point, stroke)) for stroke in strokes):
-        raise InvalidInput(f"A drawing is lists of points x, y; got {str(values)[:40]!r}. Draw it again.")
+        raise InvalidInput(f"{str(values)[:40]!r} is no drawing (lists of points x, y). Draw it again.")
     n_points = sum(len(stroke) for stroke in strokes)
     if len(strokes) > MAX_STROKES or n_points > MAX_POINTS:
         raise InvalidInput(
-            f"A drawing has at most {MAX_STROKES} strokes and {MAX_POINTS:,} points; got {len(strokes)} and {n_points:,}. "
+            f"{plural(len(strokes), 'stroke')} with {plural(n_points, 'point')} are too many (at most {MAX_STROKES} and {MAX_POINTS:,}). "
             "Undo some strokes, or clear the canvas."
         )
     return tuple(tuple((_bounded(x), _bounded(y)) for x, y in stroke) for stroke in strokes if stroke)
@@ -85,7 +86,7 @@ def decode_strokes(text: str) -> Strokes:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return parse_strokes(_split(content))
     except (ValueError, binascii.Error) as error:
-        raise InvalidInput(f"A drawing in an address is one that this page wrote; got {text[:20]!r}. Copy the whole address.") from error
+        raise InvalidInput(f"The drawing in the address, {text[:20]!r}, is cut off or altered. Copy the whole address.") from error
 
 
 def draw_strokes(strokes: Strokes) -> npt.NDArray[np.float64]:
@@ -99,7 +100,7 @@ def draw_strokes(strokes: Strokes) -> npt.NDArray[np.float64]:
     """
     points = np.array([point for stroke in strokes for point in stroke], dtype=float)
     if not len(points):
-        raise ValueError("A drawing has at least one stroke; got none.")
+        raise ValueError("The drawing is empty. Draw a digit first.")
     low = points.min(0)
     extent = max(float((points.max(0) - low).max()), _SMALLEST)
     side = BOX * _OVERSAMPLING
@@ -128,7 +129,7 @@ def prepare(ink: npt.NDArray[np.floating] | npt.NDArray[np.uint8]) -> npt.NDArra
     """
     rows, columns = (np.flatnonzero(ink.any(axis)) for axis in (1, 0))
     if not len(rows):
-        raise ValueError("A drawing has ink; got none.")
+        raise ValueError("The drawing has no ink. Draw a digit first.")
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(float)
     longer = max(cropped.shape)
     height, width = (max(1, round(side * BOX / longer)) for side in cropped.shape)
@@ -143,7 +144,10 @@ def prepare(ink: npt.NDArray[np.floating] | npt.NDArray[np.uint8]) -> npt.NDArra
 
 
 def centre_of_mass(image: npt.NDArray[np.uint8]) -> Point:
-    """Compute the centre of mass of an image, row and column, counted from the centre of the first pixel."""
+    """Compute the centre of mass of an image, row and column, counted from the centre of the first pixel.
+
+    ``(rows, columns)`` grey values -> two numbers in pixels.
+    """
     weights = image.astype(float)
     row, column = (float(weights.sum(1 - axis) @ np.arange(image.shape[axis]) / weights.sum()) for axis in (0, 1))
     return row, column
@@ -159,7 +163,10 @@ def image_of(strokes: Strokes) -> npt.NDArray[np.uint8]:
 
 
 def _add_segment(ink: npt.NDArray[np.float64], start: npt.NDArray[np.float64], end: npt.NDArray[np.float64], radius: float) -> None:
-    """Draw one straight piece with round ends where it is darker than what is there."""
+    """Draw one straight piece with round ends where it is darker than what is there.
+
+    The canvas is ``(rows, columns)`` float, changed in place; points are in its pixels.
+    """
     reach = radius + 1
     left, top = (max(0, math.floor(value - reach)) for value in np.minimum(start, end))
     right, bottom = (math.ceil(value + reach) for value in np.maximum(start, end))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from mnist_dash.core.data.hog import HOG_VERSION, hog
+from mnist_dash.core.data.hog import HOG_VERSION, N_FEATURES, hog
 
 FOLDER = "features"
 
@@ -32,7 +32,7 @@ def hog_features(images: npt.NDArray[np.uint8], data_dir: Path) -> npt.NDArray[n
     key = hashlib.sha256(HOG_VERSION.encode() + np.ascontiguousarray(images).tobytes()).hexdigest()[:16]
     path = data_dir / FOLDER / f"hog-{key}.safetensors"
     cached = _read(path)
-    if cached is not None:
+    if cached is not None and cached.shape == (len(images), N_FEATURES):
         return cached
     features = hog(images)
     _write(path, features)
@@ -43,8 +43,9 @@ def _read(path: Path) -> npt.NDArray[np.float32] | None:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             features: npt.NDArray[np.float32] = file.get_tensor("features")
-            return features if (file.metadata() or {}).get("sha256") == _digest(features) else None
-    except (OSError, safetensors.SafetensorError):
+            is_whole = features.dtype == np.float32 and (file.metadata() or {}).get("sha256") == _digest(features)
+            return features if is_whole else None
+    except (OSError, safetensors.SafetensorError, ValueError, TypeError, AttributeError):
         return None
 
 

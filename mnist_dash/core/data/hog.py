@@ -62,7 +62,10 @@ def _normalised(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 @functools.cache
 def gradient_tables() -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
-    """Orientation (0 to 7) and length of every gradient, by ``(down + 255) * 511 + right + 255``."""
+    """Orientation (0 to 7) and length of every gradient, by ``(down + 255) * 511 + right + 255``.
+
+    Both ``(511 * 511,)``; lengths are in grey values a pixel.
+    """
     steps = np.arange(-MAX_GRADIENT, MAX_GRADIENT + 1, dtype=np.float64)
     down, right = np.meshgrid(steps, steps, indexing="ij")
     degrees = np.rad2deg(np.arctan2(down, right)) % 180

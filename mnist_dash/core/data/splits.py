@@ -35,12 +35,15 @@ def validation_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) 
             return np.sort(np.random.default_rng(split.seed).permutation(n)[:n_validation])
         case "stratified":
             if labels is None:
-                raise ValueError("A stratified split is drawn by labels; got none. Pass those of the training archive.")
+                raise ValueError("A stratified split needs labels. Pass those of the training archive.")
             return stratified(labels, n_validation, split.seed)
 
 
 def training_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) -> Indices | None:
-    """Choose the training part: what `validation_indices` leaves, ascending; None when that is the whole archive."""
+    """Choose the training part: what `validation_indices` leaves, ascending; None when that is the whole archive.
+
+    Labels are ``(N,)`` int64, the indices ``(n_training,)`` int64.
+    """
     validation = validation_indices(config, labels)
     if validation is None:
         return None
@@ -50,7 +53,10 @@ def training_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) ->
 
 
 def stratified(labels: npt.NDArray[np.int64], n_validation: int, seed: int) -> Indices:
-    """Draw the same fraction of every class, ascending; remainders go to the classes with the largest ones."""
+    """Draw the same fraction of every class, ascending; remainders go to the classes with the largest ones.
+
+    Labels are ``(N,)`` int64, the indices ``(n_validation,)`` int64.
+    """
     rng = np.random.default_rng(seed)
     counts = np.bincount(labels)
     shares = counts * n_validation / len(labels)

@@ -8,6 +8,7 @@ import json
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.export.markup import escaped_markdown
 from mnist_dash.core.export.script import script_sections
+from mnist_dash.text import plural
 
 _INTRODUCTION = """\
 # {title}
@@ -44,7 +45,7 @@ def notebook(config: RunConfig, *, title: str, precision: str | None = None) -> 
         title: its heading, shown as it is.
         precision: what a run of it was computed in, where the configuration leaves that to the machine.
     """
-    epochs = f"{config.epochs:,} epoch{'' if config.epochs == 1 else 's'}"
+    epochs = plural(config.epochs, "epoch")
     values = {"dataset": config.dataset, "n_parameters": f"{config.n_parameters:,}", "epochs": epochs, "hash": config.hash}
     texts = [("markdown", _INTRODUCTION.format(title=escaped_markdown(title), **values))]
     for section in script_sections(config, precision=precision):

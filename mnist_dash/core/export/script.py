@@ -45,6 +45,7 @@ from mnist_dash.core.export.script_parts import (
 from mnist_dash.core.layers import Dropout, LayerKind, format_shape
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.core.schedules import ConstantSchedule
+from mnist_dash.text import plural
 
 _CORE = Path(__file__).parents[1]
 """The folder whose sources are copied."""
@@ -100,7 +101,7 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
             _split(config),
             SCALINGS[config.scaling].script if config.features == "pixels" else NO_SCALING,
         ],
-        ("Network", f"{len(config.layers)} layers, {config.n_parameters:,} parameters; the last layer gives logits."): [
+        ("Network", f"{plural(len(config.layers), 'layer')}, {config.n_parameters:,} parameters; the last layer gives logits."): [
             *dict.fromkeys(layer.script_definitions(varied=varies_dropout(config)) for layer in config.layers),
             _build(config),
             TRUNCATED if "fill_truncated" in _initialise(config) else "",
@@ -195,7 +196,7 @@ def _augmentation(config: RunConfig) -> str:
     source = (_CORE / "data" / "augmentation.py").read_text(encoding="utf-8")
     changes = source[source.index("SIDE = ") :].replace("functional.grid_sample", "F.grid_sample")
     limits = AUGMENTATION.format(**config.augmentation.model_dump())
-    return f"from typing import NamedTuple\n\nCHANGES = torch.Generator(DEVICE)\n\n\n{limits}\n\n\n{changes}"
+    return f"import functools\nfrom typing import NamedTuple\n\nCHANGES = torch.Generator(DEVICE)\n\n\n{limits}\n\n\n{changes}"
 
 
 def _load(config: RunConfig) -> str:

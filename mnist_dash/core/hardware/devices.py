@@ -50,6 +50,4 @@ def check_device(device: Device, *, n_cuda: int | None = None) -> None:
     """
     found = n_cuda_devices() if n_cuda is None else n_cuda
     if device == "cuda" and found == 0:
-        raise DeviceUnavailable(
-            "device: cuda needs a CUDA device; got none on this machine. Choose auto or cpu, or start a worker with a GPU."
-        )
+        raise DeviceUnavailable("device: there is no CUDA device on this machine. Choose auto or cpu, or start a worker with a GPU.")

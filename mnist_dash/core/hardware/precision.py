@@ -27,9 +27,7 @@ def resolve_device(device: Device) -> torch.device:
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        raise DeviceUnavailable(
-            "device: cuda needs a CUDA device; got none on this machine. Choose auto or cpu, or start a worker with a GPU."
-        )
+        raise DeviceUnavailable("device: there is no CUDA device on this machine. Choose auto or cpu, or start a worker with a GPU.")
     return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 

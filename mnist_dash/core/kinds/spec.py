@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from mnist_dash.core.kinds.controls import Control
+from mnist_dash.core.kinds.problems import in_own_words, typed
 
 
 class Spec(BaseModel):
     """Base of every part of a configuration: frozen, nothing unknown, no NaN and no infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_own_words(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - whatever was typed
+        try:
+            return handler(typed(cls, values))
+        except ValidationError as error:
+            raise in_own_words(error, cls) from error
 
 
 class Kind(Spec):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from mnist_dash.core.kinds.spec import Kind
 from mnist_dash.core.layers.initialisers import InitializerKind
+from mnist_dash.errors import Problem
 
 if TYPE_CHECKING:
     import torch
@@ -32,9 +33,9 @@ Parameters = Mapping[str, npt.NDArray[np.float32]]
 class Misfit(ValueError):
     """A layer cannot take the shape that comes in."""
 
-    def __init__(self, rule: str, value: str, remedy: str) -> None:
-        super().__init__(f"{rule}; got {value}. {remedy}")
-        self.rule, self.value, self.remedy = rule, value, remedy
+    def __init__(self, fault: str, allowed: str, remedy: str) -> None:
+        self.problem = Problem("", fault, allowed, remedy)
+        super().__init__(self.problem.sentence)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class NetworkBuilder(Protocol):
     def parameter(self, name: str, value: Tensor, *, order: Tensor | None = None, l2: float = 0.0) -> Tensor:
         """Add a trained tensor under its name in the plain network's `state_dict`, and give it back.
 
+        The value may be of any shape, float32, such as ``(units, inputs)``.
+
         Args:
             name: such as ``3.weight``.
             value: on `device`.
@@ -92,7 +95,10 @@ class Graph(Protocol):
         """Add an operation of opset 17."""
 
     def constant(self, values: npt.NDArray[Any] | float | list[int]) -> str:
-        """Add a constant; a number becomes float32, a list int64."""
+        """Add a constant; a number becomes float32, a list int64.
+
+        An array may be of any shape.
+        """
 
     def parameters(self, found: Parameters, shapes: Mapping[str, Shape]) -> list[str]:
         """Add a layer's values as constants.
@@ -211,7 +217,7 @@ def require_image(shape: Shape) -> None:
     """
     if len(shape) != 3:
         raise Misfit(
-            "this layer takes an image (height x width x channels)",
-            f"a vector of {format_shape(shape)}",
+            f"a vector of {format_shape(shape)} comes in",
+            "this layer takes an image: height x width x channels",
             "Move it before the flatten or dense layer, or remove it.",
         )

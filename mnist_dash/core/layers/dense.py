@@ -46,7 +46,7 @@ class Dense(LayerKind):
     def outcome(self, shape: Shape) -> Outcome:
         """Give what it makes of an input's shape; see `LayerKind.outcome`."""
         if len(shape) != 1:
-            raise Misfit("a dense layer takes a vector", f"an image of {format_shape(shape)}", "Put a flatten layer before it.")
+            raise Misfit(f"an image of {format_shape(shape)} comes in", "a dense layer takes a vector", "Put a flatten layer before it.")
         n_parameters = (shape[0] + 1) * self.units
         arithmetic = f"{shape[0]} x {self.units} weights + {self.units} biases = {n_parameters:,}"
         return Outcome((self.units,), n_parameters, 2 * shape[0] * self.units, f"{self.units} units", arithmetic)
@@ -145,7 +145,10 @@ def _wide_product(trained: Trained, *, is_first: bool) -> Operation:
             return grad if is_first else product(grad, kernel.t(), None)
 
     def product(a: Tensor, b: Tensor, added: Tensor | None) -> Tensor:
-        """Compute ``a @ b.T + added``."""
+        """Compute ``a @ b.T + added``.
+
+        ``(B, inputs)`` and ``(units, inputs)``, added ``(units,)``, float32 -> ``(B, units)``.
+        """
         found: Tensor = multiply(a, b, added, "none", [], "")
         return found
 

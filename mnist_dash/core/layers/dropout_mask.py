@@ -30,7 +30,10 @@ class DropoutMask:
         return values * self.mask(values)
 
     def mask(self, like: Tensor) -> Tensor:
-        """Draw factors, 0 or the scale, of the shape, type and memory layout of `like`."""
+        """Draw factors, 0 or the scale, of the shape, type and memory layout of `like`.
+
+        ``(B, ...)`` floating point, on the device of `like`.
+        """
         n_words = -(-like.numel() * self._bytes // 8)
         words = torch.empty(n_words, dtype=torch.int64, device=like.device)
         words.random_(-(2**63), None, generator=self._generator)

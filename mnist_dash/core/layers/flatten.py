@@ -68,7 +68,10 @@ class Flatten(LayerKind):
 
 
 def _flatten(x: Tensor, _training: bool = False) -> Tensor:  # noqa: FBT001, FBT002 - the signature of every step
-    """Turn images into vectors, channels fastest: no copy of a channels-last image."""
+    """Turn images into vectors, channels fastest: no copy of a channels-last image.
+
+    ``(B, channels, height, width)`` or ``(B, features)`` -> ``(B, features)``.
+    """
     return x.permute(0, 2, 3, 1).flatten(1) if x.dim() == 4 else x
 
 

@@ -19,10 +19,16 @@ class Operation(Protocol):
     """One piece of the network, with what it must remember between the two directions."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Compute the output; may overwrite the input of an activation or a dropout."""
+        """Compute the output; may overwrite the input of an activation or a dropout.
+
+        ``(B, ...)`` float32 on the CPU; images are ``(B, channels, height, width)``.
+        """
 
     def backward(self, grad: Tensor) -> Tensor:
-        """Turn the gradient of the output into that of the input; may overwrite it."""
+        """Turn the gradient of the output into that of the input; may overwrite it.
+
+        ``(B, ...)`` float32, of the shapes of the output and of the input.
+        """
 
 
 class Trained:

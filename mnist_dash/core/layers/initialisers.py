@@ -15,6 +15,7 @@ from pydantic import Field
 from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.kinds.registry import OneOf, Registry
 from mnist_dash.core.kinds.spec import Kind
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ TRUNCATION_CORRECTION = 0.87962566103423978
 """Standard deviation of a unit normal cut at two; Keras divides by it, so that Glorot and He have the deviation that they promise."""
 _STD = Control("std", "Standard deviation")
 CONTROLS = (
-    Control("l2", "L2 penalty", hint="Adds l2 x the sum of squared weights to the loss", is_folded=True),
+    Control("l2", "L2 penalty", hint=help_for("L2 penalty"), is_folded=True),
     Control("kernel_init", "Initial weights", kind=ControlKind.INITIALIZER, is_folded=True),
     Control("bias_init", "Initial biases", kind=ControlKind.INITIALIZER, is_folded=True),
 )
@@ -56,7 +57,10 @@ class _FanScaled(InitializerKind):
     counts_outputs: ClassVar[bool]
 
     def _fan(self, tensor: Tensor) -> int:
-        """Inputs and outputs of one value, a convolution's times its window; a bias counts as a vector of both, as in Keras."""
+        """Inputs and outputs of one value, a convolution's times its window; a bias counts as a vector of both, as in Keras.
+
+        The tensor is ``(units, inputs)``, ``(filters, channels, rows, columns)`` or ``(units,)``.
+        """
         window = math.prod(tensor.shape[2:])
         inputs, outputs = (tensor.shape[0],) * 2 if tensor.dim() < 2 else (tensor.shape[1] * window, tensor.shape[0] * window)
         return inputs + outputs if self.counts_outputs else inputs
@@ -198,7 +202,10 @@ def fill_module(module: nn.Module, initial: Mapping[str, InitializerKind], gener
 
 
 def _fill_truncated(tensor: Tensor, std: float, generator: torch.Generator) -> None:
-    """Draw from a normal, and again whatever lies beyond two standard deviations."""
+    """Draw from a normal, and again whatever lies beyond two standard deviations.
+
+    The tensor may be of any shape, float32.
+    """
     import torch
 
     values = torch.empty(tensor.numel()).normal_(0, 1, generator=generator)

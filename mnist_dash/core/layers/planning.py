@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mnist_dash.core.layers.base import LayerKind, Misfit, Shape
+from mnist_dash.errors import Problem
 
 MAX_PARAMETERS = 50_000_000
 
@@ -36,9 +37,10 @@ class LayerPlan:
 class ImpossibleLayer(ValueError):
     """A layer cannot take the shape that comes in; carries the layer's index."""
 
-    def __init__(self, index: int, rule: str, value: str, remedy: str) -> None:
-        super().__init__(f"{rule}; got {value}. {remedy}")
-        self.index, self.rule, self.value, self.remedy = index, rule, value, remedy
+    def __init__(self, index: int, fault: str, allowed: str, remedy: str) -> None:
+        self.index = index
+        self.problem = Problem(f"layers.{index}", fault, allowed, remedy)
+        super().__init__(self.problem.sentence)
 
 
 def plan(layers: Sequence[LayerKind], input_shape: Shape) -> tuple[LayerPlan, ...]:
@@ -66,7 +68,8 @@ def _plan_layer(index: int, name: str, layer: LayerKind, shape: Shape) -> LayerP
     try:
         found = layer.outcome(shape)
     except Misfit as error:
-        raise ImpossibleLayer(index, f"{name}: {error.rule}", error.value, error.remedy) from error
+        problem = error.problem
+        raise ImpossibleLayer(index, f"{name}: {problem.fault}", problem.allowed, problem.remedy) from error
     return LayerPlan(
         index=index,
         name=name,

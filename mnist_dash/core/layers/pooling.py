@@ -20,6 +20,7 @@ from mnist_dash.core.layers.base import (
     format_shape,
     require_image,
 )
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +37,8 @@ class _Pool(LayerKind):
     torch_function: ClassVar[str]
     onnx_operator: ClassVar[str]
     controls = (
-        Control("size", "Window", hint="Side of the square window, in pixels"),
-        Control("stride", "Stride", hint="Empty: as wide as the window"),
+        Control("size", "Window", hint=help_for("window size")),
+        Control("stride", "Stride", hint=help_for("stride")),
     )
     takes_images = True
 
@@ -56,8 +57,8 @@ class _Pool(LayerKind):
         stride = self.stride or self.size
         if self.size > min(shape[:2]):
             raise Misfit(
-                "a pooling window fits into its input",
-                f"a {self.size}x{self.size} window on an input of {format_shape(shape)}",
+                f"a {self.size}x{self.size} window is larger than its input of {format_shape(shape)}",
+                "",
                 f"Make the window at most {min(shape[:2])}, or remove the layer.",
             )
         sides = tuple((side - self.size) // stride + 1 for side in shape[:2])

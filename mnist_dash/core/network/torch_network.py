@@ -114,12 +114,18 @@ class Network:
         return values
 
     def penalty(self) -> Tensor | None:
-        """Add up ``l2 * sum(kernel ** 2)`` of every regularised kernel; None where there is none."""
+        """Add up ``l2 * sum(kernel ** 2)`` of every regularised kernel; None where there is none.
+
+        It has no axes, float32.
+        """
         terms = [value.l2 * torch.sum(value.tensor.detach() ** 2) for value in self.parameters if value.l2]
         return torch.stack(terms).sum() if terms else None
 
     def export(self) -> dict[str, Tensor]:
-        """Copy all values into the plain network's layout, on the CPU; ready for `load_state_dict` of `build_sequential`."""
+        """Copy all values into the plain network's layout, on the CPU; ready for `load_state_dict` of `build_sequential`.
+
+        Values keep their shape, such as ``(units, inputs)``, and are float32.
+        """
         exported: dict[str, Tensor] = {}
         for name, tensor, order, _ in [*self.parameters, *self.buffers]:
             plain = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
@@ -131,7 +137,10 @@ class Network:
         return exported
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take values in the plain network's layout; the counterpart of `export`."""
+        """Take values in the plain network's layout; the counterpart of `export`.
+
+        Values have any shape that the layers have, such as ``(units, inputs)``, float32.
+        """
         with torch.no_grad():
             for name, tensor, order, _ in [*self.parameters, *self.buffers]:
                 tensor.copy_(weights[name] if order is None else weights[name][..., order])

@@ -6,6 +6,7 @@ puts it outside again, as Keras and the paper's section 2 (its faster form) do.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -84,7 +85,8 @@ def _adam(spec: _Adam, params: Sequence[Tensor], *, recordable: bool) -> TorchOp
     from mnist_dash.core.optimizers.torch_optimizer import Slots
 
     decay = spec.decoupled_decay
-    fused = torch._fused_adamw_ if isinstance(spec, AdamW) else torch._fused_adam_
+    kernel = torch._fused_adamw_ if isinstance(spec, AdamW) else torch._fused_adam_
+    update = functools.partial(kernel, beta1=spec.beta_1, beta2=spec.beta_2, amsgrad=False, maximize=False)
 
     class FusedAdam(Slots):
         """``w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)``; AdamW first takes ``rate * weight_decay * w`` off."""
@@ -105,21 +107,7 @@ def _adam(spec: _Adam, params: Sequence[Tensor], *, recordable: bool) -> TorchOp
         def _update(self, grads: list[Tensor], *, rate: Factor, epsilon: float, decay: float) -> None:
             first, second = self.state["first_moment"], self.state["second_moment"]
             counts = [self._count] * len(self.params)
-            fused(
-                self.params,
-                grads,
-                first,
-                second,
-                [],
-                counts,
-                lr=rate,
-                beta1=spec.beta_1,
-                beta2=spec.beta_2,
-                weight_decay=decay,
-                eps=epsilon,
-                amsgrad=False,
-                maximize=False,
-            )
+            update(self.params, grads, first, second, [], counts, lr=rate, weight_decay=decay, eps=epsilon)
 
     class RecordableAdam(FusedAdam):
         """The same for CUDA graphs, in which only tensors change: the kernel's own bias correction is 1, the rate brings it."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.kinds.problems import invalid
 from mnist_dash.core.optimizers.base import LEARNING_RATE, MOMENTUM, Beta, LearningRate, OptimizerKind
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ class SGD(OptimizerKind):
         LEARNING_RATE,
         MOMENTUM,
         Control("nesterov", "Nesterov", kind=ControlKind.FLAG),
-        Control("decay", "Decay", hint="Divides the rate by 1 + decay x step"),
+        Control("decay", "Decay", hint=help_for("learning-rate decay")),
     )
 
     kind: Literal["sgd"] = "sgd"
@@ -37,9 +38,7 @@ class SGD(OptimizerKind):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise invalid(
-                "nesterov", "Nesterov's step needs a momentum above 0", "momentum 0", "Set momentum to 0.9, or nesterov to false."
-            )
+            raise invalid("nesterov", "Nesterov's step has no momentum to look ahead by", "", "Set momentum to 0.9, or nesterov to false.")
         return self
 
     def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:

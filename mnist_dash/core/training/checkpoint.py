@@ -37,7 +37,10 @@ class Counters:
 
 
 def pack(counters: Counters, tensors: Mapping[str, Sequence[Tensor]]) -> bytes:
-    """Write counters and named lists of tensors; layouts in memory are not kept, values are."""
+    """Write counters and named lists of tensors; layouts in memory are not kept, values are.
+
+    Tensors may be of any shape and type.
+    """
     flat = {
         f"{name}.{index}": tensor.detach().to("cpu", copy=False).contiguous()
         for name, group in tensors.items()
@@ -49,6 +52,8 @@ def pack(counters: Counters, tensors: Mapping[str, Sequence[Tensor]]) -> bytes:
 def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[Tensor]]]:
     """Read what `pack` wrote.
 
+    Tensors have any shape and type, on the CPU.
+
     Raises:
         ArtifactError: the bytes are no checkpoint, or that of a configuration that differs before its epoch.
     """
@@ -58,12 +63,12 @@ def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[
         counters = Counters(**{**values, "best": BestEpoch(**values["best"])})
         flat = load(payload)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"A checkpoint is a whole safetensors file of ours; got {error}. Start the run anew.") from error
+        raise ArtifactError(f"The checkpoint is damaged: {error}. Start the run anew.") from error
     expected = hash_until(config, counters.epoch)
     if counters.config_hash not in (expected, config.hash):  # the whole configuration's is what former versions wrote
         raise ArtifactError(
-            f"A run goes on from a checkpoint of its own configuration, {expected} until epoch {counters.epoch}; got one of "
-            f"{counters.config_hash}. Start the run anew."
+            f"The checkpoint is of another configuration, {counters.config_hash} instead of {expected} until epoch {counters.epoch}. "
+            "Start the run anew."
         )
     groups: dict[str, list[Tensor]] = {}
     for name, index in sorted((name, int(index)) for name, _, index in (key.rpartition(".") for key in flat)):
@@ -72,7 +77,10 @@ def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[
 
 
 def copy_into(targets: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    """Copy values into tensors that keep their layout and device."""
+    """Copy values into tensors that keep their layout and device.
+
+    Pairs have the same shape; they may be of any shape.
+    """
     with torch.no_grad():
         for target, value in zip(targets, values, strict=True):
             target.copy_(value)

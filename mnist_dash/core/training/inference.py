@@ -48,6 +48,8 @@ def evaluate(
 ) -> Outputs:
     """Run a network over a part without changing it.
 
+    Its probabilities are ``(N, 10)`` float32.
+
     Args:
         network: the network; dropout is off, batch normalisation uses its running statistics.
         part: images and labels, on the network's device.

@@ -46,6 +46,8 @@ class LayerRecorder:
     def measure(self, weights: Mapping[str, Tensor]) -> dict[str, LayerMeasurement]:
         """Measure every layer that computes something, by name; pooling, dropout and flattening only pass on.
 
+        Weights are float32 of any shape that the layers have.
+
         Args:
             weights: as exported.
         """

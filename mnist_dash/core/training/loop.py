@@ -39,6 +39,7 @@ from mnist_dash.core.training.schedules import rates_in
 from mnist_dash.core.training.steps import EagerSteps, RecordedSteps, Steps
 from mnist_dash.core.training.stopping import is_exhausted, judge
 from mnist_dash.core.training.update import AutogradUpdate, clip_bounds
+from mnist_dash.text import plural
 
 __all__ = ["is_kept", "resolve_device", "resolve_precision", "train"]
 KEPT_EPOCHS = 20
@@ -187,6 +188,8 @@ class _Run:
     def train_epoch(self) -> tuple[EpochReport, npt.NDArray[np.float32] | None]:
         """Train and evaluate one epoch; gives its figures, and the test probabilities where this epoch's are kept.
 
+        Probabilities are ``(N, 10)`` float32 of the test images.
+
         Raises:
             Interrupted: asked to stop; the epoch does not count.
             Diverged: a loss is not finite.
@@ -230,8 +233,9 @@ class _Run:
         """One sentence on why there are no more epochs."""
         best, rule = self.counters.best, self.config.early_stopping
         if rule is not None and is_exhausted(best, rule):
-            return f"Early stopping: {rule.monitor} has not improved for {rule.patience} epochs since epoch {best.epoch}."
-        return f"All {self.config.epochs} epochs are done."
+            return f"Early stopping: {rule.monitor} has not improved for {plural(rule.patience, 'epoch')} since epoch {best.epoch}."
+        n = self.config.epochs
+        return f"All {plural(n, 'epoch')} are done." if n > 1 else "The one epoch is done."
 
     def result(self, ending: Ending, reason: str) -> TrainingResult:
         """Compute the final figures."""
@@ -290,7 +294,10 @@ class _Run:
         return planned[-1], counters.step + n_steps
 
     def _gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Read a batch of training images, augmented and scaled, and its labels."""
+        """Read a batch of training images, augmented and scaled, and its labels.
+
+        Numbers ``(B,)`` int64 -> images ``(B, ...)`` float32 and labels ``(B,)`` int64.
+        """
         images = self.data.training.images.index_select(0, indices)
         if self.config.augmentation is not None:
             images = augment(images, self.config.augmentation, generator=self.augmentation_generator)

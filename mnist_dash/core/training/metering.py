@@ -25,7 +25,7 @@ class Diverged(Exception):
     def __init__(self, loss: float, epoch: int, step: int | None) -> None:
         where = f"in epoch {epoch}" if step is None else f"at step {step} of epoch {epoch}"
         super().__init__(
-            f"The loss stays a finite number; got {loss} {where}. "
+            f"Training diverged: the loss became {loss} {where}. "
             "Choose a lower learning rate or a gradient clipping norm of 1, or a less deep network."
         )
 

@@ -147,7 +147,10 @@ class RecordedSteps:
         return graph
 
     def _do(self, indices: Tensor) -> None:
-        """Do the update that is next with the images of these numbers."""
+        """Do the update that is next with the images of these numbers.
+
+        Numbers are ``(B,)`` int64.
+        """
         inputs, labels = self._gather(indices)
         factors = self._factors.index_select(0, self._index).flatten().unbind()
         measured = self._update.apply(inputs, labels, *factors)

@@ -96,7 +96,10 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, clip: tuple[float, float] |
 
 
 def clip_by_global_norm(grads: list[Tensor], largest: float) -> None:
-    """Scale gradients in place so that their joint Euclidean norm is at most `largest` (Pascanu et al., 2013)."""
+    """Scale gradients in place so that their joint Euclidean norm is at most `largest` (Pascanu et al., 2013).
+
+    Gradients may be of any shape, float32; the norm is in their unit.
+    """
     norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(grad) for grad in grads]))
     factor = largest / norm.clamp(min=largest)
     for grad in grads:

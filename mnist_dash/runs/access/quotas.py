@@ -11,6 +11,7 @@ from mnist_dash.runs.store.identities import Role, role_of
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
+from mnist_dash.text import plural, verb
 
 
 def check_run(connection: sa.Connection, store: Store, config: RunConfig) -> None:
@@ -37,7 +38,9 @@ def check_run(connection: sa.Connection, store: Store, config: RunConfig) -> Non
             query = sa.select(sa.func.count()).where(runs.c.owner == owner, runs.c.state == state)
             count = int(connection.execute(query).scalar_one())
             if count >= most:
-                raise QuotaExceeded(f"Whoever submits a run has fewer than {most:,} {state}; got {count:,}. {remedy}.")
+                raise QuotaExceeded(
+                    f"{plural(count, 'run')} of yours {verb(count, 'are')} {state}, as many as one person may have ({most:,}). {remedy}."
+                )
 
 
 def check_work(settings: Settings, config: RunConfig) -> None:
@@ -49,7 +52,7 @@ def check_work(settings: Settings, config: RunConfig) -> None:
     work, most = config.epochs * config.n_parameters, settings.quotas.work
     if most is not None and work > most:
         raise QuotaExceeded(
-            f"Epochs times parameters of a run are at most {most:,}; got {config.epochs:,} x {config.n_parameters:,} = {work:,}. "
+            f"Epochs times parameters are too many: {config.epochs:,} x {config.n_parameters:,} = {work:,} (at most {most:,}). "
             "Train fewer epochs or a smaller network."
         )
 

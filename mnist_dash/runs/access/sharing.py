@@ -25,6 +25,7 @@ from mnist_dash.runs.store.identities import Person, Role
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.schema import share_links as table
+from mnist_dash.text import listed, plural
 
 PAGES = ("run", "compare", "study")
 """The pages that a link may lead to."""
@@ -35,7 +36,7 @@ _SECRET_BYTES = 32
 _DAY_SECONDS = 86_400
 _ID = re.compile(r"[0-9a-f]{16}")
 _NO_HASH = hashlib.sha256(b"no link").hexdigest()
-_INVALID = "A share link is one that was given out, has not expired and was not revoked; got another. Ask whoever sent it for a new one."
+_INVALID = "This share link is unknown, has expired or was revoked. Ask whoever sent it for a new one."
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ def create(store: Store, page: str, address: str, targets: Sequence[str], *, day
     """
     require(store, "share a view")
     if page not in PAGES:
-        raise InvalidInput(f"A link leads to one of {', '.join(PAGES)}; got {page!r}. Open one of them and share that.")
+        raise InvalidInput(f"The page {page!r} cannot be shared ({listed(PAGES)}). Open one of them and share that.")
     if not 1 <= days <= MAX_DAYS:
-        raise InvalidInput(f"A link is good for 1 to {MAX_DAYS} days; got {days}. Choose a number between.")
+        raise InvalidInput(f"{days} days are too {'few' if days < 1 else 'many'} for a link (1 to {MAX_DAYS}).")
     wanted = tuple(dict.fromkeys(targets))
     if not 1 <= len(wanted) <= MAX_TARGETS:
-        raise InvalidInput(f"A link shows 1 to {MAX_TARGETS} runs; got {len(wanted)}. Choose fewer.")
+        raise InvalidInput(f"{plural(len(wanted), 'run')} cannot be shared by one link (1 to {MAX_TARGETS}).")
     _check_exist(store, wanted)
     link_id, secret = secrets.token_hex(8), secrets.token_urlsafe(_SECRET_BYTES)
     row = {
@@ -107,7 +108,7 @@ def revoke(store: Store, link_id: str) -> None:
     with store.reading() as connection:
         row = connection.execute(sa.select(table.c.person).where(table.c.id == link_id)).first()
     if row is None:
-        raise InvalidInput(f"A link that is revoked is one that was made; got {link_id[:40]!r}. Choose one of the list.")
+        raise InvalidInput(f"No link {link_id[:40]!r}. Choose one of the list.")
     if row.person != store.person.email:
         require(store, "revoke a share link of somebody else", role=Role.ADMIN)
     with store.writing() as connection:
@@ -166,7 +167,7 @@ def _check_exist(store: Store, ids: Sequence[str]) -> None:
         known |= set(connection.execute(sa.select(studies.c.id).where(studies.c.id.in_(ids))).scalars())
     missing = [one for one in ids if one not in known]
     if missing:
-        raise InvalidInput(f"A link shows runs and studies that exist; got {missing[0][:40]!r}. Open the view again and share that.")
+        raise InvalidInput(f"No run or study {missing[0][:40]!r}. Open the view again and share that.")
 
 
 def _query() -> sa.Select[tuple[object, ...]]:

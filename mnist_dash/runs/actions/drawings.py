@@ -43,14 +43,14 @@ def keep(store: Store, strokes: Strokes, label: int) -> int:
     """
     require(store, "keep a drawing")
     if not 0 <= label < N_CLASSES:
-        raise InvalidInput(f"A drawing's label is 0 to {N_CLASSES - 1}; got {label}. Choose the digit that it is meant to be.")
+        raise InvalidInput(f"{label} is no label of a drawing (0 to {N_CLASSES - 1}). Choose the digit that it is meant to be.")
     if not strokes:
-        raise InvalidInput("A drawing that is kept has at least one stroke; got an empty canvas. Draw a digit first.")
+        raise InvalidInput("The canvas is empty, so there is nothing to save. Draw a digit first.")
     row = {"label": label, "pixels": image_of(strokes).tobytes(), "strokes": encode_strokes(strokes), "created_at": now()}
     with store.writing() as connection:
         n_kept = connection.execute(sa.select(sa.func.count()).where(table.c.deleted_at.is_(None))).scalar_one()
         if n_kept >= MAX_DRAWINGS:
-            raise InvalidInput(f"At most {MAX_DRAWINGS:,} drawings are kept; got one more. Delete some first.")
+            raise InvalidInput(f"{MAX_DRAWINGS:,} drawings are saved already, which is as many as can be. Delete some first.")
         connection.execute(table.delete().where(table.c.deleted_at < now() - BIN_DAYS * 86_400))
         (number,) = connection.execute(table.insert().values(row)).inserted_primary_key or (0,)
         bump_revision(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 
+from mnist_dash.core.config.batches import check_batches
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.archives import check_archives
 from mnist_dash.core.hardware.devices import check_device, n_cuda_devices
@@ -30,6 +31,7 @@ def submit(store: Store, config: RunConfig, *, key: str | None = None, preset: s
     Raises:
         NotAllowed: the person may only look.
         QuotaExceeded: the person has as much in the queue or in training as one may.
+        InvalidConfig: its batches are too small for its batch normalisation.
         DeviceUnavailable: the configuration asks for a device that neither this machine nor a living worker has.
         DataError: the data set's archives are missing or damaged.
         StorageFull: the disk has no room for the run's artifacts.
@@ -47,6 +49,7 @@ def submit(store: Store, config: RunConfig, *, key: str | None = None, preset: s
 
 def check_can_run(store: Store, config: RunConfig) -> None:
     """Check what a run needs besides a valid configuration; raises what `submit` does."""
+    check_batches(config)
     if config.device == "cuda":
         elsewhere = sum(worker.device == "cuda" and worker.state != "gone" for worker in store.workers())
         check_device(config.device, n_cuda=n_cuda_devices() + elsewhere)
@@ -55,8 +58,8 @@ def check_can_run(store: Store, config: RunConfig) -> None:
     free = shutil.disk_usage(store.settings.artifact_dir).free
     if free < store.settings.min_free_bytes:
         raise StorageFull(
-            f"A run is accepted while the disk has {store.settings.min_free_bytes >> 20} MiB free; got {free >> 20} MiB at "
-            f"{store.settings.artifact_dir}. Delete runs or other files, or set MNIST_DASH_HOME to a larger disk."
+            f"The disk is nearly full: {free >> 20} MiB are free at {store.settings.artifact_dir}, and a run needs "
+            f"{store.settings.min_free_bytes >> 20} MiB. Delete runs or other files, or set MNIST_DASH_HOME to a larger disk."
         )
 
 
@@ -100,7 +103,7 @@ def delete(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(run_ids)
     for run in map(store.run, wanted):
         if not run.state.is_terminal:
-            raise IllegalTransition(f"Only a run that has ended can be deleted; got run {run.id}, which is {run.state}. Stop it first.")
+            raise IllegalTransition(f"Run {run.id} is {run.state} and cannot be deleted before it has ended. Stop it first.")
     store.mark_deleted(wanted, deleted=True)
     return wanted
 

@@ -14,6 +14,7 @@ from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 
 MAX_NAME = 120
 MAX_NOTES = 10_000
@@ -115,7 +116,7 @@ def archive(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
         states = connection.execute(sa.select(schema.runs.c.id, schema.runs.c.state).where(schema.runs.c.id.in_(ids))).all()
         for run_id, state in states:
             if not RunState(state).is_terminal:
-                raise IllegalTransition(f"Only a run that has ended can be archived; got run {run_id}, which is {state}. Stop it first.")
+                raise IllegalTransition(f"Run {run_id} is {state} and cannot be archived before it has ended. Stop it first.")
         _update_all(connection, ids, archived_at=now())
     return ids
 
@@ -130,13 +131,6 @@ def unarchive(store: Store, run_ids: Iterable[str]) -> None:
     require(store, f"bring back {_named(ids)}")
     with store.writing() as connection:
         _update_all(connection, ids, archived_at=None)
-
-
-def tags_of(store: Store, run_id: str) -> tuple[str, ...]:
-    """Read the tags of one run in alphabetical order."""
-    table = schema.run_tags
-    with store.reading() as connection:
-        return tuple(connection.execute(sa.select(table.c.tag).where(table.c.run_id == run_id).order_by(table.c.tag)).scalars())
 
 
 def all_tags(store: Store) -> tuple[str, ...]:
@@ -155,7 +149,7 @@ def check_tag(tag: str) -> str:
     text = tag.strip()
     if not 1 <= len(text) <= MAX_TAG or not all(character.isalnum() or character in "-_." for character in text):
         raise InvalidInput(
-            f"A tag is 1 to {MAX_TAG} letters, digits, - _ or . without spaces; got {shown(tag)}. "
+            f"{shown(tag)} is no tag (1 to {MAX_TAG} letters, digits, -, _ or ., without spaces). "
             "Write width-sweep instead of 'width sweep', say."
         )
     return unicodedata.normalize("NFC", text)
@@ -174,10 +168,10 @@ def check_text(what: str, text: str, most: int, *, allowed: str = "") -> str:
         InvalidInput: it is longer, or has control characters or ones that turn the direction of writing.
     """
     if len(text) > most:
-        raise InvalidInput(f"{what} has at most {most:,} characters; got {len(text):,}. Shorten it.")
+        raise InvalidInput(f"{what} has {len(text):,} characters, which are too many (at most {most:,}). Shorten it.")
     for place, character in enumerate(text):
         if character not in allowed and (unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS):
-            raise InvalidInput(f"{what} has no control characters; got U+{ord(character):04X} at place {place + 1}. Take it out.")
+            raise InvalidInput(f"{what} has a control character, U+{ord(character):04X}, at place {place + 1}. Take it out.")
     return text
 
 
@@ -189,8 +183,8 @@ def shown(text: str) -> str:
 def _update_all(connection: sa.Connection, run_ids: Sequence[str], **values: Any) -> None:  # noqa: ANN401 - column values
     for run_id in run_ids:
         if not update(connection, run_id, **values):
-            raise UnknownRun(f"A run's id is one that exists; got {run_id!r}, so nothing was changed. Look it up on the Runs page.")
+            raise UnknownRun(f"No run {run_id!r}, so nothing was changed. List runs with `mnist-dash runs`.")
 
 
 def _named(run_ids: Sequence[str]) -> str:
-    return f"run {run_ids[0]}" if len(run_ids) == 1 else f"{len(run_ids)} runs"
+    return f"run {run_ids[0]}" if len(run_ids) == 1 else plural(len(run_ids), "run")

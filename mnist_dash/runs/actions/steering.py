@@ -27,6 +27,7 @@ from mnist_dash.runs.store.events import EventKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, new_run_id, transition, update
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def pause(store: Store, run_id: str) -> RunState:
             _note(store, connection, run, EventKind.PAUSED, f"Paused after epoch {run.epoch}." if run.epoch else "Paused before it began.")
             return RunState.PAUSED
         if not update(connection, run_id, held_by=run.attempt, pause_requested=True):
-            raise IllegalTransition(f"Only a run that waits or trains can be paused; got run {run_id}, which is {run.state}. {_REMEDY}")
+            raise IllegalTransition(f"Run {run_id} is {run.state}, so it cannot be paused; only one that waits or trains can. {_REMEDY}")
         _note(store, connection, run, EventKind.ASKED, "Asked to pause at the end of the epoch.")
     return RunState.RUNNING
 
@@ -92,7 +93,7 @@ def resume(store: Store, run_id: str) -> None:
             _note(store, connection, run, EventKind.RESUMED, f"Resumed after epoch {run.epoch}." if run.epoch else "Resumed.")
             return
         if not (run.pause_requested and update(connection, run_id, held_by=run.attempt, pause_requested=None)):
-            raise IllegalTransition(f"Only a run that is paused can be resumed; got run {run_id}, which is {run.state}. {_REMEDY}")
+            raise IllegalTransition(f"Run {run_id} is {run.state}, not paused, so it cannot be resumed. {_REMEDY}")
         _note(store, connection, run, EventKind.ASKED, "Asked not to pause after all.")
 
 
@@ -122,7 +123,7 @@ def change(store: Store, run_id: str, values: Mapping[str, Any]) -> bool:
     with store.writing() as connection:
         state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar_one()
         if RunState(state).is_terminal:
-            raise IllegalTransition(f"Settings change while a run trains; got run {run_id}, which is {state}. Fork it instead.")
+            raise IllegalTransition(f"Run {run_id} is {state}, so its settings cannot change any more. Fork it instead.")
         update(connection, run_id, change_requested=asked)
         if state == RunState.PAUSED:
             return apply_change(connection, run_id)
@@ -154,7 +155,7 @@ def fork(store: Store, run_id: str, epoch: int, values: Mapping[str, Any], *, ep
     parent = store.run(run_id)
     if not 1 <= epoch <= parent.epoch:
         raise InvalidInput(
-            f"A run is forked from an epoch that it has finished; got epoch {epoch} of run {run_id}, which has finished {parent.epoch}. "
+            f"Run {run_id} has not finished an epoch {epoch} to fork from; it has {plural(parent.epoch, 'finished epoch')}. "
             "Choose one of those, or train a changed copy from the start."
         )
     config = forked_config(parent.config, epoch, values, epochs=epochs)
@@ -202,7 +203,7 @@ def continue_run(store: Store, run_id: str, epochs: int, *, key: str | None = No
     if not parent.state.is_terminal or parent.state is RunState.DIVERGED or not parent.epoch:
         said = f"is {parent.state}" if parent.epoch else "has finished no epoch"
         raise IllegalTransition(
-            f"A run is continued that has ended with a finished epoch and has not diverged; got run {run_id}, which {said}. {_REMEDY}"
+            f"Run {run_id} {said}, so it cannot be continued; one that has ended after a finished epoch and not diverged can. {_REMEDY}"
         )
     config = continued(parent.config, parent.epoch, epochs, waited=max(0, parent.epoch - (parent.best_epoch or parent.epoch)))
     sentence = f"Continues run {parent.id} from epoch {parent.epoch} to {epochs}."
@@ -224,7 +225,7 @@ def train_again(store: Store, run_id: str, *, key: str | None = None) -> str:
     require(store, f"train run {run_id} again")
     former = store.run(run_id)
     if not former.state.is_terminal:
-        raise IllegalTransition(f"A run is trained again when it has ended; got run {run_id}, which is {former.state}. {_REMEDY}")
+        raise IllegalTransition(f"Run {run_id} is {former.state} and cannot be rerun before it has ended. {_REMEDY}")
     check_can_run(store, former.config)
     with store.writing() as connection:
         child = new_run_id()
@@ -266,16 +267,16 @@ def _check_changeable(store: Store, run: Run) -> None:
     if run.state.is_terminal or (not run.epoch and run.state is not RunState.RUNNING):
         said = f"is {run.state}" if run.state.is_terminal else "has not begun"
         remedy = "Fork it instead." if run.state.is_terminal else "Stop it and train a changed copy."
-        raise IllegalTransition(f"Settings change while a run trains; got run {run.id}, which {said}. {remedy}")
+        raise IllegalTransition(f"Run {run.id} {said}, so its settings cannot change; they can while it trains. {remedy}")
     last = run.epoch if run.state is RunState.PAUSED else run.epoch + 1
     if last >= run.config.epochs:
         raise IllegalTransition(
-            f"Settings change at the end of an epoch that is not the last; got run {run.id} in epoch {last} of {run.config.epochs}. "
+            f"Run {run.id} is in its last epoch, {last} of {run.config.epochs}: no epoch is left for other settings. "
             "Fork it, or continue it when it has ended."
         )
     if is_trial(store, run.id):
         raise IllegalTransition(
-            f"A trial keeps the settings that its study gave it; got run {run.id}. Fork it instead: a fork is no part of the study."
+            f"Run {run.id} is a trial, whose settings its study has chosen. Fork it instead: a fork is no part of the study."
         )
 
 

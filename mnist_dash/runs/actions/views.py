@@ -45,9 +45,11 @@ def save_view(store: Store, page: str, name: str, address: str) -> SavedView:
     require(store, "save a view")
     text = check_text("A view's name", name.strip(), MAX_NAME)
     if not text:
-        raise InvalidInput("A view has a name; got none. Type one, such as: best of the CNNs.")
+        raise InvalidInput("The view has no name. Type one, such as: best of the CNNs.")
     if len(address) > MAX_ADDRESS:
-        raise InvalidInput(f"A view's address has at most {MAX_ADDRESS:,} characters; got {len(address):,}. Shorten its query.")
+        raise InvalidInput(
+            f"The view's address has {len(address):,} characters, which are too many (at most {MAX_ADDRESS:,}). Shorten its query."
+        )
     view = SavedView(page, text, address, store.person.email)
     _insert(store, view)
     return view

@@ -120,7 +120,7 @@ def request(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[s
     ensure_analyst(store.settings)
     found = find(store, run_id, kind, parameters)
     if found is None:
-        raise UnknownRun(f"An analysis is of a run; got {run_id}, which was removed meanwhile. Pick another run.")
+        raise UnknownRun(f"Run {run_id} was removed meanwhile. Choose another run.")
     return found
 
 

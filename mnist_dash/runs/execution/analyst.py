@@ -28,6 +28,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.settings import Settings
+from mnist_dash.text import plural
 
 NICE = 10
 IDLE_SECONDS = 30.0
@@ -96,7 +97,9 @@ class Analyst:
             here = identified(row.run_id, row.kind, row.part)
             limit = self._store.settings.max_attempts
             if row.n_tries >= limit:
-                reason = f"A computation is given up after {limit} attempts; none of them came to an end. Ask for less of it, or again."
+                reason = (
+                    f"The computation was given up after {plural(limit, 'attempt')}; none came to an end. Ask for less of it, or again."
+                )
                 connection.execute(table.update().where(here).values(state=AnalysisState.FAILED, reason=reason, ended_at=now()))
                 return None
             values = {"state": AnalysisState.RUNNING, "machine": self._machine, "started_at": now(), "ended_at": None, "fraction": 0.0}
@@ -119,7 +122,7 @@ class Analyst:
             self._fail(analysis, str(error))
         except Exception as error:
             log.exception("An analysis broke.")
-            self._fail(analysis, f"A computation ends with a result; got {type(error).__name__}: {error}. Ask for it again, or report it.")
+            self._fail(analysis, f"The computation failed: {type(error).__name__}: {error}. Ask for it again, or report this as a bug.")
 
     @property
     def _lease(self) -> float:

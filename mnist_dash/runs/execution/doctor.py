@@ -31,6 +31,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
+from mnist_dash.text import plural, verb
 
 N_NAMED = 3
 """How many of a kind of trouble are named one by one."""
@@ -173,7 +174,7 @@ def _database(store: Store) -> Check:
     with store.writing():
         pass  # taking and giving back the write lock is the check
     where = store.engine.url.render_as_string(hide_password=True)
-    return Check("database", Verdict.OK, f"version {version}, whole, can be written; {store.count()} runs in {where}.")
+    return Check("database", Verdict.OK, f"version {version}, whole, can be written; {plural(store.count(), 'run')} in {where}.")
 
 
 def _unusable(error: MnistDashError) -> Check:
@@ -191,7 +192,7 @@ def _artifacts(store: Store) -> Check:
         rows = connection.execute(sa.select(table.c.run_id, table.c.kind, table.c.part).order_by(table.c.run_id)).all()
     faults = [fault for row in rows if (fault := _fault(store, row.run_id, ArtifactKind(row.kind), row.part)) is not None]
     if not faults:
-        return Check("artifacts", Verdict.OK, f"{len(rows)} files are there and have the hashes they were written with.")
+        return Check("artifacts", Verdict.OK, f"{plural(len(rows), 'file')} with the hashes that were recorded.")
     more = f" And {len(faults) - N_NAMED} more." if len(faults) > N_NAMED else ""
     remedy = "Restore these files from a backup, or train the runs again: the same configuration gives the same result."
     return Check("artifacts", Verdict.PROBLEM, f"{len(faults)} of {len(rows)} files: {' '.join(faults[:N_NAMED])}{more}", remedy)
@@ -220,7 +221,10 @@ def _orphans(store: Store) -> Iterator[Check]:
     ]
     if orphans:
         size = _megabytes(sum(path.stat().st_size for path in orphans))
-        finding = f"{len(orphans)} files ({size}) belong to no run, such as {orphans[0]}; a crash between a file and its row leaves them."
+        finding = (
+            f"{plural(len(orphans), 'file')} ({size}) {verb(len(orphans), 'belong')} to no run, such as {orphans[0]}. "
+            "A crash between a file and its row leaves them."
+        )
         yield Check("artifacts", Verdict.WARNING, finding, "They may be deleted.")
 
 
@@ -235,16 +239,25 @@ def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
     left = [job.run_id for job, worker_id in taken if worker_id not in {worker.id for worker in alive}]
     if stuck:
         remedy = f"Stop them and train them again: `python -m mnist_dash stop {stuck[0]}`."
-        yield Check("queue", Verdict.PROBLEM, f"{len(stuck)} queued runs have no job and would wait for ever: {_named(stuck)}.", remedy)
+        yield Check(
+            "queue", Verdict.PROBLEM, f"{plural(len(stuck), 'queued run')} without a job would wait for ever: {_named(stuck)}.", remedy
+        )
     if silent or left:
         found = sorted({*silent, *left})
         remedy = "A living worker hands them on by itself within seconds." if alive else _START_WORKER
-        yield Check("queue", Verdict.WARNING, f"{len(found)} runs were left by a dead worker: {_named(found)}.", remedy)
+        yield Check(
+            "queue",
+            Verdict.WARNING,
+            f"{plural(len(found), 'run')} {verb(len(found), 'were')} left by a dead worker: {_named(found)}.",
+            remedy,
+        )
     if queued and not alive:
-        yield Check("queue", Verdict.WARNING, f"{len(queued)} runs wait and no worker is alive.", _START_WORKER)
+        yield Check(
+            "queue", Verdict.WARNING, f"{plural(len(queued), 'run')} {verb(len(queued), 'wait')} and no worker is alive.", _START_WORKER
+        )
     if not stuck and not silent and not left and not (queued and not alive):
         n_running = store.count(states=[RunState.RUNNING])
-        yield Check("queue", Verdict.OK, f"{n_running} runs in training, {len(queued)} waiting, none stuck.")
+        yield Check("queue", Verdict.OK, f"{plural(n_running, 'run')} in training, {len(queued)} waiting, none stuck.")
 
 
 def _workers(settings: Settings, alive: list[Worker], *, n_gone: int) -> Check:

@@ -207,9 +207,21 @@ def _serve(pipe: Connection, training: Training) -> None:
         except MnistDashError as error:
             outbox.put(Broken(str(error)))
         except MemoryError:
-            outbox.put(Broken("The training fits into memory; got out of memory. Make the network or the batch smaller."))
+            outbox.put(Broken(_OUT_OF_MEMORY))
         except Exception as error:  # noqa: BLE001 - whatever it is, the run's row must say so
-            outbox.put(Broken(f"The training ends without an error; got {type(error).__name__}: {error}. Please report this as a bug."))
+            outbox.put(Broken(_failure(error)))
+
+
+_OUT_OF_MEMORY = "Training ran out of memory. Use a smaller batch or network."
+
+
+def _failure(error: Exception) -> str:
+    """Say why a training failed; torch has an error of its own for a full GPU, and none for a full main memory."""
+    import torch  # loaded by now, or else the error comes from before there is anything to train
+
+    if isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error):
+        return _OUT_OF_MEMORY
+    return f"Training failed: {type(error).__name__}: {error}. Please report this as a bug."
 
 
 def _listen(pipe: Connection, tasks: queue.SimpleQueue[Task], stop: threading.Event) -> None:

@@ -229,7 +229,7 @@ class _Execution:
             case Ending():
                 pass  # the final figures follow
             case _:
-                raise TypeError(f"A trainer sends reports; got {type(message).__name__}.")
+                raise TypeError(f"The trainer sent a {type(message).__name__} instead of a report.")
 
     def _record_epoch(self, checkpoint: Checkpoint) -> None:
         assert self._epoch is not None

@@ -29,6 +29,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import STEP_COLUMNS, Store, bump_revision, run_from_row, transition, update
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 
 PRUNED = "Ended by its study's pruner, because it lagged behind."
 KEPT_CHECKPOINT_BYTES = 64 * 2**20
@@ -272,7 +273,10 @@ class WorkerRecords:
                 reason = PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
                 transition(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, held_by=attempt, reason=reason)
             elif count and attempt >= limit:
-                text = f"A run is given up after {limit} attempts; the last one ended because {reason}. Look into it, then train it again."
+                text = (
+                    f"The run was given up after {plural(limit, 'attempt')}; the last one ended because {reason}. "
+                    "Look into it, then train it again."
+                )
                 transition(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
             elif transition(connection, run_id, RunState.QUEUED, held_by=attempt, worker=None, reason=f"Queued again because {reason}."):
                 config = connection.execute(sa.select(schema.runs.c.config).where(schema.runs.c.id == run_id)).scalar_one()

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from mnist_dash.core.analysis.evaluation import Labels
 from mnist_dash.core.analysis.verdicts import Measure
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.run_config import DATASET_SIZES, RunConfig
 from mnist_dash.core.data.idx import read_labels
 from mnist_dash.errors import DataError, InvalidInput
@@ -23,6 +24,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, run_from_row
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import plural
 
 MOST_RUNS = 200
 """Runs in one comparison; lines beyond this are a carpet."""
@@ -150,7 +152,7 @@ def load(store: Store, run_ids: Sequence[str]) -> Compared:
     """
     wanted = tuple(dict.fromkeys(run_ids))
     if len(wanted) > MOST_RUNS:
-        raise InvalidInput(f"A comparison is of at most {MOST_RUNS} runs; got {len(wanted)}. Leave some out.")
+        raise InvalidInput(f"{len(wanted)} runs are too many to compare (at most {MOST_RUNS}). Leave some out.")
     store.check_readable(wanted)
     runs, epochs, files = schema.runs, schema.epochs, schema.artifacts
     with store.reading() as connection:
@@ -265,8 +267,8 @@ def answers(store: Store, run: Run) -> Answers:
     labels = read_labels(run.config.dataset, "test", store.settings.data_dir)
     if len(labels) != len(probabilities):
         raise DataError(
-            f"The test set of {run.config.dataset} has as many labels as run {run.id} has probabilities; got {len(labels):,} and "
-            f"{len(probabilities):,}. Restore the data set that it was trained on."
+            f"The test set of {run.config.dataset} has {len(labels):,} labels now, and run {run.id} has the probabilities of "
+            f"{plural(len(probabilities), 'image')}. Restore the data set that it was trained on."
         )
     return Answers(run.id, run.config.dataset, labels, probabilities.argmax(axis=1))
 
@@ -279,8 +281,8 @@ def check_same_images(a: Run, b: Run) -> None:
     """
     if a.config.dataset != b.config.dataset:
         raise InvalidInput(
-            f"Two runs are compared image by image on one data set; got {a.id} on {a.config.dataset} and {b.id} on {b.config.dataset}. "
-            "Choose two of the same data."
+            f"Run {a.id} was tested on {a.config.dataset} and run {b.id} on {b.config.dataset}, so their images differ. "
+            "Choose two of the same data set."
         )
 
 
@@ -303,11 +305,11 @@ def add_seeds(store: Store, runs: Sequence[Run], n: int) -> tuple[str, ...]:
     require(store, "queue more seeds")
     first = runs[0]
     if not 1 <= n <= MOST_SEEDS_AT_ONCE:
-        raise InvalidInput(f"The number of seeds to add is 1 to {MOST_SEEDS_AT_ONCE}; got {n}. Add the others afterwards.")
+        raise InvalidInput(f"{n} seeds cannot be added at once (1 to {MOST_SEEDS_AT_ONCE}). Add the others afterwards.")
     if len({run.config.model_copy(update={SEED: 0}).hash for run in runs}) > 1 or any(run.parent_id for run in runs):
         raise InvalidInput(
-            f"Seeds are added to runs of one configuration that were trained from the start; got {len(runs)} runs that differ in more, "
-            "or were forked. Group them by everything but the seed."
+            f"These {len(runs)} runs differ in more than their seed, or were forked, so there is no one configuration to add seeds to. "
+            "Group them by everything but the seed."
         )
     taken = {run.config.seed for run in runs}
     seeds = [seed for seed in range(len(taken) + n) if seed not in taken][:n]
@@ -335,8 +337,9 @@ def _origin(run: Run) -> dict[str, object]:
 def _flat(config: RunConfig, *, whole_network: bool) -> dict[str, object]:
     tree = config.model_dump(mode="json")
     layers = tree.pop("layers")
-    flat = {NETWORK: _network(config)} if whole_network else _leaves({"layers": dict(zip(_layer_names(config), layers, strict=True))})
-    return {**flat, **_leaves(tree)}
+    named = {"layers": dict(zip(_layer_names(config), layers, strict=True))}
+    flat = {NETWORK: _network(config)} if whole_network else nested.flatten(named, lists=False)
+    return {**flat, **nested.flatten(tree, lists=False)}
 
 
 def _network(config: RunConfig) -> str:
@@ -344,17 +347,10 @@ def _network(config: RunConfig) -> str:
 
 
 def _layer_names(config: RunConfig) -> list[str]:
-    """Name layers by kind and number, as `core.config.layers.plan` does: ``dense_2``."""
+    """Name layers by kind and number, as `core.layers.plan` does: ``dense_2``."""
     counts: Counter[str] = Counter()
     names = []
     for layer in config.layers:
         counts[layer.kind] += 1
         names.append(f"{layer.kind}_{counts[layer.kind]}")
     return names
-
-
-def _leaves(tree: Mapping[str, object], before: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in tree.items():
-        flat |= _leaves(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
-    return flat

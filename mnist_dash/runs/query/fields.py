@@ -6,7 +6,6 @@ the database's own JSON functions, so that ten thousand configurations are never
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from mnist_dash.core.kinds.registry import alternatives
 from mnist_dash.core.layers import LAYERS, MAX_LAYERS
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.text import nearest
 
 Expression = sa.ColumnElement[Any]
 
@@ -250,7 +250,7 @@ def similar(name: str) -> tuple[str, ...]:
     if lowered in _UNCLEAR:
         return _UNCLEAR[lowered]
     known = [*RUN_FIELDS, *settings(), *short_names(), *_ALIASES]
-    return tuple(difflib.get_close_matches(lowered, known, n=1, cutoff=0.6))
+    return tuple(nearest(lowered, known, n=1))
 
 
 def columns() -> tuple[Field, ...]:

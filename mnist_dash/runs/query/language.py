@@ -19,7 +19,6 @@ opposites of `==`, `in` and `contains`. Numbers are equal where they agree to ni
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -33,6 +32,7 @@ from typing import Literal, NoReturn, TypeAlias
 from mnist_dash.errors import InvalidQuery
 from mnist_dash.runs.query import fields
 from mnist_dash.runs.query.fields import Field, FieldKind
+from mnist_dash.text import listed, nearest
 
 MAX_LENGTH = 2000
 """Characters of a query."""
@@ -104,7 +104,7 @@ def parse(text: str) -> Query:
         InvalidQuery: it cannot be read, or a field cannot be compared so.
     """
     if len(text) > MAX_LENGTH:
-        sentence = f"A query has at most {MAX_LENGTH:,} characters; got {len(text):,}. Shorten it."
+        sentence = f"{len(text):,} characters are too many for a query (at most {MAX_LENGTH:,}). Shorten it."
         raise InvalidQuery(sentence, text=text[:80], start=0, end=80)
     return _Parser(text).query()
 
@@ -232,11 +232,11 @@ def _tokens(text: str) -> list[_Token]:
 def _refuse_character(text: str, place: int) -> NoReturn:
     character = text[place]
     if character in "\"'":
-        sentence = f"A text ends with the quote that it began with; got one that begins at place {place + 1} and does not end. Close it."
+        sentence = f"The quote at place {place + 1} is never closed. Close it."
         raise InvalidQuery(sentence, text=text, start=place, end=len(text))
     meant = _MEANT.get(character)
     remedy = f"Write {meant}." if meant else "Take it out, or put the text it belongs to in quotes."
-    sentence = f"A query is made of fields, comparisons and values; got {character!r} at place {place + 1}. {remedy}"
+    sentence = f"{character!r} at place {place + 1} has no meaning in a query. {remedy}"
     raise InvalidQuery(sentence, text=text, start=place, end=place + 1)
 
 
@@ -268,10 +268,11 @@ class _Parser:
         self.take()
         return True
 
-    def refuse(self, rule: str, remedy: str, token: _Token | None = None) -> NoReturn:
+    def refuse(self, fault: str, remedy: str, token: _Token | None = None) -> NoReturn:
+        """Refuse a token: the message begins with it and says what is wrong with it."""
         token = token or self.token
-        got = "the end" if token.kind == "end" else f"{_shown(token.text)} at place {token.start + 1}"
-        raise InvalidQuery(f"{rule}; got {got}. {remedy}", text=self.text, start=token.start, end=token.end)
+        what = "The query ends, but" if token.kind == "end" else f"{_shown(token.text)} at place {token.start + 1}:"
+        raise InvalidQuery(f"{what} {fault}. {remedy}", text=self.text, start=token.start, end=token.end)
 
     def query(self) -> Query:
         if self.token.kind == "end":
@@ -279,8 +280,8 @@ class _Parser:
         root, conjuncts = self.top()
         if self.token.kind != "end":
             if self.word() == ")":
-                self.refuse("A closing parenthesis has an opening one", "Take it out, or open it before.")
-            self.refuse('Two comparisons are joined by "and" or "or"', "Put one of them between.")
+                self.refuse("no parenthesis is open here", "Take it out, or open it before.")
+            self.refuse("two comparisons stand side by side", 'Put "and" or "or" between them.')
         return Query(self.text, root, conjuncts)
 
     def top(self) -> tuple[Node, tuple[tuple[Node, str], ...]]:
@@ -320,7 +321,7 @@ class _Parser:
     def negated(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.refuse(f'Parentheses and "not" stand at most {MAX_DEPTH} deep in one another', "Simplify the query.")
+            self.refuse(f'parentheses and "not" are nested too deep (at most {MAX_DEPTH})', "Simplify the query.")
         found = self.inner()
         self.depth -= 1
         return found
@@ -331,7 +332,7 @@ class _Parser:
         if self.takes("("):
             found = self.either()
             if not self.takes(")"):
-                self.refuse("A parenthesis is closed", 'Expected ")", "and" or "or" here.')
+                self.refuse("a parenthesis is still open", 'Expected ")", "and" or "or" here.')
             return found
         return self.comparison()
 
@@ -341,7 +342,7 @@ class _Parser:
             remedy = 'Expected a field here, such as test_accuracy, "not", or "(".'
             if token.kind in ("number", "string"):
                 remedy = "Write the field first: test_accuracy > 0.98."
-            self.refuse("A comparison begins with a field", remedy)
+            self.refuse("a field is wanted here", remedy)
         self.take()
         field = self.field(token)
         operator = self.token
@@ -352,37 +353,35 @@ class _Parser:
             self.take()
             return Negation(self.compared(field))
         if word not in _OPERATORS or word == "not":
-            self.refuse(f"A comparison follows its field {field.name}", f"Expected one of {_allowed(field)} here.", operator)
+            self.refuse(f"a comparison is wanted after {field.name}", f"Expected {_allowed(field)} here.", operator)
         return self.compared(field)
 
     def compared(self, field: Field) -> Node:
         operator = self.take()
         word = "contains" if operator.text == "~" else operator.text.lower()
         if word not in _COMPARED[field.kind]:
-            self.refuse(
-                f"{field.name} is {field.kind.value} and is compared by {_allowed(field)}", f"Use one of {_allowed(field)}.", operator
-            )
+            self.refuse(f"{field.name} is {field.kind.value} and cannot be compared so", f"Use {_allowed(field)}.", operator)
         if word == "in":
             return Membership(field, self.values(field))
         if word == "contains":
             if self.token.kind != "string":
-                self.refuse("What a text contains is a text in quotes", 'Write "adam", say.')
+                self.refuse("a text in quotes is wanted here", 'Write "adam", say.')
             return Comparison(field, "contains", self.string(self.take()))
         if word in ("==", "!="):
             equal = Comparison(field, "==", self.value(field))
             return equal if word == "==" else Negation(equal)
         if self.word() == "none":
-            self.refuse("none is neither larger nor smaller than anything", f"Write {field.name} == none, or another value.")
+            self.refuse("it is neither larger nor smaller than anything", f"Write {field.name} == none, or another value.")
         return Comparison(field, _ORDERED[word], self.value(field))
 
     def values(self, field: Field) -> tuple[Value, ...]:
         if not self.takes("("):
-            self.refuse('The values after "in" stand in parentheses', 'Expected "(" here, as in batch_size in (32, 64).')
+            self.refuse('values in parentheses are wanted after "in"', 'Expected "(" here, as in batch_size in (32, 64).')
         found = [self.value(field)]
         while self.takes(","):
             found.append(self.value(field))
         if not self.takes(")"):
-            self.refuse("Values are separated by commas and end with a parenthesis", 'Expected "," or ")" here.')
+            self.refuse("the list of values does not go on so", 'Expected "," or ")" here.')
         return tuple(found)
 
     def field(self, token: _Token) -> Field:
@@ -390,7 +389,7 @@ class _Parser:
         if found is None:
             near = fields.similar(token.text)
             remedy = f"Did you mean {' or '.join(near)}?" if near else "All fields stand in docs/runs.md."
-            self.refuse("A field is one that runs have", remedy, token)
+            self.refuse("runs have no such field", remedy, token)
         return found
 
     def value(self, field: Field) -> Value:
@@ -400,27 +399,29 @@ class _Parser:
         match field.kind:
             case FieldKind.NUMBER:
                 if token.kind != "number":
-                    self.refuse(f"{field.name} is a number", f"Write a number such as {'98%' if field.is_share else '32'}, or none.")
+                    self.refuse(
+                        f"{field.name} is compared with a number", f"Write a number such as {'98%' if field.is_share else '32'}, or none."
+                    )
                 return self.number(self.take())
             case FieldKind.TRUTH:
                 if self.word() not in ("true", "false"):
-                    self.refuse(f"{field.name} is true or false", f"Write true or false, or {field.name} alone.")
+                    self.refuse(f"{field.name} is compared with true or false", f"Write true or false, or {field.name} alone.")
                 return self.take().text.lower() == "true"
             case FieldKind.PART:
-                self.refuse(f"{field.name} is there or none", f"Write none, or compare a field of it: {field.name}.")
+                self.refuse(f"{field.name} has no single value", f"Write none, or compare a field of it: {field.name}.")
         if token.kind != "string":
             quoted = "" if token.kind in ("end", "operator") else f" around it: {write_value(token.text)}"
             example = f'"{field.options[0] if field.options else "2026-01-31" if field.kind is FieldKind.MOMENT else "text"}"'
             remedy = f"Put quotes{quoted}." if quoted else f"Write {example}, say, or none."
-            self.refuse(f"{field.name} is {field.kind.value}, in quotes", remedy)
+            self.refuse(f"{field.name} is compared with {field.kind.value} in quotes", remedy)
         self.take()
         if field.kind is FieldKind.MOMENT:
-            return self.moment(field, token)
+            return self.moment(token)
         text = self.string(token)
         if field.options and text not in field.options:
-            near = difflib.get_close_matches(text.lower(), field.options, n=1, cutoff=0.5)
+            near = nearest(text, field.options, n=1)
             remedy = f"Did you mean {write_value(near[0])}?" if near else "Choose one of them."
-            self.refuse(f"{field.name} is one of {', '.join(field.options)}", remedy, token)
+            self.refuse(f"{field.name} has no such value ({listed(field.options)})", remedy, token)
         return text
 
     def number(self, token: _Token) -> float:
@@ -430,16 +431,16 @@ class _Parser:
             digits = f"{mantissa}e{int(exponent[:6] or 0) - 2}"  # 97.85% is the double nearest to 0.9785, which a division would miss
         found = float(digits)
         if not math.isfinite(found):
-            self.refuse("A number is at most 1.8e308", "Write a smaller one.", token)
+            self.refuse("it is too large (at most 1.8e308)", "Write a smaller one.", token)
         return found
 
     def string(self, token: _Token) -> str:
         found = re.sub(r"\\(.)", r"\1", token.text[1:-1], flags=re.DOTALL)
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in found):
-            self.refuse("A text in a query has no line breaks and no control characters", "Take them out.", token)
+            self.refuse("it has a line break or a control character", "Take it out.", token)
         return found
 
-    def moment(self, field: Field, token: _Token) -> float:
+    def moment(self, token: _Token) -> float:
         text = self.string(token)
         ago = _AGO.fullmatch(text)
         if ago is not None:
@@ -449,7 +450,7 @@ class _Parser:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             remedy = 'Write "2026-01-31", "2026-01-31 18:00" (UTC) or "7 days ago".'
-            self.refuse(f"{field.name} is compared with a date, a date with a time, or a time ago", remedy, token)
+            self.refuse("it is no date, no date with a time and no time ago", remedy, token)
 
 
 def _joined(kind: type[Conjunction | Disjunction], parts: Sequence[Node]) -> Node:
@@ -457,7 +458,7 @@ def _joined(kind: type[Conjunction | Disjunction], parts: Sequence[Node]) -> Nod
 
 
 def _allowed(field: Field) -> str:
-    return ", ".join(_COMPARED[field.kind])
+    return listed(_COMPARED[field.kind])
 
 
 def _shown(text: str) -> str:

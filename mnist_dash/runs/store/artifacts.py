@@ -87,8 +87,8 @@ def write(settings: Settings, run_id: str, kind: ArtifactKind, content: bytes) -
         temporary.unlink(missing_ok=True)
         if error.errno == _NO_SPACE:
             raise StorageFull(
-                f"The disk has room for the {kind} of run {run_id}; got {len(content):,} bytes for {settings.artifact_dir}, which is full. "
-                "Free some room and requeue the run; its finished epochs are kept."
+                f"The disk is full: the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {settings.artifact_dir}. "
+                "Free some space and requeue the run; its finished epochs are kept."
             ) from error
         raise
     return StoredFile(relative, hashlib.sha256(content).hexdigest(), len(content))
@@ -146,18 +146,18 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
         query = sa.select(table.c.path, table.c.sha256).where(_named(run_id, kind, part))
         row = connection.execute(query).first()
     if row is None:
-        raise ArtifactError(f"A run leaves its {kind} when it has finished an epoch; got none from run {run_id}. Train it again.")
+        raise ArtifactError(f"Run {run_id} has left no {kind}: it finished no epoch, or they were deleted. Train it again.")
     path = artifact_path(store.settings, row.path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ArtifactError(
-            f"The {kind} of run {run_id} lies at {path}; got {error.strerror}. Restore the file, or train again."
+            f"The {kind} of run {run_id} cannot be read at {path}: {error.strerror}. Restore the file, or train again."
         ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != row.sha256:
         raise ArtifactError(
-            f"The {kind} of run {run_id} is unchanged since it was written; got SHA-256 {found[:12]}, not {row.sha256[:12]}, at {path}. "
+            f"The {kind} of run {run_id} changed after it was written: SHA-256 {found[:12]} instead of {row.sha256[:12]}, at {path}. "
             "Restore the file from a backup, or train again: the same configuration gives the same result."
         )
     return content

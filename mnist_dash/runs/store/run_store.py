@@ -114,10 +114,7 @@ class Store:
             with self.reading() as connection:
                 others -= set(connection.execute(query).scalars())
         if others:
-            raise NotAllowed(
-                f"A share link shows what it was made for; got {min(others)[:40]!r}, which is something else. "
-                "Open the link again, or sign in to see more."
-            )
+            raise NotAllowed(f"This share link is not for {min(others)[:40]!r}. Open the link again, or sign in to see more.")
 
     def accept(self, config: RunConfig, *, key: str | None, preset: str | None) -> str:
         """Write a run's row and its first job in one transaction and return the run's id.
@@ -186,7 +183,7 @@ class Store:
                     raise UnknownRun(_unknown(run_id))
                 allowed = ", ".join(sources(target))
                 raise IllegalTransition(
-                    f"Only a run that is {allowed} can become {target}; got run {run_id}, which is {state}. Open it to see why."
+                    f"Run {run_id} is {state} and cannot become {target}; only one that is {allowed} can. Open it to see why."
                 )
 
     def request_stop(self, run_id: str) -> None:
@@ -405,4 +402,4 @@ def _filter(states: Sequence[RunState] | None, *, deleted: bool) -> list[sa.Colu
 
 
 def _unknown(run_id: str) -> str:
-    return f"A run's id is one that exists; got {run_id!r}. Look it up on the Runs page or with `python -m mnist_dash runs`."
+    return f"No run {run_id!r}. List runs with `mnist-dash runs`."

@@ -50,7 +50,7 @@ def export_runs(store: Store, run_ids: Sequence[str], path: Path) -> int:
         ArtifactError: a file of a run is missing or damaged.
     """
     if path.suffix.lower() not in _SUFFIXES:
-        raise InvalidInput(f"An archive's name ends in .zip or .tar; got {path.name!r}. Choose runs.zip, say.")
+        raise InvalidInput(f"{path.name!r} ends in neither .zip nor .tar. Choose runs.zip, say.")
     with new_file(path) as temporary:
         with temporary.open("wb") as file:
             _write(store, run_ids, file, zipped=path.suffix.lower() == ".zip")
@@ -73,7 +73,7 @@ def described(connection: sa.Connection, run_id: str) -> tuple[dict[str, Any], d
     runs, tags, events = schema.runs, schema.run_tags, schema.run_events
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
     if row is None:
-        raise UnknownRun(f"A run's id is one that exists; got {run_id!r}. Look it up on the Runs page or with `python -m mnist_dash runs`.")
+        raise UnknownRun(f"No run {run_id!r}. List runs with `mnist-dash runs`.")
     tagged = connection.execute(sa.select(tags.c.tag).where(tags.c.run_id == run_id).order_by(tags.c.tag)).scalars().all()
     happened = connection.execute(sa.select(events).where(events.c.run_id == run_id).order_by(events.c.at, events.c.id)).mappings()
     about = {
@@ -93,7 +93,7 @@ def _write(store: Store, run_ids: Sequence[str], file: IO[bytes], *, zipped: boo
     wanted = list(dict.fromkeys(run_ids))
     for run in map(store.run, wanted):
         if not RunState(run.state).is_terminal:
-            raise IllegalTransition(f"Only a run that has ended can be exported; got run {run.id}, which is {run.state}. Stop it, or wait.")
+            raise IllegalTransition(f"Run {run.id} is {run.state} and cannot be exported before it has ended. Stop it, or wait.")
     hashes: dict[str, dict[str, object]] = {}
     with _packer(file, zipped=zipped) as add:
         for run_id in wanted:

@@ -111,13 +111,15 @@ class OpenArchive:
             InvalidArchive: it is not there, or not what the manifest says.
         """
         if name not in self.manifest.files:
-            raise InvalidArchive(f"An archive has the file {name}; got none of this name. {_AGAIN}")
+            raise InvalidArchive(f"The file {name} is missing in the archive. {_AGAIN}")
         sha256, n_bytes = self.manifest.files[name]
         with _said(self._name):
             content = _read(self._container, name, n_bytes)
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
-            raise InvalidArchive(f"The file {name} has SHA-256 {sha256[:12]}…; got {found[:12]}…, so it was changed or damaged. {_AGAIN}")
+            raise InvalidArchive(
+                f"The file {name} was changed or damaged: its SHA-256 is {found[:12]}… instead of {sha256[:12]}…. {_AGAIN}"
+            )
         return content
 
     def read_json(self, name: str) -> dict[str, Any]:
@@ -151,9 +153,7 @@ def open_archive(path: Path, *, room: int) -> Iterator[OpenArchive]:
             elif tarfile.is_tarfile(path):
                 container = _Tar(opened.enter_context(tarfile.open(path, "r:")))
             else:
-                raise InvalidArchive(
-                    f"An import reads a zip or tar file that `export` wrote; got {path.name!r}, which is neither. Choose another."
-                )
+                raise InvalidArchive(f"{path.name!r} is neither a zip nor a tar file. Choose one that `export` wrote.")
             archive = OpenArchive(container, _checked(container, n_bytes, room), path.name)
         yield archive
 
@@ -165,7 +165,7 @@ def _said(name: str) -> Iterator[None]:
         yield
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InvalidArchive(f"An import reads a whole zip or tar file that `export` wrote; got {name!r}: {said}. {_AGAIN}") from error
+        raise InvalidArchive(f"{name!r} is no whole zip or tar file: {said}. {_AGAIN}") from error
 
 
 def _checked(container: Container, n_archive: int, room: int) -> Manifest:
@@ -173,72 +173,74 @@ def _checked(container: Container, n_archive: int, room: int) -> Manifest:
     members: dict[str, int] = {}
     for member in container.members():
         if len(members) >= MAX_FILES:
-            raise InvalidArchive(f"An archive has at most {MAX_FILES:,} files; got more. Export fewer runs at once.")
+            raise InvalidArchive(f"The archive has too many files (at most {MAX_FILES:,}). Export fewer runs at once.")
         _check_name(member.name)
         if not member.is_file:
-            raise InvalidArchive(
-                f"An archive holds plain files alone; got {member.name!r}, a folder, a link, a device or an encrypted file. {_AGAIN}"
-            )
+            raise InvalidArchive(f"{member.name!r} is no plain file but a folder, a link, a device or an encrypted file. {_AGAIN}")
         if member.name in members:
-            raise InvalidArchive(f"An archive has each file once; got {member.name!r} twice. {_AGAIN}")
+            raise InvalidArchive(f"The file {member.name!r} is in the archive twice. {_AGAIN}")
         members[member.name] = member.n_bytes
     if MANIFEST not in members:
-        raise InvalidArchive(f"An archive has a {MANIFEST}; got none. Choose a file that `export` wrote.")
+        raise InvalidArchive(f"The archive has no {MANIFEST}. Choose a file that `export` wrote.")
     _check_sizes(members, n_archive, room)
     manifest = _manifest(_object(_read(container, MANIFEST, members[MANIFEST]), MANIFEST))
     for name in sorted(set(members) ^ {MANIFEST, *manifest.files}):
         where = "the manifest" if name in members else "the archive"
-        raise InvalidArchive(f"The manifest names every file of its archive; got {name!r}, which is not in {where}. {_AGAIN}")
+        raise InvalidArchive(f"The file {name!r} is not in {where}. {_AGAIN}")
     for name, (_, n_bytes) in manifest.files.items():
         if members[name] != n_bytes:
-            raise InvalidArchive(f"The file {name} has {n_bytes:,} bytes; got {members[name]:,}. {_AGAIN}")
+            raise InvalidArchive(f"The file {name} has {members[name]:,} bytes instead of {n_bytes:,}. {_AGAIN}")
     return manifest
 
 
 def _check_name(name: str) -> None:
     """Take only relative names of plain parts: nothing that could lie outside of a folder, on any system."""
     if len(name) > 300 or not all(_PART.fullmatch(part) and part.strip(".") for part in name.split("/")):
-        raise InvalidArchive(f"A file's name in an archive is relative, of letters, digits, '.', '_' and '-'; got {name[:120]!r}. {_AGAIN}")
+        raise InvalidArchive(
+            f"{name[:120]!r} is no name of a file in an archive (relative, of letters, digits, '.', '_' and '-'). {_AGAIN}"
+        )
 
 
 def _check_sizes(members: dict[str, int], n_archive: int, room: int) -> None:
     if members[MANIFEST] > MAX_MANIFEST_BYTES:
-        raise InvalidArchive(f"A manifest has at most {MAX_MANIFEST_BYTES:,} bytes; got {members[MANIFEST]:,}. Export fewer runs at once.")
+        raise InvalidArchive(
+            f"The manifest has {members[MANIFEST]:,} bytes, which are too many (at most {MAX_MANIFEST_BYTES:,}). Export fewer runs at once."
+        )
     largest = max(members, key=members.__getitem__)
     if members[largest] > MAX_FILE_BYTES:
-        raise InvalidArchive(f"A file of an archive has at most {MAX_FILE_BYTES:,} bytes; got {largest} of {members[largest]:,}. {_AGAIN}")
+        raise InvalidArchive(
+            f"The file {largest} has {members[largest]:,} bytes, which are too many (at most {MAX_FILE_BYTES:,}). {_AGAIN}"
+        )
     total = sum(members.values())
     if total > FREE_BYTES + MAX_RATIO * n_archive:
         raise InvalidArchive(
-            f"An archive unpacks to at most {MAX_RATIO} times its size; got {total:,} bytes out of {n_archive:,}. {_AGAIN}"
+            f"The archive would unpack to {total:,} bytes out of {n_archive:,} (at most {MAX_RATIO} times its size). {_AGAIN}"
         )
     if total > room:
         raise InvalidArchive(
-            f"The disk has room for the runs; got {total:,} bytes, and {room:,} are free. Free some room, or export fewer."
+            f"The disk is too full for these runs: they take {total:,} bytes, and {room:,} are free. Free some space, or export fewer."
         )
 
 
 def _manifest(values: dict[str, Any]) -> Manifest:
     if values.get("format") != FORMAT:
         raise InvalidArchive(
-            f"A manifest has the format {FORMAT!r}; got {str(values.get('format'))[:60]!r}. Choose a file that `export` wrote."
+            f"The manifest has the format {str(values.get('format'))[:60]!r} instead of {FORMAT!r}. Choose a file that `export` wrote."
         )
     version = values.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
-        raise InvalidArchive(f"This MNIST Dash reads archives up to version {VERSION}; got version {str(version)[:20]}. Upgrade it.")
+        raise InvalidArchive(f"Version {str(version)[:20]} of an archive is not known to this MNIST Dash (1 to {VERSION}). Upgrade it.")
     runs, files = values.get("runs"), values.get("files")
     if not isinstance(runs, list) or not isinstance(files, dict) or not all(isinstance(run_id, str) for run_id in runs):
-        raise InvalidArchive(f"A manifest lists runs and files; got {type(runs).__name__} and {type(files).__name__}. {_AGAIN}")
+        raise InvalidArchive(f"The manifest has no list of runs and no table of files. {_AGAIN}")
     found: dict[str, tuple[str, int]] = {}
     for name, entry in files.items():
         sha256, n_bytes = (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256) or not isinstance(n_bytes, int) or n_bytes < 0:
-            raise InvalidArchive(
-                f"A manifest has the SHA-256 and the bytes of each file; got {str(entry)[:80]} for {name[:120]!r}. {_AGAIN}"
-            )
+            raise InvalidArchive(f"The manifest's entry of {name[:120]!r} has no SHA-256 and bytes: {str(entry)[:80]}. {_AGAIN}")
         found[name] = (sha256, n_bytes)
     if not runs or len(set(runs)) < len(runs):
-        raise InvalidArchive(f"An archive has at least one run, and each once; got {len(runs)}. {_AGAIN}")
+        raise InvalidArchive(f"The archive has {'a run twice' if runs else 'no run'}. {_AGAIN}")
     return Manifest(tuple(runs), found)
 
 
@@ -251,7 +253,7 @@ def _read(container: Container, name: str, n_bytes: int) -> bytes:
             left -= len(block)
     content = b"".join(blocks)
     if len(content) != n_bytes:
-        raise InvalidArchive(f"The file {name} has {n_bytes:,} bytes; got {'more' if not left else f'{len(content):,}'}. {_AGAIN}")
+        raise InvalidArchive(f"The file {name} has {'more' if not left else f'{len(content):,}'} bytes instead of {n_bytes:,}. {_AGAIN}")
     return content
 
 
@@ -259,7 +261,7 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     try:
         values = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InvalidArchive(f"The file {name} is JSON; got {str(error)[:120]}. {_AGAIN}") from error
+        raise InvalidArchive(f"The file {name} is no JSON: {str(error)[:120]}. {_AGAIN}") from error
     if not isinstance(values, dict):
-        raise InvalidArchive(f"The file {name} is a JSON object; got {type(values).__name__}. {_AGAIN}")
+        raise InvalidArchive(f"The file {name} is a {type(values).__name__}, not a JSON object. {_AGAIN}")
     return values

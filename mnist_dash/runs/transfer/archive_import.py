@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,10 @@ _ANNOTATIONS = ("name", "notes", "starred", "archived_at")
 """Columns that people write, and that may differ between two copies of the same run."""
 _STEP_BYTES = 8 * len(STEP_COLUMNS)
 _AGAIN = "Export the run again."
+_LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+_LONGEST = 1e9
+"""Seconds."""
+_TYPES = {int: "a whole number", float: "a number", bool: "true or false", str: "text", bytes: "base64"}
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,7 @@ def import_runs(store: Store, path: Path, *, as_new: bool = False) -> Imported:
         for run in runs:
             if here[run.id] == "other" and not as_new:
                 raise InvalidArchive(
-                    f"A run keeps its id when it is imported; got run {run.id}, whose id another run has here. "
-                    "Import with --as-new to give it a new id, or remove the other run."
+                    f"Another run has the id {run.id} here. Import with --as-new to give it a new id, or remove the other run."
                 )
             if here[run.id] == "other":
                 taken[run.id] = secrets.token_hex(4)
@@ -96,12 +101,12 @@ def import_runs(store: Store, path: Path, *, as_new: bool = False) -> Imported:
 
 def _read(archive: OpenArchive, run_id: str) -> _Arriving:
     if not _ID.fullmatch(run_id):
-        raise InvalidArchive(f"A run's id has 8 to 16 hexadecimal digits; got {run_id[:40]!r}. {_AGAIN}")
+        raise InvalidArchive(f"{run_id[:40]!r} is no id of a run (8 to 16 hexadecimal digits). {_AGAIN}")
     where = f"runs/{run_id}/run.json"
     about, history = archive.read_json(where), archive.read_json(f"runs/{run_id}/history.json")
     _keys(about, {"id", "run", "tags", "events", "artifacts"}, where)
     if about["id"] != run_id:
-        raise InvalidArchive(f"{where} is of run {run_id}; got {str(about['id'])[:40]!r}. {_AGAIN}")
+        raise InvalidArchive(f"{where} is of another run, {str(about['id'])[:40]!r} instead of {run_id}. {_AGAIN}")
     _keys(history, set(HISTORY), f"runs/{run_id}/history.json")
     row = _run_row(_mapping(about["run"], where), where)
     tags = sorted({_text(tag, schema.run_tags.c.tag, where) for tag in _list(about["tags"], where)})
@@ -117,41 +122,43 @@ def _read(archive: OpenArchive, run_id: str) -> _Arriving:
 def _run_row(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     unknown = set(values) - set(PORTABLE)
     if unknown:
-        raise InvalidArchive(f"{where}: the columns of a run are known; got {min(unknown)[:40]!r}. Upgrade MNIST Dash.")
+        raise InvalidArchive(f"{where}: the column {min(unknown)[:40]!r} is not known. Upgrade MNIST Dash.")
     row = {name: _value(schema.runs.c[name], values.get(name), where) for name in PORTABLE}
     if row["state"] not in set(RunState) or not RunState(row["state"]).is_terminal:
-        raise InvalidArchive(f"{where}: only runs that have ended are imported; got state {row['state'][:40]!r}. {_AGAIN}")
+        raise InvalidArchive(f"{where}: the state {row['state'][:40]!r} is not that of a run that has ended. {_AGAIN}")
     try:
         config = parse_config(row["config"])
     except InvalidConfig as error:
-        raise InvalidArchive(f"{where}: the configuration keeps the rules; got one where {error.problems[0]} {_AGAIN}") from error
+        raise InvalidArchive(f"{where}: the configuration is not allowed: {error.problems[0]} {_AGAIN}") from error
     _check_counts(row, config, where)
     return row | {"config": canonical_json(config)}
 
 
 def _check_counts(row: Mapping[str, Any], config: RunConfig, where: str) -> None:
     if not _HASH.fullmatch(row["config_hash"]):
-        raise InvalidArchive(f"{where}: a configuration's hash has 12 hexadecimal digits; got {row['config_hash'][:40]!r}. {_AGAIN}")
+        raise InvalidArchive(f"{where}: {row['config_hash'][:40]!r} is no hash of a configuration (12 hexadecimal digits). {_AGAIN}")
     if row["n_parameters"] != config.n_parameters:
-        rule = f"{where}: a run has as many parameters as its configuration, {config.n_parameters:,}"
-        raise InvalidArchive(f"{rule}; got {row['n_parameters']:,}. {_AGAIN}")
+        said = f"{where}: {row['n_parameters']:,} parameters are not those of its configuration, {config.n_parameters:,}"
+        raise InvalidArchive(f"{said}. {_AGAIN}")
     if min(row["attempt"], row["epoch"], row["step"]) < 0 or row["n_steps"] < 1:
-        raise InvalidArchive(f"{where}: epochs, steps and attempts are counted from 0; got a negative number. {_AGAIN}")
+        raise InvalidArchive(f"{where}: a number of epochs, steps or attempts is negative. {_AGAIN}")
 
 
 def _check_history(rows: Mapping[str, Sequence[Mapping[str, Any]]], where: str) -> None:
     for name, key in (("epochs", "epoch"), ("layers", "epoch"), ("steps", "first_step")):
         places = [entry[key] for entry in rows[name]]
         if len(set(places)) < len(places):
-            raise InvalidArchive(f"{where}: the history has each {key.replace('_', ' ')} once; got one of the {name} twice. {_AGAIN}")
+            raise InvalidArchive(f"{where}: the history has one {key.replace('_', ' ')} of the {name} twice. {_AGAIN}")
     for chunk in rows["steps"]:
         if len(chunk["points"]) % _STEP_BYTES:
-            raise InvalidArchive(f"{where}: recorded steps have {_STEP_BYTES} bytes each; got {len(chunk['points'])} bytes. {_AGAIN}")
+            raise InvalidArchive(
+                f"{where}: {len(chunk['points'])} bytes are no whole number of recorded steps ({_STEP_BYTES} bytes each). {_AGAIN}"
+            )
     for entry in rows["layers"]:
         try:
             unpack(entry["layers"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InvalidArchive(f"{where}: what layers are like is as this program writes it; got {error!s:.80}. {_AGAIN}") from error
+            raise InvalidArchive(f"{where}: the statistics of layers cannot be read: {error!s:.80}. {_AGAIN}") from error
 
 
 def _artifacts(archive: OpenArchive, run_id: str, entries: Sequence[Any]) -> list[dict[str, Any]]:
@@ -162,16 +169,16 @@ def _artifacts(archive: OpenArchive, run_id: str, entries: Sequence[Any]) -> lis
         table = schema.artifacts
         values = {name: _value(table.c[name], entry[name], where) for name in ("kind", "part", "epoch", "created_at")}
         if values["kind"] not in KINDS or not _PART.fullmatch(values["part"]):
-            raise InvalidArchive(f"{where}: an artifact is of a known kind; got {values['kind'][:40]!r} {values['part'][:40]!r}. {_AGAIN}")
+            raise InvalidArchive(f"{where}: the artifact {values['kind'][:40]!r} {values['part'][:40]!r} is of no known kind. {_AGAIN}")
         name = f"{values['kind']}{'-' if values['part'] else ''}{values['part']}.safetensors"
         if entry["file"] != name or any(f["kind"] == values["kind"] and f["part"] == values["part"] for f in found):
-            raise InvalidArchive(f"{where}: an artifact has its own file, {name}; got {str(entry['file'])[:120]!r}. {_AGAIN}")
+            raise InvalidArchive(f"{where}: the file of an artifact is {str(entry['file'])[:120]!r} instead of {name}. {_AGAIN}")
         path = f"runs/{run_id}/{name}"
         content = archive.read(path)
         try:
             safetensors.deserialize(content)  # type: ignore[no-untyped-call]
         except safetensors.SafetensorError as error:
-            raise InvalidArchive(f"The file {path} is a whole safetensors file; got {error!s:.120}. {_AGAIN}") from error
+            raise InvalidArchive(f"The file {path} is no whole safetensors file: {error!s:.120}. {_AGAIN}") from error
         found.append(values | {"name": path})
     return found
 
@@ -180,7 +187,7 @@ def _nothing_else(archive: OpenArchive, runs: Sequence[_Arriving]) -> None:
     expected = {f"runs/{run.id}/{name}.json" for run in runs for name in ("run", "history")}
     expected |= {file["name"] for run in runs for file in run.files}
     for name in sorted(set(archive.manifest.files) - expected):
-        raise InvalidArchive(f"Every file of an archive belongs to one of its runs; got {name!r}. {_AGAIN}")
+        raise InvalidArchive(f"The file {name!r} belongs to none of the archive's runs. {_AGAIN}")
 
 
 def _state_here(store: Store, archive: OpenArchive, run: _Arriving) -> str:
@@ -251,7 +258,7 @@ def _value(column: sa.Column[Any], value: object, where: str) -> Any:  # noqa: A
         try:
             return base64.b64decode(value, validate=True)
         except binascii.Error as error:
-            raise InvalidArchive(f"{where}: {column.name} is base64; got {error}. {_AGAIN}") from error
+            raise InvalidArchive(f"{where}: {column.name} is no base64: {error}. {_AGAIN}") from error
     if isinstance(kind, sa.String) and isinstance(value, str):
         return _text(value, column, where)
     if isinstance(kind, sa.Boolean) and isinstance(value, bool):
@@ -259,33 +266,46 @@ def _value(column: sa.Column[Any], value: object, where: str) -> Any:  # noqa: A
     if isinstance(kind, sa.Integer) and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
         return value
     if isinstance(kind, sa.Float) and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    raise InvalidArchive(f"{where}: {column.name} is {kind.__class__.__name__.lower()}; got {str(value)[:60]!r}. {_AGAIN}")
+        return _finite(value, column, where)
+    raise InvalidArchive(f"{where}: {column.name} is {str(value)[:60]!r}, not {_TYPES[kind.python_type]}. {_AGAIN}")
+
+
+def _finite(value: float, column: sa.Column[Any], where: str) -> float:
+    """Give a number back that can be what its column says: finite, and a moment or a time span that a calendar has."""
+    name = column.name
+    low, high = (0.0, _LAST_MOMENT) if name.endswith("_at") else (0.0, _LONGEST) if name.startswith("seconds") else (-math.inf, math.inf)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or not low <= number <= high:
+        raise InvalidArchive(f"{where}: {name} is {str(value)[:60]}, which cannot be. {_AGAIN}")
+    return number
 
 
 def _text(value: object, column: sa.Column[Any], where: str) -> str:
     longest = getattr(column.type, "length", None) or 10_000_000
     if not isinstance(value, str) or len(value) > longest or "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
-        raise InvalidArchive(f"{where}: {column.name} is text of at most {longest:,} characters; got {str(value)[:60]!r}. {_AGAIN}")
+        raise InvalidArchive(f"{where}: {column.name} is {str(value)[:60]!r}, not text of at most {longest:,} characters. {_AGAIN}")
     return value
 
 
 def _keys(values: Mapping[str, Any], wanted: set[str], where: str) -> None:
     wrong = sorted(set(values) ^ wanted)
     if wrong:
-        what = "has" if wrong[0] in wanted else "does not have"
-        raise InvalidArchive(f"{where} {what} {wrong[0][:40]!r} in this version; got the contrary. Upgrade MNIST Dash, or export again.")
+        what = "lacks" if wrong[0] in wanted else "has an unknown"
+        raise InvalidArchive(f"{where} {what} {wrong[0][:40]!r}. Upgrade MNIST Dash, or export again.")
 
 
 def _mapping(value: object, where: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise InvalidArchive(f"{where}: a JSON object stands there; got {type(value).__name__}. {_AGAIN}")
+        raise InvalidArchive(f"{where}: a {type(value).__name__} stands where a JSON object should. {_AGAIN}")
     return value
 
 
 def _list(value: object, where: str) -> list[Any]:
     if not isinstance(value, list):
-        raise InvalidArchive(f"{where}: a JSON list stands there; got {type(value).__name__}. {_AGAIN}")
+        raise InvalidArchive(f"{where}: a {type(value).__name__} stands where a JSON list should. {_AGAIN}")
     return value
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import safetensors.numpy
 
 from mnist_dash import __version__
-from mnist_dash.core.analysis.forward import scaling_values
 from mnist_dash.core.data.idx import CLASS_NAMES
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.export.markup import escaped_markdown
 from mnist_dash.core.export.onnx_model import INPUT, OUTPUT, onnx_model
 from mnist_dash.core.export.script import network_code
@@ -23,6 +23,7 @@ from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
+from mnist_dash.text import plural
 
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The time of every file in a zip, so that the same content gives the same bytes."""
@@ -94,7 +95,7 @@ def model_card(run: Run) -> str:
 def _head(run: Run) -> Iterator[str]:
     config = run.config
     yield f"# {escaped_markdown(run.title)}"
-    yield f"\nA classifier of {_dataset(run)}: {config.n_parameters:,} parameters, {len(config.layers)} layers. Run `{run.id}` of"
+    yield f"\nA classifier of {_dataset(run)}: {config.n_parameters:,} parameters, {plural(len(config.layers), 'layer')}. Run `{run.id}` of"
     yield f"MNIST Dash, configuration `{run.config_hash}`, state {run.state}."
     if config.leaks_test_set:
         yield f"\n> {_LEAK}"

@@ -10,6 +10,7 @@ from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.definition.study_definition import StudyDefinition, trusted
 from mnist_dash.search.studies.records import Study, StudyState
+from mnist_dash.text import plural, verb
 
 
 def check_study(connection: sa.Connection, store: Store, definition: StudyDefinition, *, study: Study | None = None) -> None:
@@ -32,23 +33,26 @@ def check_study(connection: sa.Connection, store: Store, definition: StudyDefini
     quotas.check_work(store.settings, definition.space.base)
     at_once = definition.parallelism * definition.seeds
     if most.running is not None and at_once > most.running:
+        seeds = f" of {definition.seeds} seeds each" if definition.seeds > 1 else ""
         raise QuotaExceeded(
-            f"One person has at most {most.running:,} runs in training; got {definition.parallelism:,} trials at a time"
-            f"{f' of {definition.seeds} seeds each' if definition.seeds > 1 else ''}. Have fewer trials at a time."
+            f"{plural(definition.parallelism, 'trial')} at a time"
+            f"{seeds} are more runs in training than one "
+            f"person may have ({most.running:,}). Have fewer trials at a time."
         )
     if most.trials is None:
         return
     planned = definition.n_planned
     if planned is None:
         raise QuotaExceeded(
-            f"One person's studies have at most {most.trials:,} trials to do; got a study without an end. Give it a number."
+            f"A study without an end is more than one person may have to do ({plural(most.trials, 'trial')}). Give it a number of trials."
         )
     left = max(0, planned - (0 if study is None else _n_ended(connection, study.id)))
     others = _left_of_others(connection, store.person.email, except_id=None if study is None else study.id)
     if left + others > most.trials:
-        elsewhere = f" beside the {others:,} of others of yours" if others else ""
+        elsewhere = f" beside the {others:,} of your other studies" if others else ""
         raise QuotaExceeded(
-            f"One person's studies have at most {most.trials:,} trials to do; got {left:,}{elsewhere}. Ask for fewer, or stop another."
+            f"{plural(left, 'trial')}{elsewhere} {verb(left, 'are')} more than one person may have to do ({most.trials:,}). "
+            "Ask for fewer, or stop another study."
         )
 
 

@@ -18,11 +18,13 @@ from mnist_dash.runs.store.schema import now
 from mnist_dash.search.actions import quotas
 from mnist_dash.search.definition.methods import Budget
 from mnist_dash.search.definition.space import Choice, Condition, IntRange, Scalar
+from mnist_dash.search.definition.space_rules import notes
 from mnist_dash.search.definition.study_definition import StudyDefinition, canonical, check, parse_definition, trusted
 from mnist_dash.search.engine.advance import end_run, insert_trial
 from mnist_dash.search.engine.study_runner import ensure_study_runner
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Origin, Study, StudyState, Trial, TrialState
+from mnist_dash.text import did_you_mean, listed, plural
 
 EDITABLE = ("budget", "parallelism", "keep", "question")
 """Parts of a definition that a file may change while the study has trials; the space is steered by `narrow` and `ban`."""
@@ -67,7 +69,7 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
             return study_id
         if taken is not None:
             remedy = f"Choose another name, such as {free_name(store, definition.name)}."
-            raise InvalidStudy((Problem("name", "a study's name is its own", f"{definition.name}, which is taken", remedy),))
+            raise InvalidStudy((Problem("name", f"the name {definition.name!r} is taken", "", remedy),))
         quotas.check_study(connection, store, definition)
         row = {
             "id": study_id,
@@ -80,6 +82,8 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
         connection.execute(table.insert().values(row))
         study_store.write_study(connection, study_id)
         study_store.add_event(connection, study_id, f"Begun: {_budget_in_words(definition)}, {definition.parallelism} at a time.")
+        for note in notes(definition.space):
+            study_store.add_event(connection, study_id, note)
     ensure_study_runner(store.settings)
     return study_id
 
@@ -141,7 +145,7 @@ def stop_trial(store: Store, study_id: str, number: int) -> None:
         trial for trial in study_store.trials(store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]) if trial.number == number
     ]
     if not found:
-        raise InvalidInput(f"A trial that is stopped waits or runs; got trial {number}, which does not. Open it to see what became of it.")
+        raise InvalidInput(f"Trial {number} neither waits nor runs, so it cannot be stopped. Open it to see what became of it.")
     with store.writing() as connection:
         _end_trial(connection, store, study_id, found[0])
         study_store.write_study(connection, study_id)
@@ -156,7 +160,7 @@ def extend(store: Store, study_id: str, n_trials: int) -> None:
     """
     require(store, "give a study more trials")
     if n_trials < 1:
-        raise InvalidInput(f"A study is extended by at least 1 trial; got {n_trials}. Type 10, say.")
+        raise InvalidInput(f"{plural(n_trials, 'trial')} more would be none. Type 10, say.")
 
     def more(definition: StudyDefinition) -> StudyDefinition:
         done = _n_trials(store, study_id)
@@ -164,7 +168,7 @@ def extend(store: Store, study_id: str, n_trials: int) -> None:
         total = (done if former is None else max(former, done)) + n_trials
         return _with(definition, budget=definition.budget.model_copy(update={"trials": total, "minutes": None, "stagnation": None}))
 
-    _edit(store, study_id, more, f"{n_trials:,} more trials." if n_trials > 1 else "1 more trial.", restart=True)
+    _edit(store, study_id, more, f"{plural(n_trials, 'more trial')}.", restart=True)
     ensure_study_runner(store.settings)
 
 
@@ -175,17 +179,7 @@ def set_parallelism(store: Store, study_id: str, parallelism: int) -> None:
         InvalidStudy: the number is out of bounds.
     """
     require(store, "steer a study")
-    _edit(store, study_id, lambda definition: _with(definition, parallelism=parallelism), f"{parallelism} trials at a time.")
-
-
-def set_budget(store: Store, study_id: str, budget: Mapping[str, Any]) -> None:
-    """Change when the study ends.
-
-    Raises:
-        InvalidStudy: the budget breaks a rule.
-    """
-    require(store, "steer a study")
-    _edit(store, study_id, lambda definition: _with(definition, budget=dict(budget)), "Another budget.")
+    _edit(store, study_id, lambda definition: _with(definition, parallelism=parallelism), f"{plural(parallelism, 'trial')} at a time.")
 
 
 def narrow(store: Store, study_id: str, narrowings: tuple[Narrowing, ...]) -> None:
@@ -205,14 +199,14 @@ def narrow(store: Store, study_id: str, narrowings: tuple[Narrowing, ...]) -> No
             if one is None:
                 parameters.append(parameter.model_dump(mode="json"))
             elif isinstance(parameter, Choice):
-                raise InvalidInput(f"A range has bounds; got {parameter.path}, which is a choice. Ban the values that are not wanted.")
+                raise InvalidInput(f"{parameter.path} is a choice and has no bounds to narrow. Exclude the values that are not wanted.")
             else:
                 low, high = sorted((one.low, one.high))
                 if isinstance(parameter, IntRange):
                     low, high = round(low), max(round(low), round(high))
                 parameters.append(parameter.model_dump(mode="json") | {"low": low, "high": high})
         if wanted:
-            raise InvalidInput(f"A range that is narrowed is one of the study's; got {next(iter(wanted))}. Choose an explored setting.")
+            raise InvalidInput(f"{next(iter(wanted))} is not explored by this study. {_explored(definition, next(iter(wanted)))}")
         return _with(definition, space={"base": definition.space.base, "parameters": parameters})
 
     words = ", ".join(f"{one.path} from {min(one.low, one.high):.4g} to {max(one.low, one.high):.4g}" for one in narrowings)
@@ -233,9 +227,9 @@ def ban(store: Store, study_id: str, path: str, value: Scalar) -> None:
             fields = parameter.model_dump(mode="json")
             if parameter.path == path:
                 if not isinstance(parameter, Choice):
-                    raise InvalidInput(f"A value is banned from a choice; got {path}, which is a range. Narrow it instead.")
+                    raise InvalidInput(f"{path} is a range and has no single values to exclude. Narrow it instead.")
                 if not parameter.contains(value) or len(parameter.values) == 1:
-                    raise InvalidInput(f"A choice keeps at least one value; got {value} of {path}. Choose another one.")
+                    raise InvalidInput(_no_exclusion(parameter, value))
                 fields["values"] = [own for own in parameter.values if own != value]
             conditions = [_without(condition, path, value) for condition in parameter.when]
             if any(condition is None for condition in conditions):
@@ -256,7 +250,7 @@ def undo(store: Store, study_id: str) -> str:
     require(store, "steer a study")
     changes = [event for event in study_store.events(store, study_id) if event.former is not None]
     if not changes:
-        raise InvalidInput(f"A change is taken back after it was made; got none in study {study_id}. Steer it first.")
+        raise InvalidInput(f"Nothing was changed in study {study_id}, so there is nothing to take back.")
     last = changes[-1]
     with store.writing() as connection:
         table = schema.studies
@@ -285,11 +279,11 @@ def try_next(store: Store, study_id: str, values: Mapping[str, Scalar]) -> int:
     require(store, "have a configuration tried")
     study = study_store.find(store, study_id)
     if study.state.has_ended or study.state is StudyState.STOPPING:
-        raise IllegalTransition(f"A study that tries a configuration runs or is paused; got {study.state}. Give it more trials first.")
+        raise IllegalTransition(f"Study {study.name} is {study.state} and tries nothing more. Give it more trials first.")
     space = study.definition.space
     strangers = [path for path in values if path not in space.paths]
     if strangers:
-        raise InvalidInput(f"A configuration to try names explored settings; got {strangers[0]}. Use {', '.join(space.paths)}.")
+        raise InvalidInput(f"{strangers[0]} is not explored by this study. {_explored(study.definition, strangers[0])}")
     chosen = {path: _typed(space.parameter(path), value) for path, value in values.items()}
     space.configure(chosen)
     table = schema.trials
@@ -335,7 +329,7 @@ def _edit(
     with store.writing() as connection:
         now_at = connection.execute(sa.select(table.c.edition).where(table.c.id == study_id)).scalar()
         if now_at != study.edition:
-            raise IllegalTransition(f"A study is changed by one person at a time; got another change of {study.name} meanwhile. Try again.")
+            raise IllegalTransition(f"Study {study.name} was changed by somebody else meanwhile. Look at it, and try again.")
         quotas.check_study(connection, store, wanted, study=study)
         study_store.write_study(connection, study_id, **values)
         study_store.add_event(connection, study_id, sentence, former=canonical(study.definition))
@@ -347,7 +341,9 @@ def _transition(store: Store, study_id: str, target: StudyState, *, allowed: tup
     with store.writing() as connection:
         state = connection.execute(sa.select(table.c.state).where(table.c.id == study.id)).scalar_one()
         if state not in allowed:
-            raise IllegalTransition(f"Only a study that is {' or '.join(allowed)} can become {target}; got {study.name}, which is {state}.")
+            raise IllegalTransition(
+                f"Study {study.name} is {state} and cannot become {target}; only one that is {' or '.join(allowed)} can."
+            )
         study_store.write_study(connection, study.id, state=target, reason="")
         study_store.add_event(connection, study.id, sentence)
 
@@ -378,16 +374,28 @@ def _typed(parameter: object, value: Scalar) -> Scalar:
     return value
 
 
+def _explored(definition: StudyDefinition, path: str) -> str:
+    """Say which settings are explored, the nearest to a mistyped one alone where there is one."""
+    return did_you_mean(path, definition.space.paths) or f"Choose {listed(definition.space.paths)}."
+
+
+def _no_exclusion(parameter: Choice, value: Scalar) -> str:
+    if len(parameter.values) == 1:
+        return f"{value} is the last value of {parameter.path}. Add others before you exclude it."
+    known = [str(own) for own in parameter.values]
+    return f"{parameter.path} has no value {value} ({listed(known)}). {did_you_mean(str(value), known) or 'Choose one of them.'}"
+
+
 def _n_trials(store: Store, study_id: str) -> int:
     return sum(study_store.counts(store, study_id).values())
 
 
 def _budget_in_words(definition: StudyDefinition) -> str:
     budget = definition.budget
-    parts = [f"{definition.n_grid:,} points of a grid"] if definition.sampler.kind == "grid" else []
-    parts += [f"{budget.trials:,} trials"] if budget.trials is not None else []
-    parts += [f"{budget.minutes:g} minutes"] if budget.minutes is not None else []
-    parts += [f"until {budget.stagnation:,} trials bring nothing better"] if budget.stagnation is not None else []
+    parts = [f"{plural(definition.n_grid or 0, 'point')} of a grid"] if definition.sampler.kind == "grid" else []
+    parts += [plural(budget.trials, "trial")] if budget.trials is not None else []
+    parts += [plural(budget.minutes, "minute")] if budget.minutes is not None else []
+    parts += [f"until {plural(budget.stagnation, 'trial')} bring no improvement"] if budget.stagnation is not None else []
     return ", ".join(parts)
 
 
@@ -404,10 +412,10 @@ def attach(store: Store, definition: StudyDefinition) -> Study | None:
     study = study_store.find(store, definition.name)
     formers = [trusted(event.former) for event in study_store.events(store, study.id) if event.former is not None]
     if all(differences(edition, definition) for edition in (study.definition, *formers)):
-        rule = "a file matches the study of its name once that has trials"
+        fault = "it differs from the study of this name, which has trials already"
         remedy = f"Give the file another name, such as {free_name(store, definition.name)}, or take the change back."
         changed = differences(formers[0] if formers else study.definition, definition)
-        raise InvalidStudy(tuple(Problem(part, rule, f"another {part}", remedy) for part in changed))
+        raise InvalidStudy(tuple(Problem(part, fault, "", remedy) for part in changed))
     return study
 
 

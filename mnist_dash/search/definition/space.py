@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field
 
+from mnist_dash.core.config.batches import check_batches
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.kinds.spec import Spec
@@ -65,8 +66,8 @@ class FloatRange(_Parameter):
 
     @property
     def extremes(self) -> tuple[Scalar, ...]:
-        """The values at which a rule breaks first."""
-        return (self.low, self.high)
+        """The values at which a rule breaks first: the lowest and the highest that are drawn."""
+        return (self.low, self.high if self.step is None else self._nth(max(0, (self.n_values or 1) - 1)))
 
     @property
     def n_values(self) -> int | None:
@@ -76,12 +77,15 @@ class FloatRange(_Parameter):
     def all_values(self) -> tuple[Scalar, ...]:
         """All values of a stepped range, in order."""
         assert self.step is not None
-        return tuple(round(self.low + index * self.step, 12) for index in range(self.n_values or 0))
+        return tuple(self._nth(index) for index in range(self.n_values or 0))
+
+    def _nth(self, index: int) -> float:
+        return round(self.low + index * (self.step or 0.0), 12)
 
     def from_unit(self, fraction: float) -> Scalar:
         """Map a number in [0, 1) onto the range."""
         if self.step is not None:
-            return self.all_values()[_index(fraction, self.n_values or 1)]
+            return self._nth(_index(fraction, self.n_values or 1))
         if self.log:
             return float(math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low))))
         return float(self.low + fraction * (self.high - self.low))
@@ -111,8 +115,8 @@ class IntRange(_Parameter):
 
     @property
     def extremes(self) -> tuple[Scalar, ...]:
-        """The values at which a rule breaks first."""
-        return (self.low, self.high)
+        """The values at which a rule breaks first: the lowest and the highest that are drawn."""
+        return (self.low, self.high - max(0, self.high - self.low) % self.step)
 
     @property
     def n_values(self) -> int | None:
@@ -219,7 +223,7 @@ class SearchSpace(Spec):
         overrides += sorted(direct, key=lambda item: not item[0].endswith("kind"))  # a kind first: it clears what only the former had
         if seed is not None:
             overrides.append(("seed", seed))
-        return with_overrides(self.base, overrides)
+        return check_batches(with_overrides(self.base, overrides))
 
     def from_unit(self, point: Sequence[float]) -> dict[str, Scalar]:
         """Map a point of the unit cube, one coordinate a parameter, onto values; coordinates of what does not apply are left out."""
@@ -293,7 +297,23 @@ def is_whole(path: str) -> bool:
 
 
 @cache
+def is_number(path: str) -> bool:
+    """Say whether a setting is a number, whole or not, wherever a field of this name is."""
+    leaf = path.rsplit(".", 1)[-1]
+    return is_whole(path) or leaf in _number_fields()
+
+
+@cache
+def _number_fields() -> frozenset[str]:
+    return _fields_of((int, float))
+
+
+@cache
 def _whole_fields() -> frozenset[str]:
+    return _fields_of((int,)) - _fields_of((float,))
+
+
+def _fields_of(wanted: tuple[type, ...]) -> frozenset[str]:
     found: set[str] = set()
     pending = list(Spec.__subclasses__())
     while pending:
@@ -301,7 +321,7 @@ def _whole_fields() -> frozenset[str]:
         pending += spec.__subclasses__()
         for name, field in spec.model_fields.items():
             kinds = get_args(field.annotation) if get_origin(field.annotation) is not None else (field.annotation,)
-            if int in kinds and float not in kinds:
+            if any(kind in kinds for kind in wanted) and bool not in kinds:
                 found.add(name)
     return frozenset(found) - {"low", "high", "step"}
 

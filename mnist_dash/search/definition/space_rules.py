@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 
+from mnist_dash.core.config.batches import leaves_one
+from mnist_dash.core.kinds.problems import shown
 from mnist_dash.errors import InvalidConfig, Problem
 from mnist_dash.search.definition.network_shape import MAX_BLOCKS, WORDS, is_known, is_shape_setting, width_of
-from mnist_dash.search.definition.space import Choice, Parameter, Scalar, SearchSpace, applies, control_of
+from mnist_dash.search.definition.space import Choice, IntRange, Parameter, Scalar, SearchSpace, applies, control_of, same
+from mnist_dash.text import did_you_mean
 
 UNEXPLORED = {
     "seed": "Give the study several seeds instead: seeds: 3.",
@@ -24,7 +27,7 @@ def check_space(space: SearchSpace) -> tuple[Problem, ...]:
     for parameter in space.parameters:
         found = [*_range(parameter), *_path(parameter, space), *_conditions(parameter, space, seen)]
         if parameter.path in seen:
-            found.append(_problem(parameter, "a setting is explored once", parameter.path, "Remove the second one."))
+            found.append(_problem(parameter, "it is explored twice", "", "Remove one of them."))
         problems += found
         seen.add(parameter.path)
     if problems:
@@ -34,64 +37,83 @@ def check_space(space: SearchSpace) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def _problem(parameter: Parameter, rule: str, value: str, remedy: str) -> Problem:
-    return Problem(f"space.{parameter.path}", rule, value, remedy)
+def notes(space: SearchSpace) -> tuple[str, ...]:
+    """Say what is allowed in a space and may surprise: an upper bound that its steps never reach."""
+    return tuple(
+        f"{parameter.path}: {parameter.high:g} is never drawn; steps of {parameter.step:g} from {parameter.low:g} end at "
+        f"{parameter.extremes[-1]}."
+        for parameter in space.parameters
+        if not isinstance(parameter, Choice) and parameter.step is not None and parameter.extremes[-1] != parameter.high
+    )
+
+
+def _problem(parameter: Parameter, fault: str, allowed: str, remedy: str) -> Problem:
+    return Problem(f"space.{parameter.path}", fault, allowed, remedy)
 
 
 def _range(parameter: Parameter) -> Iterator[Problem]:
     if isinstance(parameter, Choice):
-        if len({(type(value), value) for value in parameter.values}) < len(parameter.values):
-            yield _problem(parameter, "each value is listed once", ", ".join(map(str, parameter.values)), "Remove the second one.")
+        for index, value in enumerate(parameter.values):
+            if any(same(value, other) for other in parameter.values[:index]):
+                yield _problem(parameter, f"{shown(value)} is listed twice", "", "Remove one of them.")
         return
     if parameter.low > parameter.high:
-        yield _problem(parameter, "low is at most high", f"{parameter.low:g} and {parameter.high:g}", "Swap them.")
+        yield _problem(parameter, f"low, {parameter.low:g}, is above high, {parameter.high:g}", "", "Swap them.")
+    elif parameter.step is not None and parameter.n_values == 1 and parameter.low < parameter.high:
+        remedy = f"Choose a step of at most {parameter.high - parameter.low:g}."
+        yield _problem(
+            parameter, f"a step of {parameter.step:g} is larger than the range, so that only {parameter.low:g} is drawn", "", remedy
+        )
     if parameter.log and parameter.low <= 0:
-        yield _problem(parameter, "a logarithmic range is above 0", f"low {parameter.low:g}", "Set low to 0.0001, say, or log to false.")
+        remedy = "Set low to 0.0001, say, or log to false."
+        yield _problem(parameter, f"low, {parameter.low:g}, has no logarithm", "above 0", remedy)
     if parameter.log and parameter.step not in (None, 1):
-        yield _problem(parameter, "a logarithmic range has no step", f"step {parameter.step:g}", "Leave step out, or list the values.")
+        remedy = "Leave step out, or list the values."
+        yield _problem(parameter, f"a step of {parameter.step:g} does not go with a logarithmic range", "", remedy)
 
 
 def _path(parameter: Parameter, space: SearchSpace) -> Iterator[Problem]:
     path = parameter.path
     if path.split(".")[0] in UNEXPLORED:
-        yield _problem(parameter, "a setting that is explored changes what is learned", path, UNEXPLORED[path.split(".")[0]])
+        yield _problem(parameter, "it changes nothing that trials could be compared by", "", UNEXPLORED[path.split(".")[0]])
     control = control_of(space.base, path)
     if control is not None and not control.is_searchable:
         remedy = "Remove it, and set it in the configuration that the study starts from."
-        yield _problem(parameter, "a setting that is explored changes what is learned", path, remedy)
+        yield _problem(parameter, "it changes nothing that trials could be compared by", "", remedy)
     if is_shape_setting(path) and not is_known(path):
         most = ", ".join(f"{kind} {count}" for kind, count in MAX_BLOCKS.items())
-        yield _problem(parameter, f"a network is shaped by {', '.join(WORDS)} (layers at most: {most})", path, "Correct the word.")
+        remedy = did_you_mean(path, WORDS) or "Correct the word."
+        yield _problem(parameter, f"{path} shapes no network", f"{', '.join(WORDS)}; layers at most: {most}", remedy)
     if path.startswith("conv.") and space.base.features != "pixels":
-        yield _problem(parameter, "convolutions need pixels", f"features {space.base.features}", "Start from a configuration on pixels.")
+        fault = f"{space.base.features} features have no rows and columns to convolve"
+        yield _problem(parameter, fault, "", "Start from a configuration on pixels.")
     if path.startswith("layers.") and any(is_shape_setting(other) for other in space.paths):
-        rule = "single layers and words that shape the network do not go together"
-        yield _problem(parameter, rule, path, "Use the words alone, such as dense.0.units.")
+        fault = "a single layer does not go together with words that shape the whole network"
+        yield _problem(parameter, fault, "", "Use the words alone, such as dense.0.units.")
 
 
 def _conditions(parameter: Parameter, space: SearchSpace, seen: set[str]) -> Iterator[Problem]:
     counted = width_of(parameter.path)
     for condition in parameter.conditions:
         if condition.path not in seen:
-            rule = "a conditional parameter comes after the one it depends on"
+            fault = f"it depends on {condition.path}, which is not explored before it"
             remedy = f"Add {condition.path} before it, or leave `when` out."
             if counted is not None and condition.path == counted[0]:
                 remedy = f"Add {condition.path} before it, or explore the layer itself, such as layers.1.units."
-            yield _problem(parameter, rule, f"{condition.path}, which is not explored before it", remedy)
+            yield _problem(parameter, fault, "", remedy)
             continue
         parent = space.parameter(condition.path)
         strangers = [value for value in condition.values if not parent.contains(value)]
         if strangers:
-            rule, remedy = f"a condition names values of {condition.path}", "Correct the value, or add it there."
-            yield _problem(parameter, rule, ", ".join(map(str, strangers)), remedy)
+            fault = f"its condition names {', '.join(map(shown, strangers))}, which {condition.path} does not take"
+            hint = did_you_mean(str(strangers[0]), map(str, parent.extremes))
+            yield _problem(parameter, fault, "", hint or "Correct the value, or add it there.")
         elif not condition.values and condition.at_least is None:
-            yield _problem(
-                parameter, "a condition names the values under which it holds", "none", f"Write when: {{{condition.path}: ...}}."
-            )
+            yield _problem(parameter, "its condition names no value", "", f"Write when: {{{condition.path}: ...}}.")
         elif condition.at_least is not None and (isinstance(parent, Choice) or parent.high < condition.at_least):
-            rule = f"{condition.path} can be {condition.at_least:g}"
-            value = "a choice" if isinstance(parent, Choice) else f"at most {parent.high:g}"
-            yield _problem(parameter, rule, value, f"Raise {condition.path}, or remove this parameter.")
+            known = "is a choice" if isinstance(parent, Choice) else f"is at most {parent.high:g}"
+            fault = f"it never applies: {condition.path} {known} and would have to be {condition.at_least:g}"
+            yield _problem(parameter, fault, "", f"Raise {condition.path}, or remove this parameter.")
 
 
 def _extremes(parameter: Parameter, space: SearchSpace) -> list[Problem]:
@@ -102,7 +124,7 @@ def _extremes(parameter: Parameter, space: SearchSpace) -> list[Problem]:
     well: list[Scalar] = []
     refused: list[tuple[Scalar, Problem]] = []
     problems: dict[str, Problem] = {}
-    for kind, value in product(kinds or [("", None)], parameter.extremes):
+    for kind, value in product(kinds or [("", None)], (*parameter.extremes, *_lonely(parameter, space))):
         values = _assignment(space, parameter, dict([kind]) if kinds else {}, value)
         if values is None:
             continue
@@ -115,15 +137,21 @@ def _extremes(parameter: Parameter, space: SearchSpace) -> list[Problem]:
                 continue  # said of that parameter
             refused.append((kind[1], found))
             what = "" if found.path == parameter.path else f"{parameter.path} = {value}: "
-            problems.setdefault(
-                found.rule, Problem(f"space.{parameter.path}", f"{what}{found.rule}", found.value or str(value), found.remedy)
-            )
+            problems.setdefault(found.fault, _problem(parameter, f"{what}{found.fault}", found.allowed, found.remedy))
     if kinds and well and refused and all(problem.path.startswith(part) for _, problem in refused):
         stranger = refused[0][0]
         allowed = ", ".join(dict.fromkeys(str(value) for value in well))
-        rule = "a setting that only some kinds have needs a condition"
-        return [_problem(parameter, rule, f"{kinds[0][0]} {stranger} without it", f"Add when: {{{kinds[0][0]}: [{allowed}]}}.")]
+        fault = f"{stranger} does not have it"
+        return [_problem(parameter, fault, "", f"Add when: {{{kinds[0][0]}: [{allowed}]}}.")]
     return list(problems.values())
+
+
+def _lonely(parameter: Parameter, space: SearchSpace) -> tuple[Scalar, ...]:
+    """Give the first batch size within a range that would leave an image alone in its batch: batch normalisation may refuse it."""
+    if parameter.path != "batch_size" or not isinstance(parameter, IntRange):
+        return ()
+    alone = (size for size in range(parameter.low, parameter.high + 1, parameter.step) if leaves_one(space.base.n_training, size))
+    return tuple(islice(alone, 1))
 
 
 def _assignment(space: SearchSpace, wanted: Parameter, given: dict[str, Scalar], value: Scalar) -> dict[str, Scalar] | None:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
-from mnist_dash.core.kinds.problems import problems_of
+from mnist_dash.core.config import nested
+from mnist_dash.core.kinds.problems import invalid, problems_of
 from mnist_dash.core.kinds.spec import Spec
 from mnist_dash.errors import InvalidStudy, Problem
 from mnist_dash.search.definition.methods import (
@@ -26,6 +27,7 @@ from mnist_dash.search.definition.methods import (
 )
 from mnist_dash.search.definition.space import MAX_GRID, SearchSpace
 from mnist_dash.search.definition.space_rules import check_space
+from mnist_dash.text import listed
 
 MAX_NAME = 64
 DEFAULT_TRIALS = 30
@@ -45,6 +47,16 @@ class StudyDefinition(Spec):
     seeds: int = Field(1, ge=1, le=20, description="runs a trial, seed after seed; the objective is their mean")
     seed: int = Field(0, ge=0, lt=2**32, description="of the sampler; the runs' own begins with the base's")
     keep: ArtifactPolicy = ArtifactPolicy()
+
+    @field_validator("objectives", mode="before")
+    @classmethod
+    def _never_by_the_test_set(cls, names: object) -> object:
+        for name in names if isinstance(names, list | tuple) else ():
+            if isinstance(name, str) and (name.startswith("test") or name == "accuracy"):
+                better = "val_loss" if "loss" in name else "val_accuracy"
+                fault = f"{name!r} is no objective: a study that chose by the test set would have no test set left to judge it by"
+                raise invalid("", fault, listed(OBJECTIVES), f"Choose {better}.")
+        return names
 
     @property
     def goals(self) -> tuple[Objective, ...]:
@@ -79,7 +91,7 @@ def parse_definition(values: Mapping[str, Any] | str) -> StudyDefinition:
     Raises:
         InvalidStudy: rules are broken; all of them are named.
     """
-    tree = json.loads(values) if isinstance(values, str) else values
+    tree = nested.read_json(values) if isinstance(values, str) else values
     try:
         definition = StudyDefinition.model_validate(tree)
     except ValidationError as error:
@@ -109,8 +121,7 @@ def check(definition: StudyDefinition) -> tuple[Problem, ...]:
 def _name(definition: StudyDefinition) -> tuple[Problem, ...]:
     name = definition.name
     if name != name.strip() or any(unicodedata.category(character).startswith("C") for character in name):
-        rule = "a name is printable text without space at its ends"
-        return (Problem("name", rule, repr(name), "Type a name such as batch-size."),)
+        return (Problem("name", f"{name!r} has blanks at its ends or characters that do not print", "", "Type a name such as batch-size."),)
     return ()
 
 
@@ -118,21 +129,21 @@ def _objectives(definition: StudyDefinition) -> tuple[Problem, ...]:
     problems = []
     names = definition.objectives
     if len(set(names)) < len(names):
-        problems.append(Problem("objectives", "an objective is named once", ", ".join(names), "Remove the second one."))
+        problems.append(Problem("objectives", f"{', '.join(names)}: one is named twice", "", "Remove one of them."))
     if definition.pruner.kind != "none" and len(names) > 1:
-        rule = "a pruner compares trials by one objective"
-        problems.append(Problem("pruner", rule, f"{definition.pruner.kind} with {len(names)} objectives", "Set pruner to none."))
+        fault = f"{definition.pruner.kind} cannot compare trials by {len(names)} objectives"
+        problems.append(Problem("pruner", fault, "", "Set pruner to none, or choose one objective."))
     elif definition.pruner.kind != "none" and not definition.goals[0].by_epoch:
-        rule = "a pruner needs an objective that every epoch has"
+        fault = f"{definition.pruner.kind} has nothing to compare trials by before their end: {names[0]} is known only then"
         remedy = "Choose val_accuracy or val_loss as the objective, or set pruner to none."
-        problems.append(Problem("pruner", rule, f"{definition.pruner.kind} with {names[0]}", remedy))
+        problems.append(Problem("pruner", fault, "", remedy))
     if definition.budget.stagnation is not None and len(names) > 1:
-        rule = "a study converges by one objective"
-        problems.append(Problem("budget.stagnation", rule, f"{len(names)} objectives", "Give a number of trials or minutes instead."))
+        fault = f"with {len(names)} objectives no trial is simply better than the others"
+        problems.append(Problem("budget.stagnation", fault, "", "Give a number of trials or minutes instead."))
     if definition.space.base.leaks_test_set and any(name.startswith("val_") for name in names):
-        rule = "a study does not choose by the test set"
+        fault = "split test_as_validation would have the study choose by the test set"
         remedy = "Set split.kind of the base to tail, random or stratified."
-        problems.append(Problem("base", rule, "split test_as_validation", remedy))
+        problems.append(Problem("base", fault, "", remedy))
     return tuple(problems)
 
 
@@ -140,19 +151,20 @@ def _sampler(definition: StudyDefinition) -> tuple[Problem, ...]:
     sampler, space = definition.sampler, definition.space
     if sampler.kind == "cmaes":
         if len(definition.objectives) > 1:
-            return (Problem("sampler", "CMA-ES has one objective", f"{len(definition.objectives)}", "Choose nsga2 or tpe."),)
+            return (Problem("sampler", f"CMA-ES cannot search by {len(definition.objectives)} objectives", "", "Choose nsga2 or tpe."),)
         if all(parameter.kind == "choice" for parameter in space.parameters):
-            return (Problem("sampler", "CMA-ES searches over numbers", "choices alone", "Choose tpe, or grid."),)
+            return (Problem("sampler", "CMA-ES cannot search over choices alone", "", "Choose tpe, or grid."),)
     if sampler.kind != "grid":
         return ()
     endless = [parameter.path for parameter in space.parameters if parameter.n_values is None]
     if endless:
-        rule, remedy = "a grid has values one by one", "Give it a step or a list of values, or choose another sampler."
-        return tuple(Problem(f"space.{path}", rule, "a continuous range", remedy) for path in endless)
+        remedy = "Give it a step or a list of values, or choose another sampler."
+        return tuple(Problem(f"space.{path}", "a continuous range has no end of values for a grid", "", remedy) for path in endless)
     bound = space.grid_bound or 0
     if (definition.n_grid or 0) > MAX_GRID:
-        rule, remedy = f"a grid has at most {MAX_GRID:,} points", "Make steps larger or lists shorter, or choose tpe or qmc."
-        return (Problem("sampler", rule, f"up to {bound:,}" if space.is_conditional else f"{bound:,}", remedy),)
+        n_points = f"up to {bound:,}" if space.is_conditional else f"{bound:,}"
+        remedy = "Make steps larger or lists shorter, or choose tpe or qmc."
+        return (Problem("sampler", f"the grid has {n_points} points", f"at most {MAX_GRID:,}", remedy),)
     return ()
 
 
@@ -160,4 +172,4 @@ def _budget(definition: StudyDefinition) -> tuple[Problem, ...]:
     budget = definition.budget
     if definition.sampler.kind == "grid" or (budget.trials, budget.minutes, budget.stagnation) != (None, None, None):
         return ()
-    return (Problem("budget", "a study ends", "no end", "Give trials, minutes or stagnation."),)
+    return (Problem("budget", "the study would never end", "", "Give trials, minutes or stagnation."),)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mnist_dash.core.config.presets import preset
+from mnist_dash.core.config.presets import PRESETS, preset
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
-from mnist_dash.errors import InvalidConfig, InvalidInput, InvalidStudy, Problem
-from mnist_dash.search.definition.space import is_whole
+from mnist_dash.core.kinds.problems import shown
+from mnist_dash.errors import InvalidConfig, InvalidInput, InvalidStudy, Problem, UnknownPreset
+from mnist_dash.search.definition.space import is_number, is_whole
 from mnist_dash.search.definition.study_definition import StudyDefinition, parse_definition
+from mnist_dash.search.definition.study_yaml import StudyLoader
+from mnist_dash.text import did_you_mean, listed, parse_number
 
 MAX_FILE_BYTES = 100_000
+READY_FOLDER = Path(__file__).parents[2] / "studies"
+"""The study files that come with the package."""
 _FIELDS = ("name", "question", "base", "set", "space", "objective", "objectives", "sampler", "pruner", "budget", "parallelism", "seeds")
 FIELDS = (*_FIELDS, "seed", "keep")
 """The words at the top level of a study file; docs/studies.md explains them."""
@@ -33,11 +39,11 @@ def read_study(path: Path) -> StudyDefinition:
             content = file.read(MAX_FILE_BYTES + 1)
         text = content.decode()
     except OSError as error:
-        raise InvalidInput(f"A study file can be read; got {str(path)!r}: {error.strerror}. Correct the path.") from error
+        raise InvalidInput(f"The study file {str(path)!r} cannot be read: {error.strerror}. Correct the path.") from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"A study file is YAML in UTF-8; got {str(path)!r}, which is not text. Choose another file.") from error
+        raise InvalidInput(f"The study file {str(path)!r} is no text in UTF-8. Choose another file.") from error
     if len(content) > MAX_FILE_BYTES:
-        raise InvalidInput(f"A study file has at most {MAX_FILE_BYTES:,} bytes; got more in {str(path)!r}. Choose another file.")
+        raise InvalidInput(f"The study file {str(path)!r} is too large (at most {MAX_FILE_BYTES:,} bytes). Choose another file.")
     return parse_study(text, default_name=path.stem)
 
 
@@ -48,13 +54,14 @@ def parse_study(text: str, *, default_name: str = "") -> StudyDefinition:
         InvalidStudy: as for `read_study`.
     """
     try:
-        tree = yaml.safe_load(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        node = yaml.compose(text, Loader=StudyLoader)
+        tree = None if node is None else StudyLoader("").construct_document(node)
+        lines = _lines(node)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         what = str(getattr(error, "problem", None) or error).splitlines()[0][:120]
-        raise InvalidStudy((Problem(where, "a study file is YAML", what, "Correct the text at that place."),)) from error
+        raise InvalidStudy((Problem(where, what, "", "Correct the text at that place."),)) from error
     try:
         return parse_definition(definition_tree(tree, default_name=default_name))
     except (InvalidStudy, InvalidConfig) as error:
@@ -69,17 +76,17 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
         InvalidConfig: the base is no configuration.
     """
     if not isinstance(tree, Mapping):
-        raise _refused("", "a study file is a mapping of words to values", type(tree).__name__, "Begin with name: and space:.")
+        raise _refused("", f"{'it is empty' if tree is None else f'{shown(tree)} is no study'}", "", "Begin with name: and space:.")
     unknown = [str(word) for word in tree if word not in FIELDS]
     if unknown:
         raise InvalidStudy(
-            tuple(Problem(word, "a word of a study file is a known one", word, f"Use one of {', '.join(FIELDS)}.") for word in unknown)
+            tuple(Problem(word, f"{word!r} is no word of a study file", listed(FIELDS), did_you_mean(word, FIELDS)) for word in unknown)
         )
     space = tree.get("space")
     if not isinstance(space, Mapping) or not space:
-        raise _refused("space", "a study explores at least one setting", repr(space)[:80], "Write space: and below it a setting.")
+        raise _refused("space", "nothing is explored", "", "Write space: and below it a hyperparameter, such as batch_size: [32, 64].")
     if "objective" in tree and "objectives" in tree:
-        raise _refused("objective", "a study has objective or objectives", "both", "Remove one of them.")
+        raise _refused("objective", "objectives stands there too", "", "Remove one of them.")
     base = _base(tree)
     definition: dict[str, Any] = {
         "name": tree.get("name", default_name),
@@ -96,7 +103,7 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
         definition["objectives"] = wanted if isinstance(wanted, list) else [wanted]
     for word in ("sampler", "pruner"):
         if word in tree:
-            definition[word] = {"kind": tree[word] or "none"} if not isinstance(tree[word], Mapping) else dict(tree[word])
+            definition[word] = _method(word, tree[word])
     if "budget" in tree:
         budget = tree["budget"]
         definition["budget"] = {"trials": budget} if not isinstance(budget, Mapping) else dict(budget)
@@ -105,6 +112,16 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
     if "keep" in tree:
         definition["keep"] = _keep(tree["keep"])
     return definition
+
+
+def _method(word: str, wanted: object) -> dict[str, Any]:
+    if isinstance(wanted, Mapping):
+        return dict(wanted)
+    if not isinstance(wanted, str | None):
+        raise _refused(
+            word, f"{shown(wanted)} stands where a name is wanted", "", f"Write {word}: {'tpe' if word == 'sampler' else 'median'}."
+        )
+    return {"kind": wanted or "none"}
 
 
 def write_study(definition: StudyDefinition) -> str:
@@ -131,59 +148,79 @@ def write_study(definition: StudyDefinition) -> str:
 def _base(tree: Mapping[str, Any]) -> RunConfig:
     name, changes = tree.get("base"), tree.get("set") or {}
     if not isinstance(name, str | None):
-        raise _refused("base", "base names a ready configuration", repr(name)[:80], "Write base: mlp_quick, and changes below set:.")
+        raise _refused("base", f"{shown(name)} is no name of a preset", "", "Write base: mlp_quick, and changes below set:.")
     if not isinstance(changes, Mapping):
-        raise _refused("set", "set is a mapping of settings to values", repr(changes)[:80], "Write set: and below it epochs: 5, say.")
-    config = preset(name).config if name is not None else RunConfig()
+        raise _refused("set", f"{shown(changes)} stands where fields and values are wanted", "", "Write set: and below it epochs: 5, say.")
+    try:
+        config = preset(name).config if name is not None else RunConfig()
+    except UnknownPreset as error:
+        near = did_you_mean(str(name), PRESETS)
+        raise _refused("base", f"no preset {name!r}", "" if near else listed(PRESETS), near) from error
     try:
         return with_overrides(config, [(str(path), value) for path, value in changes.items()])
     except InvalidConfig as error:
-        raise InvalidStudy(
-            tuple(Problem(f"set.{problem.path}", problem.rule, problem.value, problem.remedy) for problem in error.problems)
-        ) from error
+        raise InvalidStudy(tuple(replace(problem, path=f"set.{problem.path}") for problem in error.problems)) from error
 
 
 def _parameter(path: str, wanted: object) -> dict[str, Any]:
     place = f"space.{path}"
     if isinstance(wanted, list):
-        return {"kind": "choice", "path": path, "values": wanted}
+        return {"kind": "choice", "path": path, "values": _values(place, path, wanted)}
     if not isinstance(wanted, Mapping):
         remedy = "Write [a, b, c], or {low: 0.001, high: 0.1, log: true}."
-        raise _refused(place, "a setting has a list of values or a range", repr(wanted)[:80], remedy)
+        raise _refused(place, f"{shown(wanted)} stands where a list of values or a range is wanted", "", remedy)
     unknown = [str(word) for word in wanted if word not in _RANGE_FIELDS]
     if unknown:
-        raise _refused(f"{place}.{unknown[0]}", "a word of a range is a known one", unknown[0], f"Use one of {', '.join(_RANGE_FIELDS)}.")
+        hint = did_you_mean(unknown[0], _RANGE_FIELDS)
+        raise _refused(f"{place}.{unknown[0]}", f"{unknown[0]!r} is no word of a range", listed(_RANGE_FIELDS), hint)
     fields = {str(word): value for word, value in wanted.items() if word != "when"}
     if "when" in wanted:
         fields["when"] = _conditions(place, wanted["when"])
     if "values" in fields:
-        return {"kind": "choice", "path": path} | fields
+        return {"kind": "choice", "path": path} | fields | {"values": _values(place, path, fields["values"])}
     missing = [word for word in ("low", "high") if word not in fields]
     if missing:
-        raise _refused(place, "a range has low and high", f"no {missing[0]}", f"Add {missing[0]}.")
-    return {"kind": "int" if is_whole(path) else "float", "path": path} | {word: _number(value) for word, value in fields.items()}
+        raise _refused(place, f"the range has no {missing[0]}", "", f"Add {missing[0]}.")
+    return {"kind": "int" if is_whole(path) else "float", "path": path} | fields
 
 
 def _conditions(place: str, when: object) -> list[dict[str, Any]]:
     if not isinstance(when, Mapping):
-        raise _refused(f"{place}.when", "a condition names a setting and its values", repr(when)[:80], "Write when: {optimizer.kind: sgd}.")
+        raise _refused(f"{place}.when", f"{shown(when)} is no condition", "", "Write when: {optimizer.kind: sgd}.")
     conditions: list[dict[str, Any]] = []
     for path, allowed in when.items():
         if isinstance(allowed, Mapping):
             conditions.append({"path": str(path), **allowed})
         else:
-            conditions.append({"path": str(path), "values": allowed if isinstance(allowed, list) else [allowed]})
+            values = _values(f"{place}.when", str(path), allowed if isinstance(allowed, list) else [allowed])
+            conditions.append({"path": str(path), "values": values})
     return conditions
 
 
-def _number(value: object) -> object:
-    """Read ``1e-4``, which YAML takes for text because it has no point."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+def _values(place: str, path: str, values: object) -> list[Any]:
+    """Read a list of values, numbers as people write them; of a whole number, one that is none stays as it is and is refused later.
+
+    Raises:
+        InvalidStudy: it is no list, a value is a list or a group, or a yes or no stands where a number is wanted.
+    """
+    if not isinstance(values, list) or not values:
+        raise _refused(place, f"{shown(values)} stands where a list of values is wanted", "", "Write [a, b, c].")
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, list | Mapping):
+            raise _refused(place, f"{shown(value)} stands where a single value is wanted", "", "Write [a, b, c].")
+        if isinstance(value, bool) and is_number(path):
+            raise _refused(place, f"{shown(value)} is no number", "", "Write numbers, such as [32, 64].")
+        number = parse_number(value) if isinstance(value, str) else None
+        if number is None:
+            found.append(value)
+            continue
+        if is_whole(path) and isinstance(number, float):
+            if not number.is_integer() or "." in str(value):
+                raise _refused(place, f"{shown(value)} is no whole number", "", "Write whole numbers, such as [32, 64].")
+            number = int(number)
+        found.append(number)
+    return found
 
 
 def _keep(wanted: object) -> dict[str, Any]:
@@ -192,7 +229,7 @@ def _keep(wanted: object) -> dict[str, Any]:
         return {"kind": words[0].lower()}
     if len(words) == 2 and words[0] == "best" and words[1].isdigit():
         return {"kind": "best", "n_best": int(words[1])}
-    raise _refused("keep", "keep is all, none or best and a number", repr(wanted)[:80], "Write keep: best 5.")
+    raise _refused("keep", f"{shown(wanted)} is not known", "all, none, or best and a number", "Write keep: best 5.")
 
 
 def _written(parameter: dict[str, Any]) -> Any:  # noqa: ANN401 - YAML
@@ -214,8 +251,8 @@ def _written(parameter: dict[str, Any]) -> Any:  # noqa: ANN401 - YAML
     return fields["values"] if list(fields) == ["values"] else fields
 
 
-def _refused(path: str, rule: str, value: str, remedy: str) -> InvalidStudy:
-    return InvalidStudy((Problem(path, rule, value, remedy),))
+def _refused(path: str, fault: str, allowed: str, remedy: str) -> InvalidStudy:
+    return InvalidStudy((Problem(path, fault, allowed, remedy),))
 
 
 def _lines(node: yaml.Node | None, path: str = "") -> dict[str, int]:
@@ -240,7 +277,7 @@ def _placed(problem: Problem, lines: Mapping[str, int]) -> Problem:
     while wanted and wanted not in lines:
         wanted = wanted.rpartition(".")[0]
     line = lines.get(wanted) or lines.get(f"{wanted}s")
-    return Problem(f"line {line}, {path}" if line else path, problem.rule, problem.value, problem.remedy)
+    return replace(problem, path=f"line {line}, {path}" if line else path)
 
 
 def _as_written(path: str, written: tuple[str, ...]) -> str:
@@ -252,6 +289,8 @@ def _as_written(path: str, written: tuple[str, ...]) -> str:
         index = int(parts[2])
         rest = [part for part in parts[3:] if part not in ("float", "int", "choice")]
         return ".".join([tops[index] if index < len(tops) else "space", *rest])
+    if parts[0] == "objectives" and "objectives" not in written:
+        return "objective"
     if parts[:2] == ["space", "base"]:
         return ".".join(["set", *parts[2:]])
     return path

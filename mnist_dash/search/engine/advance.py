@@ -34,6 +34,7 @@ from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.engine.sampling import Exhausted, Search
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Origin, Study, StudyState, Trial, TrialState
+from mnist_dash.text import plural, verb
 
 _Row = sa.Row[Any, Any, Any]
 log = logging.getLogger("mnist_dash.study_runner")
@@ -250,7 +251,7 @@ class Advancer:
                     try:
                         begun = self._begin_next(study)
                     except Exhausted:
-                        end = f"All {len(self._search):,} points of the grid are done."
+                        end = _exhausted(study.definition, len(self._search))
             if end is not None:
                 return self._conclude(study, StudyState.FINISHED, end) if in_flight == 0 else study.state
             in_flight += begun
@@ -263,11 +264,11 @@ class Advancer:
         assert self._search is not None
         budget, n_trials = study.definition.budget, len(self._search)
         if budget.trials is not None and n_trials >= budget.trials:
-            return f"All {budget.trials:,} trials are done."
+            return f"{'All ' if budget.trials > 1 else ''}{plural(budget.trials, 'trial')} {verb(budget.trials, 'are')} done."
         if budget.minutes is not None and study.seconds_used >= 60 * budget.minutes:
-            return f"Its {budget.minutes:g} minutes are over."
+            return f"{plural(budget.minutes, 'minute')} of running {verb(budget.minutes, 'are')} over."
         if budget.stagnation is not None and self._search.is_stagnant():
-            return f"It has converged: {budget.stagnation:,} trials have brought nothing better."
+            return f"It has converged: {plural(budget.stagnation, 'trial')} without improvement."
         return None
 
     def _begin_next(self, study: Study) -> bool:
@@ -327,6 +328,13 @@ class Advancer:
             raise Fenced(f"Study {self._id} was changed while a trial was chosen; it is chosen again.")
 
 
+def _exhausted(definition: StudyDefinition, n_trials: int) -> str:
+    """Say that a study has nothing new to try."""
+    if definition.sampler.kind == "grid":
+        return f"All {plural(n_trials, 'point')} of the grid are done." if n_trials > 1 else "The one point of the grid is done."
+    return f"Every combination of values has been tried, in {plural(n_trials, 'trial')}; nothing new is left."
+
+
 def insert_trial(connection: sa.Connection, study_id: str, trial: Trial, *, revision: int) -> None:
     """Write a new trial's row; its number is taken from the record and must be free."""
     row = {
@@ -368,7 +376,9 @@ def _complete(trial: Trial, members: Sequence[_Member], definition: StudyDefinit
     known = [[value for value in column if value is not None and math.isfinite(value)] for column in columns]
     if any(len(column) < len(members) for column in known):
         names = ", ".join(definition.objectives)
-        return _Verdict(trial, members, TrialState.FAILED, reason=f"A trial has a finite figure of each objective; got none of {names}.")
+        return _Verdict(
+            trial, members, TrialState.FAILED, reason=f"No finite value of {names}. Narrow the range, or lower the learning rate."
+        )
     deviation = statistics.stdev(known[0]) if len(members) > 1 else None
     return _Verdict(trial, members, TrialState.COMPLETE, tuple(statistics.fmean(column) for column in known), deviation)
 

@@ -33,11 +33,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
-MAX_SOBOL_DIMENSIONS = 40
 
 
 class Exhausted(Exception):
-    """A grid has no further point."""
+    """Every combination of values has been tried."""
 
 
 class Search:
@@ -56,6 +55,10 @@ class Search:
         self._outside: set[int] = set()
         self._cma = CmaSearch(self._space, definition) if definition.sampler.kind == "cmaes" else None
         self._attributes: dict[int, dict[str, Any]] = {}
+        self._tried: set[str] = set()
+        """The values of all trials, each written by `_named`."""
+        self._combinations = self._space.grid()
+        self._ahead: dict[str, Scalar] | None = None
         for trial in trials:
             self.add(trial)
         if self._cma is not None:
@@ -70,6 +73,7 @@ class Search:
         """Take a trial's row over; trials come in the order of their numbers."""
         assert trial.number == len(self._ids)
         self._attributes[trial.number] = dict(trial.attributes)
+        self._tried.add(_named(trial.parameters))
         if not self._fits(trial):
             self._outside.add(trial.number)
         distributions, n_objectives = self._distributions(trial.parameters), len(self.definition.goals)
@@ -82,8 +86,10 @@ class Search:
         """Choose the values of the next trial, and what is to be remembered of it; it then counts as running.
 
         Raises:
-            Exhausted: a grid has no further point.
+            Exhausted: every combination of a grid, or of a space that has an end of them, has been tried.
         """
+        if self._space.grid_bound is not None and self._untried() is None:
+            raise Exhausted
         number, kind = len(self._ids), self.definition.sampler.kind
         generator = np.random.default_rng(self._seed(number))
         attributes: dict[str, Any] = {}
@@ -159,6 +165,7 @@ class Search:
         for parameter in self._space.parameters:
             if applies(parameter, values):
                 values[parameter.path] = trial._suggest(parameter.path, distribution(parameter))  # noqa: SLF001 - suggest_* by kind
+        self._tried.add(_named(values))
         self.open.add(number)
         self._ids.append(trial._trial_id)  # noqa: SLF001
         return values
@@ -166,6 +173,7 @@ class Search:
     def _start(self, values: Mapping[str, Scalar]) -> None:
         frozen = create_trial(state=OptunaState.RUNNING, params=dict(values), distributions=self._distributions(values))
         self._study.add_trial(frozen)
+        self._tried.add(_named(values))
         self.open.add(len(self._ids))
         self._ids.append(self._study.get_trials(deepcopy=False)[-1]._trial_id)  # noqa: SLF001
 
@@ -189,11 +197,21 @@ class Search:
         return [min(float(value), 1 - 1e-12) for value in engine.random(1)[0]]
 
     def _next_of_grid(self) -> dict[str, Scalar]:
-        tried = {_named(trial.params) for trial in self._study.get_trials(deepcopy=False)}
-        for values in self._space.grid():
-            if _named(values) not in tried:
-                return values
-        raise Exhausted
+        values = self._untried()
+        if values is None:
+            raise Exhausted
+        return values
+
+    def _untried(self) -> dict[str, Scalar] | None:
+        """Give the first combination of values that no trial has had; None where there is none.
+
+        Trials only become more, so what was passed over needs no second look, and a whole study takes one walk over the combinations.
+        """
+        while self._ahead is None or _named(self._ahead) in self._tried:
+            self._ahead = next(self._combinations, None)
+            if self._ahead is None:
+                return None
+        return self._ahead
 
     def _fits(self, trial: Trial) -> bool:
         return self._space.restrict(trial.parameters) == dict(trial.parameters)

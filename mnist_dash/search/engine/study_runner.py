@@ -96,7 +96,7 @@ class StudyRunner:
             self._pause(study_id, str(error))
         except Exception as error:
             log.exception("Study %s broke.", study_id)
-            self._pause(study_id, f"A study's step ends without an error; got {type(error).__name__}: {error}. Resume it, or report it.")
+            self._pause(study_id, f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug.")
 
     def _tidy(self, study_id: str, advancer: Advancer) -> None:
         study = study_store.find(self._store, study_id)

@@ -14,6 +14,7 @@ from mnist_dash.runs.store.run_store import Store, bump_revision
 from mnist_dash.runs.store.schema import now
 from mnist_dash.search.definition.study_definition import StudyDefinition, trusted
 from mnist_dash.search.studies.records import Event, Origin, Study, StudyState, Trial, TrialState
+from mnist_dash.text import did_you_mean
 
 
 def find(store: Store, id_or_name: str) -> Study:
@@ -29,10 +30,10 @@ def find(store: Store, id_or_name: str) -> Study:
         row = connection.execute(query.order_by(table.c.id == id_or_name)).mappings().first()
     store.check_readable((id_or_name if row is None else str(row["id"]),))
     if row is None:
-        raise UnknownStudy(
-            f"A study's id or name is one that exists; got {id_or_name!r}. Look it up on the Studies page or with "
-            "`python -m mnist_dash study list`."
-        )
+        with store.reading() as connection:
+            names = connection.execute(sa.select(table.c.name)).scalars().all()
+        hint = did_you_mean(id_or_name, names) or "List studies on the Studies page or with `mnist-dash study list`."
+        raise UnknownStudy(f"No study {id_or_name!r}. {hint}")
     return study_from_row(row)
 
 

@@ -14,9 +14,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import InvalidConfig, InvalidInput
 from mnist_dash.search.definition.space import Choice, FloatRange, IntRange, Parameter, Scalar, SearchSpace, is_whole
+from mnist_dash.text import plural, verb
 
 MIN_RUNS = 3
 N_CANDIDATES = 1_000
@@ -77,7 +79,8 @@ def suggest(space: SearchSpace, tried: Sequence[Mapping[str, Scalar]], figures: 
     ]
     if len(known) < MIN_RUNS:
         raise InvalidInput(
-            f"A proposal rests on at least {MIN_RUNS} runs that share their settings; got {len(known)}. Train some more first."
+            f"{plural(len(known), 'run')} with settings in common {verb(len(known), 'are')} too few for a proposal (at least {MIN_RUNS}). "
+            "Train some more first."
         )
     losses = np.array([-figure if maximize else figure for _, figure in known])
     points = np.array([_unit(space, values) for values, _ in known])
@@ -96,7 +99,7 @@ def suggest(space: SearchSpace, tried: Sequence[Mapping[str, Scalar]], figures: 
         sign = -1 if maximize else 1
         expected, best = sign * float(mean[index]), sign * float(losses.min())
         return Suggestion(candidates[index], config, expected, float(deviation[index]), best, nearest, len(known))
-    raise InvalidInput("A proposal makes a configuration; got none that does. Correct the ranges of the space.")
+    raise InvalidInput("No combination of these values makes a configuration that could be trained. Correct the ranges of the space.")
 
 
 def space_of(configs: Sequence[RunConfig]) -> tuple[SearchSpace, tuple[dict[str, Scalar], ...]]:
@@ -108,16 +111,16 @@ def space_of(configs: Sequence[RunConfig]) -> tuple[SearchSpace, tuple[dict[str,
     Returns:
         The space, and the values of each configuration.
     """
-    flat = [dict(_leaves(config.model_copy(update={"seed": 0, "device": "auto"}).model_dump(mode="json"))) for config in configs]
+    flat = [nested.flatten(config.model_copy(update={"seed": 0, "device": "auto"}).model_dump(mode="json")) for config in configs]
     shared = set(flat[0]).intersection(*flat[1:]) if flat else set()
     changing = [path for path in (flat[0] if flat else ()) if path in shared and len({repr(one[path]) for one in flat}) > 1]
     if not changing:
-        raise InvalidInput(f"A proposal needs runs that differ in a setting; got {len(configs)} that do not. Change one and train again.")
+        raise InvalidInput(f"{plural(len(configs), 'run')} {verb(len(configs), 'have')} the same settings. Change one and train again.")
     if (
         any(path.endswith("kind") and path.startswith("layers.") for path in changing)
         or len({len(config.layers) for config in configs}) > 1
     ):
-        raise InvalidInput("A proposal needs networks of the same layers; got different ones. Choose runs that differ in values only.")
+        raise InvalidInput("The networks of these runs have different layers. Choose runs that differ in values only.")
     parameters = tuple(_parameter(path, [one[path] for one in flat]) for path in changing)
     space = SearchSpace(base=configs[0], parameters=parameters)
     return space, tuple({path: one[path] for path in changing} for one in flat)
@@ -135,14 +138,6 @@ def _parameter(path: str, values: Sequence[Scalar]) -> Parameter:
     if is_whole(path):
         return IntRange(path=path, low=max(1, math.floor(low)), high=math.ceil(high), log=log)
     return FloatRange(path=path, low=low, high=high, log=log)
-
-
-def _leaves(tree: object, path: str = "") -> list[tuple[str, Scalar]]:
-    if isinstance(tree, dict):
-        return [leaf for name, value in tree.items() for leaf in _leaves(value, f"{path}.{name}" if path else str(name))]
-    if isinstance(tree, list):
-        return [leaf for index, value in enumerate(tree) for leaf in _leaves(value, f"{path}.{index}")]
-    return [(path, tree)] if isinstance(tree, bool | int | float | str | None) else []
 
 
 def _unit(space: SearchSpace, values: Mapping[str, Scalar]) -> list[float]:

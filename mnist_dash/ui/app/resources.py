@@ -37,11 +37,12 @@ def _open(settings: Settings) -> Store:
 
 
 def _load_ahead() -> None:
-    """Load what the first run's page needs while the first person still looks at the Train page: half a second of imports."""
+    """Load what the first run's page and the Draw page need while the first person still looks at the Train page: a second of imports."""
     for name in ("mnist_dash.figures.base.confusion", "mnist_dash.core.analysis.evaluation"):
         importlib.import_module(name)
     curves = importlib.import_module("mnist_dash.figures.base.curves")
     curves.draw_curves((), metric="loss", options=curves.CurveOptions()).to_json()
+    importlib.import_module("mnist_dash.core.analysis.predictor").load_ahead()
 
 
 def history(run_id: str, revision: int) -> History:

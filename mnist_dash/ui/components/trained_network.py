@@ -8,10 +8,11 @@ import safetensors
 import safetensors.numpy
 import streamlit as st
 
-from mnist_dash.core.analysis.forward import Scale, Values, Weights, activations, fitted_scaling
 from mnist_dash.core.analysis.layer_statistics import Kernel, dead_units, kernels
+from mnist_dash.core.analysis.predictor import Predictor, Values
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.idx import read_images
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.errors import ArtifactError
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
@@ -24,11 +25,10 @@ N_ASKED = 1000
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """The weights of a run with all that is needed to use them."""
+    """What a run has learned, ready to use."""
 
     config: RunConfig
-    weights: Weights
-    scale: Scale
+    predictor: Predictor
     kernels: tuple[Kernel, ...]
 
 
@@ -48,9 +48,10 @@ def _load(_database_url: str, run_id: str, revision: int, _config: RunConfig) ->
     try:
         weights = safetensors.numpy.load(content)
         found = kernels(_config, weights)
+        predictor = Predictor(_config, weights, scaling_values(_config, store().settings.data_dir))
     except (safetensors.SafetensorError, ValueError) as error:
         raise ArtifactError(f"The stored weights of run {run_id} do not fit its network: {error} Rerun it.") from error
-    return TrainedNetwork(_config, weights, fitted_scaling(_config, store().settings.data_dir), found)
+    return TrainedNetwork(_config, predictor, found)
 
 
 def activations_of(run: Run, image: int) -> list[Values]:
@@ -67,7 +68,7 @@ def activations_of(run: Run, image: int) -> list[Values]:
 def _activations(_database_url: str, run_id: str, revision: int, image: int, _run: Run) -> list[Values]:  # noqa: ARG001 - parts of the cache's key
     network = trained_network(_run)
     images = read_images(_run.config.dataset, "test", store().settings.data_dir)
-    return [values[0] for values in activations(network.config, network.weights, images[image : image + 1], network.scale)]
+    return [values[0] for values in network.predictor.activations(images[image : image + 1])]
 
 
 def dead_counts(run: Run) -> dict[str, tuple[int, int]]:
@@ -88,5 +89,5 @@ def _dead_counts(_database_url: str, run_id: str, revision: int, _run: Run) -> d
     network = trained_network(_run)
     images = read_images(_run.config.dataset, "test", store().settings.data_dir)[:N_ASKED]
     plans = _run.config.plan
-    dead = dead_units(network.config, network.weights, images, network.scale)
+    dead = dead_units(network.config, network.predictor, images)
     return {plans[index].name: (int(units.sum()), len(units)) for index, units in dead.items()}

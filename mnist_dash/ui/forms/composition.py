@@ -192,8 +192,7 @@ def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tupl
     try:
         return plan(tuple(specs), input_shape), None
     except ImpossibleLayer as error:
-        problem = Problem(f"layers.{error.index}", error.rule, error.value, error.remedy)
-        return plan(tuple(specs[: error.index]), input_shape), problem
+        return plan(tuple(specs[: error.index]), input_shape), error.problem
 
 
 def unknown_preset(name: str) -> InvalidInput:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import streamlit as st
 
 from mnist_dash.errors import Problem
+from mnist_dash.text import parse_number
 from mnist_dash.ui.forms.composition import Checked, Draft
 from mnist_dash.ui.forms.draft_session import DraftSession, Parse
 from mnist_dash.ui.forms.places import AnyDraft, CheckedDraft, Place, parts_of
@@ -25,8 +26,7 @@ Width = int | str
 
 def sentence(problem: Problem) -> str:
     """Write a problem for a place where its field is in sight already."""
-    got = f"; got {problem.value}" if problem.value else ""
-    text = f"{problem.rule}{got}. {problem.remedy}"
+    text = problem.sentence
     return text[:1].upper() + text[1:].replace("_", " ")
 
 
@@ -41,15 +41,10 @@ def parse_typed(text: str | None) -> Any:  # noqa: ANN401 - JSON
     cleaned = (text or "").strip()
     if not cleaned:
         return None
-    try:
-        return int(cleaned)
-    except ValueError:
-        pass
-    try:
-        value = float(cleaned)
-    except ValueError:
+    value = parse_number(cleaned)
+    if value is None:
         return cleaned
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value
+    return int(value) if isinstance(value, float) and value.is_integer() and "." not in cleaned and abs(value) < 1e15 else value
 
 
 def typed_text(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+from mnist_dash.core.config import nested
 from mnist_dash.errors import Problem
 
 Tree = dict[str, Any]
@@ -24,23 +25,12 @@ def path_of(place: Place) -> str:
 
 def value_at(tree: Tree, place: Place) -> Any:  # noqa: ANN401 - JSON
     """Read what stands at a place of a tree; None where the place does not exist."""
-    node: Any = tree
-    for part in parts_of(place):
-        if isinstance(node, list):
-            node = node[int(part)] if part.isdigit() and int(part) < len(node) else None
-        else:
-            node = node.get(part) if isinstance(node, dict) else None
-    return node
+    return nested.get(tree, parts_of(place))
 
 
 def put_at(tree: Tree, place: Place, value: Any) -> bool:  # noqa: ANN401 - JSON
     """Put a value in its place of a tree; says whether there is such a place."""
-    *parents, leaf = parts_of(place)
-    node = value_at(tree, tuple(parents))
-    if not isinstance(node, dict) or (node is tree and leaf not in tree):
-        return False
-    node[leaf] = value
-    return True
+    return nested.put(tree, parts_of(place), value)
 
 
 class AnyDraft(Protocol):

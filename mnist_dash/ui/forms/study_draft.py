@@ -19,6 +19,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from mnist_dash.core.config import nested
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig, TailSplit
 from mnist_dash.core.kinds.spec import Spec
@@ -199,7 +200,7 @@ class StudyDraft:
 
     def _check(self, name: str) -> CheckedStudy:
         if not self.parameters:
-            problem = Problem("space", "a study explores at least one setting", "none", "Tick a setting, such as the learning rate.")
+            problem = Problem("space", "nothing is explored", "", "Tick a hyperparameter, such as the learning rate.")
             return CheckedStudy((problem,), None)
         plain = tuple(self._plain_problems())
         if plain:
@@ -213,16 +214,16 @@ class StudyDraft:
         """Find what validation would say in its own words only."""
         n_objectives, name = len(self.tree["objectives"]), str(self.tree["name"] or "")
         if not n_objectives:
-            yield Problem("objectives", "a study has an objective", "none", "Choose validation accuracy, say.")
+            yield Problem("objectives", "no objective is chosen", "", "Choose validation accuracy, say.")
         if n_objectives > MAX_OBJECTIVES:
-            yield Problem("objectives", f"a study has at most {MAX_OBJECTIVES} objectives", f"{n_objectives}", "Leave one out.")
+            yield Problem("objectives", f"{n_objectives} objectives are too many", f"at most {MAX_OBJECTIVES}", "Leave one out.")
         if len(name) > MAX_NAME:
-            yield Problem("name", f"a name has at most {MAX_NAME} characters", f"{len(name)}", "Shorten it.")
+            yield Problem("name", f"{len(name)} characters are too many", f"at most {MAX_NAME}", "Shorten it.")
         for path, fields in self.parameters.items():
             if any(_is_never(each) for each in fields["when"]):
                 yield _stranded(path)
             elif fields["as"] == "list" and not fields["values"]:
-                yield Problem(f"space.{path}", "a list has at least one value", "none", "Choose one, or remove this setting.")
+                yield Problem(f"space.{path}", "its list of values is empty", "", "Choose one, or remove this hyperparameter.")
 
     def _definition_tree(self, name: str) -> Tree:
         tree = {part: value for part, value in self.tree.items() if part != "parameters"}
@@ -395,7 +396,7 @@ def _is_never(condition: Tree) -> bool:
 def _stranded(path: str) -> Problem:
     leaf = path.removeprefix("optimizer.")
     having = ", ".join(map(str, kinds_with(leaf, OPTIMIZERS)))
-    return Problem(f"space.{path}", f"an optimizer that is explored has {leaf}", "none", f"Add one of {having}, or remove this setting.")
+    return Problem(f"space.{path}", f"no optimizer that is explored has {leaf}", "", f"Add one of {having}, or remove this hyperparameter.")
 
 
 def _fields(parameter: Parameter) -> Tree:
@@ -410,15 +411,13 @@ def _fields(parameter: Parameter) -> Tree:
     return copy.deepcopy(_RANGE) | fields | {"number": parameter.kind}
 
 
-def _leaves(node: object, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Walk over the settings of a configuration that have a single value, but for those that make another part of a part."""
-    if isinstance(node, dict | list):
-        for name, inner in node.items() if isinstance(node, dict) else enumerate(node):
-            whole = f"{path}.{name}" if path else str(name)
-            if name not in ("kind", "features") and whole not in UNEXPLORED:
-                yield from _leaves(inner, whole)
-    elif node is not None:
-        yield path, node
+def _leaves(node: object) -> Iterator[tuple[str, Any]]:
+    """List the settings of a configuration that have a single value, but for those that make another part of a part."""
+
+    def explored(path: str) -> bool:
+        return path.rpartition(".")[2] not in ("kind", "features") and path not in UNEXPLORED
+
+    return ((path, value) for path, value in nested.leaves(node, keep=explored) if value is not None)
 
 
 def _about(base: RunConfig, path: str, value: bool | float | str) -> Tree:  # noqa: FBT001 - a value of any setting

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mnist_dash.cli import main
-from mnist_dash.cli.formatting import json_line, moment, number, percent, span, table
+from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.training.reports import EpochReport
@@ -93,7 +93,7 @@ def test_a_query_and_an_order(store: Store, capsys: pytest.CaptureFixture[str]) 
     assert main(["runs", "--where", 'tag == "demo"', "--sort=-seed", "--json"]) == 0
     assert [json.loads(line)["run"] for line in capsys.readouterr().out.splitlines()] == [second, first]
     assert main(["runs", "--where", "epoch > 5"]) == 0
-    assert capsys.readouterr().out == "No run meets the query.\n"
+    assert capsys.readouterr().out == "No run matches the query.\n"
     assert main(["runs", "--where", "sed == 3"]) == 2
     assert capsys.readouterr().err.endswith("Did you mean seed?\n\nsed == 3\n^^^\n")
     assert main(["runs", "--sort", "test_acuracy"]) == 2
@@ -115,7 +115,7 @@ def test_table_has_the_figures(store: Store, capsys: pytest.CaptureFixture[str])
     run_id = _finish(store, RunConfig(epochs=1))
     assert main(["runs"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(run_id))
-    assert [word for word in ("finished", "dense 512-256-10", "adam", "1/1", "93.00 %", "97.00 %", "2.0 s") if word not in line] == []
+    assert [word for word in ("finished", "512-256 Adam 0.001 #", "1/1", "93.00 %", "97.00 %", "2.0 s", " UTC ") if word not in line] == []
 
 
 def test_show_has_result_history_and_settings(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,10 +178,8 @@ def test_listing_is_quick_and_leaves_torch_alone(own_home: Path) -> None:
     assert min(seconds) < 2.0, "seconds of the processor, which a busy machine does not stretch much"
 
 
-def test_values_are_written_for_people() -> None:
-    """Spans, percents and missing values."""
-    assert [span(value) for value in (None, 4.24, 185, 7800)] == ["-", "4.2 s", "3 min 05 s", "2 h 10 min"]
-    assert (percent(0.98051), percent(None), number(0.09769), number(None), moment(None)) == ("98.05 %", "-", "0.0977", "-", "-")
+def test_tables_are_aligned() -> None:
+    """Texts stand left, numbers right, under their headings."""
     assert table(("name", "n"), [("a", "10"), ("bc", "9")], right=("n",)) == "name   n\na     10\nbc     9"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from mnist_dash.cli import main
-from mnist_dash.cli.parser import build_parser
 from mnist_dash.cli.runs.train import MAX_CONFIG_BYTES, read_configuration
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import RunConfig
@@ -17,10 +16,12 @@ from mnist_dash.core.data.archives import MNIST_ARCHIVES, mnist_folder
 from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.cli.interface import parse
 
 
 def _read(*arguments: str) -> RunConfig:
-    return read_configuration(build_parser().parse_args(["train", *arguments]))
+    options = parse(["train", *arguments]).params
+    return read_configuration(preset=options["preset"], config=options["config"], changes=options["changes"])
 
 
 def test_first_preset_is_the_default() -> None:
@@ -63,7 +64,7 @@ def test_configuration_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch
         (["--set", "=3"], ["--set", "KEY=VALUE"]),
         (["--set", 'layers.0={"kind": "conv", "kernel": 28}', "--set", 'layers.1={"kind": "max_pool"}'], ["layers.1", "1 x 1"]),
         (["--preset", "mlp_512"], ["mlp_512", "Did you mean mlp_512_256"]),
-        (["--config", "nowhere.json"], ["--config", "nowhere.json", "Correct the path"]),
+        (["--config", "nowhere.json"], ["--config", "nowhere.json", "Give the path"]),
     ],
 )
 def test_broken_rule_is_named_and_nothing_queued(

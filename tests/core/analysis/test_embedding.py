@@ -118,11 +118,11 @@ def test_progress_rises_to_the_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"n_points": 10_001}, "30 to 10,000 of the test images of mnist; got 10,001"),
-        ({"n_points": 3}, "got 3"),
-        ({"n_points": 60, "perplexity": 30}, "a third of the points.*here to 20; got 30"),
-        ({"layer": 0}, r"are 1 \(dense_1\).*; got 0"),
-        ({"seed": -1}, "got -1"),
+        ({"n_points": 10_001}, r"10,001 images are too many .*30 to 10,000 of the test images of mnist"),
+        ({"n_points": 3}, "3 images are too few"),
+        ({"n_points": 60, "perplexity": 30}, "perplexity of 30 is too large .*a third of the points, here 20"),
+        ({"layer": 0}, r"Layer 0 cannot be embedded \(1 \(dense_1\)"),
+        ({"seed": -1}, "Seed -1 is too small"),
     ],
 )
 def test_refuses_what_cannot_be_embedded(changes: dict[str, int], sentence: str) -> None:
@@ -133,12 +133,12 @@ def test_refuses_what_cannot_be_embedded(changes: dict[str, int], sentence: str)
 
 def test_layer_without_weights_is_a_sentence() -> None:
     """A run whose weights are gone can still have its pixels embedded, and says so."""
-    with pytest.raises(InvalidInput, match=r"needs the run's weights.*Embed the pixels"):
+    with pytest.raises(InvalidInput, match=r"has left no weights.*Embed the pixels"):
         embed(SMALL.model_copy(update={"layer": 1}))
 
 
 def test_undefined_activations_are_a_sentence() -> None:
     """A diverged network's activations are refused."""
     broken = {name: np.full_like(tensor, np.nan) for name, tensor in weights_of(CONFIG).items()}
-    with pytest.raises(InvalidInput, match="finite"):
+    with pytest.raises(InvalidInput, match="infinite or undefined"):
         embed(SMALL.model_copy(update={"layer": 1}), broken)

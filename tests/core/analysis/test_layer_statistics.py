@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from mnist_dash.core.analysis.forward import activations
 from mnist_dash.core.analysis.layer_statistics import (
     N_BINS,
     QUANTILES,
@@ -24,6 +23,7 @@ from mnist_dash.core.analysis.layer_statistics import (
     summarise,
     unpack,
 )
+from mnist_dash.core.analysis.predictor import Predictor
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.dataset import Part, PreparedData
 from mnist_dash.core.layers import ActivationLayer, BatchNorm, Conv, Dense, Flatten
@@ -34,9 +34,8 @@ OUTPUT = Dense(units=10, activation="softmax")
 Weights = dict[str, npt.NDArray[np.float32]]
 
 
-def unit(images: npt.NDArray[np.uint8] | npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Scale as `unit` does."""
-    return images.astype(np.float32) / np.float32(255)
+UNIT = (np.zeros((), np.float32), np.asarray(1 / 255, np.float32))
+"""The scaling `unit`."""
 
 
 def ones(*shape: int) -> npt.NDArray[np.float32]:
@@ -57,7 +56,7 @@ def test_dead_units_are_those_that_never_answer() -> None:
     }
     images = np.zeros((150, 28, 28), np.uint8)
     images[149] = 255  # the filter of ones sums it to 784
-    dead = dead_units(config, weights, images, unit)
+    dead = dead_units(config, Predictor(config, weights, UNIT), images)
     assert {index: units.tolist() for index, units in dead.items()} == {0: [False, True], 2: [False, True, True]}
 
 
@@ -79,7 +78,7 @@ def test_kernels_are_found_behind_padding_and_activations() -> None:
         (0, "conv_1", (2, 1, 2, 2)),
         (5, "dense_1", (10, 1568)),
     ]
-    with pytest.raises(ValueError, match=r"hold 10 values for conv_1.*same run"):
+    with pytest.raises(ValueError, match=r"do not fit conv_1, which has 10 values.*same run"):
         kernels(config, {})
 
 
@@ -120,7 +119,7 @@ def test_measurements_survive_their_packing() -> None:
 
 
 def test_recorder_measures_what_the_forward_pass_gives() -> None:
-    """Ends, dead share and names agree with the numpy forward pass over the same images."""
+    """Ends, dead share and names agree with the predictor over the same images."""
     config = RunConfig(
         layers=(
             Conv(filters=3, kernel=4, padding="same", activation="tanh"),
@@ -137,8 +136,9 @@ def test_recorder_measures_what_the_forward_pass_gives() -> None:
     weights = build_sequential(config).state_dict()
     measured = recorder.measure(weights)
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
-    outputs = activations(config, arrays, images.numpy().reshape(-1, 28, 28), unit)
-    dead = dead_units(config, arrays, images.numpy().reshape(-1, 28, 28), unit)
+    predictor = Predictor(config, arrays, UNIT)
+    outputs = predictor.activations(images.numpy().reshape(-1, 28, 28))
+    dead = dead_units(config, predictor, images.numpy().reshape(-1, 28, 28))
     assert list(measured) == ["conv_1", "batch_norm_1", "activation_1", "dense_1", "dense_2"]
     for index, name in ((0, "conv_1"), (1, "batch_norm_1"), (2, "activation_1"), (4, "dense_1")):
         ends = measured[name].activations.quantiles

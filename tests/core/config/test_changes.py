@@ -164,7 +164,7 @@ def test_an_impossible_change_names_the_rule(change: dict[str, object], said: st
 
 def test_a_network_without_dropout_has_no_rate_to_change() -> None:
     """A dropout rate needs a dropout layer."""
-    with pytest.raises(InvalidConfig, match="belongs to a dropout layer"):
+    with pytest.raises(InvalidConfig, match="the network has no dropout layer"):
         with_change(RunConfig(), 1, {"dropout_rate": 0.1})
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,7 +20,8 @@ from hypothesis import strategies as st
 from mnist_dash.core.config.run_config import RandomSplit, RunConfig, StratifiedSplit, TailSplit, TestAsValidation
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, PACKAGED_ARCHIVES, check_archives, ensure_mnist, mnist_folder
 from mnist_dash.core.data.dataset import load_raw, prepare, split_indices
-from mnist_dash.core.scalings import UnitScaling
+from mnist_dash.core.data.idx import parse_idx, read_images, read_labels
+from mnist_dash.core.scalings import SCALINGS, Scaling, UnitScaling
 from mnist_dash.errors import DataError
 
 CPU = torch.device("cpu")
@@ -54,7 +58,7 @@ def test_damaged_archive_is_named_with_both_sums(own_archives: Path, tmp_path: P
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz has MD5 ec29112dd5afa0611ce80d1b7f02629c; got .*damaged"):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is damaged: .*of the original is ec29112dd5afa0611ce80d1b7f02629c"):
         check_archives(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         ensure_mnist(tmp_path)
@@ -155,8 +159,100 @@ def test_another_set_is_read_from_its_folder(tmp_path: Path) -> None:
     assert len(load_raw("fashion_mnist", tmp_path).test_images) == 10_000
     load_raw.cache_clear()
     (folder / "t10k-labels-idx1-ubyte").write_bytes((folder / "train-labels-idx1-ubyte").read_bytes())
-    with pytest.raises(DataError, match="10,000 images"):
+    with pytest.raises(DataError, match=r"60,000 labels\. This part holds 10,000 images"):
         load_raw("fashion_mnist", tmp_path)
+
+
+def idx(values: npt.NDArray[np.uint8 | np.int32]) -> bytes:
+    """Write an IDX file of bytes or 32-bit integers."""
+    kind = 8 if values.dtype == np.uint8 else 12
+    return struct.pack(f">HBB{values.ndim}I", 0, kind, values.ndim, *values.shape) + values.astype(values.dtype.newbyteorder(">")).tobytes()
+
+
+@functools.cache
+def archive(name: str) -> npt.NDArray[np.uint8]:
+    """Read one of MNIST's archives."""
+    return parse_idx((PACKAGED_ARCHIVES / f"{name}.gz").read_bytes()).astype(np.uint8)
+
+
+def folder_of(tmp_path: Path, name: str, **files: npt.NDArray[np.uint8 | np.int32]) -> Path:
+    """Lay down a data set of MNIST's files but for some."""
+    folder = tmp_path / name
+    folder.mkdir()
+    for known in MNIST_ARCHIVES:
+        other = next((values for start, values in files.items() if known.name.replace("-", "_").startswith(start)), None)
+        (folder / known.name).write_bytes(idx(archive(known.name) if other is None else other))
+    load_raw.cache_clear()
+    return tmp_path
+
+
+def test_labels_in_columns_are_refused(tmp_path: Path) -> None:
+    """One-hot rows are not read as classes: what they are, what is allowed and what to do is said; to pages too."""
+    rows = np.eye(10, dtype=np.uint8)[archive("train-labels-idx1-ubyte")]
+    data_dir = folder_of(tmp_path, "kmnist", train_labels=rows)
+    with pytest.raises(DataError, match=r"60000 x 10\. Labels are one number an image, 0 to 9\. Write the number .*column of the 1"):
+        load_raw("kmnist", data_dir)
+    with pytest.raises(DataError, match="60000 x 10"):
+        read_labels("kmnist", "train", data_dir)
+
+
+def test_one_hot_labels_of_qmnist_are_refused(tmp_path: Path) -> None:
+    """Its own labels have eight columns; ten are others."""
+    rows = np.eye(10, dtype=np.int32)[archive("t10k-labels-idx1-ubyte")]
+    with pytest.raises(DataError, match="10000 x 10"):
+        read_labels("qmnist", "test", folder_of(tmp_path, "qmnist", t10k_labels=rows))
+
+
+@pytest.mark.parametrize("scaling", list(SCALINGS))
+@pytest.mark.parametrize("pixel", [256, -1, 2**31 - 1])
+def test_pixels_out_of_range_are_refused(tmp_path: Path, scaling: Scaling, pixel: int) -> None:
+    """Whatever the scaling, in training and on pages, before anything is computed with them."""
+    images = archive("t10k-images-idx3-ubyte").astype(np.int32)
+    images[5000, 14, 14] = pixel
+    data_dir = folder_of(tmp_path, "fashion_mnist", t10k_images=images)
+    with pytest.raises(DataError, match=rf"pixels of .*{pixel:,}.*\. Grey values are 0 to 255\. Scale them"):
+        prepare(RunConfig(dataset="fashion_mnist", scaling=scaling), data_dir, CPU)
+    with pytest.raises(DataError, match="0 to 255"):
+        read_images("fashion_mnist", "test", data_dir)
+
+
+@pytest.mark.parametrize("scaling", list(SCALINGS))
+def test_wide_integers_within_the_range_are_grey_values(tmp_path: Path, scaling: Scaling) -> None:
+    """A file of 32-bit integers gives the very tensors that one of bytes gives."""
+    wide = {name: archive(f"{name}-images-idx3-ubyte").astype(np.int32) for name in ("train", "t10k")}
+    data_dir = folder_of(tmp_path, "kmnist", train_images=wide["train"], t10k_images=wide["t10k"])
+    found = prepare(RunConfig(dataset="kmnist", scaling=scaling), data_dir, CPU)
+    expected = prepare(RunConfig(scaling=scaling), tmp_path, CPU)
+    assert found.training.images.dtype == torch.uint8
+    assert torch.equal(found.scale(found.test.images[:50]), expected.scale(expected.test.images[:50]))
+
+
+def test_labels_out_of_range_are_refused(tmp_path: Path) -> None:
+    """Ten classes, no more."""
+    labels = archive("train-labels-idx1-ubyte") + np.uint8(1)
+    with pytest.raises(DataError, match=r"holds labels of 1 to 10\. Labels are 0 to 9"):
+        load_raw("kmnist", folder_of(tmp_path, "kmnist", train_labels=labels))
+
+
+def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
+    """Flat rows, as other tools write them, are named with their sizes."""
+    flat = archive("t10k-images-idx3-ubyte").reshape(10_000, 784)
+    with pytest.raises(DataError, match=r"10000 x 784\. Images are N x 28 x 28"):
+        load_raw("kmnist", folder_of(tmp_path, "kmnist", t10k_images=flat))
+
+
+def test_downloaded_files_are_read_as_they_lie(tmp_path: Path) -> None:
+    """A set that torchvision has fetched is read from its own folder; a damaged file there is a sentence, not a traceback."""
+    folder = tmp_path / "KMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for known in MNIST_ARCHIVES:
+        (folder / known.name).write_bytes(idx(archive(known.name)))
+    load_raw.cache_clear()
+    assert torch.equal(load_raw("kmnist", tmp_path).test_labels, load_raw("mnist", tmp_path).test_labels)
+    load_raw.cache_clear()
+    (folder / "t10k-images-idx3-ubyte").write_bytes(idx(archive("t10k-images-idx3-ubyte"))[:-1])
+    with pytest.raises(DataError, match=r"kmnist could not be .* put the IDX files into"):
+        load_raw("kmnist", tmp_path)
 
 
 def test_several_processes_prepare_one_folder(tmp_path: Path) -> None:

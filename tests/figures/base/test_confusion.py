@@ -18,7 +18,7 @@ def test_true_classes_run_downwards() -> None:
     """Row, then column: the true class is the row."""
     heat = draw_confusion(matrix_with(4, 9, 12), NAMES).data[0]
     assert heat.text[4][9] == "12"
-    assert heat.hovertext[4][9] == "true 4, predicted 9: 12 (100.0% of them)<br>100.0% of those called 9"
+    assert heat.hovertext[4][9] == "true 4, predicted 9: 12 (100.00 % of this class)<br>100.00 % of those predicted 9"
     assert draw_confusion(matrix_with(4, 9, 12), NAMES).layout.yaxis.autorange == "reversed"
 
 
@@ -32,7 +32,7 @@ def test_prints_every_count() -> None:
 def test_survives_a_class_without_images() -> None:
     """A share of nothing is said in words."""
     heat = draw_confusion(matrix_with(0, 0, 5), NAMES).data[0]
-    assert "there are none" in heat.hovertext[1][0]
+    assert "no such images" in heat.hovertext[1][0]
 
 
 def test_shares_are_of_the_row_or_of_the_column() -> None:

@@ -47,7 +47,7 @@ def test_places_points_on_the_chosen_axis(axis: Axis, by_step: tuple[float, ...]
 def test_names_the_leak_in_the_legend() -> None:
     """A validation line that is the test set says so."""
     curves = prepare_curves(EPOCHS, STEPS, metric="accuracy", axis="epoch", steps_per_epoch=10, leak=True)
-    assert curves[-1].name == "validation (test set: leak)"
+    assert curves[-1].name == "validation (test set, a leak)"
 
 
 def test_leaves_out_lines_without_points() -> None:

@@ -79,7 +79,7 @@ def test_parameters_by_layer_are_those_of_the_plan() -> None:
     """One bar a layer that has any."""
     (bars,) = draw_layer_parameters(RunConfig().plan).data
     assert list(bars.x) == [401_920, 131_328, 2_570]
-    assert bars.text[0] == "401,920 · 75.0%"
+    assert bars.text[0] == "401,920 · 75.01 %"
 
 
 def test_points_of_runs_can_be_clicked() -> None:

@@ -60,7 +60,10 @@ def test_drawings_are_kept_deleted_and_brought_back(store: Store) -> None:
     assert len(drawings.kept(store)) == 2
 
 
-@pytest.mark.parametrize(("strokes", "label", "sentence"), [((), 3, "empty canvas"), (ONE, 10, "0 to 9; got 10"), (ONE, -1, "got -1")])
+@pytest.mark.parametrize(
+    ("strokes", "label", "sentence"),
+    [((), 3, "The canvas is empty"), (ONE, 10, "10 is no label of a drawing"), (ONE, -1, "-1 is no label of a drawing")],
+)
 def test_what_cannot_be_kept_is_a_sentence(store: Store, strokes: Strokes, label: int, sentence: str) -> None:
     """Nothing is kept then."""
     with pytest.raises(InvalidInput, match=sentence):

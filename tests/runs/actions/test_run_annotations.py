@@ -13,6 +13,7 @@ from mnist_dash.runs.actions import run_actions, run_annotations, views
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.identities import Person, Role
 from mnist_dash.runs.store.run_store import Store
+from tests.trained import tags_of
 
 
 @pytest.fixture
@@ -43,27 +44,27 @@ def test_tags_are_a_set(store: Store, run: str) -> None:
     other = run_actions.submit(store, RunConfig())
     run_annotations.add_tags(store, [run], ["demo", " v1.2 "])
     run_annotations.add_tags(store, [run, other], ["demo", "Für-später"])
-    assert run_annotations.tags_of(store, run) == ("Für-später", "demo", "v1.2")
+    assert tags_of(store, run) == ("Für-später", "demo", "v1.2")
     run_annotations.remove_tags(store, [run, other], ["demo", "nothing"])
-    assert (run_annotations.tags_of(store, run), run_annotations.tags_of(store, other)) == (("Für-später", "v1.2"), ("Für-später",))
+    assert (tags_of(store, run), tags_of(store, other)) == (("Für-später", "v1.2"), ("Für-später",))
     with pytest.raises(InvalidInput, match="at most 50 tags"):
         run_annotations.add_tags(store, [run], [f"tag{number}" for number in range(49)])
-    assert len(run_annotations.tags_of(store, run)) == 2
+    assert len(tags_of(store, run)) == 2
 
 
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda store, run: run_annotations.rename(store, run, "x" * 121), "at most 120 characters; got 121"),
-        (lambda store, run: run_annotations.rename(store, run, "a\nb"), r"no control characters; got U\+000A at place 2"),
+        (lambda store, run: run_annotations.rename(store, run, "x" * 121), r"has 121 characters, which are too many \(at most 120\)"),
+        (lambda store, run: run_annotations.rename(store, run, "a\nb"), r"has a control character, U\+000A, at place 2"),
         (lambda store, run: run_annotations.rename(store, run, "a\u202egpj.exe"), r"U\+202E"),
         (lambda store, run: run_annotations.write_notes(store, run, "a\x00"), r"U\+0000 at place 2"),
         (lambda store, run: run_annotations.write_notes(store, run, "x" * 10_001), "at most 10,000"),
-        (lambda store, run: run_annotations.add_tags(store, [run], ["two words"]), "without spaces; got 'two words'"),
+        (lambda store, run: run_annotations.add_tags(store, [run], ["two words"]), "'two words' is no tag"),
         (lambda store, run: run_annotations.add_tags(store, [run], ["<b>"]), "letters, digits"),
-        (lambda store, run: run_annotations.add_tags(store, [run], [""]), "got ''"),
+        (lambda store, run: run_annotations.add_tags(store, [run], [""]), "'' is no tag"),
         (lambda store, run: run_annotations.add_tags(store, [run], ["x" * 41]), "1 to 40"),
-        (lambda store, run: run_annotations.star(store, [run, "nosuchid"]), "got 'nosuchid'"),
+        (lambda store, run: run_annotations.star(store, [run, "nosuchid"]), "No run 'nosuchid'"),
         (lambda store, run: run_annotations.archive(store, [run, run_actions.submit(store, RunConfig())]), "Only a run that has ended"),
         (lambda store, _run: views.save_view(store, "runs", "  ", "q=1"), "A view has a name"),
         (lambda store, _run: views.save_view(store, "runs", "a\tb", "q=1"), r"U\+0009"),
@@ -75,7 +76,7 @@ def test_what_cannot_be_is_refused_whole(store: Store, run: str, act: Callable[[
         act(store, run)
     assert isinstance(refused.value, InvalidInput | UnknownRun | IllegalTransition)
     known = store.run(run)
-    assert (known.name, known.notes, known.starred, known.archived_at, run_annotations.tags_of(store, run)) == (None, None, False, None, ())
+    assert (known.name, known.notes, known.starred, known.archived_at, tags_of(store, run)) == (None, None, False, None, ())
 
 
 @pytest.mark.parametrize(

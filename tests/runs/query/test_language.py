@@ -33,6 +33,7 @@ from mnist_dash.runs.query.language import (
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 from tests.runs.many import fill
 
 _COLUMNS = {"run": "id", "created": "created_at", "started": "started_at", "ended": "ended_at", "parent": "parent_id"}
@@ -50,7 +51,7 @@ class Filled:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """A store of 150 runs."""
-    store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
+    store = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
     fill(store, 150, n_epochs=1)
     with store.reading() as connection:
         rows = [dict(row) for row in connection.execute(sa.select(schema.runs)).mappings()]
@@ -243,23 +244,23 @@ def test_no_text_is_too_strange(filled: Filled, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "sentence"),
     [
-        ('optimzer == "adam"', "^^^^^^^^", "got 'optimzer' at place 1. Did you mean optimizer?"),
+        ('optimzer == "adam"', "^^^^^^^^", "'optimzer' at place 1: runs have no such field. Did you mean optimizer?"),
         ("epoch > 2 and lerning_rate < 1", "              ^^^^^^^^^^^^", "Did you mean learning_rate?"),
         ("val_accuracy > 0.9", "^^^^^^^^^^^^", "Did you mean best_val_accuracy or last_val_accuracy?"),
         ("optimizer == adam", "             ^^^^", 'Put quotes around it: "adam".'),
         ('optimizer == "adm"', "             ^^^^^", 'Did you mean "adam"?'),
-        ("test_accuracy > ", "                ^", "test_accuracy is a number; got the end."),
+        ("test_accuracy > ", "                ^", "The query ends, but test_accuracy is compared with a number."),
         ("(epoch > 2", "          ^", 'Expected ")", "and" or "or" here.'),
-        ("epoch > 2)", "         ^", "A closing parenthesis has an opening one"),
+        ("epoch > 2)", "         ^", "no parenthesis is open here"),
         ('name = "a"', "     ^", "Write ==."),
-        ('state < "a"', "      ^", "compared by ==, !=, in, contains"),
-        ("epoch > 1 seed == 3", "          ^^^^", 'joined by "and" or "or"'),
+        ('state < "a"', "      ^", "Use ==, !=, in or contains."),
+        ("epoch > 1 seed == 3", "          ^^^^", 'Put "and" or "or" between them.'),
         ("0.98 < test_accuracy", "^^^^", "Write the field first"),
         ('tag == "demo', "       ^^^^^", "Close it."),
         ("batch_size in 32", "              ^^", "as in batch_size in (32, 64)"),
         ('created > "soon"', "          ^^^^^^", "7 days ago"),
-        ("epoch >= none", "         ^^^^", "none is neither larger nor smaller"),
-        ("epoch 3", "      ^", "Expected one of ==, !=, <, <=, >, >=, in here."),
+        ("epoch >= none", "         ^^^^", "it is neither larger nor smaller"),
+        ("epoch 3", "      ^", "Expected ==, !=, <, <=, >, >= or in here."),
     ],
 )
 def test_a_typo_is_shown_where_it_is(text: str, place: str, sentence: str) -> None:

@@ -98,23 +98,23 @@ def test_whole_numbers_are_known_by_their_fields() -> None:
 
 
 REFUSED = {
-    "optimizer.learning_rate: {low: 0, high: 1, log: true}": "a logarithmic range is above 0; got low 0",
-    "optimizer.learning_rate: {low: 1, high: 1000}": "learning_rate is at most 100; got 1000",
-    "optimizer.learning_rate: {low: 1, high: 0.1}": "low is at most high",
-    "optimizer.lerning_rate: {low: 0.1, high: 1}": "every name is a field of the configuration; got lerning_rate",
-    "optimiser.learning_rate: {low: 0.1, high: 1}": "a path names a field of the configuration",
-    "batch_size: {low: 1.5, high: 8}": "low is a whole number; got 1.5",
-    "batch_size: {low: 16, high: 55000}": "a batch is not larger than the training part",
-    "batch_size: {high: 8}": "a range has low and high; got no low",
-    "batch_size: 8": "a setting has a list of values or a range",
-    "batch_size: [8, 8]": "each value is listed once",
-    "seed: [1, 2]": "a setting that is explored changes what is learned",
-    "optimizer.momentum: {low: 0, high: 0.9, when: {optimizer.kind: sgd}}": "comes after the one it depends on; got optimizer.kind",
-    "optimizer.kind: [sgd, adam]\n  optimizer.momentum: {low: 0, high: 0.9}": "only some kinds have needs a condition",
-    "optimizer.kind: [sgd, adam]\n  optimizer.momentum: {low: 0, high: 0.9, when: {optimizer.kind: lion}}": "a condition names values of",
-    "dense.1.units: {low: 8, high: 16}": "comes after the one it depends on; got dense.n_layers",
-    "dense.n_layers: {low: 1, high: 1}\n  dense.3.units: {low: 8, high: 16}": "dense.n_layers can be 4; got at most 1",
-    "dense.depth: {low: 8, high: 16}": "a network is shaped by",
+    "optimizer.learning_rate: {low: 0, high: 1, log: true}": "low, 0, has no logarithm (above 0)",
+    "optimizer.learning_rate: {low: 1, high: 1000}": "1000 is too large (above 0 and at most 100)",
+    "optimizer.learning_rate: {low: 1, high: 0.1}": "low, 1, is above high, 0.1. Swap them.",
+    "optimizer.lerning_rate: {low: 0.1, high: 1}": "adam has no field lerning_rate",
+    "optimiser.learning_rate: {low: 0.1, high: 1}": "there is no such field. Did you mean optimizer.learning_rate",
+    "batch_size: {low: 1.5, high: 8}": "space.batch_size.low: 1.5 is no whole number",
+    "batch_size: {low: 16, high: 55000}": "55,000 is more than the training part has (50,000 images). Choose at most 50,000",
+    "batch_size: {high: 8}": "the range has no low. Add low.",
+    "batch_size: 8": "'8' stands where a list of values or a range is wanted",
+    "batch_size: [8, 8]": "8 is listed twice",
+    "seed: [1, 2]": "it changes nothing that trials could be compared by. Give the study several seeds instead",
+    "optimizer.momentum: {low: 0, high: 0.9, when: {optimizer.kind: sgd}}": "it depends on optimizer.kind, which is not explored before it",
+    "optimizer.kind: [sgd, adam]\n  optimizer.momentum: {low: 0, high: 0.9}": "adam does not have it. Add when",
+    "optimizer.kind: [sgd, adam]\n  optimizer.momentum: {low: 0, high: 0.9, when: {optimizer.kind: lion}}": "condition names 'lion'",
+    "dense.1.units: {low: 8, high: 16}": "it depends on dense.n_layers, which is not explored before it",
+    "dense.n_layers: {low: 1, high: 1}\n  dense.3.units: {low: 8, high: 16}": "dense.n_layers is at most 1 and would have to be 4",
+    "dense.depth: {low: 8, high: 16}": "dense.depth shapes no network",
 }
 
 
@@ -128,20 +128,20 @@ def test_wrong_spaces_are_refused_with_the_line(space: str) -> None:
 
 
 FILES = {
-    "sampler: grid": "a grid has values one by one; got a continuous range",
-    "sampler: tpee": "kind is one that exists; got 'tpee'",
-    "sampler: cmaes\nobjectives: [val_loss, seconds]": "CMA-ES has one objective",
-    "pruner: median\nobjective: seconds": "a pruner needs an objective that every epoch has; got median with seconds",
-    "pruner: median\nobjectives: [val_loss, seconds]": "a pruner compares trials by one objective",
-    "objective: test_accuracy": "objectives",
-    "set: {split.kind: test_as_validation}": "a study does not choose by the test set",
-    "set: {epochs: 0}": "epochs is at least 1",
-    "base: mlp_512": "a preset has one of the known names",
-    "budget: {trials: 0}": "trials is at least 1",
-    "budget: {}": "a study ends; got no end",
-    "keep: some": "keep is all, none or best and a number",
-    "paralelism: 2": "a word of a study file is a known one; got paralelism",
-    "seeds: 0": "seeds is at least 1",
+    "sampler: grid": "a continuous range has no end of values for a grid",
+    "sampler: tpee": "'tpee' is not known (tpe, gp, cmaes, qmc, random, nsga2 or grid). Did you mean tpe?",
+    "sampler: cmaes\nobjectives: [val_loss, seconds]": "CMA-ES cannot search by 2 objectives",
+    "pruner: median\nobjective: seconds": "median has nothing to compare trials by before their end: seconds is known only then",
+    "pruner: median\nobjectives: [val_loss, seconds]": "median cannot compare trials by 2 objectives",
+    "objective: test_accuracy": "line 4, objective: 'test_accuracy' is no objective: a study that chose by the test set would have no",
+    "set: {split.kind: test_as_validation}": "split test_as_validation would have the study choose by the test set",
+    "set: {epochs: 0}": "set.epochs: 0 is too small (1 to 10,000)",
+    "base: mlp_512": "no preset 'mlp_512'. Did you mean mlp_512_256?",
+    "budget: {trials: 0}": "budget.trials: 0 is too small (1 to 100,000)",
+    "budget: {}": "the study would never end",
+    "keep: some": "'some' is not known (all, none, or best and a number). Write keep: best 5.",
+    "paralelism: 2": "'paralelism' is no word of a study file",
+    "seeds: 0": "seeds: 0 is too small (1 to 20)",
 }
 
 
@@ -155,7 +155,7 @@ def test_wrong_files_are_refused(line: str) -> None:
 
 def test_ten_million_points_are_refused() -> None:
     """A grid that nobody could train says how many points it has."""
-    with pytest.raises(InvalidStudy, match="at most 10,000 points; got 10,000,000"):
+    with pytest.raises(InvalidStudy, match=r"the grid has 10,000,000 points \(at most 10,000\)"):
         parse_study("name: x\nspace:\n  batch_size: {low: 1, high: 50000}\n  epochs: {low: 1, high: 200}\nsampler: grid\n")
 
 
@@ -172,4 +172,4 @@ def test_rule_of_a_base_without_pixels() -> None:
     space = SearchSpace(
         base=RunConfig(features="hog", layers=RunConfig().layers[1:]), parameters=(IntRange(path="conv.n_layers", low=1, high=2),)
     )
-    assert [problem.rule for problem in check_space(space)] == ["convolutions need pixels"]
+    assert [problem.fault for problem in check_space(space)] == ["hog features have no rows and columns to convolve"]

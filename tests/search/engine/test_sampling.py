@@ -6,8 +6,10 @@ import numpy as np
 import optuna
 import pytest
 
-from mnist_dash.search.definition.space import FloatRange, SearchSpace
+from mnist_dash.search.definition.methods import Grid
+from mnist_dash.search.definition.space import Choice, FloatRange, IntRange, SearchSpace
 from mnist_dash.search.definition.study_definition import StudyDefinition
+from mnist_dash.search.engine import sampling
 from mnist_dash.search.engine.sampling import Exhausted, Search
 from mnist_dash.search.studies.insight import MIN_TRIALS, importances
 from mnist_dash.search.studies.records import Origin, Trial, TrialState
@@ -149,3 +151,42 @@ def test_space_of_hand_made_runs() -> None:
     assert [own["batch_size"] for own in values] == [64, 128, 512]
     assert parameter.contains(60)
     assert parameter.contains(600)
+
+
+def test_a_large_grid_is_walked_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a million combinations, each trial looks at the next one and at no former one, after a restart too."""
+    ranges = tuple(IntRange(path=path, low=1, high=100) for path in ("epochs", "batch_size", "optimizer.learning_rate"))
+    space = SearchSpace(base=define().space.base, parameters=ranges)
+    definition = define().model_copy(update={"space": space, "sampler": Grid()})
+    named, n_looks = sampling._named, 0
+
+    def counted(values: object) -> str:
+        nonlocal n_looks
+        n_looks += 1
+        return named(values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sampling, "_named", counted)
+    search, trials = Search(definition, ()), list[Trial]()
+    for number in range(2000):
+        if number == 1000:
+            search = Search(definition, trials)
+        values, _ = search.ask()
+        trials.append(Trial(number, TrialState.RUNNING, Origin.SAMPLER, values, None, None, (), {}, "", 0.0, None, None, None))
+    expected = [(1, number // 100 + 1, number % 100 + 1) for number in range(2000)]
+    assert [tuple(trial.parameters.values()) for trial in trials] == expected
+    assert n_looks < 5 * 2000
+
+
+@pytest.mark.parametrize("sampler", ["{kind: gp, n_startup_trials: 2}", "tpe", "random", "qmc"])
+def test_a_space_with_an_end_is_exhausted(sampler: str) -> None:
+    """Once every combination was tried there is nothing new to ask for, whatever the sampler."""
+    choice = Choice(path="batch_size", values=(32, 64))
+    definition = define(sampler=sampler)
+    definition = definition.model_copy(update={"space": SearchSpace(base=definition.space.base, parameters=(choice,))})
+    search, tried = Search(definition, ()), set[object]()
+    while len(tried) < 2:
+        values, _ = search.ask()
+        search.tell(len(search) - 1, TrialState.COMPLETE, (0.5,))
+        tried.add(values["batch_size"])
+    with pytest.raises(Exhausted):
+        search.ask()

@@ -51,7 +51,7 @@ def test_palette_is_on_every_page(open_page: Callable[..., AppTest], store: Stor
         (element,) = drawn
         data = json.loads(element.proto.json)
         assert data["found"] is None
-        assert next(row["does"] for part in data["sheet"] for row in part["rows"]).startswith("Jump")
+        assert next(row["does"] for part in data["sheet"] for row in part["rows"]).startswith("Search")
     menu = [place["name"] for place in data["places"] if place["kind"] == "page"]
     assert [row["page"] for part in data["sheet"] for row in part["rows"] if row["page"]] == menu  # each has a letter
     names = {(place["kind"], place["name"]) for place in data["places"]}
@@ -64,5 +64,5 @@ def test_a_run_is_described_by_what_it_is(store: Store, train: Callable[..., Run
     run = train()
     open_page("train")
     (place,) = palette.search(run.id[:5])
-    assert (place.kind, place.name, place.title) == ("run", run.id, f"Run {run.id}")
+    assert (place.kind, place.name, place.title) == ("run", run.id, f"{run.title} ({run.id})")
     assert place.note.startswith("dense 512 – dense 256, Adam 0.001, finished, 98.00 % test, ")

@@ -37,10 +37,10 @@ def test_one_image_by_its_index_in_the_address(open_page: Callable[..., AppTest]
     label = read_labels("mnist", "test", store.settings.data_dir)[4321]
     assert f"Image 4,321 of the test archive, labelled **{label}**" in texts(app)
     assert "Images 4,200 to 4,399 of 10,000" in texts(app)
-    assert f"{(image > 0).sum()} of 784 pixels have ink" in texts(app)
+    assert f"{(image > 0).sum()} of 784 pixels are not background" in texts(app)
     scaled = app.dataframe[1].value.set_index("scaling")
     assert scaled.loc["unit", "mean"] == pytest.approx(image.mean() / 255)
-    assert scaled.loc["unit", "greatest"] == pytest.approx(image.max() / 255)
+    assert scaled.loc["unit", "maximum"] == pytest.approx(image.max() / 255)
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def test_one_image_by_its_index_in_the_address(open_page: Callable[..., AppTest]
         (
             {"index": "60000", "page": "301", "archive": "proof", "dataset": "cifar", "draw": "x"},
             [
-                "A data set on this machine is MNIST; got dataset='cifar'",
-                "An archive is training, test; got archive='proof'",
-                "A page of the training images is 1 to 300; got page='301'",
-                "The index of a training image is 0 to 59,999; got index='60000'",
-                "The number of a draw is 0 to 9,999; got draw='x'",
+                "The data set in the address does not exist: dataset='cifar' (one of MNIST)",
+                "The archive in the address does not exist: archive='proof' (one of training, test)",
+                "The page of the training images in the address does not exist: page='301' (1 to 300)",
+                "The index of the training image in the address does not exist: index='60000' (0 to 59,999)",
+                "The seed in the address does not exist: draw='x' (0 to 9,999)",
             ],
         ),
-        ({"archive": "test", "index": "-1"}, ["The index of a test image is 0 to 9,999; got index='-1'"]),
+        ({"archive": "test", "index": "-1"}, ["The index of the test image in the address does not exist: index='-1' (0 to 9,999)"]),
     ],
 )
 def test_address_that_names_nothing_is_a_sentence(open_page: Callable[..., AppTest], query: dict[str, str], sentences: list[str]) -> None:
     """Rule, value and remedy; the page is whole below."""
     app = open_page("data", **query)
-    assert [error.value.split(" in the address. ") for error in app.error] == [[said, "Choose another below."] for said in sentences]
+    assert [error.value for error in app.error] == [f"{said}. Choose another below." for said in sentences]
     assert "Image 0 of the" in texts(app)
 
 
@@ -104,4 +104,4 @@ def test_damaged_set_is_a_sentence(open_page: Callable[..., AppTest], store: Sto
         head = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
         (folder / f"{name}.gz").write_bytes(gzip.compress(head + bytes(int(np.prod(shape)))))
     app = open_page("data", dataset="KMNIST")
-    assert "got images of 4 x 28 x 28 and 3 labels" in texts(app)
+    assert "it has images of 4 x 28 x 28 and 3 labels" in texts(app)

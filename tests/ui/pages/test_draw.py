@@ -45,9 +45,9 @@ def reader(train: Callable[..., Run], store: Store) -> Run:
 def test_without_a_run_it_says_what_is_missing(open_page: Callable[..., AppTest]) -> None:
     """The canvas is there, the way to a run too, and what is drawn is prepared and compared already."""
     app = open_page("draw", drawing=encode_strokes(ONE))
-    assert "No run can read it yet" in texts(app)
+    assert "No trained network yet" in texts(app)
     assert "Train a network" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
-    assert "10 of the 10 nearest of MNIST's 60,000 training images are labelled 1" in texts(app)
+    assert "10 of the 10 nearest training images are labelled 1" in texts(app)
     assert not app.error
 
 
@@ -71,14 +71,14 @@ def test_run_of_the_address_reads_it(open_page: Callable[..., AppTest], reader: 
     assert [metric.value for metric in app.metric] == ["1"]
     assert app.query_params["run"] == reader.id
     app = open_page("draw", run="deadbeef")
-    assert "got 'deadbeef'" in texts(app)
+    assert "No run 'deadbeef'" in texts(app)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"drawing": "!"}, "got '!'. Copy the whole address"),
-        ({"drawing": encode_strokes(ONE), "distance": "far"}, "A distance is cosine, euclidean; got distance='far'"),
+        ({"drawing": "!"}, "'!', is cut off or altered. Copy the whole address"),
+        ({"drawing": encode_strokes(ONE), "distance": "far"}, "The distance in the address does not exist: distance='far'"),
     ],
 )
 def test_address_that_cannot_be_shown_is_a_sentence(open_page: Callable[..., AppTest], query: dict[str, str], sentence: str) -> None:
@@ -97,7 +97,7 @@ def test_kept_drawings_score_the_runs(open_page: Callable[..., AppTest], reader:
     assert "drawing" not in app.query_params
     (row,) = app.dataframe[0].value.to_dict("records")
     assert row["Run"] == reader.id
-    assert (row["Right"], row["On your drawings"], row["Taken for another"]) == ("1 of 2", 50.0, "7 as 1")
+    assert (row["Correct"], row["On your drawings"], row["Misclassified"]) == ("1 of 2", 50.0, "7 as 1")
 
 
 def test_kept_drawing_is_deleted_and_brought_back(open_page: Callable[..., AppTest], store: Store) -> None:
@@ -105,7 +105,7 @@ def test_kept_drawing_is_deleted_and_brought_back(open_page: Callable[..., AppTe
     number = drawings.keep(store, ONE, 1)
     app = open_page("draw")
     touch(app, "draw_kept", "clicked", number)
-    assert app.button(key="draw_delete").label == f"Delete drawing {number}, a 1"
+    assert app.button(key="draw_delete").label == f"Delete drawing {number}, labelled 1"
     app.button(key="draw_show").click().run()
     assert "drawing" in app.query_params
     app.button(key="draw_delete").click().run()
@@ -117,7 +117,7 @@ def test_kept_drawing_is_deleted_and_brought_back(open_page: Callable[..., AppTe
 def test_place_in_the_embedding_is_that_of_its_neighbours(open_page: Callable[..., AppTest], reader: Run, store: Store) -> None:
     """Without an embedding the page says where to get one; with one it names what the drawing was compared with."""
     app = open_page("draw", drawing=encode_strokes(ONE))
-    assert f"Run {reader.id} has no embedding yet" in texts(app)
+    assert "has no embedding yet" in texts(app)
     parameters = EmbeddingParameters(layer=None, n_points=100).model_dump()
     text, part = analyses.canonical(parameters)
     n = 100

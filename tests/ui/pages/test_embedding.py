@@ -65,7 +65,7 @@ def test_stored_picture_is_drawn_at_once(open_page: Callable[..., AppTest], embe
     """The chart, what it does not say, and no button."""
     app = open_page("run", run=embedded.id, **VIEW)
     assert not [button for button in app.button if button.key == "emb_compute"]
-    assert "do not say" in texts(app)
+    assert "How to read PCA" in texts(app)
     assert "Click a point" in texts(app)
 
 
@@ -80,17 +80,17 @@ def test_selected_image_shows_its_neighbours(open_page: Callable[..., AppTest], 
 def test_selected_cell_is_counted(open_page: Callable[..., AppTest], embedded: Run) -> None:
     """A cell of the confusion matrix says how many of its images are among the points."""
     app = open_page("run", run=embedded.id, true="6", pred="7", **VIEW)
-    assert "6 taken for 7" in texts(app)
+    assert "6 predicted as 7" in texts(app)
     assert "of them among these 300" in texts(app)
 
 
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"emb_n": "20000"}, "got 20,000"),
+        ({"emb_n": "20000"}, "20,000 images are too many"),
         ({"emb_method": "t-SNE", "emb_n": "60"}, "a third of the points"),
-        ({"emb_layer": "dense_9"}, "got emb_layer='dense_9'"),
-        ({"true": "11"}, "A class is 0 to 9; got true='11'"),
+        ({"emb_layer": "dense_9"}, "emb_layer='dense_9'"),
+        ({"true": "11"}, "The class in the address does not exist: true='11' (0 to 9)"),
     ],
 )
 def test_bad_address_is_a_sentence(open_page: Callable[..., AppTest], embedded: Run, query: dict[str, str], sentence: str) -> None:
@@ -102,7 +102,7 @@ def test_run_without_weights_offers_the_pixels(open_page: Callable[..., AppTest]
     """A layer of a run that left no weights is refused with what to do instead."""
     run = train(state=RunState.STOPPED, epochs=1)
     app = open_page("run", run=run.id, view="embedding")
-    assert "needs the run's weights; got none" in texts(app)
+    assert "This run has no weights" in texts(app)
     app.button(key="emb_pixels").click().run()
     assert app.button(key="emb_compute").label == "Compute"
 

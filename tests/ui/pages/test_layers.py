@@ -97,14 +97,14 @@ def test_order_and_layer_come_from_the_address(open_page: Callable[..., AppTest]
 def test_image_that_does_not_exist_is_a_sentence(open_page: Callable[..., AppTest], trained: Callable[[RunConfig], Run]) -> None:
     """The rule, the value and the remedy; the rest of the view stands."""
     app = open_page("run", run=trained(CNN).id, view="layers", image="10000")
-    assert "A test image's index is 0 to 9,999; got image='10000'" in app.error[0].value
+    assert "The test image in the address does not exist: image='10000' (0 to 9,999)" in app.error[0].value
     assert len(app.dataframe) == 1
 
 
 def test_changes_by_epoch_are_drawn(open_page: Callable[..., AppTest], trained: Callable[[RunConfig], Run], store: Store) -> None:
     """What the trainer measured, for the layer of the address; a run without measurements says so."""
     run = trained(CNN)
-    assert "were not measured" in texts(open_page("run", run=run.id, view="layers"))
+    assert "has no layer measurements" in texts(open_page("run", run=run.id, view="layers"))
     again = trained(CNN)
     spread = Spread(0.0, 1.0, tuple(float(value) for value in range(-4, 5)))
     layers = {"conv_1": LayerMeasurement(spread, spread, 0.2), "dense_2": LayerMeasurement(spread, spread, None)}
@@ -120,12 +120,12 @@ def test_changes_by_epoch_are_drawn(open_page: Callable[..., AppTest], trained: 
 def test_run_without_weights_says_what_to_do(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Structure needs no weights; the rest says why it is missing, and offers to train again."""
     app = open_page("run", run=train(state=RunState.FAILED, epochs=1, reason="Its workers died.").id, view="layers")
-    assert "got none from run" in app.warning[0].value
-    assert "Train it again" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert "has left no weights" in app.warning[0].value
+    assert "Clone and edit" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     assert len(app.dataframe) == 1
 
 
 def test_weights_that_are_none_are_a_sentence(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """A file whose hash is right and whose content is no network."""
     app = open_page("run", run=train().id, view="layers")
-    assert "as safetensors; got" in app.warning[0].value
+    assert "do not fit its network" in app.warning[0].value

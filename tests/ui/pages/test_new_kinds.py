@@ -36,7 +36,7 @@ def test_page_editor_offers_and_sets_new_kinds(open_page: Callable[..., AppTest]
     app.run()
     choose(app, "Learning-rate schedule", "linear")
     type_into(app, "Final share", "0.2")
-    choose(app, "Scaling of pixels", "peak")
+    choose(app, "Scaling", "peak")
     press(app, "Train")
     config = store.runs()[0].config
     assert config.layers[-2] == Scale(start=2.5)
@@ -49,5 +49,5 @@ def test_page_editor_refuses_what_a_new_kind_does_not_take(open_page: Callable[.
     app = press(open_page("train"), "Scale")
     app = type_into(app, "Start", "99")
     assert "99" in texts(app)
-    press(app, "Train")
+    assert next(button for button in app.button if button.label == "Train").disabled
     assert store.count() == 0

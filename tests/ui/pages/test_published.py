@@ -54,5 +54,5 @@ def test_sweep_runs_every_value(open_page: Callable[..., AppTest], store: Store)
 def test_unknown_experiment_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     """The table stays, and the sentence names what was asked for."""
     app = open_page("published", experiment="mlp_9")
-    assert "got 'mlp_9'" in app.error[0].value
+    assert "'mlp_9'" in app.error[0].value
     assert len(app.dataframe[0].value) == len(EXPERIMENTS)

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from mnist_dash.core.config.naming import run_name
 from mnist_dash.core.config.run_config import RunConfig, TestAsValidation
+from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions, run_annotations
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
@@ -18,7 +20,7 @@ from tests.ui.conftest import CONFIG, texts
 def test_unknown_run_is_a_sentence_and_a_way_on(open_page: Callable[..., AppTest]) -> None:
     """A link that names no run leads to the list."""
     app = open_page("run", run="deadbeef")
-    assert "got 'deadbeef'" in app.error[0].value
+    assert "No run 'deadbeef'" in app.error[0].value
     assert "See all runs" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
 
 
@@ -52,7 +54,7 @@ def test_finished_run_shows_its_results(open_page: Callable[..., AppTest], train
     run = train()
     app = open_page("run", run=run.id)
     accuracy = next(metric for metric in app.metric if metric.label == "Test accuracy")
-    assert (accuracy.value, accuracy.delta) == ("98.00 %", "95 % interval 97.71 – 98.26 %")
+    assert (accuracy.value, accuracy.delta) == ("98.00 %", "95 % interval 97.71 to 98.26 %")
     report, layers = (frame.value for frame in app.dataframe)
     assert report["Images"].sum() == 10_000
     assert layers["Parameters"].sum() == run.n_parameters
@@ -112,5 +114,5 @@ def test_marks_are_shown_and_written_on_the_page(open_page: Callable[..., AppTes
     assert app.text[0].value == "# as typed"
     app.text_input(key=f"mark_name_{run.id}").set_value("").run()
     app.button(key="run_star").click().run()
-    assert app.title[0].value == f"Run {run.id}"
+    assert app.title[0].value == f"{plain(run_name(run.config, run.id))} :gray[{run.id}]"
     assert store.run(run.id).starred

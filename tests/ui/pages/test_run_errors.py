@@ -61,7 +61,7 @@ def test_a_cell_in_the_address_shows_its_images(
     wanted = ranked_images(labels, probabilities, true=4, predicted=3)
     app = open_page("run", run=run.id, true="4", pred="3")
     assert [tile["image"] for tile in grid(app)["tiles"]] == wanted.tolist()
-    assert f"4 taken for 3: {confusion_matrix(labels, probabilities)[4, 3]} images" in texts(app)
+    assert f"4 predicted as 3: {confusion_matrix(labels, probabilities)[4, 3]} images" in texts(app)
 
 
 def test_a_confused_pair_is_a_way_to_its_images(
@@ -75,7 +75,7 @@ def test_a_confused_pair_is_a_way_to_its_images(
     true = int(count.argmax())
     app = open_page("run", run=run.id)
     (button,) = [button for button in app.button if button.key == f"pair_{true}_3"]
-    assert button.label.startswith(f"{true} taken for 3: {count[true]} times, ")
+    assert button.label.startswith(f"{true} predicted as 3: {count[true]} times, ")
     button.click().run()
     assert (app.query_params["true"], app.query_params["pred"]) == (str(true), "3")
     app.button(key="clear_selection").click().run()

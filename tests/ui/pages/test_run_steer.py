@@ -7,6 +7,7 @@ from collections.abc import Callable
 from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config.changes import with_change
+from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions, steering
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
@@ -51,10 +52,10 @@ def test_a_fork_is_one_run_and_opens(open_page: OpenPage, train: Callable[..., R
     app.button(key="steer_fork_submit").click().run()
     (child,) = steering.children(store, parent.id)
     assert (child.epoch, child.config) == (2, with_change(CONFIG, 2, {"learning_rate": 1e-4}))
-    assert app.title[0].value == f"Run {child.id}"
-    assert f"From run {parent.id} after epoch 2" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert app.title[0].value.endswith(f":gray[{child.id}]")
+    assert f"From {plain(parent.title)} after epoch 2" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     app = open_page("run", run=parent.id)
-    assert any(link.label.startswith(f"Run {child.id} after epoch 2") for link in app.get("page_link"))  # type: ignore[union-attr]
+    assert any(link.label.startswith(f"{plain(child.title)} after epoch 2") for link in app.get("page_link"))  # type: ignore[union-attr]
 
 
 def test_an_ended_run_is_continued_and_trained_again(open_page: OpenPage, train: Callable[..., Run], store: Store) -> None:
@@ -84,7 +85,7 @@ def test_the_coach_names_what_it_sees(open_page: OpenPage, train: Callable[..., 
 
     leaky = train(CONFIG.model_copy(update={"split": TestAsValidation()}))
     app = open_page("run", run=leaky.id)
-    assert "Hold back the last sixth" in texts(app)
+    assert "Validate on the last sixth" in texts(app)
     assert "Try it" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     app = open_page("run", run=train().id)
     assert "Coach" not in texts(app)

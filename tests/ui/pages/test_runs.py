@@ -13,6 +13,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.pages.runs.table import PAGE_SIZE
+from tests.trained import tags_of
 from tests.ui.conftest import CONFIG, texts
 from tests.ui.gestures import tick_rows
 
@@ -190,7 +191,7 @@ def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callabl
     run_annotations.archive(store, [run.id])
     app.segmented_control(key="show").set_value("archived").run()
     app = tick_rows(app, 0)
-    app.button(key="runs_Bring back").click().run()
+    app.button(key="runs_Unarchive").click().run()
     assert store.run(run.id).archived_at is None
 
 
@@ -206,7 +207,7 @@ def test_marks_are_shown_as_typed(open_page: Callable[..., AppTest], train: Call
     assert (row["★"], row["Tags"], row["Name"], row["Notes"]) == ("★", ["v1.2"], "<b>*wide*</b>", "# no heading")
     app.multiselect(key=f"mark_tags_{run.id}_{hash(('v1.2',))}").set_value(["v1.2", "two words"]).run()
     assert "without spaces" in texts(app)
-    assert run_annotations.tags_of(store, run.id) == ("v1.2",)
+    assert tags_of(store, run.id) == ("v1.2",)
 
 
 def test_comparing_takes_two(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mnist_dash import formatting
+from mnist_dash.formatting import percent
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.actions import steering
@@ -50,14 +50,14 @@ def test_head_says_how_far_it_is(store: Store, open_page: Open) -> None:
     assert "running" in texts(app)
     metrics = {metric.label: metric.value for metric in app.metric}
     best = max(trial.figures[0] for trial in study_store.trials(store, player.id) if trial.figures)
-    assert metrics["Best validation accuracy"] == formatting.percent(best)
+    assert metrics["Best validation accuracy"] == percent(best)
     assert metrics["Trials"] == "4"
     player.go()
     app.run()
     assert "All 6 trials are done." in texts(app)
 
 
-@pytest.mark.parametrize(("query", "sentence"), [({"study": "nothing"}, "got 'nothing'"), ({}, "A study's page needs a study")])
+@pytest.mark.parametrize(("query", "sentence"), [({"study": "nothing"}, "No study 'nothing'"), ({}, "The address names no study")])
 def test_unknown_study(open_page: Open, query: dict[str, str], sentence: str) -> None:
     """A wrong address says so and offers the list."""
     assert sentence in texts(open_page("study", **query))
@@ -123,11 +123,11 @@ def test_typed_configuration_is_tried(store: Store, open_page: Open) -> None:
     app = open_page("study", study=player.id, view="steer")
     edition = study_store.find(store, player.id).edition
     app.number_input(key=f"study_value_optimizer.learning_rate_{edition}").set_value(500.0)
-    submit = next(button for button in app.button if button.label == "Try it next")
+    submit = next(button for button in app.button if button.label == "Enqueue trial")
     submit.click().run()
     assert any("at most 100" in toast.value for toast in app.toast)
     app.number_input(key=f"study_value_optimizer.learning_rate_{edition}").set_value(0.5)
-    next(button for button in app.button if button.label == "Try it next").click().run()
+    next(button for button in app.button if button.label == "Enqueue trial").click().run()
     (waiting,) = study_store.trials(store, player.id, states=[TrialState.WAITING])
     assert waiting.parameters["optimizer.learning_rate"] == 0.5
 

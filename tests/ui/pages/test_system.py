@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from streamlit.testing.v1 import AppTest
 
+from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
@@ -24,6 +25,6 @@ def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], trai
     app = open_page("system")
     links = [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     assert f"Training {run.id}" in links
-    assert f"Run {waiting}" in links
+    assert plain(store.run(waiting).title) in links
     assert next(metric for metric in app.metric if metric.label == "Runs").value == "2"
     assert "streamlit" in app.dataframe[0].value["Package"].tolist()

@@ -79,11 +79,11 @@ def test_what_was_composed_is_what_is_queued(open_page: Callable[..., AppTest], 
 @pytest.mark.parametrize(
     ("label", "typed", "sentence"),
     [
-        ("Epochs", "1e9", "Epochs is at most 10,000; got 1000000000"),
-        ("Epochs", "many", "Epochs is a whole number; got 'many'"),
-        ("Units", "-1", "Units is at least 1; got -1"),
-        ("Learning rate", "nan", "Learning rate is a finite number; got nan"),
-        ("Batch size", "55000", "A batch is not larger than the training part; got 55,000 of 50,000 training images"),
+        ("Epochs", "1e9", "1000000000 is too large (1 to 10,000)."),
+        ("Epochs", "many", "'many' is no whole number."),
+        ("Units", "-1", "-1 is too small (1 to 8,192)."),
+        ("Learning rate", "nan", "nan is not finite"),
+        ("Batch size", "55000", "55,000 is more than the training part has (50,000 images)."),
     ],
 )
 def test_bad_input_is_answered_and_queues_nothing(
@@ -101,10 +101,10 @@ def test_impossible_shape_is_named_beside_its_layer(open_page: Callable[..., App
     app = open_page("train", preset="cnn_32_64_5x5")
     title = next(markdown.value for markdown in app.markdown if " Flatten**" in markdown.value)
     number = title.split()[0].strip("*")
-    next(button for button in app.button if button.help == f"Move layer {number} up").click().run()
-    next(button for button in app.button if button.help == f"Remove layer {int(number) - 1}").click().run()
+    next(button for button in app.button if button.help == f"Moves layer {number} up.").click().run()
+    next(button for button in app.button if button.help == f"Removes layer {int(number) - 1}.").click().run()
     said = texts(app)
-    assert "A dense layer takes a vector; got an image of 7 x 7 x 64" in said.replace("Dense 1: a", "A")
+    assert "Dense 1: an image of 7 x 7 x 64 comes in (a dense layer takes a vector)" in said
     assert "→ 14 x 14 x 64 · 51,264 parameters" in said
     assert store.count() == 0
 
@@ -147,7 +147,7 @@ def test_clones_a_run(open_page: Callable[..., AppTest], train: Callable[..., Ru
 def test_says_that_exactly_this_was_run_before(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """The same configuration is found, with its result."""
     train(PRESETS[FIRST_PRESET].config)
-    assert "You ran exactly this before" in texts(open_page("train"))
+    assert "You have run this configuration before" in texts(open_page("train"))
 
 
 def test_no_cuda_is_said_beside_the_button(open_page: Callable[..., AppTest], store: Store) -> None:
@@ -167,7 +167,7 @@ def test_marks_the_leak(open_page: Callable[..., AppTest]) -> None:
 def test_folded_settings_open_for_their_problem(open_page: Callable[..., AppTest], store: Store) -> None:
     """A problem in a folded field is in sight."""
     app = open_page("train", preset="mlp_quick", set="label_smoothing=0.9")
-    assert "Label smoothing is below 0.5; got 0.9" in texts(app)
+    assert "0.9 is too large (at least 0 and below 0.5)." in texts(app)
 
 
 def test_typing_is_not_lost_by_a_quick_click(open_page: Callable[..., AppTest], store: Store) -> None:

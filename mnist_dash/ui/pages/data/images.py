@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from mnist_dash.core.analysis.forward import fitted_scaling
+from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.figures.base.samples import draw_pixels, draw_scaled
 from mnist_dash.ui.app.addresses import refuse_number
@@ -93,7 +93,8 @@ def scalings(part: Archive, index: int) -> None:
     with st.grid(3, min_column_width=260):
         for name in SCALINGS:
             config = default_config(part.dataset).model_copy(update={"scaling": name})
-            values = fitted_scaling(config, store().settings.data_dir)(part.images[index][None])[0]
+            subtracted, factor = scaling_values(config, store().settings.data_dir)
+            values = (part.images[index].astype(np.float32) - subtracted) * factor
             rows.append((name, SCALINGS[name].label, values.min(), values.max(), values.mean(), values.std()))
             with st.container():
                 st.markdown(f"**{name}**: {SCALINGS[name].label}")

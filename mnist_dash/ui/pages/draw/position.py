@@ -10,7 +10,6 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.core.analysis.embedding import Embedding, EmbeddingParameters
-from mnist_dash.core.analysis.forward import layer_output
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.data.similarity import nearest_rows
 from mnist_dash.errors import ArtifactError, DataError
@@ -88,5 +87,4 @@ def _values(run: Run, layer: int | None, images: npt.NDArray[np.uint8]) -> Value
     """Give what an embedding is made of, ``(B, d)``."""
     if layer is None:
         return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
-    network = trained_network(run)
-    return layer_output(network.config, network.weights, images, network.scale, layer=layer).reshape(len(images), -1)
+    return trained_network(run).predictor.layer_output(images, layer=layer).reshape(len(images), -1)

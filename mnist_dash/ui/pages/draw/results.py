@@ -11,7 +11,6 @@ import numpy.typing as npt
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.core.analysis.forward import probabilities
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.data.similarity import Gallery, hang, nearest
 from mnist_dash.errors import ArtifactError, DataError, UnknownRun
@@ -113,8 +112,7 @@ def predict(run: Run, images: Image) -> npt.NDArray[np.float32]:
         ArtifactError: its weights were not kept, or are damaged.
         DataError: the data that its scaling is fitted to are missing or damaged.
     """
-    network = trained_network(run)
-    return probabilities(network.config, network.weights, images, network.scale)
+    return trained_network(run).predictor.probabilities(images)
 
 
 def _answer(image: Image, run: Run) -> None:

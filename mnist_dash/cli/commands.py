@@ -1,0 +1,104 @@
+"""The commands: names, arguments, options and help. What a command does is imported when it is executed, so that help is fast."""
+
+from __future__ import annotations
+
+import click
+
+from mnist_dash import __version__
+from mnist_dash.cli import completion
+from mnist_dash.cli.command import Command, Group
+from mnist_dash.cli.parameters import COUNT, PORT, SECONDS, as_json
+from mnist_dash.cli.runs.archive_commands import ARCHIVES
+from mnist_dash.cli.runs.commands import ANNOTATIONS, LISTINGS, TRAINING
+from mnist_dash.cli.runs.steer_commands import STEERING
+from mnist_dash.cli.studies.commands import STUDY
+
+_ABOUT = """\
+Train networks on MNIST, compare runs and search for hyperparameters.
+
+Runs and studies are those of the dashboard: what starts here appears there. A run goes on when the terminal closes."""
+
+_DASHBOARD = """\
+Open the dashboard:
+  python -m mnist_dash dashboard"""
+
+_ENVIRONMENT = """\
+Environment:
+  MNIST_DASH_HOME          database, artifacts and locks (default: the user data folder)
+  MNIST_DASH_DATA_DIR      data sets (default: HOME/data)
+  MNIST_DASH_DATABASE_URL  another database than the SQLite file in HOME
+  MNIST_DASH_THREADS       CPU threads of all workers together"""
+
+_CODES = """\
+Exit codes:
+  0  done
+  1  a run failed or diverged, or a check found a problem
+  2  invalid input; nothing was changed"""
+
+DASHBOARD = Command(
+    "dashboard",
+    target="mnist_dash.cli.dashboard:dashboard",
+    line="open the dashboard in the browser",
+    text="""\
+Serve the dashboard on this machine and open it in the browser; Ctrl+C ends it.
+
+It listens on localhost alone. Runs go on in their workers when the dashboard ends.""",
+    examples=("dashboard", "dashboard --port 8600 --no-browser"),
+    notes=("Streamlit's other settings are environment variables, such as STREAMLIT_SERVER_ADDRESS.",),
+    params=(
+        click.Option(["--port"], type=PORT, default=8501, metavar="N", help="port to listen on (default: 8501)"),
+        click.Option(["--browser/--no-browser"], default=True, help="open a browser window, or do not (default: do)"),
+    ),
+)
+WORKER = Command(
+    "worker",
+    target="mnist_dash.cli.control:worker",
+    line="execute queued runs in this terminal",
+    text="""\
+Execute queued runs until Ctrl+C or SIGTERM. The run in training then returns to the queue and resumes from its last epoch.
+
+The dashboard starts workers itself (MNIST_DASH_WORKERS of them). This command is for other machines: MNIST_DASH_DATABASE_URL names the
+common database, and MNIST_DASH_ARTIFACT_DIR a folder that all of them reach.""",
+    examples=("worker", "worker --device cpu --threads 2", "worker --exit-when-idle 60"),
+    params=(
+        click.Option(["--device"], type=click.Choice(("cpu", "cuda")), help="device to train on (default: cuda if there is one, else cpu)"),
+        click.Option(["--threads"], type=COUNT, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)"),
+        click.Option(["--exit-when-idle"], type=SECONDS, metavar="SECONDS", help="end after so long without a run (default: never)"),
+    ),
+)
+DOCTOR = Command(
+    "doctor",
+    target="mnist_dash.cli.control:doctor",
+    line="check the whole installation",
+    text="""\
+Check data archives, database, artifacts (the hash of every file), queue, workers, device and disk, and say how to mend what is wrong.
+
+It changes nothing.""",
+    examples=("doctor", "doctor --json"),
+    notes=("Exit codes: 0 no problem (warnings allowed), 1 at least one problem.",),
+    params=(as_json("print one object: the list of checks and whether all is well"),),
+)
+COMPLETION = Command(
+    "completion",
+    target="mnist_dash.cli.completion:script",
+    line="print what makes your shell complete commands",
+    text="""\
+Print a script that makes your shell complete `mnist-dash`: commands, options, presets, runs, studies, tags and the keys of --set.
+
+It works for the script `mnist-dash`, which pip installs.""",
+    examples=(
+        "completion bash >> ~/.bashrc",
+        "completion zsh >> ~/.zshrc",
+        "completion fish > ~/.config/fish/completions/mnist-dash.fish",
+    ),
+    params=(click.Argument(["shell"], type=click.Choice(completion.SHELLS), metavar="SHELL", help="bash, zsh or fish"),),
+)
+COMMANDS = Group(
+    "mnist-dash",
+    line="train networks on MNIST",
+    text=_ABOUT,
+    notes=(_DASHBOARD, _ENVIRONMENT, _CODES),
+    commands=(DASHBOARD, *TRAINING, STUDY, *LISTINGS, *ANNOTATIONS, *STEERING, *ARCHIVES, WORKER, DOCTOR, COMPLETION),
+)
+"""All commands, in the order in which the help lists them."""
+click.version_option(__version__, message=f"MNIST Dash {__version__}", help="show the version and exit")(COMMANDS)

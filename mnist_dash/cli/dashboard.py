@@ -1,0 +1,15 @@
+"""`dashboard`: serve the pages on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.resources import files
+
+
+def dashboard(*, port: int, browser: bool) -> int:
+    """Become Streamlit's server of the packaged entry, so that signals reach it; its own configuration lies beside the entry."""
+    entry = files("mnist_dash") / "ui" / "entry" / "dashboard.py"
+    options = ["--server.port", str(port), "--server.headless", str(not browser).lower()]
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(entry), *options])  # noqa: S606 - our own entry, no shell

@@ -1,0 +1,114 @@
+"""Kinds of values on a command line: numbers as people write them, and names that the shell completes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from mnist_dash.cli import completion
+from mnist_dash.cli.command import name_of
+
+Names = Iterable[tuple[str, str]]
+"""Names, each with a line about it."""
+
+
+class Number(click.ParamType[Any]):
+    """A number within bounds; thousands may be separated: ``50,000``.
+
+    Args:
+        low: the smallest value, or with `above` what it has to exceed.
+        high: the largest value.
+        example: a value to propose.
+        whole: whether it is a whole number.
+        above: whether `low` itself is too small.
+        unit: what it counts, such as ``seconds``.
+    """
+
+    name = "number"
+
+    def __init__(
+        self, *, low: float = -math.inf, high: float = math.inf, example: str, whole: bool = False, above: bool = False, unit: str = ""
+    ) -> None:
+        self.low, self.high, self.example = low, high, example
+        self.is_whole, self.is_above, self.unit = whole, above, unit
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:  # noqa: ANN401 - as click gives it
+        """Read the number."""
+        if not isinstance(value, str):
+            number: float = value
+            return number
+        text = value.strip()
+        plain = text.replace(",", "") if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text) else text
+        try:
+            number = int(plain) if self.is_whole else float(plain)
+        except ValueError:
+            number = math.nan
+        if math.isnan(number):
+            self._refuse(f"{value!r} is not a {'whole ' if self.is_whole else ''}number", param, ctx)
+        if number < self.low or (self.is_above and number <= self.low):
+            self._refuse(f"{value} is too small", param, ctx)
+        if number > self.high or math.isinf(number):
+            self._refuse(f"{value} is too large", param, ctx)
+        return number
+
+    def _refuse(self, wrong: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        low = "" if math.isinf(self.low) else f"{'above' if self.is_above else 'at least'} {self.low:,}"
+        high = "" if math.isinf(self.high) else f"at most {self.high:,}"
+        bounds = " and ".join(bound for bound in (low, high) if bound)
+        allowed = " ".join(word for word in (bounds, self.unit) if word)
+        typed = f"{name_of(param)} {self.example}" if isinstance(param, click.Option) else self.example
+        self.fail(f"{wrong}{f' ({allowed})' if allowed else ''}. Type {typed}, for example.", param, ctx)
+
+
+class Name(click.ParamType[str]):
+    """A name that is looked up when the command runs, and that the shell completes.
+
+    Args:
+        names: gives those that there are.
+    """
+
+    name = "name"
+
+    def __init__(self, names: Callable[[], Names]) -> None:
+        self._names = names
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        param: click.Parameter,  # noqa: ARG002 - click's
+        incomplete: str,
+    ) -> list[CompletionItem[Any]]:
+        """Give the names that begin so."""
+        return [CompletionItem(name, help=about) for name, about in self._names() if name.startswith(incomplete)]
+
+
+COUNT = Number(low=1, example="20", whole=True)
+SEED = Number(low=0, high=2**32 - 1, example="7", whole=True)
+EPOCHS_SCALE = Number(low=0, high=10, above=True, example="0.1")
+SECONDS = Number(low=0, example="30", unit="seconds")
+MINUTES = Number(low=0, high=100_000, above=True, example="10", unit="minutes")
+RATE = Number(example="0.001")
+PORT = Number(low=1, high=65_535, example="8600", whole=True)
+FILE = click.Path()
+RUN = Name(completion.runs)
+STUDY = Name(completion.studies)
+
+
+def as_json(about: str) -> click.Option:
+    """Give the option ``--json``."""
+    return click.Option(["--json", "as_json"], is_flag=True, help=about)
+
+
+def run(**attributes: Any) -> click.Argument:  # noqa: ANN401 - click's own
+    """Give the argument that names a run."""
+    return click.Argument(["run"], type=RUN, metavar="RUN", help="the run's id; `runs` lists them", **attributes)
+
+
+def study() -> click.Argument:
+    """Give the argument that names a study."""
+    return click.Argument(["study"], type=STUDY, metavar="STUDY", help="the study's id or name; `study list` lists them")
