@@ -49,7 +49,7 @@ def test_noise_asks_for_the_seeds_that_are_missing() -> None:
     """As many as are needed in each group, less those that are there; corrected comparisons need more."""
     verdict, corrected = judged(NOISY_A, NOISY_B), judged(NOISY_A, NOISY_B, n_compared=10)
     assert not verdict.is_real
-    assert f": add {verdict.add_a} seeds of each to see it" in verdict.sentence
+    assert f": add {verdict.add_a} seeds of each to find out" in verdict.sentence
     assert 0 < verdict.add_a < corrected.add_a
     uneven = judged([*NOISY_A, 0.9705, 0.9714, 0.9711], NOISY_B)
     assert uneven.add_b == uneven.add_a + 3
@@ -58,8 +58,8 @@ def test_noise_asks_for_the_seeds_that_are_missing() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "sentence", "added"),
     [
-        ([0.97], [0.98, 0.981], "One seed of A does not say how much seeds vary: add 2 seeds of A and 1 seed of B", (2, 1)),
-        ([0.97], [0.98], "One seed of A and one of B does not say how much", (2, 2)),
+        ([0.97], [0.98, 0.981], "One seed of A does not show how much seeds vary. Add 2 seeds of A and 1 seed of B", (2, 1)),
+        ([0.97], [0.98], "One seed of A and one of B does not show how much", (2, 2)),
         ([0.97, 0.97], [0.97, 0.97], "there is no difference", (0, 0)),
         ([0.97, 0.97], [0.98, 0.98], "The seeds do not vary, so no test is possible", (0, 0)),
         ([0.97, 0.98], [0.98, 0.97], "their means are equal", (0, 0)),
@@ -77,9 +77,9 @@ def test_where_there_is_no_test_there_is_a_sentence(a: list[float], b: list[floa
 
 def test_a_choice_by_test_accuracy_is_counted() -> None:
     """The best of many, one of many, and all there are."""
-    assert "best of 120 runs" in judge_selection(120, 2, 1, 0.98, 10_000)
+    assert "highest test accuracy of 120 runs" in judge_selection(120, 2, 1, 0.98, 10_000)
     assert "by up to 0.36 points" in judge_selection(120, 2, 1, 0.98, 10_000)
-    assert "the best here is number 7 of them" in judge_selection(120, 2, 7, 0.98, 10_000)
+    assert "the best one here has rank 7" in judge_selection(120, 2, 7, 0.98, 10_000)
     assert "none was selected by it" in judge_selection(2, 2, 1, 0.98, 10_000)
 
 
