@@ -1,9 +1,9 @@
 # Everything from a fresh clone with Python 3.11 or newer, pip and make:
 #   make run         set up, then serve the dashboard at http://localhost:8501 (PORT=8600 for another port)
-#   make test        set up, then lint, types, tests, browser tests included
+#   make test        set up, then lint, types, tests, a real browser included; nine minutes on two quiet cores
+#   make test-all    the tests that `make test` leaves out, slow or rare
 #   make benchmark   the training engine beside the usual PyTorch loop; wants a quiet machine
 #   make faults      the tests that kill workers, trainers and servers, the long ones too
-#   make long        what takes minutes and `make test` leaves out
 #   make format      rewrite the sources the way `make test` wants them
 #   make clean       remove the virtual environment and caches; runs and data are elsewhere and stay
 
@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq --root-user-action=ignore
 
-.PHONY: help run test lint lint-javascript types pytest benchmark faults long format clean
+.PHONY: help run test test-all lint lint-javascript types pytest benchmark faults format clean
 
 help:
 	@sed -n '2,8p' Makefile | sed 's/^# *//'
@@ -43,15 +43,19 @@ types: $(VENV)/test.stamp
 	@$(BIN)/mypy
 
 # Browsers have the machine to themselves; the rest goes three files at a time, as many tests wait for processes.
+PYTEST = $(BIN)/python -m pytest
+BESIDE := -n 3 --dist loadfile --timeout 600 --ignore tests/browser
+
 pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
-	@$(BIN)/python -m pytest -m "not long" tests/browser $(ARGS)
-	@$(BIN)/python -m pytest -m "not long" -n 3 --dist loadfile --timeout 400 --ignore tests/browser $(ARGS)
+	@$(PYTEST) -m "not slow" tests/browser $(ARGS)
+	@$(PYTEST) -m "not slow" $(BESIDE) $(ARGS)
+
+test-all: $(VENV)/test.stamp $(VENV)/browser.stamp
+	@$(PYTEST) -m slow tests/browser --timeout 900 $(ARGS)
+	@$(PYTEST) -m slow $(BESIDE) --timeout 1800 $(ARGS)
 
 faults: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)
-
-long: $(VENV)/test.stamp
-	@$(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)
 
 benchmark: $(VENV)/run.stamp
 	@$(BIN)/python -m tests.benchmarks.bench_engine $(ARGS)

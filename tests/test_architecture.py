@@ -30,7 +30,7 @@ ALLOWED = {
     "settings": ("errors",),
     "text": (),
     "core.kinds": ("errors",),
-    "core.layers": ("core.kinds",),
+    "core.layers": ("errors", "core.kinds"),
     "core.optimizers": ("core.kinds",),
     "core.schedules": ("core.kinds",),
     "core.scalings": ("core.kinds",),
@@ -64,6 +64,7 @@ ALLOWED = {
         *("search.definition", "search.studies", *_FIGURES),
     ),
     "ui.elements": ("core.data", "core.export", "figures.base", "reports"),
+    "ui.entry": ("ui.app",),
     "ui.app": ("errors", "settings", "formatting", *_CONFIG, *_RUNS, "search.studies"),
     "ui.components": (
         *("errors", "formatting", *_LIGHT_CORE, *_RUNS, "search.definition", "search.studies", *_FIGURES),
@@ -79,7 +80,7 @@ ALLOWED = {
     "cli.studies": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "cli", "cli.runs"),
     "__main__": ("cli",),
     PACKAGE: (),
-    "streamlit_app": ("errors", "settings", "ui.app"),
+    "streamlit_app": ("ui.app",),
 }
 """The rooms, and those that each may import besides itself. Without a room for what lies in no folder, as `errors`, a file is its own."""
 EVERYWHERE = {"text", "formatting", "glossary"}

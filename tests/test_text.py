@@ -15,6 +15,7 @@ from tests.source_tree import PACKAGE, ROOT
         (1, "run", "1 run"),
         (1000, "run", "1,000 runs"),
         (2, "batch", "2 batches"),
+        (2, "epoch", "2 epochs"),
         (2, "study", "2 studies"),
         (2, "day", "2 days"),
         (2, "class", "2 classes"),

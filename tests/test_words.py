@@ -93,7 +93,7 @@ def test_every_help_text_comes_from_the_glossary_or_is_a_sentence() -> None:
             where = f"{source.path.relative_to(ROOT)}:{node.lineno}"
             if isinstance(node.func, ast.Name) and node.func.id == "help_for":
                 term = node.args[0]
-                if not isinstance(term, ast.Constant) or term.value.lower() not in terms():
+                if not isinstance(term, ast.Constant) or str(term.value).lower() not in terms():
                     unknown.append(f"{where} {ast.unparse(node)}")
             for keyword in node.keywords:
                 if keyword.arg in {"help", "hint"}:

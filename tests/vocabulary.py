@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
 OUTDATED = {
@@ -40,7 +39,7 @@ OUTDATED = {
     "published results": r"^Published$",
     "97.78 %": r"(?<!> )(?<![\d.])\d[\d.]*%(?!\w)",
     "the run's name": r"\b[Rr]un [0-9a-f]{8}\b",
-    "what is wrong with the value": r"; got\b",
+    "what is wrong with the value": r"\S; got\b",
     "one plural": r"\b1 (runs|epochs|trials|studies|images|errors|workers|seeds|settings|layers|threads|groups|days|files)\b",
 }
 """What is right -> an expression that finds what is not, in a text that people read."""
@@ -89,15 +88,15 @@ def spoken(app: AppTest) -> Iterator[str]:
     """Give every text of a rendered page: labels, sentences, help texts, options, tables' headings, charts and their descriptions."""
     for node in app._tree:
         proto = getattr(node, "proto", None)
-        if isinstance(proto, Message):
+        if hasattr(proto, "ListFields"):
             yield from _texts(proto)
 
 
-def _texts(message: Message) -> Iterator[str]:
+def _texts(message: Any) -> Iterator[str]:  # noqa: ANN401 - a protobuf message, which has no types
     for field, value in message.ListFields():
         values = list(value.values()) if hasattr(value, "values") else list(value) if _is_list(value) else [value]
         for each in values:
-            if isinstance(each, Message):
+            if hasattr(each, "ListFields"):
                 yield from _texts(each)
             elif isinstance(each, str) and field.name in {"json", "columns", "column_config"}:
                 yield from _of_json(each)
@@ -106,7 +105,7 @@ def _texts(message: Message) -> Iterator[str]:
 
 
 def _is_list(value: object) -> bool:
-    return not isinstance(value, str | bytes | Message) and hasattr(value, "__iter__")
+    return not isinstance(value, str | bytes) and not hasattr(value, "ListFields") and hasattr(value, "__iter__")
 
 
 def _of_json(text: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import Order, Scope
 from mnist_dash.runs.query.fields import Field, find
 from mnist_dash.runs.query.language import parse
+from mnist_dash.runs.query.lookup import lookup_runs
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from tests.runs.many import fill
@@ -61,6 +62,8 @@ def measure_queries(store: Store) -> None:
     for name in ("test_accuracy", "learning_rate", "tag"):
         _timed(f"page sorted by {name}", lambda name=name: catalog.page(store, Scope(), order=Order(_field(name))))  # type: ignore[misc]
     by, figures = [_field("optimizer"), _field("batch_size")], [_field("best_val_accuracy"), _field("test_accuracy"), _field("seconds")]
+    for text in ("adam dense 512", "nothing has this", "33"):
+        _timed(f"palette's search: {text}", lambda text=text: lookup_runs(store, text))  # type: ignore[misc]
     _timed("groups by optimizer and batch size, three figures", lambda: catalog.groups(store, Scope(), by, figures))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.analysis.significance import compare_paired
@@ -16,6 +17,8 @@ from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import LIVE, READY, Dashboard
+
+pytestmark = pytest.mark.slow
 
 CURVES = ".st-key-compare_curves .live-plot"
 LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=2, batch_size=2000)
@@ -66,15 +69,15 @@ def test_eight_runs_with_bands_and_who_fixed_my_digit(warm: Dashboard, page: Pag
     page.goto(f"{warm.url}/compare?runs={ids[0]},{ids[4]}&view=is+it+real%3F")
     page.wait_for_selector(READY)
     paired = compare_paired(a.right, b.right)
-    sentence = f"{ids[4]} is right on {paired.n_only_b:,} images that {ids[0]} gets wrong, {ids[0]} on {paired.n_only_a:,} that"
+    sentence = f"predicts {paired.n_only_b:,} images correctly that"
     expect(page.get_by_text(sentence)).to_be_visible()
-    expect(page.get_by_text(f"Newly right in B: {paired.n_only_b:,} images.")).to_be_visible()
+    expect(page.get_by_text(f"Corrected in B: {paired.n_only_b:,} images.")).to_be_visible()
     pictures = page.locator(".st-key-compare_fixed_right canvas")
     fixed = np.flatnonzero(b.right & ~a.right)
-    expect(pictures).to_have_attribute("aria-label", f"Newly right in B: test images {', '.join(map(str, fixed[:20].tolist()))} and more")
+    expect(pictures).to_have_attribute("aria-label", f"Corrected in B: test images {', '.join(map(str, fixed[:20].tolist()))} and more")
     page.get_by_role("radio", name="5", exact=True).click()
     page.wait_for_url("**digit=5*")
     fives = np.flatnonzero(b.right & ~a.right & (a.labels == 5))
-    expect(page.get_by_text(f"Newly right in B: {len(fives):,} images.")).to_be_visible()
+    expect(page.get_by_text(f"Corrected in B: {len(fives):,} images.")).to_be_visible()
     page.reload()
-    expect(page.get_by_text(f"Newly right in B: {len(fives):,} images.")).to_be_visible()
+    expect(page.get_by_text(f"Corrected in B: {len(fives):,} images.")).to_be_visible()

@@ -15,6 +15,8 @@ from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trained(warm: Dashboard) -> Run:

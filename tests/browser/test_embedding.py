@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.analysis.evaluation import confusion_matrix, ranked_images
@@ -15,6 +16,8 @@ from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
 
 from .conftest import READY, Dashboard
+
+pytestmark = pytest.mark.slow
 
 CHART = ".st-key-emb_chart .live-plot"
 BRIGHT = f"""node => node.data.flatMap(trace =>

@@ -15,6 +15,8 @@ from mnist_dash.settings import Settings
 from tests.search_rows import fill
 from tests.trained import TINY, train_into
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pages(tmp_path: Path) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.config.run_config import RunConfig
@@ -50,12 +51,13 @@ def test_keyboard_alone_leads_to_a_run_a_page_and_a_network(warm: Dashboard, pag
     page.wait_for_url("**/runs*")
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     page.keyboard.press("/")
-    page.keyboard.type("first look")
-    expect(page.locator(f"{CHOSEN} .title")).to_contain_text("First look")
+    page.keyboard.type("two dense layers")
+    expect(page.locator(f"{CHOSEN} .title")).to_contain_text("Two dense layers")
     page.keyboard.press("Enter")
     page.wait_for_url("**/?preset=mlp_quick*")
 
 
+@pytest.mark.slow
 def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> None:
     """A live run's page asks for news every second; that it asks while a person leaves is no answer for the page that comes."""
     run_id = run_actions.submit(warm.store, RunConfig(epochs=100, batch_size=500))
@@ -71,6 +73,7 @@ def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> N
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_sheet_opens_and_closes_and_typing_is_typing(warm: Dashboard, page: Page) -> None:
     """The sheet lists what the table has; in a text field letters are letters, and only Ctrl+K works there."""
     page.goto(warm.url)

@@ -113,6 +113,7 @@ def expect_same_view(editor: Page, visitor: Page, run_id: str) -> None:
         expect(visitor.get_by_role("link", name=name)).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_visitors_are_nobody(new_profile: NewProfile, hosted: Dashboard) -> None:
     """Without a role there is the way to sign in, and nothing else."""
     for email in (None, "eve@example.com"):
@@ -143,7 +144,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor.goto(f"{hosted.url}/run?run={shared}&x=step&log=true")
     editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
     editor.get_by_role("button", name=re.compile("Share")).click()
-    editor.get_by_role("button", name=re.compile("Make a link")).click()
+    editor.get_by_role("button", name=re.compile("Create link")).click()
     address = editor.locator('[data-testid="stCode"]').inner_text().strip()
     assert re.fullmatch(rf"{hosted.url}/run\?run={shared}&\S*token=[0-9a-f]{{16}}\.[\w-]{{43}}", address)
 
@@ -182,6 +183,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     wait_until(lambda: store.run(shared).state is RunState.STOPPED, "the editor's message stops it", seconds=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["x", f"{'0' * 16}.{'x' * 43}"])
 def test_wrong_link_says_so_and_nothing_else(new_profile: NewProfile, hosted: Dashboard, token: str) -> None:
     """The page has one sentence."""

@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Dashboard, free_port, serve
 from tests.browser.provider import Provider, provider
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def hosted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dashboard, Provider]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from mnist_dash.core.config.run_config import RunConfig, TailSplit
@@ -39,7 +40,7 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     rate = page.get_by_role("textbox", name="Learning rate")
     rate.fill("1e-4")
     rate.press("Enter")
-    page.get_by_role("button", name="Fork it").click()
+    page.get_by_role("button", name="Start fork").click()
     page.wait_for_url(lambda url: "run=" in url and parent not in url)
     child = page.url.split("run=")[1].split("&")[0]
     wait_until(lambda: warm.store.run(child).state is RunState.FINISHED, "the fork's end")
@@ -61,6 +62,7 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     expect(page.get_by_role("link", name=re.compile(rf"#{child[:4]} after epoch 3"))).to_be_visible()
 
 
+@pytest.mark.slow
 def test_pause_and_resume(warm: Dashboard, page: Page) -> None:
     """Pause frees the worker at the end of the epoch, Resume lets the run go on to its end with every epoch once."""
     run_id = run_actions.submit(warm.store, SMALL.model_copy(update={"epochs": 500}))

@@ -34,8 +34,8 @@ def launch(page: Page, dashboard: Dashboard) -> str:
     page.wait_for_selector(READY)
     page.get_by_role("button", name="Batch size", exact=True).click()  # the learning rate is explored from the start
     expect(page.get_by_text("2 settings")).to_be_visible()
-    page.get_by_role("textbox", name="Epochs a trial").fill("1")
-    page.get_by_role("textbox", name="Epochs a trial").press("Enter")
+    page.get_by_role("textbox", name="Epochs per trial").fill("1")
+    page.get_by_role("textbox", name="Epochs per trial").press("Enter")
     launching = page.get_by_role("button", name="Launch study")
     expect(launching).to_be_enabled()
     launching.click()
@@ -106,6 +106,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     assert clean.store.run(run_id).last_val_accuracy == best
 
 
+@pytest.mark.slow
 def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page) -> None:
     """A clicked point is selected in every chart, while the study goes on, and after a reload."""
     study_id = launch(page, clean)

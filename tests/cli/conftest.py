@@ -13,6 +13,7 @@ import pytest
 
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 from tests.source_tree import ROOT
 from tests.waiting import wait_until
 
@@ -20,7 +21,7 @@ from tests.waiting import wait_until
 @pytest.fixture
 def store(own_home: Path) -> Iterator[Store]:
     """The store that commands of this test use, open."""
-    opened = Store.open(Settings.from_environment())
+    opened = new_store(Settings.from_environment())
     yield opened
     opened.close()
 

@@ -49,7 +49,7 @@ def test_package_holds_what_the_dashboard_needs() -> None:
     assert {path.name for path in FILES_FOLDER.glob("*.yaml")} == {path.name for path in (ROOT / "studies").glob("*.yaml")}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_wheel_holds_entry_configuration_and_studies(tmp_path: Path) -> None:
     """A wheel has everything that `mnist-dash dashboard` reads."""
     source = tmp_path / "source"

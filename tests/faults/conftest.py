@@ -14,6 +14,7 @@ import pytest
 
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 from tests.source_tree import ROOT
 
 
@@ -40,7 +41,7 @@ def environment(settings: Settings) -> dict[str, str]:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     """An open, empty store."""
-    opened = Store.open(settings)
+    opened = new_store(settings)
     yield opened
     opened.close()
 

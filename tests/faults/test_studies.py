@@ -45,7 +45,7 @@ class Scale:
     seconds: float
 
 
-LARGE = pytest.param(Scale(8, 200, 60, 1500), marks=[pytest.mark.long, pytest.mark.timeout(1800)], id="large")
+LARGE = pytest.param(Scale(8, 200, 60, 1500), marks=[pytest.mark.slow, pytest.mark.timeout(1800)], id="large")
 
 
 @pytest.mark.parametrize("scale", [pytest.param(Scale(2, 16, 8, 160), id="small"), LARGE])

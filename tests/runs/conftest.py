@@ -12,6 +12,7 @@ from mnist_dash.runs.execution.worker import machine_id
 from mnist_dash.runs.execution.worker_records import WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     """An open, empty store."""
-    opened = Store.open(settings)
+    opened = new_store(settings)
     yield opened
     opened.close()
 

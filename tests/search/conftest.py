@@ -23,6 +23,7 @@ from mnist_dash.search.definition.study_files import parse_study
 from mnist_dash.search.engine.advance import Advancer
 from mnist_dash.search.studies.records import StudyState
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 from tests.runs.conftest import new_worker
 
 TEXT = """
@@ -116,6 +117,6 @@ def settings(tmp_path: Path) -> Settings:
 def store(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An open, empty store; the test itself advances the studies in it."""
     monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
-    opened = Store.open(settings)
+    opened = new_store(settings)
     yield opened
     opened.close()

@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import RerunData, RerunException
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.idx import read_labels
@@ -29,6 +30,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 
 ROOT = Path(__file__).parents[2]
 CONFIG = RunConfig(epochs=3, batch_size=500)
@@ -39,7 +41,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The store that the pages open, in an empty folder."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(tmp_path))
     monkeypatch.setenv("MNIST_DASH_WORKERS", "0")
-    opened = Store.open(Settings.from_environment())
+    opened = new_store(Settings.from_environment())
     yield opened
     from mnist_dash.ui.app import resources
 
@@ -76,9 +78,10 @@ def open_page(app: AppTest) -> Callable[..., AppTest]:
     """Open a page by its name, with query parameters."""
 
     def opened(name: str, **query: str) -> AppTest:
-        app.run()
         if name != "train":
-            app.switch_page(f"mnist_dash/ui/pages/{name}/{name}.py")
+            app._page_hash = calc_hash(
+                name
+            )  # as a browser that arrives at the page's address; `switch_page` would draw the first page before
         for key, value in query.items():
             app.query_params[key] = value
         app.run()

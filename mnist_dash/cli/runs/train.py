@@ -11,6 +11,7 @@ from mnist_dash.cli.command import as_typed, program
 from mnist_dash.cli.formatting import json_line
 from mnist_dash.cli.store_opening import opened
 from mnist_dash.core.config import presets
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.run_config import RunConfig, parse_config, with_overrides
 from mnist_dash.errors import InvalidInput, MnistDashError
 from mnist_dash.formatting import duration, number, percent
@@ -29,6 +30,8 @@ def train(*, preset: str | None, config: str | None, changes: Sequence[str], as_
     wanted = read_configuration(preset=preset, config=config, changes=changes)
     from mnist_dash.runs.actions import run_actions
 
+    for caution in cautions(wanted):
+        print(f"Warning: {caution}", file=sys.stderr)
     with opened() as store:
         run_id = run_actions.submit(store, wanted, preset=presets.name_of(wanted, first=preset))
         run = _follow(store, run_id, quiet=as_json)

@@ -16,6 +16,7 @@ from mnist_dash.core.analysis.layer_statistics import LayerMeasurement
 from mnist_dash.core.config.changes import has_dropout
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Dropout
+from mnist_dash.formatting import number, percent
 from mnist_dash.text import plural
 
 OVERFIT_RISE = 1.05
@@ -102,7 +103,7 @@ def _diverged(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
         "diverged",
         f"It diverged after {plural(done, 'finished epoch')}: its loss became infinite or not a number.",
         "A loss that is not finite ends a run; too high a learning rate is the usual reason.",
-        f"A learning rate of {_round(rate / 10):g} instead of {rate:g}, and gradients clipped to a norm of 1.",
+        f"A learning rate of {number(_round(rate / 10))} instead of {number(rate)}, and gradients clipped to a norm of 1.",
         (("optimizer.learning_rate", _round(rate / 10)), ("gradient_clip_norm", 1.0)),
     )
 
@@ -112,9 +113,9 @@ def _leak(config: RunConfig, _curves: LearningCurves) -> Diagnosis | None:
         return None
     return Diagnosis(
         "leak",
-        f"It validates on the {config.n_validation:,} test images, so every choice made by its figures is made on the test set.",
-        "Validation images are none of the test set; else its test accuracy is no estimate for new images.",
-        "Hold back the last sixth of the training images for validation.",
+        f"It validates on the {config.n_validation:,} test images, so every choice made by its metrics is made on the test set.",
+        "Validation images must not belong to the test set, or the test accuracy does not estimate that on new images.",
+        "Validate on the last sixth of the training images.",
         (("split", {"kind": "tail"}),),
     )
 
@@ -131,10 +132,12 @@ def _rate_too_high(config: RunConfig, curves: LearningCurves) -> Diagnosis | Non
     worst = max(spikes, key=lambda epoch: losses[epoch - 1] / losses[epoch - 2])
     return Diagnosis(
         "rate_too_high",
-        f"Its training loss went up in {len(spikes)} of {len(losses) - 1} epochs, most in epoch {worst}, from {losses[worst - 2]:.4f} to "
-        f"{losses[worst - 1]:.4f}: the learning rate of {rate:g} is at the edge.",
-        f"Rises above {SPIKE_RISE - 1:.0%} in at least {SPIKE_SHARE:.0%} of the epochs, dropout off, of {MIN_EPOCHS} epochs or more.",
-        f"A learning rate of {_round(rate / 3):g}.",
+        f"Its training loss went up in {len(spikes)} of {len(losses) - 1} "
+        f"epochs, most in epoch {worst}, from {number(losses[worst - 2])} to "
+        f"{number(losses[worst - 1])}: the learning rate of {number(rate)} is slightly too high.",
+        f"Rises above {percent(SPIKE_RISE - 1, 0)} in at least {percent(SPIKE_SHARE, 0)} "
+        f"of the epochs, dropout off, of {MIN_EPOCHS} epochs or more.",
+        f"A learning rate of {number(_round(rate / 3))}.",
         (("optimizer.learning_rate", _round(rate / 3)),),
     )
 
@@ -150,10 +153,11 @@ def _rate_too_low(config: RunConfig, curves: LearningCurves) -> Diagnosis | None
     higher = min(100.0, _round(3 * rate))
     return Diagnosis(
         "rate_too_low",
-        f"Its training loss fell in every epoch, by {statistics.median(falls):.1%} at the median, and {curves.train_accuracy[-1]:.1%} of "
-        f"the training images are right after {len(losses)}: the learning rate of {rate:g} is low.",
-        f"A fall in each of {MIN_EPOCHS} epochs or more, below {SLOW_FALL:.0%} at the median, that ends below {SLOW_ACCURACY:.0%}.",
-        f"A learning rate of {higher:g}.",
+        f"Its training loss fell in every epoch, by {percent(statistics.median(falls))} at the median, and training accuracy is "
+        f"{percent(curves.train_accuracy[-1])} after {plural(len(losses), 'epoch')}: the learning rate of {number(rate)} is low.",
+        f"A fall in each of {MIN_EPOCHS} epochs or more, below {percent(SLOW_FALL, 0)} "
+        f"at the median, that ends below {percent(SLOW_ACCURACY, 0)}.",
+        f"A learning rate of {number(higher)}.",
         (("optimizer.learning_rate", higher),),
     )
 
@@ -175,13 +179,15 @@ def _overfitting(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
         proposal = f"More dropout: {', '.join(f'{rate:g}' for _, rate in rates)}."
         overrides = tuple((f"layers.{index}.rate", round(rate, 2)) for index, rate in rates)
     else:
-        proposal = "Labels smoothed by a tenth, which keeps the network from growing too sure."
+        proposal = "Label smoothing of 0.1, which keeps the network from becoming overconfident."
         overrides = (("label_smoothing", 0.1),)
     return Diagnosis(
         "overfitting",
-        f"It overfits since epoch {best + 1}: validation loss rose from {losses[best]:.4f} to {losses[-1]:.4f} while training loss fell "
-        f"from {curves.train_loss[best]:.4f} to {curves.train_loss[-1]:.4f}.",
-        f"Validation loss at least {OVERFIT_RISE - 1:.0%} above its best, {OVERFIT_EPOCHS} epochs or more later, and training loss falls.",
+        f"It overfits since epoch {best + 1}: validation loss rose from "
+        f"{number(losses[best])} to {number(losses[-1])} while training loss fell "
+        f"from {number(curves.train_loss[best])} to {number(curves.train_loss[-1])}.",
+        f"Validation loss at least {percent(OVERFIT_RISE - 1, 0)} above its "
+        f"best, {OVERFIT_EPOCHS} epochs or more later, and training loss falls.",
         proposal,
         overrides,
     )
@@ -197,9 +203,10 @@ def _still_improving(_config: RunConfig, curves: LearningCurves) -> Diagnosis | 
     more = min(10_000, 2 * len(losses))
     return Diagnosis(
         "still_improving",
-        f"It was still improving at its end: epoch {len(losses)} lowered the validation loss by {gain:.1%}, to {losses[-1]:.4f}, its best.",
-        f"A last epoch of {STILL_EPOCHS} or more that lowers the validation loss by at least {STILL_GAIN:.0%}, to a new best.",
-        f"{plural(more, 'epoch')}; or continue it where it is.",
+        f"It was still improving at its end: epoch {len(losses)} lowered the "
+        f"validation loss by {percent(gain)}, to {number(losses[-1])}, its best.",
+        f"A last epoch of {STILL_EPOCHS} or more that lowers the validation loss by at least {percent(STILL_GAIN, 0)}, to a new best.",
+        f"Train for {plural(more, 'epoch')}, or continue the run.",
         (("epochs", more),),
     )
 
@@ -210,10 +217,10 @@ def _large_batch(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
     smaller = max(1, 2 ** math.floor(math.log2(max(1, config.n_training / GOOD_UPDATES))))
     return Diagnosis(
         "large_batch",
-        f"An epoch has only {plural(config.steps_per_epoch, 'update')}: "
-        f"batches of {config.batch_size:,} are large for {config.n_training:,} images.",
-        f"Fewer than {FEW_UPDATES} updates an epoch.",
-        f"Batches of {smaller}, {math.ceil(config.n_training / smaller)} updates an epoch.",
+        f"An epoch has only {plural(config.steps_per_epoch, 'step')}: batches "
+        f"of {config.batch_size:,} are large for {config.n_training:,} images.",
+        f"Fewer than {FEW_UPDATES} steps per epoch.",
+        f"Batches of {smaller}, {math.ceil(config.n_training / smaller)} steps per epoch.",
         (("batch_size", smaller),),
     )
 
@@ -224,12 +231,12 @@ def _dead_units(config: RunConfig, layers: Mapping[str, LayerMeasurement]) -> It
     if not dead:
         return
     worst = max(dead, key=lambda name: dead[name])
-    named = ", ".join(f"{share:.0%} of {name}" for name, share in dead.items())
+    named = ", ".join(f"{percent(share, 0)} of {name}" for name, share in dead.items())
     yield Diagnosis(
         "dead_units",
-        f"Units that answer no image: {named}. They learn nothing any more.",
-        f"At least {DEAD_SHARE:.0%} of a layer's ReLU units are zero for all of the first validation images.",
-        f"Leaky ReLU in {' and '.join(dead)}, which lets them come back." if len(dead) > 1 else f"Leaky ReLU in {worst}.",
+        f"Dead units, which are zero for every image and no longer learn: {named}.",
+        f"At least {percent(DEAD_SHARE, 0)} of a layer's ReLU units are zero for all of the first validation images.",
+        f"Leaky ReLU in {' and '.join(dead)}, which lets them learn again." if len(dead) > 1 else f"Leaky ReLU in {worst}.",
         tuple((f"layers.{indices[name]}.activation", "leaky_relu") for name in dead if name in indices),
     )
 

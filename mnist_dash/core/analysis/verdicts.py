@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from mnist_dash.core.analysis.significance import ALPHA, MOST_SEEDS, GroupMean, Paired, Welch, expected_best, seeds_needed
+from mnist_dash.formatting import number, percent
 from mnist_dash.text import plural
 
 FEWEST_SEEDS = 3
@@ -19,7 +20,7 @@ WORTH_ADDING = 50
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure that runs are compared by."""
+    """A metric that runs are compared by."""
 
     name: str
     """As the run's record calls it, such as ``test_accuracy``."""
@@ -30,7 +31,7 @@ class Measure:
 
     def write(self, value: float) -> str:
         """Print a value."""
-        return f"{100 * value:.2f} %" if self.is_share else f"{value:.4g}"
+        return percent(value) if self.is_share else number(value)
 
     def write_difference(self, value: float, *, signed: bool = False) -> str:
         """Print a difference, accuracies in points, which are hundredths."""
@@ -76,13 +77,13 @@ def judge_pair(paired: Paired, name_a: str, name_b: str, *, p_value: float | Non
     """
     if not paired.n_only_a + paired.n_only_b:
         return (
-            f"{name_a} and {name_b} are right on the same {paired.n_both:,} of {paired.n:,} images and wrong on the others: "
-            "nothing tells them apart."
+            f"{name_a} and {name_b} predict the same {paired.n_both:,} of {paired.n:,} images correctly, so there is no "
+            "difference between them."
         )
     p = paired.p_value if p_value is None else p_value
     counts = (
-        f"{name_b} is right on {plural(paired.n_only_b, 'image')} that {name_a} gets wrong, "
-        f"{name_a} on {paired.n_only_a:,} that {name_b} gets wrong"
+        f"{name_b} predicts {plural(paired.n_only_b, 'image')} correctly that {name_a} does not, "
+        f"and {name_a} {paired.n_only_a:,} that {name_b} does not"
     )
     points = TEST_ACCURACY.write_difference(paired.difference, signed=True)
     interval = f"95 % interval {100 * paired.low:+.2f} to {100 * paired.high:+.2f}"
@@ -121,7 +122,7 @@ def judge_groups(
         same = f"Every seed of {name_a} gave a {measure.title} of {measure.write(a.mean)}"
         if a.mean == b.mean:
             return Verdict(f"{same}, and so did every seed of {name_b}: there is no difference.", is_real=False)
-        text = f"{same} and every seed of {name_b} one of {measure.write(b.mean)}: nothing varies, so there is no noise to test against."
+        text = f"{same} and every seed of {name_b} one of {measure.write(b.mean)}. The seeds do not vary, so no test is possible."
         return Verdict(text, is_real=False)
     p = test.p_value if p_value is None else p_value
     size = measure.write_difference(abs(test.difference))
@@ -146,20 +147,19 @@ def judge_selection(n_ranked: int, n_shown: int, best_rank: int, best_accuracy: 
         n_test: test images.
     """
     if n_ranked <= n_shown:
-        return f"All {plural(n_ranked, 'run')} with a test accuracy on these images are shown here: none was picked by it."
+        return "All runs with a test accuracy on these images are shown here, so none was selected by it."
     error = math.sqrt(max(best_accuracy * (1 - best_accuracy), 0.0) / n_test)
     luck = 100 * error * expected_best(n_ranked)
     if best_rank == 1:
         return (
-            f"The best here is the best of {plural(n_ranked, 'run')} by test accuracy: "
-            "if it was picked for that, expect it to look better than "
-            f"it is. Were all {n_ranked:,} equally good, the best would still be ahead of their mean by up to {luck:.2f} points by "
+            "The best run here has the highest test accuracy of "
+            f"{plural(n_ranked, 'run')}. If it was selected for that, it looks better than "
+            f"it is: were all {n_ranked:,} equally good, the best would still be up to {luck:.2f} points ahead of their mean by "
             f"chance alone, on {n_test:,} images."
         )
     return (
-        f"{plural(n_ranked, 'run')} of this store have a test accuracy on these images; "
-        f"the best here is number {best_rank:,} of them. Whoever "
-        "picks runs by their test accuracy should expect them to look better than they are."
+        f"{plural(n_ranked, 'run')} of this store have a test accuracy on these images; the best one here has rank {best_rank:,}. Runs "
+        "that are selected by their test accuracy look better than they are."
     )
 
 
@@ -172,7 +172,7 @@ def _too_few(named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean]) -> 
     add_a, add_b = (max(0, FEWEST_SEEDS - group.n) for _, group in (named_a, named_b))
     single = [name for name, group in (named_a, named_b) if group.n < 2]
     wanted = [f"{plural(add, 'seed')} of {name}" for add, (name, _) in ((add_a, named_a), (add_b, named_b)) if add]
-    text = f"One seed of {' and one of '.join(single)} does not say how much seeds vary: add {' and '.join(wanted)} to see what is noise."
+    text = f"One seed of {' and one of '.join(single)} does not show how much seeds vary. Add {' and '.join(wanted)}."
     return Verdict(text, is_real=False, add_a=add_a, add_b=add_b)
 
 
@@ -190,7 +190,7 @@ def _missing(noise: str, named_a: tuple[str, GroupMean], named_b: tuple[str, Gro
         return Verdict(f"{noise}: it would take {needed:,} seeds of each to see one so small.", is_real=False)
     each = f"{plural(add_a, 'seed')} of each" if add_a == add_b else f"{plural(add_a, 'seed')} of {name_a} and {add_b:,} of {name_b}"
     each = each if add_a and add_b else f"{plural(add_a, 'seed')} of {name_a}" if add_a else f"{plural(add_b, 'seed')} of {name_b}"
-    return Verdict(f"{noise}: add {each} to see it, if it is real.", is_real=False, add_a=add_a, add_b=add_b)
+    return Verdict(f"{noise}: add {each} to find out whether it is significant.", is_real=False, add_a=add_a, add_b=add_b)
 
 
 def _corrected(n_compared: int) -> str:

@@ -13,8 +13,8 @@ from mnist_dash.text import did_you_mean, listed, nearest
 
 _FIRST = Preset(
     name="mlp_quick",
-    title="First look: 512-256 ReLU network",
-    summary="Trains in seconds on any computer and reaches about 98 %. The one to press Train on.",
+    title="Two dense layers, 512-256 ReLU, Adam",
+    summary="Trains in seconds on any computer and reaches about 98 %.",
     config=RunConfig(),
 )
 PRESETS: Mapping[str, Preset] = MappingProxyType({ready.name: ready for ready in (_FIRST, *EXPERIMENTS)})

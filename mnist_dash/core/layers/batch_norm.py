@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.layers.base import Graph, LayerKind, NetworkBuilder, Outcome, Parameters, Shape
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,7 @@ class BatchNorm(LayerKind):
 
     label = "Batch normalisation"
     controls = (
-        Control("momentum", "Momentum", hint="Share of the running statistics that each batch keeps"),
+        Control("momentum", "Momentum", hint=help_for("running statistics momentum")),
         Control("epsilon", "Epsilon"),
     )
     is_measured = True

@@ -23,6 +23,7 @@ from mnist_dash.core.layers.base import (
     require_image,
 )
 from mnist_dash.core.layers.initialisers import GlorotUniform, Initializer, InitializerKind, Zeros
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ class Conv(LayerKind):
     label = "Convolution"
     controls = (
         Control("filters", "Filters"),
-        Control("kernel", "Kernel", hint="Side of the square kernel, in pixels"),
+        Control("kernel", "Kernel", hint=help_for("kernel size")),
         Control("stride", "Stride"),
         Control("padding", "Padding", kind=ControlKind.CHOICE, options={"valid": "valid", "same": "same"}),
         activations.CONTROL,

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.layers.base import Graph, LayerKind, NetworkBuilder, Parameters, Shape
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,7 @@ class Dropout(LayerKind):
     """Zeroes a fraction `rate` of the values while training and scales the others by 1 / (1 - rate) (Srivastava et al., 2014)."""
 
     label = "Dropout"
-    controls = (Control("rate", "Rate", hint="Share of the values that are zeroed while training"),)
+    controls = (Control("rate", "Rate", hint=help_for("dropout rate")),)
 
     kind: Literal["dropout"] = "dropout"
     rate: float = Field(0.5, ge=0, le=0.95)

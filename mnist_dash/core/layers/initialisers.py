@@ -15,6 +15,7 @@ from pydantic import Field
 from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.kinds.registry import OneOf, Registry
 from mnist_dash.core.kinds.spec import Kind
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ TRUNCATION_CORRECTION = 0.87962566103423978
 """Standard deviation of a unit normal cut at two; Keras divides by it, so that Glorot and He have the deviation that they promise."""
 _STD = Control("std", "Standard deviation")
 CONTROLS = (
-    Control("l2", "L2 penalty", hint="Adds l2 x the sum of squared weights to the loss", is_folded=True),
+    Control("l2", "L2 penalty", hint=help_for("L2 penalty"), is_folded=True),
     Control("kernel_init", "Initial weights", kind=ControlKind.INITIALIZER, is_folded=True),
     Control("bias_init", "Initial biases", kind=ControlKind.INITIALIZER, is_folded=True),
 )

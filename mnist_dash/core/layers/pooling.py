@@ -20,6 +20,7 @@ from mnist_dash.core.layers.base import (
     format_shape,
     require_image,
 )
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     import torch
@@ -36,8 +37,8 @@ class _Pool(LayerKind):
     torch_function: ClassVar[str]
     onnx_operator: ClassVar[str]
     controls = (
-        Control("size", "Window", hint="Side of the square window, in pixels"),
-        Control("stride", "Stride", hint="Empty: as wide as the window"),
+        Control("size", "Window", hint=help_for("window size")),
+        Control("stride", "Stride", hint=help_for("stride")),
     )
     takes_images = True
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from mnist_dash.core.kinds.controls import Control, SearchRange
 from mnist_dash.core.kinds.spec import Kind
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,17 +21,15 @@ LearningRate = Annotated[float, Field(gt=0, le=100)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Epsilon = Annotated[float, Field(gt=0, le=1)]
 
-LEARNING_RATE = Control("learning_rate", "Learning rate", hint="Type 0.001 or 1e-3")
-MOMENTUM = Control("momentum", "Momentum", hint="0 for none, 0.9 is usual", search=SearchRange(0.0, 0.99))
+LEARNING_RATE = Control("learning_rate", "Learning rate", hint=help_for("learning rate", "Type 0.001 or 1e-3."))
+MOMENTUM = Control("momentum", "Momentum", hint=help_for("momentum"), search=SearchRange(0.0, 0.99))
 BETAS = (
     Control("beta_1", "Beta 1", search=SearchRange(0.8, 0.99)),
     Control("beta_2", "Beta 2", search=SearchRange(0.9, 0.9999)),
 )
 RHO = Control("rho", "Rho", search=SearchRange(0.8, 0.99))
-EPSILON = Control("epsilon", "Epsilon", hint="Keeps a division from being by zero")
-WEIGHT_DECAY = Control(
-    "weight_decay", "Weight decay", hint="Share of the weights that each step takes away", search=SearchRange(1e-5, 0.1, log=True)
-)
+EPSILON = Control("epsilon", "Epsilon", hint=help_for("epsilon"))
+WEIGHT_DECAY = Control("weight_decay", "Weight decay", hint=help_for("weight decay"), search=SearchRange(1e-5, 0.1, log=True))
 
 
 class OptimizerKind(Kind):

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.kinds.problems import invalid
 from mnist_dash.core.optimizers.base import LEARNING_RATE, MOMENTUM, Beta, LearningRate, OptimizerKind
+from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,7 @@ class SGD(OptimizerKind):
         LEARNING_RATE,
         MOMENTUM,
         Control("nesterov", "Nesterov", kind=ControlKind.FLAG),
-        Control("decay", "Decay", hint="Divides the rate by 1 + decay x step"),
+        Control("decay", "Decay", hint=help_for("learning-rate decay")),
     )
 
     kind: Literal["sgd"] = "sgd"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class MinMaxScaling(ScalingKind):
     """Maps each pixel's own minimum and maximum to 0 and 1, and a pixel that never changes to 0."""
 
-    label = "pixel by pixel, minimum to maximum"
+    label = "minimum to maximum of each pixel"
     script = '''def fit_scaling(images: torch.Tensor):
     """Map each pixel's own minimum and maximum, over the training part, to 0 and 1."""
     low, high = images.amin(0).float(), images.amax(0).float()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class StandardScaling(ScalingKind):
     """Subtracts the mean of all pixels and divides by their standard deviation; a deviation of 0 counts as 1."""
 
-    label = "mean 0, deviation 1"
+    label = "mean 0, standard deviation 1"
     script = '''def fit_scaling(images: torch.Tensor):
     """Subtract the mean of all training pixels and divide by their standard deviation."""
     counts, grey = torch.bincount(images.flatten(), minlength=256).double(), torch.arange(256).double()

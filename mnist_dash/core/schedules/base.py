@@ -10,10 +10,11 @@ from pydantic import Field
 
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.kinds.spec import Kind
+from mnist_dash.glossary import help_for
 
-WARMUP = Control("warmup_steps", "Warmup steps", hint="Optimizer steps of linear rise from zero to the full rate")
-FACTOR = Control("factor", "Factor", hint="What the rate is multiplied by")
-FINAL = Control("final", "Last share of the rate", hint="Last rate, as a fraction of the full one")
+WARMUP = Control("warmup_steps", "Warm-up steps", hint=help_for("warm-up steps"))
+FACTOR = Control("factor", "Decay factor", hint=help_for("decay factor"))
+FINAL = Control("final", "Final rate fraction", hint=help_for("final rate fraction"))
 
 COSINE_SCRIPT = '''def cosine(begin: float, end: float, progress: float) -> float:
     """Go from begin to end on half a cosine."""

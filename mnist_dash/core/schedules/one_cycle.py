@@ -8,6 +8,7 @@ from pydantic import Field
 
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.schedules.base import COSINE_SCRIPT, FINAL, WARMUP, ScheduleKind, half_cosine
+from mnist_dash.glossary import help_for
 
 
 class OneCycleSchedule(ScheduleKind):
@@ -16,8 +17,8 @@ class OneCycleSchedule(ScheduleKind):
     label = "one cycle"
     controls = (
         WARMUP,
-        Control("rise", "Rising share of the steps", hint="Share of the steps in which the rate rises"),
-        Control("start", "First share of the rate", hint="First rate, as a fraction of the full one"),
+        Control("rise", "Warm-up fraction", hint=help_for("warm-up fraction")),
+        Control("start", "Initial rate fraction", hint=help_for("initial rate fraction")),
         FINAL,
     )
     is_planned = True

@@ -9,13 +9,14 @@ from pydantic import Field
 
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.schedules.base import FACTOR, WARMUP, ScheduleKind
+from mnist_dash.glossary import help_for
 
 
 class StepSchedule(ScheduleKind):
     """The rate times `factor` after every `every_epochs` epochs."""
 
     label = "steps"
-    controls = (WARMUP, Control("every_epochs", "Every epochs", hint="Epochs between two steps of the rate"), FACTOR)
+    controls = (WARMUP, Control("every_epochs", "Step every (epochs)", hint=help_for("step decay epochs")), FACTOR)
 
     kind: Literal["step"] = "step"
     every_epochs: int = Field(5, ge=1, le=10_000)

@@ -86,13 +86,13 @@ def _seconds_per_epoch(store: Store, config: RunConfig, timed: list[Run]) -> tup
     same = [run for run in same if run.config.precision == config.precision and run.config.optimizer.kind == config.optimizer.kind]
     if same:
         share = (config.n_training + config.n_validation) / (same[0].config.n_training + same[0].config.n_validation)
-        return _per_epoch(same[0]) * share, f"timed in run {same[0].id}"
+        return _per_epoch(same[0]) * share, f"measured in {same[0].title}"
     akin = [run for run in timed if family(run.config) == family(config)]
     if akin:
         nearest = min(akin, key=lambda run: abs(math.log(flops_per_epoch(run.config) / flops_per_epoch(config))))
         busy = max(_per_epoch(nearest) - STEP_OVERHEAD_SECONDS * nearest.config.steps_per_epoch, 0.1 * _per_epoch(nearest))
         seconds = busy * flops_per_epoch(config) / flops_per_epoch(nearest.config) + STEP_OVERHEAD_SECONDS * config.steps_per_epoch
-        return seconds, f"scaled from run {nearest.id} by operations"
+        return seconds, f"scaled from {nearest.title} by the number of operations"
     table = schema.calibrations
     query = sa.select(table.c.flops_per_second).where(table.c.family == family(config)).order_by(table.c.created_at.desc()).limit(1)
     with store.reading() as connection:

@@ -28,8 +28,8 @@ OBJECTIVES: dict[str, Objective] = {
     "val_accuracy": Objective("val_accuracy", "validation accuracy", maximize=True, by_epoch=True),
     "val_loss": Objective("val_loss", "validation loss", maximize=False, by_epoch=True),
     "parameters": Objective("parameters", "parameters", maximize=False, by_epoch=False),
-    "seconds": Objective("seconds", "seconds of training", maximize=False, by_epoch=False),
-    "seconds_per_image": Objective("seconds_per_image", "seconds a test image", maximize=False, by_epoch=False),
+    "seconds": Objective("seconds", "training time in seconds", maximize=False, by_epoch=False),
+    "seconds_per_image": Objective("seconds_per_image", "seconds per test image", maximize=False, by_epoch=False),
 }
 """All objectives by name. Test figures are none: a study that chose by them would have no test set left."""
 

@@ -154,7 +154,7 @@ def _training(base: RunConfig) -> Iterator[Proposal]:
     yield Proposal("Label smoothing", "training", smoothing)
     clip = base.gradient_clip_norm
     low_clip, high_clip = min(0.1, clip or 0.1), max(10.0, clip or 10.0)
-    yield Proposal("Gradient clip", "training", FloatRange(path="gradient_clip_norm", low=low_clip, high=high_clip, log=True))
+    yield Proposal("Gradient clipping", "training", FloatRange(path="gradient_clip_norm", low=low_clip, high=high_clip, log=True))
 
 
 def _network(base: RunConfig) -> Iterator[Proposal]:
@@ -189,15 +189,15 @@ def _data(base: RunConfig) -> Iterator[Proposal]:
         yield Proposal("Scaling", "data", Choice(path="scaling", values=scalings))
     low, high = _fractions(base)
     if high > low:
-        yield Proposal("Share held back", "data", FloatRange(path="split.fraction", low=low, high=high))
+        yield Proposal("Validation fraction", "data", FloatRange(path="split.fraction", low=low, high=high))
     if base.features != "pixels":
         return
     own = base.augmentation
     for title, leaf, usual in (
         ("Shift", "shift", 0.2),
         ("Rotation", "rotation", 20.0),
-        ("Size", "scale", 0.2),
-        ("Elastic", "elastic", 40.0),
+        ("Zoom", "scale", 0.2),
+        ("Elastic distortion", "elastic", 40.0),
     ):
         most = max(usual, getattr(own, leaf) if own is not None else 0.0)
         yield Proposal(title, "data", FloatRange(path=f"augmentation.{leaf}", low=0.0, high=most))

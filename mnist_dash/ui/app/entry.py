@@ -6,13 +6,13 @@ import streamlit as st
 
 from mnist_dash.errors import MnistDashError, NotAllowed
 from mnist_dash.ui.app import admission, visitor
-from mnist_dash.ui.app.navigation import ICON, draw_menu, follow, pages
+from mnist_dash.ui.app.navigation import ICON, all_pages, draw_menu, follow
 from mnist_dash.ui.app.palette import palette
 
 
 def show() -> None:
     """Show the page that the address names."""
-    page = st.navigation(pages(), position="hidden")
+    page = st.navigation(all_pages(), position="hidden")
     st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
     st.session_state["page_arrived"] = st.session_state.get("page_shown") != page.url_path
     st.session_state["page_shown"] = page.url_path

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from mnist_dash.formatting import plain
+from mnist_dash.text import did_you_mean
 
 _PAGES = Path(__file__).parents[1] / "pages"
 _NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system", "compare")
 TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM, COMPARE = (_PAGES / name / f"{name}.py" for name in _NAMES)
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_destination"
+_FIRST = "first"
+"""What Streamlit reserves for the first page, which is at the root: ``/train`` is left for a page of its own that leads there."""
+
+
+def all_pages() -> list[st.Page]:
+    """List every page that an address may open: the pages, ``/train`` for the first one, and one that says that an address is unknown."""
+    found = [*pages(), st.Page(_go_to_train, title="Train", url_path="train", visibility="hidden")]
+    asked = _asked_path()
+    if asked and asked not in {page.url_path for page in found}:
+        found.append(st.Page(_unknown_page, title="Page not found", url_path=asked, visibility="hidden"))
+    return found
+
+
+def _asked_path() -> str:
+    """Read the last part of the address; empty where it is not one that a page could have."""
+    path = urlsplit(st.context.url or "").path.strip("/")
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    path = path.removeprefix(base).strip("/")
+    return path if re.fullmatch(r"[A-Za-z0-9_.~-]{1,60}", path) else ""
+
+
+def _go_to_train() -> None:
+    go_to(TRAIN, st.query_params.to_dict())
+
+
+def _unknown_page() -> None:
+    """Say that the address names no page, and offer those that there are."""
+    asked = _asked_path()
+    st.title("Page not found")
+    known = {"train", *(page.url_path for page in pages() if page.url_path)}
+    st.error(f"There is no page “{plain(asked)}”. {did_you_mean(asked, known)}", icon=":material/search_off:")
+    st.caption("Choose a page from the menu above.")
 
 
 def pages() -> list[st.Page]:
@@ -33,7 +70,10 @@ def pages() -> list[st.Page]:
         (RUN, "Run", "One run: live curves during training, results afterwards."),
         (STUDY, "Study", "One study: its trials, hyperparameter importance and what to try next."),
     )
-    return [st.Page(path, title=title, icon="", default=path == TRAIN, help=text) for path, title, text in about]
+    return [
+        st.Page(path, title=title, icon="", default=path == TRAIN, help=text, url_path=_FIRST if path == TRAIN else None)
+        for path, title, text in about
+    ]
 
 
 def draw_menu(also: Callable[[], None] | None = None) -> None:

@@ -62,7 +62,7 @@ def _buttons(form: TrainForm, index: int) -> None:
             st.button(
                 icon,
                 key=f"train_{word}_{name}",
-                help=f"Move layer {index + 1} {word}",
+                help=f"Moves layer {index + 1} {word}.",
                 type="tertiary",
                 disabled=disabled,
                 on_click=form.change,
@@ -71,7 +71,7 @@ def _buttons(form: TrainForm, index: int) -> None:
         st.button(
             ":material/close:",
             key=f"train_remove_{name}",
-            help=f"Remove layer {index + 1}",
+            help=f"Removes layer {index + 1}.",
             type="tertiary",
             on_click=form.change,
             args=(lambda draft: draft.without_layer(index),),
@@ -105,7 +105,9 @@ def _draw(form: TrainForm, index: int, control: Control) -> None:
 
 def _more(form: TrainForm, index: int, controls: Sequence[Control]) -> None:
     """Fold away what is rarely changed, such as L2 and the initialisers; drawn only while it is open."""
-    popover = st.popover(":material/tune:", key=_key(form, index, "more"), on_change="rerun", help="L2 penalty and initial values")
+    popover = st.popover(
+        ":material/tune:", key=_key(form, index, "more"), on_change="rerun", help="L2 penalty and initialisers of this layer."
+    )
     if not popover.open:
         return
     with popover:

@@ -22,7 +22,7 @@ def proposal_button(chosen: Sequence[Run]) -> None:
     """Offer a proposal where enough of the selected runs have been validated."""
     known = [run for run in chosen if run.best_val_accuracy is not None and not run.config.leaks_test_set]
     if len(known) >= MIN_RUNS:
-        st.button("Suggest the next", key="runs_suggest", icon=":material/lightbulb:", on_click=_propose, args=(known,))
+        st.button("Suggest a configuration", key="runs_suggest", icon=":material/lightbulb:", on_click=_propose, args=(known,))
 
 
 def proposal_card() -> None:
@@ -31,13 +31,13 @@ def proposal_card() -> None:
     if found is None:
         return
     with st.container(border=True):
-        values = {path: f"{value:.4g}" if isinstance(value, float) else str(value) for path, value in found.values.items()}
+        values = {path: formatting.number(value) if isinstance(value, float) else str(value) for path, value in found.values.items()}
         settings = ", ".join(f"**{path}** {value}" for path, value in values.items())
-        st.markdown(f":material/lightbulb: Worth trying next: {settings}")
+        st.markdown(f":material/lightbulb: Suggested configuration: {settings}")
         st.caption(
-            f"Expected best validation accuracy {formatting.percent(found.expected)} ± {100 * found.deviation:.2f}; "
+            f"Expected best validation accuracy {formatting.percent(found.expected)} ± {formatting.percent(found.deviation)}; "
             f"the best of these runs has {formatting.percent(found.best)}. {found.reason} "
-            f"A Gaussian process over {plural(found.n_observed, 'run')} says so."
+            f"Estimated by a Gaussian process from {plural(found.n_observed, 'run')}."
         )
         with st.container(horizontal=True):
             train_link(found.config)
@@ -46,7 +46,7 @@ def proposal_card() -> None:
 
 def train_link(config: RunConfig) -> None:
     """Offer the way to the Train page with a configuration filled in."""
-    st.page_link(TRAIN, label="Open it on the Train page", icon=":material/model_training:", query_params=Draft.from_config(config).link())
+    st.page_link(TRAIN, label="Open on the Train page", icon=":material/model_training:", query_params=Draft.from_config(config).link())
 
 
 def _propose(known: Sequence[Run]) -> None:

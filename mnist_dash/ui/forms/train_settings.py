@@ -10,14 +10,15 @@ from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.core.schedules import SCHEDULES
+from mnist_dash.glossary import help_for
 from mnist_dash.ui.forms.composition import PartName
 from mnist_dash.ui.forms.fields import TrainForm
 
 SPLIT_NAMES = {
-    "tail": "last images",
-    "random": "at random",
-    "stratified": "at random, by class",
-    "test_as_validation": "the test set (a leak)",
+    "tail": "last part",
+    "random": "random",
+    "stratified": "stratified",
+    "test_as_validation": "test set (a leak)",
 }
 DATASET_NAMES = {
     "mnist": "MNIST",
@@ -26,9 +27,9 @@ DATASET_NAMES = {
     "qmnist": "QMNIST",
     "emnist_digits": "EMNIST digits",
 }
-FEATURE_NAMES = {"pixels": "the pixels", "hog": "oriented gradients (HOG)"}
+FEATURE_NAMES = {"pixels": "pixels", "hog": "HOG features"}
 DEVICE_NAMES = {"auto": "best available", "cpu": "CPU", "cuda": "GPU (CUDA)"}
-PRECISION_NAMES = {"auto": "whichever is faster", "float32": "float32", "bfloat16": "bfloat16"}
+PRECISION_NAMES = {"auto": "auto (the faster one)", "float32": "float32", "bfloat16": "bfloat16"}
 MONITOR_NAMES = {
     "val_loss": "validation loss",
     "val_accuracy": "validation accuracy",
@@ -36,8 +37,8 @@ MONITOR_NAMES = {
     "train_accuracy": "training accuracy",
 }
 _SPLIT_CONTROLS = (
-    Control("fraction", "Share held back", hint="Share of the training images that only validate"),
-    Control("seed", "Seed", hint="Draws the same images again"),
+    Control("fraction", "Validation fraction", hint=help_for("validation fraction")),
+    Control("seed", "Split seed", hint=help_for("seed")),
 )
 _FOLDED = (
     "dataset",
@@ -60,14 +61,14 @@ def training_fields(form: TrainForm) -> None:
     """Draw epochs, batch size, optimizer and validation split."""
     grid = st.grid(min_column_width=150)
     with grid.cell():
-        form.number("epochs", "Epochs", hint="How often the network sees every training image")
+        form.number("epochs", "Epochs", hint=help_for("epoch"))
     with grid.cell():
-        form.number("batch_size", "Batch size", hint="Images in one step of the optimizer")
+        form.number("batch_size", "Batch size", hint=help_for("batch size"))
     with grid.cell():
         _kind(form, "optimizer", "Optimizer", OPTIMIZERS.labels)
     _parameters(form, "optimizer", grid)
     with grid.cell():
-        _kind(form, "split", "Validate on", SPLIT_NAMES)
+        _kind(form, "split", "Validation split", SPLIT_NAMES)
     _parameters(form, "split", grid)
 
 
@@ -127,8 +128,8 @@ def _data_and_device(form: TrainForm) -> None:
     grid = st.grid(min_column_width=170)
     for path, label, names in (
         ("dataset", "Data set", DATASET_NAMES),
-        ("features", "The network sees", FEATURE_NAMES),
-        ("scaling", "Scaling of pixels", SCALINGS.labels),
+        ("features", "Features", FEATURE_NAMES),
+        ("scaling", "Scaling", SCALINGS.labels),
         ("device", "Device", DEVICE_NAMES),
         ("precision", "Precision", PRECISION_NAMES),
     ):
@@ -138,13 +139,13 @@ def _data_and_device(form: TrainForm) -> None:
             if refusal.startswith(f"{path}: "):
                 st.markdown(f":small[:red[:material/error: {refusal}]]")
     with grid.cell():
-        form.number("seed", "Seed", hint="The same configuration and seed give the same numbers")
+        form.number("seed", "Seed", hint=help_for("seed"))
     with grid.cell():
-        form.number("label_smoothing", "Label smoothing", hint="Share of each label that is spread over all classes")
+        form.number("label_smoothing", "Label smoothing", hint=help_for("label smoothing"))
     with grid.cell():
-        form.number("probability_clip", "Clip probabilities at", hint="In the loss, as Keras 2 does with 1e-7; 0 for never")
+        form.number("probability_clip", "Clip probabilities at", hint=help_for("clipped probabilities"))
     with grid.cell():
-        form.number("gradient_clip_norm", "Clip gradients at norm", hint="Empty: never")
+        form.number("gradient_clip_norm", "Clip gradients at norm", hint=help_for("gradient clipping"))
 
 
 def _schedule(form: TrainForm) -> None:
@@ -158,33 +159,33 @@ def _early_stopping(form: TrainForm) -> None:
     if not _part_toggle(
         form,
         "early_stopping",
-        "Stop early when it no longer improves",
+        "Early stopping",
         {"monitor": "val_loss", "patience": 5, "min_delta": 0.0, "restore_best": True},
     ):
         return
     grid = st.grid(min_column_width=170)
     with grid.cell():
-        form.choice("early_stopping.monitor", "Watch", MONITOR_NAMES)
+        form.choice("early_stopping.monitor", "Metric", MONITOR_NAMES)
     with grid.cell():
-        form.number("early_stopping.patience", "Patience", hint="Epochs without improvement before it stops")
+        form.number("early_stopping.patience", "Patience", hint=help_for("patience"))
     with grid.cell():
-        form.number("early_stopping.min_delta", "Least improvement")
+        form.number("early_stopping.min_delta", "Minimum improvement", hint=help_for("minimum improvement"))
     with grid.cell():
         st.space("small")
-        form.flag("early_stopping.restore_best", "Keep the best epoch's weights")
+        form.flag("early_stopping.restore_best", "Restore best weights", hint=help_for("restore best weights"))
 
 
 def _augmentation(form: TrainForm) -> None:
     defaults = {"shift": 0.1, "rotation": 10.0, "scale": 0.1, "elastic": 0.0, "elastic_sigma": 5.0}
-    if not _part_toggle(form, "augmentation", "Change the training images at random (augmentation)", defaults):
+    if not _part_toggle(form, "augmentation", "Augmentation", defaults):
         return
     grid = st.grid(min_column_width=170)
     for name, label, hint in (
-        ("shift", "Shift", "Largest shift, as a fraction of the side"),
-        ("rotation", "Rotation", "Largest turn either way, in degrees"),
-        ("scale", "Scale", "Largest change of size, as a fraction"),
-        ("elastic", "Elastic distortion", "Its strength, torchvision's alpha; 0 for none"),
-        ("elastic_sigma", "Elastic smoothness", "In pixels"),
+        ("shift", "Shift", help_for("shift")),
+        ("rotation", "Rotation", help_for("rotation")),
+        ("scale", "Zoom", help_for("zoom")),
+        ("elastic", "Elastic distortion", help_for("elastic distortion", "The number is its strength, torchvision's alpha.")),
+        ("elastic_sigma", "Elastic smoothness", help_for("elastic smoothness")),
     ):
         with grid.cell():
             form.number(f"augmentation.{name}", label, hint=hint)

@@ -66,7 +66,7 @@ def test_findings_begin_at_their_thresholds(name: str, over: dict[str, Any], bel
 def test_the_numbers_are_this_run_s() -> None:
     """Epoch and losses are named, and the proposal follows from the present setting."""
     diagnosis = found(course(val=(0.4, 0.2, 0.25, 0.3, 0.31)))["overfitting"]
-    assert "since epoch 2: validation loss rose from 0.2000 to 0.3100 while training loss fell from 0.3000 to 0.1300" in diagnosis.sentence
+    assert "since epoch 2: validation loss rose from 0.2 to 0.31 while training loss fell from 0.3 to 0.13" in diagnosis.sentence
     diagnosis = found(course((0.5, 0.6, 0.3, 0.4)))["rate_too_high"]
     assert diagnosis.overrides == (("optimizer.learning_rate", 0.00033),)
     assert "2 of 3 epochs" in diagnosis.sentence

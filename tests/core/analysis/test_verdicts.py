@@ -29,12 +29,12 @@ def test_two_networks() -> None:
     """Counts, interval, p and what follows; the noise is named as such."""
     text = paired(15, 45)
     assert text.startswith(
-        "B is right on 45 images that A gets wrong, A on 15 that B gets wrong: +0.30 points of accuracy (95 % interval +0.1"
+        "B predicts 45 images correctly that A does not, and A 15 that B does not: +0.30 points of accuracy (95 % interval +0.1"
     )
     assert text.endswith("p < 0.001). B is the better of these two trained networks.")
     assert paired(21, 30).endswith("p = 0.26). The difference is within the noise of 10,000 images.")
     assert paired(45, 15).endswith("A is the better of these two trained networks.")
-    assert paired(0, 0) == "A and B are right on the same 10,000 of 10,000 images and wrong on the others: nothing tells them apart."
+    assert paired(0, 0) == ("A and B predict the same 10,000 of 10,000 images correctly, so there is no difference between them.")
 
 
 def test_a_real_difference_between_groups() -> None:
@@ -49,7 +49,7 @@ def test_noise_asks_for_the_seeds_that_are_missing() -> None:
     """As many as are needed in each group, less those that are there; corrected comparisons need more."""
     verdict, corrected = judged(NOISY_A, NOISY_B), judged(NOISY_A, NOISY_B, n_compared=10)
     assert not verdict.is_real
-    assert f": add {verdict.add_a} seeds of each to see it" in verdict.sentence
+    assert f": add {verdict.add_a} seeds of each to find out" in verdict.sentence
     assert 0 < verdict.add_a < corrected.add_a
     uneven = judged([*NOISY_A, 0.9705, 0.9714, 0.9711], NOISY_B)
     assert uneven.add_b == uneven.add_a + 3
@@ -58,10 +58,10 @@ def test_noise_asks_for_the_seeds_that_are_missing() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "sentence", "added"),
     [
-        ([0.97], [0.98, 0.981], "One seed of A does not say how much seeds vary: add 2 seeds of A and 1 seed of B", (2, 1)),
-        ([0.97], [0.98], "One seed of A and one of B does not say how much", (2, 2)),
+        ([0.97], [0.98, 0.981], "One seed of A does not show how much seeds vary. Add 2 seeds of A and 1 seed of B", (2, 1)),
+        ([0.97], [0.98], "One seed of A and one of B does not show how much", (2, 2)),
         ([0.97, 0.97], [0.97, 0.97], "there is no difference", (0, 0)),
-        ([0.97, 0.97], [0.98, 0.98], "nothing varies, so there is no noise to test against", (0, 0)),
+        ([0.97, 0.97], [0.98, 0.98], "The seeds do not vary, so no test is possible", (0, 0)),
         ([0.97, 0.98], [0.98, 0.97], "their means are equal", (0, 0)),
         ([0.970, 0.980, 0.975], [0.9701, 0.9801, 0.9751], "more than 1,000 seeds of each", (0, 0)),
         ([0.970, 0.980, 0.975], [0.971, 0.981, 0.976], "it would take 394 seeds of each to see one so small", (0, 0)),
@@ -77,10 +77,10 @@ def test_where_there_is_no_test_there_is_a_sentence(a: list[float], b: list[floa
 
 def test_a_choice_by_test_accuracy_is_counted() -> None:
     """The best of many, one of many, and all there are."""
-    assert "best of 120 runs" in judge_selection(120, 2, 1, 0.98, 10_000)
+    assert "highest test accuracy of 120 runs" in judge_selection(120, 2, 1, 0.98, 10_000)
     assert "by up to 0.36 points" in judge_selection(120, 2, 1, 0.98, 10_000)
-    assert "the best here is number 7 of them" in judge_selection(120, 2, 7, 0.98, 10_000)
-    assert "none was picked by it" in judge_selection(2, 2, 1, 0.98, 10_000)
+    assert "the best one here has rank 7" in judge_selection(120, 2, 7, 0.98, 10_000)
+    assert "none was selected by it" in judge_selection(2, 2, 1, 0.98, 10_000)
 
 
 def test_figures_are_written_short() -> None:

@@ -204,6 +204,7 @@ def _tenth(part: Part) -> Part:
     return Part(part.images[::10], part.labels[::10])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_evaluated")
 @pytest.mark.parametrize("ready", EXPERIMENTS, ids=[ready.name for ready in EXPERIMENTS])
 def test_every_experiment_trains_and_improves(ready: Preset, tmp_path_factory: pytest.TempPathFactory) -> None:

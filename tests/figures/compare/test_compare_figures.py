@@ -79,7 +79,7 @@ def test_an_accuracy_on_a_logarithmic_axis_is_its_error() -> None:
     figure = draw_overlay([line("a", [1, 2], [0.9, 0.98])], "test accuracy", options)
     assert figure.data[0].y == pytest.approx([0.1, 0.02])
     assert (figure.layout.yaxis.type, figure.layout.xaxis.type) == ("log", "log")
-    assert figure.layout.yaxis.title.text == "error (1 − test accuracy)"
+    assert figure.layout.yaxis.title.text == "error rate (1 − test accuracy)"
     wide = GroupLines("g", "A", LOOK, (line("a", [1, 2], [0.5, 0.999]), line("b", [1, 2], [0.98, 0.99])))
     assert min(draw_bands([wide], "x", OverlayOptions(log_y=True)).data[0].y) > 0
 

@@ -37,7 +37,7 @@ def test_wrong_ones_are_crosses() -> None:
     """Four crosses by label and by prediction; by error they are one of two groups."""
     assert images_with(drawn(), "symbol", WRONG_SYMBOL) == [0, 1, 2, 3]
     assert drawn(color_by="prediction").data[1].customdata == (11, 21, 31, 0)
-    assert [trace.name for trace in drawn(color_by="error").data] == ["right (36)", "wrong (4)"]
+    assert [trace.name for trace in drawn(color_by="error").data] == ["correct (36)", "misclassified (4)"]
 
 
 def test_selection_stands_out() -> None:

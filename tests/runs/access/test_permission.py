@@ -28,6 +28,7 @@ from mnist_dash.search.actions import steering
 from mnist_dash.search.actions.steering import Narrowing
 from mnist_dash.search.definition.methods import Budget
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 from tests.search.conftest import define
 from tests.source_tree import Source, sources
 
@@ -134,7 +135,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Scene]:
     """A home in which the scene is set, to be copied by each test."""
     home = tmp_path_factory.mktemp("stage")
-    store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
+    store = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
     archive = written_archive(tmp_path_factory.mktemp("elsewhere"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(steering, "ensure_study_runner", lambda _settings: None)
@@ -158,7 +159,7 @@ def scene(stage: tuple[Path, Scene]) -> Scene:
 
 def written_archive(home: Path) -> Path:
     """Export a run of another store."""
-    store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
+    store = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
     run_id = run_actions.submit(store, CONFIG)
     run_actions.stop(store, run_id)
     archive_export.export_runs(store, [run_id], home / "runs.zip")

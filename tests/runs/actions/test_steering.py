@@ -9,6 +9,7 @@ import pytest
 
 from mnist_dash.core.config.changes import with_change
 from mnist_dash.core.config.run_config import RunConfig, with_overrides
+from mnist_dash.core.layers import BatchNorm, Dense, Flatten
 from mnist_dash.core.training.reports import EpochReport, StepReport
 from mnist_dash.errors import IllegalTransition, InvalidConfig, InvalidInput, NotAllowed
 from mnist_dash.runs.actions import run_actions, steering
@@ -150,16 +151,32 @@ def test_what_cannot_be_changed_is_refused_with_its_reason(store: Store, records
     with pytest.raises(IllegalTransition, match="has not begun"):
         steering.change(store, waiting, {"batch_size": 50})
     run = begin(store, records)
-    with pytest.raises(InvalidConfig, match="not larger than the training part"):
+    with pytest.raises(InvalidConfig, match="60,000 is more than the training part has"):
         steering.change(store, run.id, {"batch_size": 60_000})
     with store.writing() as connection:
         connection.execute(schema.trial_runs.insert().values(study_id="s", number=0, seed=0, run_id=run.id))
     with pytest.raises(IllegalTransition, match="a fork is no part of the study"):
         steering.change(store, run.id, {"batch_size": 50})
     train(store, records, run, 1, 2, 3, 4)
-    with pytest.raises(IllegalTransition, match="not the last"):
+    with pytest.raises(IllegalTransition, match="is in its last epoch"):
         steering.change(store, run.id, {"batch_size": 50})
     assert artifacts.parts(store, run.id, ArtifactKind.EPOCH_CHECKPOINT) == []  # a trial keeps the last one only
+
+
+def test_a_batch_of_one_is_refused_at_every_door(store: Store, records: WorkerRecords) -> None:
+    """In front of batch normalisation: submitted, changed and forked, and the run that was to be changed trains on."""
+    layers = (Flatten(), BatchNorm(), Dense(units=10, activation="softmax"))
+    normed = CONFIG.model_copy(update={"layers": layers})
+    with pytest.raises(InvalidConfig, match="1 image is too few"):
+        run_actions.submit(store, normed.model_copy(update={"batch_size": 1}))
+    run = begin(store, records, normed)
+    for values in ({"batch_size": 1}, {"batch_size": normed.n_training - 1}):
+        with pytest.raises(InvalidConfig, match=r"changes\.0\.batch_size: .* too few for the batch normalisation in layer 2"):
+            steering.change(store, run.id, values)
+    assert train(store, records, run, 1) is Wish.NONE
+    with pytest.raises(InvalidConfig, match="1 image is too few"):
+        steering.fork(store, run.id, 1, {"batch_size": 1})
+    assert store.run(run.id).state is RunState.RUNNING
 
 
 def test_a_fork_begins_with_its_parent_s_past(store: Store, records: WorkerRecords) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import sqlalchemy as sa
 
@@ -82,15 +80,10 @@ def test_a_very_long_text_is_cut() -> None:
 
 
 def test_ten_thousand_runs_are_searched_while_one_types(store: Store, ids: dict[str, str]) -> None:
-    """Any search answers within a third of a second, whether it finds many runs or none."""
+    """Any search gives a handful at most, whether it finds many runs or none; `bench_runs` times it."""
     with store.writing() as connection:
         row = dict(connection.execute(sa.select(schema.runs).where(schema.runs.c.id == ids["usual"])).mappings().one())
         rows = [row | {"id": f"f{number:07x}", "submit_key": None, "created_at": float(number)} for number in range(10_000)]
         connection.execute(schema.runs.insert(), rows)
     for text in ("adam dense 512", "nothing has this", "f000", "33", ""):
-        seconds = []
-        for _ in range(3):
-            start = time.perf_counter()
-            assert len(lookup_runs(store, text)) <= FOUND_AT_ONCE
-            seconds.append(time.perf_counter() - start)
-        assert min(seconds) < 0.33, text
+        assert len(lookup_runs(store, text)) <= FOUND_AT_ONCE

@@ -174,7 +174,7 @@ def test_second_opening_changes_nothing(name: str, settings: Settings) -> None:
     assert (settings.home / DATABASE_FILE).read_bytes() == file
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in TRAINED else pytest.mark.long) for name in RECIPES])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in TRAINED else pytest.mark.slow) for name in RECIPES])
 def test_queued_run_trains_to_its_end(name: str, settings: Settings) -> None:
     """What waited when the former version ended is trained by a real worker of today's, with all that it leaves."""
     unpack(name, settings.home)

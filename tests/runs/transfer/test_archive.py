@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import stat
 import tarfile
 import zipfile
@@ -26,6 +27,7 @@ from mnist_dash.runs.transfer import archive_format
 from mnist_dash.runs.transfer.archive_export import KINDS, archive_of, described, export_runs
 from mnist_dash.runs.transfer.archive_import import import_runs
 from mnist_dash.settings import Settings
+from tests.new_store import new_store
 from tests.trained import TINY, train_into
 
 NAME = '<script>alert(1)</script> **x** \x1b[31m "q"'
@@ -34,7 +36,7 @@ NAME = '<script>alert(1)</script> **x** \x1b[31m "q"'
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Run]]:
     """A store with a run that was really trained, named, tagged, and with an event."""
-    opened = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("origin"))}))
+    opened = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("origin"))}))
     run = train_into(opened)
     with opened.writing() as connection:
         update(connection, run.id, name=NAME, notes="# two\nlines", starred=True)
@@ -116,13 +118,18 @@ def test_same_id_of_another_run(packed: dict[str, bytes], origin: tuple[Store, R
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"state": "running"}, "only runs that have ended.*'running'"),
-        ({"config": "{}"}, "as many parameters as its configuration"),
-        ({"config": '{"epochs": 0}'}, "the configuration keeps the rules.*epochs"),
-        ({"config": "\x80\x04c__builtin__\nexec\n"}, "the configuration keeps the rules"),
-        ({"test_accuracy": "1'; DROP TABLE runs"}, "test_accuracy is float"),
-        ({"name": "n" * 121}, "name is text of at most 120"),
+        ({"state": "running"}, "the state 'running' is not that of a run that has ended"),
+        ({"config": "{}"}, "parameters are not those of its configuration"),
+        ({"config": '{"epochs": 0}'}, "the configuration is not allowed: epochs: 0 is too small"),
+        ({"config": "\x80\x04c__builtin__\nexec\n"}, "the configuration is not allowed: this is no JSON"),
+        ({"test_accuracy": "1'; DROP TABLE runs"}, r"test_accuracy is \"1'; DROP TABLE runs\", not a number"),
+        ({"name": "n" * 121}, "name is 'n+', not text of at most 120"),
         ({"submit_key": "mine"}, "the column 'submit_key' is not known"),
+        ({"created_at": 1e300}, r"created_at is 1e\+300, which cannot be"),
+        ({"created_at": -1}, "created_at is -1, which cannot be"),
+        ({"ended_at": math.nan}, "ended_at is nan, which cannot be"),
+        ({"seconds_training": math.inf}, "seconds_training is inf, which cannot be"),
+        ({"test_accuracy": 10**400}, "test_accuracy is 1000.*, which cannot be"),
     ],
 )
 def test_wrong_values_are_refused(packed: dict[str, bytes], store: Store, tmp_path: Path, values: dict[str, object], sentence: str) -> None:
@@ -146,12 +153,12 @@ def test_damaged_and_false_files_are_refused(packed: dict[str, bytes], origin: t
         manifest["files"][weights]["sha256"] = right
 
     cases: list[tuple[dict[str, bytes], Callable[[dict[str, Any]], None] | None, str]] = [
-        (packed | {weights: flipped}, old_hash, f"{weights} has SHA-256 {right[:12]}"),
+        (packed | {weights: flipped}, old_hash, f"{weights} was changed or damaged: its SHA-256 is .* instead of {right[:12]}"),
         (packed, lambda m: m["files"][weights].update(bytes=5), "bytes instead of 5"),
-        (packed, lambda m: m["files"].pop(weights), "which is not in the manifest"),
-        (packed, lambda m: m["files"].update({"runs/none": m["files"][weights]}), "which is not in the archive"),
-        (packed | {"runs/extra.json": b"{}"}, None, "belongs to one of its runs.*extra"),
-        (packed | {weights: b"\x80\x04cos\nsystem\n(S'true'\ntR."}, None, "is a whole safetensors file"),
+        (packed, lambda m: m["files"].pop(weights), f"{weights}' is not in the manifest"),
+        (packed, lambda m: m["files"].update({"runs/none": m["files"][weights]}), "'runs/none' is not in the archive"),
+        (packed | {"runs/extra.json": b"{}"}, None, "extra.json' belongs to none of the archive's runs"),
+        (packed | {weights: b"\x80\x04cos\nsystem\n(S'true'\ntR."}, None, "is no whole safetensors file"),
         (packed, lambda m: m.update(version=99), r"Version 99 of an archive is not known to this MNIST Dash \(1 to 1\). Upgrade"),
         (packed, lambda m: m.update(format="other"), "has the format 'other' instead of 'mnist-dash-runs'"),
         (packed, lambda m: m.update(runs=["../../etc"]), "'../../etc' is no id of a run"),

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.idx import read_labels
 from mnist_dash.core.layers import Dense, Flatten
+from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
@@ -50,7 +51,7 @@ def test_without_runs_it_says_how_to_begin(open_page: Callable[..., AppTest], st
     assert "Pick two or more runs" in texts(app)
     app.multiselect[0].set_value([ids[1], ids[0]]).run()
     assert app.query_params["runs"] == f"{ids[1]},{ids[0]}"
-    assert [trace["name"] for trace in figure(app)["data"]] == [ids[1], ids[0]]
+    assert [trace["name"] for trace in figure(app)["data"]] == [store.run(run_id).title for run_id in (ids[1], ids[0])]
 
 
 def test_the_address_brings_the_curves_back(open_page: Callable[..., AppTest], eight: list[str]) -> None:
@@ -75,7 +76,7 @@ def test_unknown_and_deleted_runs_are_named_and_the_others_shown(open_page: Call
     assert f"Left out because it is deleted: {eight[2]}. Restore it" in texts(app)
     assert "no known metric: metric=nonsense" in texts(app)
     assert "view='sideways'" in texts(app)
-    assert [trace["name"] for trace in figure(app)["data"]] == eight[:2]
+    assert [trace["name"] for trace in figure(app)["data"]] == [store.run(run_id).title for run_id in eight[:2]]
 
 
 def test_settings_show_only_what_differs(open_page: Callable[..., AppTest], eight: list[str]) -> None:
@@ -107,10 +108,8 @@ def test_confusions_stand_side_by_side(open_page: Callable[..., AppTest], eight:
 def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eight: list[str]) -> None:
     """The counts, the test, and the very images, of one class where that is asked for."""
     app = open_page("compare", runs=",".join(eight[:2]), view=REAL)
-    assert (
-        f"{eight[1]} is right on 21 images that {eight[0]} gets wrong, {eight[0]} on 37 that {eight[1]} gets wrong: -0.16 points"
-        in texts(app)
-    )
+    a, b = (plain(store.run(run_id).title) for run_id in eight[:2])
+    assert f"{b} predicts 21 images correctly that {a} does not, and {a} 37 that {b} does not: -0.16 points" in texts(app)
     assert "p = 0.048" in texts(app)
     grids = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]
     assert [grid["n"] for grid in grids] == [21, 37]
@@ -118,7 +117,7 @@ def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eig
     app.segmented_control(key="compare_digit").select("3").run()
     assert app.query_params["digit"] == "3"
     n = int((read_labels("mnist", "test", store.settings.data_dir)[200:237] == 3).sum())
-    assert f"Newly wrong in B: {n} image" in texts(app)
+    assert f"Newly misclassified in B: {n} image" in texts(app)
 
 
 def test_without_stored_answers_the_page_says_so(open_page: Callable[..., AppTest], eight: list[str]) -> None:

@@ -36,7 +36,7 @@ def test_page_editor_offers_and_sets_new_kinds(open_page: Callable[..., AppTest]
     app.run()
     choose(app, "Learning-rate schedule", "linear")
     type_into(app, "Final share", "0.2")
-    choose(app, "Scaling of pixels", "peak")
+    choose(app, "Scaling", "peak")
     press(app, "Train")
     config = store.runs()[0].config
     assert config.layers[-2] == Scale(start=2.5)

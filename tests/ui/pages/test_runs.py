@@ -191,7 +191,7 @@ def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callabl
     run_annotations.archive(store, [run.id])
     app.segmented_control(key="show").set_value("archived").run()
     app = tick_rows(app, 0)
-    app.button(key="runs_Bring back").click().run()
+    app.button(key="runs_Unarchive").click().run()
     assert store.run(run.id).archived_at is None
 
 

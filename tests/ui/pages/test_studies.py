@@ -103,7 +103,7 @@ def played(store: Store, name: str, figures: list[float | None], *, state: Study
 def test_no_studies_says_what_one_is_and_offers_files(open_page: Callable[..., AppTest], files: Path) -> None:
     """One click fills the composer in from a file."""
     app = open_page("studies")
-    assert "A study is a search" in texts(app)
+    assert "A study searches for good hyperparameters" in texts(app)
     assert "Which of two rates is better?" in texts(app).replace("\\", "")
     assert not app.dataframe
     app = press(app, "Two rates")
@@ -129,7 +129,7 @@ def test_one_study_is_listed_with_its_figures(open_page: Callable[..., AppTest],
     played(store, "tried", [0.9, 0.97, None, 0.95])
     (row,) = open_page("studies").dataframe[0].value.to_dict("records")
     assert (row["Study"], row["State"], row["Progress"], row["Trials"]) == ("tried", ["running"], 10.0, "4 of 40")
-    assert (row["Best"], row["Trials an hour"], row["Left"]) == ("97.00 % (trial 1)", 240.0, "9 min 0 s")
+    assert (row["Best value"], row["Trials per hour"], row["Time left"]) == ("97.00 % (trial 1)", 240.0, "9 min 0 s")
     assert row["Question"] == "Which of two rates is better?"
 
 
@@ -143,7 +143,7 @@ def test_the_list_follows_a_live_study(open_page: Callable[..., AppTest], store:
         row = {"study_id": study_id, "number": 1, "state": trial.state, "origin": "sampler", "parameters": "{}", "revision": revision}
         connection.execute(schema.trials.insert().values(row | {"figures": "[0.99]", "created_at": 0.0}))
     (row,) = app.run().dataframe[0].value.to_dict("records")
-    assert (row["Trials"], row["Best"]) == ("2 of 40", "99.00 % (trial 1)")
+    assert (row["Trials"], row["Best value"]) == ("2 of 40", "99.00 % (trial 1)")
 
 
 def test_ended_and_paused_studies_have_nothing_left(open_page: Callable[..., AppTest], store: Store) -> None:
@@ -152,7 +152,7 @@ def test_ended_and_paused_studies_have_nothing_left(open_page: Callable[..., App
     played(store, "waits", [], state=StudyState.PAUSED)
     waits, done = open_page("studies").dataframe[0].value.to_dict("records")
     assert (waits["State"], waits["Progress"], done["State"], done["Progress"]) == (["paused"], 0.0, ["finished"], 100.0)
-    assert [pd.isna(value) for value in (waits["Left"], waits["Best"], done["Left"])] == [True, True, True]
+    assert [pd.isna(value) for value in (waits["Time left"], waits["Best value"], done["Time left"])] == [True, True, True]
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_composed_from_a_preset_and_launched(open_page: Callable[..., AppTest], 
     app = tick(app, "Training", "batch_size")
     app = type_into(app, "High", "256", nth=2)
     app = choose(choose(app, "Sampler", "gp"), "Pruner", "median")
-    for label, text in (("Trials", "12"), ("Minutes", "30"), ("Trials at a time", "3"), ("Seeds a trial", "2"), ("Epochs a trial", "2")):
+    for label, text in (("Trials", "12"), ("Minutes", "30"), ("Parallel trials", "3"), ("Seeds per trial", "2"), ("Epochs per trial", "2")):
         app = type_into(app, label, text)
     app = type_into(app, "Question", "Does momentum help?")
     app = press(app, "Launch study")
@@ -313,7 +313,7 @@ def test_explores_around_a_run(open_page: Callable[..., AppTest], train: Callabl
     """Its configuration is the base of the study that is launched, and its learning rate is in the middle of the range."""
     run = train(with_overrides(CONFIG, [("optimizer.learning_rate", 0.02), ("seed", 7)]))
     app = open_page("studies", **{"new": "1", "from": run.id})
-    assert next(box.value for box in app.selectbox if box.label == "Explore around") == f"run:{run.id}"
+    assert next(box.value for box in app.selectbox if box.label == "Base network") == f"run:{run.id}"
     assert next(field.value for field in app.text_input if field.label == "Low") == "0.002"
     press(app, "Launch study")
     (study,) = study_store.all_studies(store)
@@ -323,11 +323,11 @@ def test_explores_around_a_run(open_page: Callable[..., AppTest], train: Callabl
 def test_the_base_is_chosen_from_presets_and_runs(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
     """Another base can be chosen and taken back."""
     run = train(with_overrides(CONFIG, [("seed", 7)]))
-    app = choose(open_page("studies", new="1"), "Explore around", f"run:{run.id}")
-    press(choose(app, "Explore around", "preset:mlp_784"), "Launch study")
+    app = choose(open_page("studies", new="1"), "Base network", f"run:{run.id}")
+    press(choose(app, "Base network", "preset:mlp_784"), "Launch study")
     app.switch_page("mnist_dash/ui/pages/studies/studies.py")
     app.query_params["new"] = "1"
-    press(choose(app.run(), "Explore around", f"run:{run.id}"), "Launch study")
+    press(choose(app.run(), "Base network", f"run:{run.id}"), "Launch study")
     bases = [study.definition.space.base for study in study_store.all_studies(store)]
     assert sorted(bases, key=lambda base: base.seed) == [PRESETS["mlp_784"].config, run.config]
 
@@ -335,7 +335,7 @@ def test_the_base_is_chosen_from_presets_and_runs(open_page: Callable[..., AppTe
 def test_a_base_on_the_test_set_is_told_apart(open_page: Callable[..., AppTest]) -> None:
     """A split is put in place, and said."""
     app = open_page("studies", new="1", preset="cnn_32_64_5x5")
-    assert "It validates on the test set" in texts(app)
+    assert "This network validates on the test set" in texts(app)
     assert app.session_state["study_draft"].base.split.kind == "tail"
 
 
@@ -343,7 +343,7 @@ def test_a_grid_is_counted_before_it_is_launched(open_page: Callable[..., AppTes
     """Ranges become values in one press; the card says how many points and runs that is."""
     app = choose(tick(open_page("studies", new="1"), "Training", "batch_size"), "Sampler", "grid")
     assert "A grid has values one by one" in texts(app)
-    app = type_into(press(app, "Give every range values"), "Seeds a trial", "3")
+    app = type_into(press(app, "Turn ranges into values"), "Seeds per trial", "3")
     cost = next(table.value for table in app.table)
     assert cost.iloc[:, 0].tolist()[:3] == ["2 settings", "25 points", "75 (25 trials x 3 seeds)"]
     press(app, "Launch study")
@@ -353,7 +353,7 @@ def test_a_grid_is_counted_before_it_is_launched(open_page: Callable[..., AppTes
 
 def test_any_other_setting_is_found_by_its_path(open_page: Callable[..., AppTest], store: Store) -> None:
     """Such as the activation of one layer."""
-    app = choose(open_page("studies", new="1"), "Another setting", "layers.1.activation")
+    app = choose(open_page("studies", new="1"), "Another hyperparameter", "layers.1.activation")
     press(type_into(app, "Values", "relu, tanh"), "Launch study")
     (study,) = study_store.all_studies(store)
     assert study.definition.space.parameters[1] == Choice(path="layers.1.activation", values=("relu", "tanh"))

@@ -101,8 +101,8 @@ def test_impossible_shape_is_named_beside_its_layer(open_page: Callable[..., App
     app = open_page("train", preset="cnn_32_64_5x5")
     title = next(markdown.value for markdown in app.markdown if " Flatten**" in markdown.value)
     number = title.split()[0].strip("*")
-    next(button for button in app.button if button.help == f"Move layer {number} up").click().run()
-    next(button for button in app.button if button.help == f"Remove layer {int(number) - 1}").click().run()
+    next(button for button in app.button if button.help == f"Moves layer {number} up.").click().run()
+    next(button for button in app.button if button.help == f"Removes layer {int(number) - 1}.").click().run()
     said = texts(app)
     assert "Dense 1: an image of 7 x 7 x 64 comes in (a dense layer takes a vector)" in said
     assert "→ 14 x 14 x 64 · 51,264 parameters" in said
@@ -147,7 +147,7 @@ def test_clones_a_run(open_page: Callable[..., AppTest], train: Callable[..., Ru
 def test_says_that_exactly_this_was_run_before(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """The same configuration is found, with its result."""
     train(PRESETS[FIRST_PRESET].config)
-    assert "You ran exactly this before" in texts(open_page("train"))
+    assert "You have run this configuration before" in texts(open_page("train"))
 
 
 def test_no_cuda_is_said_beside_the_button(open_page: Callable[..., AppTest], store: Store) -> None:

@@ -13,7 +13,6 @@ from mnist_dash import formatting
 from mnist_dash.core.analysis.evaluation import wilson_interval
 from mnist_dash.core.analysis.significance import ALPHA, Paired, compare_all, compare_paired, holm
 from mnist_dash.core.analysis.verdicts import judge_pair, write_p
-from mnist_dash.core.config.naming import network_name
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images
 from mnist_dash.errors import MnistDashError
@@ -232,7 +231,7 @@ def _confusion(answered: Answers) -> list[list[int]]:
 
 def _label(board: Board, run_id: str) -> str:
     run = board.compared.run(run_id)
-    return f"{board.said(run_id)} · {network_name(run.config)} · {formatting.percent(run.test_accuracy)}"
+    return f"{board.names[run_id]} · {formatting.percent(run.test_accuracy)}"
 
 
 def _swap(one: str, other: str) -> None:

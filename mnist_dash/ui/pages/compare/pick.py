@@ -105,4 +105,4 @@ def _pick() -> None:
 
 def _label(run: Run) -> str:
     accuracy = formatting.percent(run.best_val_accuracy) if run.best_val_accuracy is not None else str(run.state)
-    return f"{formatting.plain(run.title)} · {run.id} · seed {run.config.seed} · {accuracy}"
+    return f"{run.title} · {run.id} · seed {run.config.seed} · {accuracy}"

@@ -104,7 +104,7 @@ def _reference(judged: Sequence[Judged]) -> Judged:
 
     def named(run_id: str) -> str:
         group = by_first_run[run_id].named
-        return f"{group.letter}: {formatting.plain(group.title)}"
+        return f"{group.letter}: {group.title}"
 
     return by_first_run[choose("Reference", list(by_first_run), "reference", named=named, width=420)]
 

@@ -156,7 +156,7 @@ def _remember_run() -> None:
 
 def _named(run: Run) -> str:
     accuracy = "" if run.test_accuracy is None else f"{formatting.percent(run.test_accuracy)} · "
-    return f"{accuracy}{formatting.plain(run.title)}"
+    return f"{accuracy}{run.title}"
 
 
 @st.cache_resource(show_spinner="Reading the training images …")

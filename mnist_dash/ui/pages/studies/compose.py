@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import InvalidInput, MnistDashError, Problem
+from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.actions import steering
@@ -49,7 +51,7 @@ _KEEP_NAMES = {"best": "of the best trials", "all": "of all trials", "none": "of
 _UPLOAD_KEY = "study_upload"
 _N_RUNS = 20
 """Newest finished runs that are offered to start from."""
-_NEW = "Write its name here, or leave it to the one proposed"
+_NEW = "The name of the study. Empty means the proposed one."
 
 
 def free_name(draft: StudyDraft) -> str:
@@ -82,7 +84,7 @@ def methods(form: StudyForm) -> None:
         format_func=lambda name: f"{'highest' if OBJECTIVES[name].maximize else 'lowest'} {OBJECTIVES[name].title}",
         on_change=_put_objectives,
         args=(form, key),
-        help="Up to three. Test figures are none: a study that chose by them would have no test set left.",
+        help=help_for("objective", "A study has up to three."),
         wrap=True,
     )
     form.problems("objectives")
@@ -91,7 +93,7 @@ def methods(form: StudyForm) -> None:
         _method(form, "sampler")
         if form.draft.needs_lists:
             st.button(
-                "Give every range values", key=form.key("lists"), icon=":material/grid_on:", on_click=form.change, args=(_with_lists,)
+                "Turn ranges into values", key=form.key("lists"), icon=":material/grid_on:", on_click=form.change, args=(_with_lists,)
             )
     with right:
         _method(form, "pruner")
@@ -136,13 +138,13 @@ def effort(form: StudyForm) -> None:
     """Draw budget, parallelism, seeds and what is kept."""
     is_grid = form.draft.tree["sampler"]["kind"] == "grid"
     numbers: tuple[tuple[Place, str, str], ...] = (
-        ("budget.trials", "Trials", "Empty: the whole grid" if is_grid else "Empty: no limit"),
-        ("budget.minutes", "Minutes", "Of running, pauses left out; empty: no limit"),
-        ("budget.stagnation", "Until none is better for", "Trials without a better one after which it has converged"),
-        ("epochs", "Epochs a trial", "Empty: those of the network"),
-        ("parallelism", "Trials at a time", "Can be changed while it runs"),
-        ("seeds", "Seeds a trial", "Runs of each trial, seed after seed; its figure is their mean"),
-        ("seed", "Seed of the search", "The same seed, one trial at a time, gives the same trials"),
+        ("budget.trials", "Trials", help_for("budget", "Empty means the whole grid." if is_grid else "Empty means no limit.")),
+        ("budget.minutes", "Minutes", "The running time after which the study ends, without pauses. Empty means no limit."),
+        ("budget.stagnation", "Stop after N trials without improvement", help_for("trials without improvement")),
+        ("epochs", "Epochs per trial", help_for("epoch", "Empty means as many as the network has.")),
+        ("parallelism", "Parallel trials", help_for("parallel trials", "You can change this while the study runs.")),
+        ("seeds", "Seeds per trial", help_for("seeds per trial")),
+        ("seed", "Sampler seed", "The same seed with one trial at a time gives the same trials again."),
     )
     grid = st.grid(min_column_width=150)
     for place, label, hint in numbers:
@@ -154,11 +156,11 @@ def effort(form: StudyForm) -> None:
             else:
                 form.number(place, label, hint=hint, placeholder=str(form.draft.base.epochs))
     with grid.cell():
-        hint = "Weights and test probabilities; histories are always kept, and a run can be trained again"
+        hint = "Which trials keep their weights and test probabilities. Learning curves are always kept, and every run can be rerun."
         form.choice("keep.kind", "Keep files", _KEEP_NAMES, hint=hint)
     if form.draft.tree["keep"]["kind"] == "best":
         with grid.cell():
-            form.number("keep.n_best", "How many are the best")
+            form.number("keep.n_best", "Number of best trials")
     form.problems("budget")
     form.problems("keep")
     workers = store().workers()
@@ -167,8 +169,8 @@ def effort(form: StudyForm) -> None:
 
 def _about_workers(alive: int, local: int) -> str:
     if not alive:
-        return "No worker is running yet." if local else "No worker is running. Start one with `python -m mnist_dash worker`."
-    return f"{plural(alive, 'worker')} running: more trials at a time than that wait for one another."
+        return "No worker is running yet." if local else "No worker is running. Start one with `mnist-dash worker`."
+    return f"{plural(alive, 'worker')} running. More parallel trials than workers wait in the queue."
 
 
 # the card
@@ -184,7 +186,7 @@ def launch_card(form: StudyForm, name: str) -> None:
     with st.container(border=True):
         _choose_base(form)
         form.text(("name",), "Name", parse=_parse_name, placeholder=name, hint=_NEW)
-        form.text(("question",), "Question", parse=_parse_text, placeholder="What it answers, in a sentence")
+        form.text(("question",), "Question", parse=_parse_text, placeholder="What the study answers, in a sentence")
         button = SubmitButton(
             "Launch study", "study_launch", ":material/rocket_launch:", _launch, "problem", "to solve before it can be launched"
         )
@@ -207,7 +209,7 @@ def _choose_base(form: StudyForm) -> None:
     key = form.key("origin")
     st.session_state[key] = draft.origin
     st.selectbox(
-        "Explore around",
+        "Base network",
         options if draft.origin in options else [draft.origin, *options],
         key=key,
         format_func=lambda origin: _origin_name(origin, runs.get(origin)),
@@ -217,7 +219,10 @@ def _choose_base(form: StudyForm) -> None:
     base = draft.base
     st.caption(f"{network_name(base)}, {optimizer_name(base)}, batch {base.batch_size}, {plural(base.epochs, 'epoch')}.")
     if draft.had_leak:
-        st.info("It validates on the test set. A study does not choose by that, so here the last sixth of the training images validates.")
+        st.info(
+            "This network validates on the test set. A study must not choose by "
+            "the test set, so the last sixth of the training images validates here."
+        )
 
 
 def _origin_name(origin: str, run: Run | None) -> str:
@@ -225,7 +230,7 @@ def _origin_name(origin: str, run: Run | None) -> str:
     if kind == "preset" and name in PRESETS:
         return PRESETS[name].title
     if run is not None:
-        return f"Run {name}: {network_name(run.config)}, {formatting.percent(run.test_accuracy)}"
+        return f"{run.title}, {formatting.percent(run.test_accuracy)}"
     return f"{kind.capitalize()} {name}" if name else "As composed"
 
 
@@ -251,22 +256,24 @@ def _launch() -> None:
 
 def _preflight(definition: StudyDefinition) -> None:
     expected = estimate_study(store(), definition)
-    rows = {":material/tune: Explored": plural(len(definition.space.parameters), "setting")}
+    rows = {":material/tune: Search space": plural(len(definition.space.parameters), "hyperparameter")}
     if definition.n_grid is not None:
         rows[":material/grid_on: Grid"] = plural(definition.n_grid, "point")
     rows[":material/replay: Runs"] = _runs(definition, expected)
-    rows[":material/timer: A run"] = expected_time(expected.run.seconds_total)
-    rows[":material/hourglass_bottom: The study"] = _whole_time(expected)
-    basis = f"{expected.run.basis}, for the network as it is; other settings take longer or shorter"
-    cost_table(rows, alt="What this study will cost", basis=basis)
+    rows[":material/timer: Time per run"] = expected_time(expected.run.seconds_total)
+    rows[":material/hourglass_bottom: Whole study"] = _whole_time(expected)
+    basis = f"{expected.run.basis}, for the base network; other hyperparameters take more or less time"
+    cost_table(rows, alt="Estimated cost of this study", basis=basis)
+    for caution in cautions(definition.space.base):
+        st.warning(caution, icon=":material/warning:")
     if expected.n_workers < definition.parallelism:
         running = plural(expected.n_workers, "worker")
-        st.caption(f":material/info: {definition.parallelism} trials at a time on {running}: the others wait in the queue.")
+        st.caption(f":material/info: {plural(definition.parallelism, 'parallel trial')} on {running}: the others wait in the queue.")
 
 
 def _runs(definition: StudyDefinition, expected: StudyEstimate) -> str:
     if expected.n_runs is None:
-        return "as many as fit" if definition.budget.minutes is not None else "until it has converged"
+        return "as many as the time allows" if definition.budget.minutes is not None else "until no improvement"
     most = "at most " if expected.n_runs_is_bound else ""
     if definition.seeds == 1:
         return f"{most}{expected.n_runs:,}"
@@ -294,7 +301,7 @@ def _file_actions(name: str, definition: StudyDefinition | None) -> None:
             icon=":material/download:",
             disabled=definition is None,
             on_click="ignore",
-            help="YAML that `python -m mnist_dash study run` runs too",
+            help="A YAML file that `mnist-dash study run` can run.",
         )
         with st.popover("Start from a file", icon=":material/folder_open:"):
             with st.container(height=340, border=False, gap="xsmall"):

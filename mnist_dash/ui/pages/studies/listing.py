@@ -21,6 +21,7 @@ from mnist_dash.search.definition.study_files import READY_FOLDER, read_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.progress import Progress, mean_trials_per_hour, progress
 from mnist_dash.search.studies.records import Study
+from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import follow, open_study
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.study_look import STATE_LOOK
@@ -107,7 +108,7 @@ def studies_section(*, drawn_live: bool) -> None:
     if pages > 1:
         with st.container(horizontal=True, vertical_alignment="center"):
             page = min(st.pagination(pages, key="page", bind="query-params"), pages)
-            st.caption(f"{len(found):,} studies, {PAGE_SIZE} a page")
+            st.caption(f"{plural(len(found), 'study')}, {PAGE_SIZE} per page")
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     st.dataframe(
         _rows(shown),
@@ -117,7 +118,7 @@ def studies_section(*, drawn_live: bool) -> None:
         row_height=40,
         placeholder=formatting.NOTHING,
         column_config=_columns(),
-        alt="Studies, newest first, with state, progress and the best so far",
+        alt="Studies, newest first, with state, progress and best value",
     )
 
 
@@ -144,10 +145,10 @@ def _rows(found: Sequence[Study]) -> pd.DataFrame:
             "State": [[str(study.state)] for study in found],
             "Progress": [None if each.share is None else 100 * each.share for each in reached],
             "Trials": [_trials(each) for each in reached],
-            "Best": [_best(study) for study in found],
-            "Trials an hour": paces,
-            "Left": [None if each.seconds_left is None else formatting.duration(each.seconds_left) for each in reached],
-            "Begun": [datetime.fromtimestamp(study.created_at, UTC) for study in found],
+            "Best value": [_best(study) for study in found],
+            "Trials per hour": paces,
+            "Time left": [None if each.seconds_left is None else formatting.duration(each.seconds_left) for each in reached],
+            "Created": [datetime.fromtimestamp(study.created_at, UTC) for study in found],
             "Question": [study.definition.question or None for study in found],
         }
     )
@@ -163,18 +164,24 @@ def _best(study: Study) -> str | None:
         return None
     number, figure = best
     name = study.definition.objectives[0]
-    written = formatting.percent(figure) if name == "val_accuracy" else f"{figure:,.0f}" if name == "parameters" else f"{figure:.4g}"
+    written = (
+        formatting.percent(figure) if name == "val_accuracy" else f"{figure:,.0f}" if name == "parameters" else formatting.number(figure)
+    )
     return f"{written} (trial {number})"
 
 
 def _columns() -> dict[str, ColumnConfig | ButtonColumnResult | str | None]:
     column = st.column_config
     return {
-        "Study": column.ButtonColumn(pinned=True, alignment="left", type="tertiary", on_click=_open, key=OPEN_KEY, help="Open this study"),
+        "Study": column.ButtonColumn(
+            pinned=True, alignment="left", type="tertiary", on_click=_open, key=OPEN_KEY, help="Opens this study."
+        ),
         "State": column.MultiselectColumn(options=[str(state) for state in STATE_LOOK], color=[color for _, color in STATE_LOOK.values()]),
-        "Progress": column.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width="small", help="Of its trials or time"),
-        "Best": column.TextColumn(help="By the first objective"),
-        "Trials an hour": column.NumberColumn(format="%.0f", help="While it ran; pauses left out"),
-        "Begun": column.DatetimeColumn(format="distance"),
+        "Progress": column.ProgressColumn(
+            format="%.0f %%", min_value=0, max_value=100, width="small", help="The fraction of the budget that is used."
+        ),
+        "Best value": column.TextColumn(help="The best value of the first objective."),
+        "Trials per hour": column.NumberColumn(format="%.0f", help="The mean over the running time, without pauses."),
+        "Created": column.DatetimeColumn(format="distance"),
         "Question": column.TextColumn(width="large"),
     }

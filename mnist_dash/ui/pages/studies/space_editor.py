@@ -66,7 +66,7 @@ def another_setting(form: StudyForm) -> None:
     key = form.key("another")
     st.session_state[key] = None
     st.selectbox(
-        "Another setting",
+        "Another hyperparameter",
         form.draft.other_settings,
         index=None,
         key=key,
@@ -92,8 +92,9 @@ def ranges(form: StudyForm) -> None:
     built = reshaped(form.draft.base, list(form.draft.parameters))
     if built is not None:
         st.caption(
-            ":material/architecture: Exploring the shape builds the network anew: convolutions with padding, each with a max pooling, "
-            "then dense layers, each with the dropout. What is not explored is the network's own: "
+            ":material/architecture: With hyperparameters of its shape, the "
+            "network is built from convolutions with padding, each followed by a "
+            "max pooling, then dense layers, each followed by dropout. All else is taken from the base network: "
             f"{network_name(built)}, {built.n_parameters:,} parameters."
         )
 
@@ -124,7 +125,7 @@ def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str)
             ":material/close:",
             key=form.key("remove", path),
             type="tertiary",
-            help=f"Do not explore {title.lower()}",
+            help=f"Removes {title.lower()} from the search space.",
             on_click=form.change,
             args=(partial(_without, path=path),),
         )
@@ -132,7 +133,7 @@ def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str)
         st.markdown(
             f"**{formatting.plain(title)}**" + (f"  \n:small[:gray[{condition}]]" if condition else ""),
             width=_TITLE_WIDTH,
-            help=f"`{path}`",
+            help=f"The setting `{path}`.",
         )
         if alternatives(path):
             _values_to_tick(form, path, fields)
@@ -185,7 +186,9 @@ def _put_values(form: StudyForm, key: str, path: str) -> None:
 
 def _numbers(form: StudyForm, path: str, fields: Tree) -> None:
     if fields["number"] is None:
-        form.text(("parameters", path, "values"), "Values", parse=parse_list, write=listed_text, hint="Between commas", beside=False)
+        form.text(
+            ("parameters", path, "values"), "Values", parse=parse_list, write=listed_text, hint="Values separated by commas.", beside=False
+        )
         return
     shape = "list" if fields["as"] == "list" else "log" if fields["log"] else "range"
     key = form.key("shape", path)

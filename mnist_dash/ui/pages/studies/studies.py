@@ -16,8 +16,8 @@ from mnist_dash.ui.pages.studies.space_editor import another_setting, ranges, se
 
 TICK_SECONDS = 1.0
 _VIEW_KEY = "studies_view"
-_ABOUT = """**No studies yet.** A study is a search: it trains a network again and again with other settings, learns from what came out
-where to look next, and shows in the end which settings matter and which are best. Each of its trials is an ordinary run."""
+_ABOUT = """**No studies yet.** A study searches for good hyperparameters. It trains a network with many different values, learns from
+the results where to search next, and shows which hyperparameters are important and which values are best. Each trial is an ordinary run."""
 
 
 def asked_draft() -> StudyDraft | None:
@@ -28,7 +28,7 @@ def asked_draft() -> StudyDraft | None:
     """
     query = st.query_params
     if "from" in query:
-        return StudyDraft.from_config(store().run(query["from"]).config, origin=f"run:{query['from']}")
+        return StudyDraft.from_config(store().run(query["from"].strip()).config, origin=f"run:{query['from'].strip()}")
     if "file" in query:
         return draft_from_file(query["file"])
     if "draft" in query:
@@ -68,13 +68,13 @@ def composer() -> None:
 
 
 def _questions(form: StudyForm) -> None:
-    st.subheader("Explore")
+    st.subheader("Search space")
     settings_to_tick(form)
     another_setting(form)
     ranges(form)
-    st.subheader("Search for")
+    st.subheader("Objective and method")
     methods(form)
-    st.subheader("Effort")
+    st.subheader("Budget")
     effort(form)
 
 

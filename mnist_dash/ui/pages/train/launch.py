@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.cautions import cautions
 from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.presets import PRESETS, name_of
 from mnist_dash.core.config.run_config import RunConfig
@@ -25,7 +26,7 @@ from mnist_dash.ui.forms.train_settings import open_more_fields
 
 def launch_card(form: TrainForm) -> None:
     """Draw the choice of a ready network, the Train button and the preflight."""
-    button = SubmitButton("Train", "train_submit", ":material/play_arrow:", _submit, "setting", "to correct before it can train")
+    button = SubmitButton("Train", "train_submit", ":material/play_arrow:", _submit, "setting", "to correct before training")
     with st.container(border=True):
         _choose_preset(form.draft)
         _changes(form)
@@ -54,11 +55,11 @@ def _changes(form: TrainForm) -> None:
             for change in config.changes:
                 st.markdown(f":material/tune: After epoch {change.after_epoch}: {describe(config, change)}")
         st.button(
-            "Keep the settings throughout",
+            "Remove these changes",
             key="train_no_changes",
             type="tertiary",
             icon=":material/close:",
-            help=f"Leaves out {plural(len(changes), 'change')} of settings",
+            help=f"Removes {plural(len(changes), 'change')} of settings during training.",
             on_click=form.change,
             args=(_without_changes,),
         )
@@ -98,28 +99,30 @@ def _preflight(config: RunConfig) -> None:
     rows = {
         ":material/tag: Parameters": f"{config.n_parameters:,}",
         ":material/memory: Memory": f"about {formatting.size(expected.memory_bytes)}",
-        ":material/timer: An epoch": expected_time(expected.seconds_per_epoch),
+        ":material/timer: Time per epoch": expected_time(expected.seconds_per_epoch),
         f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": expected_time(expected.seconds_total),
         ":material/queue: Queue": _place_in_queue(expected),
     }
-    cost_table(rows, alt="What this training will cost", basis=expected.basis)
+    cost_table(rows, alt="Estimated cost of this training", basis=expected.basis)
     _warnings(runs, config)
     same = runs.find_same(config)
     if same is not None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(
-                f":material/history: You ran exactly this before: {formatting.percent(same.test_accuracy)} on the test set.",
+                f":material/history: You have run this configuration before: test accuracy {formatting.percent(same.test_accuracy)}.",
                 width="stretch",
             )
-            run_link(same.id, "Open it")
+            run_link(same.id, "Open run")
 
 
 def _warnings(runs: Store, config: RunConfig) -> None:
     if config.leaks_test_set:
         st.warning(formatting.LEAK, icon=":material/warning:")
+    for caution in cautions(config):
+        st.warning(caution, icon=":material/warning:")
     is_anyone_alive = any(worker.state != "gone" for worker in runs.workers())
     if not is_anyone_alive and runs.settings.n_workers == 0:
-        st.warning("No worker is running, so the run would wait. Start one with `python -m mnist_dash worker`.", icon=":material/warning:")
+        st.warning("No worker is running, so the run would wait. Start one with `mnist-dash worker`.", icon=":material/warning:")
 
 
 def _place_in_queue(expected: Estimate) -> str:

@@ -16,7 +16,7 @@ def asked_draft() -> Draft | None:
     """Give the draft that the address asks for; None where it asks for none, or for the one that is there."""
     query = st.query_params
     if "from" in query:
-        run = store().run(query["from"])
+        run = store().run(query["from"].strip())
         return Draft.from_config(run.config, preset=run.preset or FIRST_PRESET)
     if "preset" in query and not TRAIN.is_in_address():
         return Draft.from_link(query["preset"], query.get_all("set"))
@@ -43,8 +43,8 @@ with right:
     st.subheader("Training")
     training_fields(form)
     st.subheader("Layers")
-    inputs = "Images of 28 x 28 x 1 go" if len(draft.input_shape) == 3 else f"{draft.input_shape[0]} features of an image go"
-    st.caption(f"{inputs} in; ten probabilities come out of the last layer, dense with softmax.")
+    inputs = "Input: images of 28 x 28 x 1" if len(draft.input_shape) == 3 else f"Input: {draft.input_shape[0]} features of each image"
+    st.caption(f"{inputs}. Output: ten probabilities from the last layer, dense with softmax.")
     layer_editor(form)
     more_fields(form)
 with left:
