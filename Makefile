@@ -90,7 +90,7 @@ $(VENV)/test.stamp: requirements.txt requirements-dev.txt $(VENV)/python.stamp
 	@touch $@ $(VENV)/run.stamp
 
 node_modules/.stamp: package.json package-lock.json .npmrc
-	@npm ci
+	@timeout 300 npm ci
 	@touch $@
 
 # A Chromium or Chrome that is there, else Debian's when root, else Playwright's own. The tests look for it in the same order.
