@@ -23,10 +23,10 @@ def plural(n: float, noun: str) -> str:
 
 
 def plural_of(noun: str) -> str:
-    """Give the plural of a noun: ``run`` -> ``runs``, ``batch`` -> ``batches``, ``study`` -> ``studies``."""
+    """Give the plural of a noun: ``run`` -> ``runs``, ``batch`` -> ``batches``, ``epoch`` -> ``epochs``, ``study`` -> ``studies``."""
     if noun.endswith("sis"):
         return noun[:-2] + "es"
-    if re.search(r"(s|x|sh|(?<!epo)ch)$", noun):
+    if re.search(r"(s|x|ch|sh)$", noun) and not noun.endswith("epoch"):  # its ch is a k
         return noun + "es"
     return noun[:-1] + "ies" if re.search(r"[^aeiou]y$", noun) else noun + "s"
 

@@ -30,7 +30,7 @@ ALLOWED = {
     "settings": ("errors",),
     "text": (),
     "core.kinds": ("errors",),
-    "core.layers": ("core.kinds",),
+    "core.layers": ("errors", "core.kinds"),
     "core.optimizers": ("core.kinds",),
     "core.schedules": ("core.kinds",),
     "core.scalings": ("core.kinds",),

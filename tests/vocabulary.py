@@ -92,7 +92,7 @@ def spoken(app: AppTest) -> Iterator[str]:
             yield from _texts(proto)
 
 
-def _texts(message: Any) -> Iterator[str]:  # noqa: ANN401 - a protobuf message
+def _texts(message: Any) -> Iterator[str]:  # noqa: ANN401 - a protobuf message, which has no types
     for field, value in message.ListFields():
         values = list(value.values()) if hasattr(value, "values") else list(value) if _is_list(value) else [value]
         for each in values:

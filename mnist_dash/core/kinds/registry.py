@@ -75,18 +75,19 @@ class Registry(Mapping[str, type[K]], Generic[K]):
             PydanticKnownError: the kind is missing or unknown.
             ValidationError: a field breaks its rule.
         """
-        if isinstance(value, Kind) and type(value) in self._kinds.values():
-            return value  # type: ignore[return-value]  # it is of a kind of this registry
-        if not isinstance(value, Mapping):
-            raise PydanticKnownError("model_attributes_type")
-        if "kind" not in value:
-            raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
-        name = value["kind"]
-        kind = self._kinds.get(name) if isinstance(name, str) else None
-        if kind is None:
-            expected = ", ".join(repr(known) for known in self._kinds)
-            raise PydanticKnownError("union_tag_invalid", {"discriminator": "'kind'", "tag": str(name), "expected_tags": expected})
-        return kind.model_validate(value)
+        if isinstance(value, dict):
+            if "kind" not in value:
+                raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
+            name = value["kind"]
+            kind = self._kinds.get(name) if isinstance(name, str) else None
+            if kind is None:
+                expected = ", ".join(repr(known) for known in self._kinds)
+                raise PydanticKnownError("union_tag_invalid", {"discriminator": "'kind'", "tag": str(name), "expected_tags": expected})
+            found: K = kind.__pydantic_validator__.validate_python(value)
+            return found
+        if isinstance(value, Kind) and self._kinds.get(name_of(type(value))) is type(value):
+            return value
+        raise PydanticKnownError("model_attributes_type")
 
 
 def name_of(kind: type[Kind]) -> str:

@@ -31,6 +31,8 @@ class Kind(Spec):
     that name once it is in its `mnist_dash.core.kinds.registry.Registry`.
     """
 
+    model_config = ConfigDict(defer_build=True)  # a page imports every kind and validates few
+
     label: ClassVar[str]
     """Its name on a page."""
     controls: ClassVar[tuple[Control, ...]] = ()

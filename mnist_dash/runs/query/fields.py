@@ -249,7 +249,7 @@ def similar(name: str) -> tuple[str, ...]:
     lowered = name.lower()
     if lowered in _UNCLEAR:
         return _UNCLEAR[lowered]
-    known = [*RUN_FIELDS, *settings(), *short_names(), *_ALIASES]
+    known = [*short_names(), *RUN_FIELDS, *settings(), *_ALIASES]
     return tuple(nearest(lowered, known, n=1))
 
 

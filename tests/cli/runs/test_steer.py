@@ -41,6 +41,6 @@ def test_steers_a_run_through_its_life(store: Store, capsys: pytest.CaptureFixtu
     fork, longer = steering.children(store, run_id)
     assert (fork.epoch, fork.config.at(3).optimizer, fork.config.epochs) == (2, RMSprop(learning_rate=0.01), 5)
     assert artifacts.read(store, longer.id, ArtifactKind.CHECKPOINT) == b"checkpoint 3"
-    assert "It has 2 epochs of run" in capsys.readouterr().out
+    assert "It starts after 2 epochs of run" in capsys.readouterr().out
     assert main(["change", run_id, "--batch-size", "5"]) == 2
     assert "Fork it instead" in capsys.readouterr().err
