@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from mnist_dash.cli import completion
 from mnist_dash.cli.command import name_of
+from mnist_dash.text import parse_number
 
 Names = Iterable[tuple[str, str]]
 """Names, each with a line about it."""
@@ -40,23 +40,18 @@ class Number(click.ParamType[Any]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:  # noqa: ANN401 - as click gives it
         """Read the number."""
         if not isinstance(value, str):
-            number: float = value
-            return number
-        text = value.strip()
-        plain = text.replace(",", "") if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?", text) else text
-        try:
-            number = int(plain) if self.is_whole else float(plain)
-        except ValueError:
-            number = math.nan
-        if math.isnan(number):
+            given: float = value
+            return given
+        read = parse_number(value)
+        if read is None or math.isnan(read) or (self.is_whole and not isinstance(read, int)):
             self._refuse(f"{value!r} is not a {'whole ' if self.is_whole else ''}number", param, ctx)
-        if number < self.low or (self.is_above and number <= self.low):
+        if read < self.low or (self.is_above and read <= self.low):
             self._refuse(f"{value} is too small", param, ctx)
-        if number > self.high or math.isinf(number):
+        if read > self.high or math.isinf(read):
             self._refuse(f"{value} is too large", param, ctx)
-        return number
+        return read
 
-    def _refuse(self, wrong: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+    def _refuse(self, wrong: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
         low = "" if math.isinf(self.low) else f"{'above' if self.is_above else 'at least'} {self.low:,}"
         high = "" if math.isinf(self.high) else f"at most {self.high:,}"
         bounds = " and ".join(bound for bound in (low, high) if bound)

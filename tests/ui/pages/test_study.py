@@ -87,7 +87,7 @@ def test_marked_part_is_searched_alone(store: Store, open_page: Open) -> None:
     """What was brushed becomes the range, no wider than it was; the change can be taken back."""
     player = Player(store, define())
     player.go(steps=3)
-    app = open_page("study", study=player.id, view="settings")
+    app = open_page("study", study=player.id, view="hyperparameters")
     box = [{"axis": "optimizer.learning_rate", "low": 0.001, "high": 7.0}, {"axis": "optimizer.kind", "choices": ["adam"]}]
     touch(app, "study_contour", "brushed", box)
     assert "Marked: **learning rate** 0.001 to 7" in texts(app)
@@ -107,7 +107,7 @@ def test_empty_place_is_tried_next(store: Store, open_page: Open) -> None:
     """A clicked place is tried with the rest of the best trial's configuration, and its trial is selected."""
     player = Player(store, define())
     player.go(steps=4)
-    app = open_page("study", study=player.id, view="settings", x="learning_rate", y="batch_size")
+    app = open_page("study", study=player.id, view="hyperparameters", x="learning rate", y="batch size")
     best = max((trial for trial in study_store.trials(store, player.id) if trial.figures), key=lambda trial: trial.figures or ())
     touch(app, "study_contour", "placed", [0.0123, 300])
     app.button(key="study_try_place").click().run()
