@@ -18,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq --root-user-action=ignore
 
-.PHONY: help run test test-all lint types pytest benchmark faults format clean
+.PHONY: help run test test-all lint lint-javascript types pytest benchmark faults format clean
 
 help:
 	@sed -n '2,8p' Makefile | sed 's/^# *//'
@@ -28,9 +28,16 @@ run: $(VENV)/run.stamp
 
 test: lint types pytest
 
-lint: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp lint-javascript
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+
+# Where there is no npm, or its registry does not answer, everything else is checked all the same.
+lint-javascript: $(VENV)/python.stamp
+	@if ! command -v npm >/dev/null; then echo "The JavaScript is not checked, because npm is not installed."; \
+	elif ! $(MAKE) --silent node_modules/.stamp >$(VENV)/npm.log 2>&1; then \
+	  echo "The JavaScript is not checked, because npm could not install its linter; $(VENV)/npm.log says why."; \
+	else npm run --silent lint; fi
 
 types: $(VENV)/test.stamp
 	@$(BIN)/mypy
@@ -58,9 +65,10 @@ benchmark: $(VENV)/run.stamp
 format: $(VENV)/test.stamp
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@! $(MAKE) --silent node_modules/.stamp >/dev/null 2>&1 || npm run --silent format
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An interpreter without ensurepip (Debian's, without python3-venv) lends its own pip to the new environment.
@@ -80,6 +88,10 @@ $(VENV)/test.stamp: requirements.txt requirements-dev.txt $(VENV)/python.stamp
 	@echo "Installing what the tests need into $(VENV); once, a few minutes at most ..."
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/run.stamp
+
+node_modules/.stamp: package.json package-lock.json .npmrc
+	@timeout 300 npm ci
+	@touch $@
 
 # A Chromium or Chrome that is there, else Debian's when root, else Playwright's own. The tests look for it in the same order.
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome

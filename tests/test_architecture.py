@@ -95,6 +95,7 @@ HOMES = {
     "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
     "click": (f"{PACKAGE}/cli/",),
+    "jinja2": (f"{PACKAGE}/reports/page.py",),
     "rich": (f"{PACKAGE}/cli/",),
     "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
     "torchvision": (f"{PACKAGE}/core/data/",),

@@ -1,6 +1,12 @@
-// Puts the colours of a theme into a Plotly figure that names them by their places; before live_plot.js, and in files that are taken along.
+// Puts the colours of a theme into a Plotly figure that names them by their places; before live_plot.js, and in self-contained pages.
 
+/**
+ * @param {string} source the figure as JSON
+ * @param {Theme} theme
+ * @returns {PlotlyFigure}
+ */
 function paintFigure(source, theme) {
+  /** @type {PlotlyFigure} */
   const { data, layout } = JSON.parse(source)
   for (const trace of data) paintTrace(trace, theme)
   paintLayout(layout, theme)
@@ -8,6 +14,10 @@ function paintFigure(source, theme) {
   return { data, layout }
 }
 
+/**
+ * @param {Trace} trace
+ * @param {Theme} theme
+ */
 function paintTrace(trace, theme) {
   const { color, scale, ring } = trace.meta ?? {}
   if (color !== undefined) {
@@ -16,23 +26,41 @@ function paintTrace(trace, theme) {
     trace.marker = { ...trace.marker, color: painted }
   }
   if (scale !== undefined) {
-    const holder = trace.type === "parcoords" ? trace.line : trace.marker?.color !== undefined ? trace.marker : trace
+    const holder = (trace.type === "parcoords" ? trace.line : trace.marker?.color !== undefined ? trace.marker : trace) ?? trace
     // Lines and points lie on the page's background, which is the scale's first step: they begin with one that can be seen.
     holder.colorscale = spread(holder === trace || scale !== "sequential" ? theme[scale] : theme[scale].slice(VISIBLE_STEP))
   }
-  if (ring !== undefined) trace.marker.line = { ...trace.marker.line, color: theme[ring] }
+  if (ring !== undefined) trace.marker = { ...trace.marker, line: { ...trace.marker?.line, color: theme[ring] } }
 }
 
 const VISIBLE_STEP = 4
+
+/**
+ * @param {string[]} steps
+ * @returns {ColorScale}
+ */
 const spread = steps => steps.map((step, index) => [index / (steps.length - 1), step])
 
+/**
+ * @param {Layout} layout
+ * @param {Theme} theme
+ */
 function paintLayout(layout, theme) {
   layout.paper_bgcolor = "rgba(0,0,0,0)"
   layout.plot_bgcolor = "rgba(0,0,0,0)"
   layout.font = { family: theme.font, color: theme.text, size: 12, ...layout.font }
   layout.hoverlabel = { bgcolor: theme.panel, bordercolor: theme.grid, font: { color: theme.text, family: theme.font } }
   for (const shape of layout.shapes ?? []) shape.line = { color: theme.text, ...shape.line }
-  for (const name of Object.keys(layout).filter(key => /^[xy]axis\d*$/.test(key))) {
+  for (const name of axisNames(layout)) {
     layout[name] = { gridcolor: theme.grid, zerolinecolor: theme.grid, linecolor: theme.grid, ...layout[name] }
   }
 }
+
+/** @param {object} layout */
+const axisNames = layout => Object.keys(layout).filter(isAxisName)
+
+/**
+ * @param {string} name
+ * @returns {name is AxisName}
+ */
+const isAxisName = name => /^[xy]axis\d*$/.test(name)

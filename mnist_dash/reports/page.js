@@ -1,4 +1,4 @@
-// Draws the charts of a page that was taken along, in the colours that its reader prefers; light on paper.
+// Draws the charts of a self-contained page, in the colours that its reader prefers; light on paper.
 
 const THEMES = {
   light: {
@@ -24,11 +24,11 @@ const THEMES = {
 }
 const prefersDark = window.matchMedia("(prefers-color-scheme: dark)")
 
+/** @param {Theme} theme */
 function drawAll(theme) {
-  for (const node of document.querySelectorAll(".chart")) {
-    const { data, layout } = paintFigure(node.querySelector("script").textContent, theme)
+  for (const place of document.querySelectorAll(".chart > .plot")) {
+    const { data, layout } = paintFigure(place.nextElementSibling?.textContent ?? "", theme)
     layout.dragmode ??= "zoom"
-    const place = node.querySelector(".plot")
     Plotly.react(place, data, layout, { displayModeBar: false, responsive: true })
   }
 }

@@ -27,7 +27,8 @@ from mnist_dash.errors import ArtifactError, DataError, InvalidInput
 from mnist_dash.figures.base.confusion import draw_confusion
 from mnist_dash.figures.base.curves import Curve, CurveOptions, Metric, draw_curves, prepare_curves
 from mnist_dash.figures.run.calibration_curve import draw_calibration
-from mnist_dash.reports.page import chart, headline, listing, page, paragraph, pictures, section, side_by_side, table
+from mnist_dash.reports.page import page
+from mnist_dash.reports.parts import Part, chart, group, headline, listing, paragraph, pictures, section, side_by_side, table
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
@@ -67,11 +68,11 @@ def run_html(store: Store, run_id: str) -> bytes:
         _headline(run),
         section("Learning curves", side_by_side(*(_curves(run, past.epochs, past.steps, metric) for metric in METRICS)))
         if len(past.epochs)
-        else "",
+        else None,
         paragraph(missing, look="quiet"),
         *sections,
         section("Layers", _layers(run)),
-        section("Epochs", _epochs(past.epochs), folded=True) if len(past.epochs) else "",
+        section("Epochs", _epochs(past.epochs), folded=True) if len(past.epochs) else None,
         section("Configuration", listing(run.config.model_dump_json(indent=2)), folded=True),
     )
 
@@ -103,8 +104,8 @@ def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
         section("Settings that differ", _differences(runs) or paragraph("These runs have the same configuration.")),
         section(
             "Confusion matrices",
-            paragraph(rest, look="quiet") if any(confusions) else "",
-            side_by_side(*confusions) if any(confusions) else "",
+            paragraph(rest, look="quiet") if any(confusions) else None,
+            side_by_side(*confusions),
         ),
     )
 
@@ -122,7 +123,7 @@ def _about(run: Run) -> str:
     )
 
 
-def _headline(run: Run) -> str:
+def _headline(run: Run) -> Part:
     low, high = _interval(run)
     figures = [
         (
@@ -143,7 +144,7 @@ def _interval(run: Run) -> tuple[float | None, float | None]:
     return wilson_interval(round(run.test_accuracy * run.n_test), run.n_test)
 
 
-def _curves(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame, metric: Metric) -> str:
+def _curves(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame, metric: Metric) -> Part:
     lines = prepare_curves(
         epochs, steps, metric=metric, axis="epoch", steps_per_epoch=run.config.steps_per_epoch, leak=run.config.leaks_test_set
     )
@@ -161,7 +162,7 @@ def _evaluated(store: Store, run: Run) -> tuple[Labels, Probabilities] | None:
     return (labels, probabilities) if len(labels) == len(probabilities) else None
 
 
-def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabilities) -> list[str]:
+def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabilities) -> list[Part | None]:
     names = CLASS_NAMES[run.config.dataset]
     rows = [
         (name, f"{row.precision:.4f}", f"{row.recall:.4f}", f"{row.f1:.4f}", f"{row.support:,}")
@@ -186,8 +187,10 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
         section(
             "On the test set",
             side_by_side(
-                chart(draw_confusion(confusion, names), alt=f"Confusion matrix on {len(labels):,} test images", height=460)
-                + paragraph("Rows are true classes, columns predicted ones; cells are counts of images.", look="quiet"),
+                group(
+                    chart(draw_confusion(confusion, names), alt=f"Confusion matrix on {len(labels):,} test images", height=460),
+                    paragraph("Rows are true classes, columns predicted ones; cells are counts of images.", look="quiet"),
+                ),
                 table(("Class", *figures), rows, numbers=figures),
             ),
         ),
@@ -196,11 +199,11 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
             chart(draw_calibration(curve), alt="Accuracy by confidence"),
             paragraph(f"Expected calibration error {formatting.percent(curve.expected_error)}.", look="quiet"),
         ),
-        section(f"The {len(shown)} worst errors", pictures(shown)) if shown else "",
+        section(f"The {len(shown)} worst errors", pictures(shown)) if shown else None,
     ]
 
 
-def _layers(run: Run) -> str:
+def _layers(run: Run) -> Part:
     rows = [
         (planned.name, planned.summary, format_shape(planned.output_shape), f"{planned.n_parameters:,}", planned.parameter_arithmetic)
         for planned in run.config.plan
@@ -208,7 +211,7 @@ def _layers(run: Run) -> str:
     return table(("Layer", "Arguments", "Output", "Parameters", "Parameter calculation"), rows, numbers=("Parameters",))
 
 
-def _epochs(epochs: pd.DataFrame) -> str:
+def _epochs(epochs: pd.DataFrame) -> Part:
     columns = [
         "epoch",
         *(f"{part}_{metric}" for part in ("train", "val", "test") for metric in METRICS),
@@ -229,7 +232,7 @@ def _short(run: Run) -> str:
     return escaped_html(f"{name[:40]}{'…' if len(name) > 40 else ''} ({run.id})")
 
 
-def _runs_table(runs: Sequence[Run]) -> str:
+def _runs_table(runs: Sequence[Run]) -> Part:
     headings = ("Run", "Name", "State", "Test accuracy", "95 % interval", "Best validation", "Parameters", "Epochs", "Seed", "Training")
     rows = []
     for run in runs:
@@ -251,7 +254,7 @@ def _runs_table(runs: Sequence[Run]) -> str:
     return table(headings, rows, numbers=headings[3:])
 
 
-def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metric) -> str:
+def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metric) -> Part:
     lines = [
         Curve(
             _short(run),
@@ -268,7 +271,7 @@ def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metri
     return chart(figure, alt=f"Validation {metric} of {plural(len(lines), 'run')} by epoch", height=380 + 12 * len(lines))
 
 
-def _differences(runs: Sequence[Run]) -> str:
+def _differences(runs: Sequence[Run]) -> Part | None:
     """List the settings that are not the same in all runs; layers by what they are, in full where only their details differ."""
     layers = [[planned.summary for planned in run.config.plan] for run in runs]
     same_layers = all(own == layers[0] for own in layers)
@@ -283,12 +286,15 @@ def _differences(runs: Sequence[Run]) -> str:
         values = [own.get(path, formatting.NOTHING) for own in settings]
         if len(set(values)) > 1:
             rows.append((path, *values))
-    return table(("Setting", *(run.title for run in runs)), rows) if rows else ""
+    return table(("Setting", *(run.title for run in runs)), rows) if rows else None
 
 
-def _small_confusion(store: Store, run: Run) -> str:
+def _small_confusion(store: Store, run: Run) -> Part | None:
     found = _evaluated(store, run)
     if found is None:
-        return ""
+        return None
     figure = draw_confusion(confusion_matrix(*found).tolist(), CLASS_NAMES[run.config.dataset])
-    return paragraph(f"{title(run)} ({run.id})") + chart(figure, alt=f"Confusion matrix of {run.title} on the test set", height=400)
+    return group(
+        paragraph(f"{title(run)} ({run.id})"),
+        chart(figure, alt=f"Confusion matrix of {run.title} on the test set", height=400),
+    )

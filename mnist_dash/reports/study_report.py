@@ -15,7 +15,8 @@ from mnist_dash.figures.study.pareto import draw_pareto
 from mnist_dash.figures.study.slice import draw_slices, slices_height
 from mnist_dash.figures.study.trials import Trials, best, ranking, titles
 from mnist_dash.glossary import help_for
-from mnist_dash.reports.page import chart, headline, listing, page, paragraph, section, side_by_side, table
+from mnist_dash.reports.page import page
+from mnist_dash.reports.parts import Part, chart, group, headline, listing, paragraph, section, side_by_side, table
 from mnist_dash.reports.study_snapshot import Snapshot, read_snapshot, short
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.definition.study_files import write_study
@@ -44,8 +45,8 @@ def study_html(store: Store, study_id: str) -> bytes:
         _headline(board, n_complete),
         section("Progress", *_progress(board)),
         section("Hyperparameter importance", _importances(board)),
-        section("Hyperparameters", *_settings(board)) if n_complete else "",
-        section("Pareto front", *_fronts(board)) if n_complete else "",
+        section("Hyperparameters", *_settings(board)) if n_complete else None,
+        section("Pareto front", *_fronts(board)) if n_complete else None,
         section("Trials", _trials(board)),
         section("Events", _events(board), folded=True),
         section("Definition", listing(write_study(board.study.definition)), folded=True),
@@ -58,7 +59,7 @@ def _about(board: Snapshot) -> str:
     return f"Study {study.id}, {study.state}, created {formatting.moment(study.created_at)}.{reason}"
 
 
-def _headline(board: Snapshot, n_complete: int) -> str:
+def _headline(board: Snapshot, n_complete: int) -> Part:
     found, goal = board.best, board.objectives[0]
     value = goal.write(found.figures[0]) if found is not None and found.figures else formatting.NOTHING
     figures = [
@@ -70,7 +71,7 @@ def _headline(board: Snapshot, n_complete: int) -> str:
     return headline(figures)
 
 
-def _progress(board: Snapshot) -> list[str]:
+def _progress(board: Snapshot) -> list[Part | None]:
     first = board.objectives[0]
     history = [
         chart(draw_history(board.columns, goal, column=column), alt=f"{goal.title} by trial, with the best value so far", height=380)
@@ -78,25 +79,26 @@ def _progress(board: Snapshot) -> list[str]:
     ]
     curves = any(trial.curve for trial in board.trials)
     beside = [
-        chart(draw_intermediate(board.columns, first), alt=f"{first.title} by epoch of each trial") if curves else "",
+        chart(draw_intermediate(board.columns, first), alt=f"{first.title} by epoch of each trial") if curves else None,
         chart(draw_edf(board.columns, first), alt=f"Fraction of the trials by {first.title}"),
     ]
     return [*history, side_by_side(*beside)]
 
 
-def _importances(board: Snapshot) -> str:
+def _importances(board: Snapshot) -> Part | None:
     sign = -1 if board.objectives[0].maximize else 1
     complete = [trial for trial in board.trials if trial.state is TrialState.COMPLETE and trial.figures is not None]
     losses = [sign * trial.figures[0] for trial in complete if trial.figures is not None]
     rated = importances(board.study.definition.space, [trial.parameters for trial in complete], losses)
     if not rated:
-        return ""
+        return None
     what = help_for("hyperparameter importance")
     figure = draw_importances(rated, titles(board.axes))
-    return chart(figure, alt="Hyperparameter importance", height=60 + 34 * len(rated)) + paragraph(what, look="quiet")
+    drawn = chart(figure, alt="Hyperparameter importance", height=60 + 34 * len(rated))
+    return group(drawn, paragraph(what, look="quiet"))
 
 
-def _settings(board: Snapshot) -> list[str]:
+def _settings(board: Snapshot) -> list[Part]:
     goal = board.objectives[0]
     drawn = _drawn(board)
     return [
@@ -113,7 +115,7 @@ def _drawn(board: Snapshot) -> Trials:
     return best(board.columns, board.objectives[0], MOST_DRAWN) if len(board.trials) > MOST_DRAWN else board.columns
 
 
-def _fronts(board: Snapshot) -> list[str]:
+def _fronts(board: Snapshot) -> list[Part]:
     return [
         chart(
             draw_pareto(board.columns, (board.objectives[one], board.objectives[other]), columns=(one, other)),
@@ -124,7 +126,7 @@ def _fronts(board: Snapshot) -> list[str]:
     ]
 
 
-def _trials(board: Snapshot) -> str:
+def _trials(board: Snapshot) -> Part | None:
     order = [int(place) for place in ranking(board.columns, board.objectives[0])]
     ranked = set(order)
     order += [place for place in range(len(board.trials)) if place not in ranked]
@@ -143,9 +145,9 @@ def _trials(board: Snapshot) -> str:
     more = (
         f"The best {MOST_TRIALS} of {len(board.trials):,}; the study's CSV file has all of them." if len(board.trials) > MOST_TRIALS else ""
     )
-    return table(headings, rows, numbers=("Trial", *goals)) + paragraph(more, look="quiet")
+    return group(table(headings, rows, numbers=("Trial", *goals)), paragraph(more, look="quiet"))
 
 
-def _events(board: Snapshot) -> str:
+def _events(board: Snapshot) -> Part | None:
     rows = [(f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}", event.sentence) for event in board.events]
-    return table(("Time (UTC)", "Event"), rows) if rows else ""
+    return table(("Time (UTC)", "Event"), rows) if rows else None

@@ -63,7 +63,7 @@ def test_a_drawn_three_is_recognised_and_kept(warm: Dashboard, trained: Run, pag
     page.reload()
     expect(answer).to_have_text("3")
     page.locator(".st-key-draw_label").get_by_text("3", exact=True).click()
-    expect(page.get_by_text("How the runs do on your 1 drawing")).to_be_visible()
+    expect(page.get_by_text("Accuracy on your 1 drawing")).to_be_visible()
     expect(answer).to_have_count(0)
     assert [drawing.label for drawing in drawings.kept(warm.store)] == [3]
     page.locator(".st-key-draw_kept button").click()

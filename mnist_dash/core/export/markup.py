@@ -21,9 +21,9 @@ def visible(text: str, *, lines: bool = False) -> str:
     return shown if lines else _LINES.sub(_picture, shown)
 
 
-def escaped_html(text: str, *, lines: bool = False) -> str:
-    """Write text for the inside of an HTML element or of a quoted attribute; see `visible`."""
-    return html.escape(visible(text, lines=lines), quote=True)
+def escaped_html(text: str) -> str:
+    """Write text for a place that takes a little HTML, as a legend of Plotly's does; see `visible`."""
+    return html.escape(visible(text), quote=True)
 
 
 def escaped_markdown(text: str) -> str:

@@ -1,8 +1,25 @@
 // A square to draw on with finger, pen or mouse. Strokes are lists of points in [0, 1]; they are sent when one ends.
 
+/** @typedef {number[][]} Stroke points, each of x and y */
+
+/**
+ * @typedef {object} State
+ * @property {HTMLCanvasElement} canvas
+ * @property {HTMLButtonElement} undo
+ * @property {HTMLButtonElement} clear
+ * @property {Stroke[]} strokes
+ * @property {number} pen width as a fraction of the side
+ * @property {number | null} pointer the one that draws
+ * @property {number | null} round
+ * @property {Reporter} report
+ * @property {ResizeObserver} observer
+ */
+
+/** @type {WeakMap<ComponentRoot, State>} */
 const instances = new WeakMap()
 const NEAREST = 0.006 // a point closer than this to the one before adds nothing
 
+/** @param {State} state */
 function paint(state) {
   const { canvas, strokes, pen } = state
   const side = canvas.clientWidth
@@ -10,6 +27,7 @@ function paint(state) {
   const pixels = Math.round(side * devicePixelRatio)
   if (canvas.width !== pixels) canvas.width = canvas.height = pixels
   const context = canvas.getContext("2d")
+  if (!context) return
   context.clearRect(0, 0, pixels, pixels)
   context.lineCap = context.lineJoin = "round"
   context.lineWidth = pen * pixels
@@ -20,13 +38,18 @@ function paint(state) {
       context.arc(stroke[0][0] * pixels, stroke[0][1] * pixels, (pen * pixels) / 2, 0, 2 * Math.PI)
       context.fill()
     }
-    stroke.forEach(([x, y], index) => context[index ? "lineTo" : "moveTo"](x * pixels, y * pixels))
+    for (const [x, y] of stroke) context.lineTo(x * pixels, y * pixels) // the first one moves there
     if (stroke.length > 1) context.stroke()
   }
   if (!strokes.length) invite(context, pixels, canvas)
   state.undo.disabled = state.clear.disabled = !strokes.length
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} pixels
+ * @param {HTMLCanvasElement} canvas
+ */
 function invite(context, pixels, canvas) {
   context.save()
   context.globalAlpha = 0.55
@@ -36,12 +59,21 @@ function invite(context, pixels, canvas) {
   context.restore()
 }
 
+/**
+ * @param {State} state
+ * @param {PointerEvent} event
+ */
 function place(state, event) {
   const box = state.canvas.getBoundingClientRect()
+  /** @type {(value: number, from: number, length: number) => number} */
   const share = (value, from, length) => Math.round(Math.min(1, Math.max(0, (value - from) / length)) * 1000) / 1000
   return [share(event.clientX, box.left, box.width), share(event.clientY, box.top, box.height)]
 }
 
+/**
+ * @param {State} state
+ * @param {PointerEvent} event
+ */
 function begin(state, event) {
   if (state.pointer !== null || (event.pointerType === "mouse" && event.button !== 0)) return
   state.pointer = event.pointerId
@@ -50,37 +82,63 @@ function begin(state, event) {
   paint(state)
 }
 
+/**
+ * @param {State} state
+ * @param {PointerEvent} event
+ */
 function extend(state, event) {
   if (event.pointerId !== state.pointer) return
   const stroke = state.strokes.at(-1)
+  if (!stroke) return
   for (const moved of event.getCoalescedEvents?.() ?? [event]) {
     const point = place(state, moved)
-    const last = stroke.at(-1)
+    const last = stroke[stroke.length - 1]
     if (Math.hypot(point[0] - last[0], point[1] - last[1]) >= NEAREST) stroke.push(point)
   }
   paint(state)
 }
 
+/**
+ * @param {State} state
+ * @param {PointerEvent} event
+ */
 function end(state, event) {
   if (event.pointerId !== state.pointer) return
   state.pointer = null
   send(state)
 }
 
+/** @param {State} state */
 function send(state) {
   paint(state)
   state.report("drawn", { round: state.round, strokes: state.strokes })
 }
 
+/** @param {State} state */
 function undo(state) {
   if (!state.strokes.length || state.pointer !== null) return
   state.strokes.pop()
   send(state)
 }
 
+/**
+ * @param {ComponentRoot} parent
+ * @returns {State}
+ */
 function start(parent) {
-  const [canvas, undoButton, clearButton] = ["canvas", ".undo", ".clear"].map(name => parent.querySelector(name))
-  const state = { canvas, undo: undoButton, clear: clearButton, strokes: [], pen: 0.1, pointer: null, round: null, report: null }
+  const canvas = parent.querySelector("canvas")
+  /** @type {State} */
+  const state = {
+    canvas,
+    undo: parent.querySelector(".undo"),
+    clear: parent.querySelector(".clear"),
+    strokes: [],
+    pen: 0.1,
+    pointer: null,
+    round: null,
+    report: () => {},
+    observer: new ResizeObserver(() => paint(state)),
+  }
   canvas.onpointerdown = event => begin(state, event)
   canvas.onpointermove = event => extend(state, event)
   canvas.onpointerup = canvas.onpointercancel = event => end(state, event)
@@ -90,18 +148,18 @@ function start(parent) {
       undo(state)
     }
   }
-  undoButton.onclick = () => undo(state)
-  clearButton.onclick = () => {
+  state.undo.onclick = () => undo(state)
+  state.clear.onclick = () => {
     state.strokes = []
     state.pointer = null
     send(state)
   }
-  state.observer = new ResizeObserver(() => paint(state))
   state.observer.observe(canvas)
   instances.set(parent, state)
   return state
 }
 
+/** @param {Component<{ round: number, strokes: Stroke[], pen: number }>} component */
 export default function (component) {
   const { data, parentElement, setStateValue } = component
   const state = instances.get(parentElement) ?? start(parentElement)

@@ -1,7 +1,27 @@
 // A grid of images, each a button; the images are places in one picture.
 
+/**
+ * @typedef {object} Tile
+ * @property {number} image reported when the tile is clicked
+ * @property {string} title
+ * @property {string} note
+ * @property {string} spoken
+ * @property {number[]} bars
+ * @property {number | null} true
+ * @property {number | null} predicted
+ */
+
+/** @typedef {Sprite & { tiles: Tile[], names: string[], size: number, selected: number | null }} GridData */
+
+/** @type {WeakMap<Element, { drawn: string, report: Reporter }>} */
 const instances = new WeakMap()
 
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} className
+ * @param {string} [text]
+ */
 function make(tag, className, text) {
   const element = document.createElement(tag)
   element.className = className
@@ -9,12 +29,20 @@ function make(tag, className, text) {
   return element
 }
 
+/**
+ * @param {GridData} data
+ * @param {number} index
+ */
 function picture(data, index) {
   const element = make("div", "digit")
   Object.assign(element.style, { width: `${data.size}px`, height: `${data.size}px`, ...cutOut(data, index) })
   return element
 }
 
+/**
+ * @param {Tile} tile
+ * @param {string[]} names
+ */
 function bars(tile, names) {
   const row = make("div", "bars")
   tile.bars.forEach((share, label) => {
@@ -29,6 +57,10 @@ function bars(tile, names) {
   return row
 }
 
+/**
+ * @param {HTMLElement} grid
+ * @param {GridData} data
+ */
 function draw(grid, data) {
   const widest = data.tiles.some(tile => tile.bars.length) ? Math.max(data.size, 104) + 14 : data.size + 6
   grid.className = `digit-grid${data.tiles.some(tile => tile.title || tile.bars.length) ? "" : " bare"}`
@@ -38,19 +70,20 @@ function draw(grid, data) {
       const button = make("button", "tile")
       button.type = "button"
       button.title = tile.spoken
-      button.dataset.image = tile.image
+      button.dataset.image = String(tile.image)
       button.setAttribute("aria-label", tile.spoken)
       button.setAttribute("aria-pressed", String(tile.image === data.selected))
       button.append(picture(data, index))
       if (tile.title) button.append(make("div", "title", tile.title))
       if (tile.note) button.append(make("div", "note", tile.note))
       if (tile.bars.length) button.append(bars(tile, data.names))
-      button.onclick = () => instances.get(grid).report("clicked", tile.image)
+      button.onclick = () => instances.get(grid)?.report("clicked", tile.image)
       return button
     }),
   )
 }
 
+/** @param {Component<GridData>} component */
 export default function ({ data, parentElement, setTriggerValue }) {
   const grid = parentElement.querySelector(".digit-grid")
   const style = getComputedStyle(grid)
@@ -64,5 +97,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const drawn = instances.get(grid)?.drawn
   instances.set(grid, { drawn: wanted, report: setTriggerValue })
   if (drawn !== wanted) draw(grid, data)
-  for (const button of grid.children) button.setAttribute("aria-pressed", String(Number(button.dataset.image) === selected))
+  for (const button of grid.querySelectorAll("button"))
+    button.setAttribute("aria-pressed", String(Number(button.dataset.image) === selected))
 }

@@ -1,8 +1,34 @@
 // A Plotly chart that is updated in place: node, zoom and hidden lines live on from tick to tick.
 
+/**
+ * @typedef {object} PlotData
+ * @property {string | null} figure as JSON; null only fetches the library
+ * @property {string} alt
+ * @property {number} height in pixels
+ * @property {boolean} [clickable]
+ * @property {boolean} [interactive]
+ * @property {boolean} [brushable]
+ * @property {string} plotly_url
+ */
+
+/**
+ * @typedef {object} State
+ * @property {string} drawn what is drawn or about to be
+ * @property {Promise<void>} turn ends when the former drawing has ended
+ * @property {ResizeObserver} observer
+ * @property {Reporter | null} report
+ * @property {Reporter | null} interact
+ * @property {boolean} brushable
+ * @property {Partial<Record<AxisName, AxisLayout>>} axes as the figure asked for them
+ * @property {string[]} marked
+ * @property {boolean} listens
+ */
+
+/** @type {WeakMap<PlotlyNode, State>} */
 const instances = new WeakMap()
 
 // The library is fetched once a page and kept by the browser from visit to visit; the address carries its version.
+/** @param {string} url */
 async function scriptAddress(url) {
   if (!globalThis.caches) return url // plain http on another host: no cache storage there
   const cache = await caches.open("mnist-dash-plotly")
@@ -10,19 +36,26 @@ async function scriptAddress(url) {
   if (kept) return URL.createObjectURL(await kept.blob())
   for (const request of await cache.keys()) await cache.delete(request)
   await cache.add(url)
-  return URL.createObjectURL(await (await cache.match(url)).blob())
+  const added = await cache.match(url)
+  return added ? URL.createObjectURL(await added.blob()) : url // added, and lost at once: no room
 }
 
+/**
+ * @param {string} address
+ * @returns {Promise<PlotlyLibrary>}
+ */
 function addScript(address) {
   return new Promise((resolve, reject) => {
     const script = document.createElement("script")
     script.src = address
-    script.onload = () => resolve(window.Plotly)
-    script.onerror = () => reject(new Error("The chart library did not load"))
+    const fail = () => reject(new Error("The chart library did not load"))
+    script.onload = () => (window.Plotly ? resolve(window.Plotly) : fail())
+    script.onerror = fail
     document.head.appendChild(script)
   })
 }
 
+/** @param {string} url */
 function loadPlotly(url) {
   window.__mnistDashPlotly ??= scriptAddress(url)
     .catch(() => url)
@@ -30,8 +63,13 @@ function loadPlotly(url) {
   return window.__mnistDashPlotly
 }
 
+/**
+ * @param {Element} element
+ * @returns {Theme}
+ */
 function readTheme(element) {
   const style = getComputedStyle(element)
+  /** @param {string} name */
   const read = name => style.getPropertyValue(`--st-${name}`).trim()
   return {
     text: read("text-color"),
@@ -48,6 +86,13 @@ function readTheme(element) {
 // Dragging scrolls the page on a touch screen, and zooms where there is a mouse.
 const isTouch = () => window.matchMedia("(pointer: coarse)").matches
 
+/**
+ * @param {PlotlyLibrary} Plotly
+ * @param {PlotlyNode} node
+ * @param {string} source
+ * @param {Theme} theme
+ * @param {State} state
+ */
 async function draw(Plotly, node, source, theme, state) {
   const { brushable } = state
   const { data, layout } = paintFigure(source, theme)
@@ -57,22 +102,27 @@ async function draw(Plotly, node, source, theme, state) {
     layout.activeselection = { fillcolor: theme.text, opacity: 0.08, ...layout.activeselection }
   }
   // Plotly writes a person's zoom into the layout, so what was asked for is put aside for the way back.
-  state.axes = Object.fromEntries(
-    Object.entries(layout).flatMap(([name, axis]) =>
-      /^[xy]axis/.test(name) ? [[name, { range: axis.range && [...axis.range], autorange: axis.autorange }]] : [],
-    ),
-  )
+  state.axes = {}
+  for (const name of axisNames(layout)) {
+    const { range, autorange } = layout[name] ?? {}
+    state.axes[name] = { range: range && [...range], autorange }
+  }
   await Plotly.react(node, data, layout, {
     displayModeBar: false, // it would lie over the legend, and offers to send the chart elsewhere
     scrollZoom: Boolean(brushable), // with Ctrl only, see below
     doubleClick: brushable ? false : "reset+autosize", // and its own answer instead: selecting knows no reset
   })
   // Plotly's own copies: arrays come as base64 and are read by it.
-  node.dataset.points = node._fullData.reduce((sum, { x, dimensions }) => sum + (x ?? dimensions?.[0]?.values)?.length || sum, 0)
-  node.dataset.draws = Number(node.dataset.draws ?? 0) + 1
+  const n_points = node._fullData.reduce((sum, { x, dimensions }) => sum + ((x ?? dimensions?.[0]?.values)?.length ?? 0), 0)
+  node.dataset.points = String(n_points)
+  node.dataset.draws = String(Number(node.dataset.draws ?? 0) + 1)
 }
 
 // Plotly keeps its listeners through react, so one is enough; it asks for the latest way back to the server.
+/**
+ * @param {PlotlyNode} node
+ * @param {State} state
+ */
 function listen(node, state) {
   if (state.listens) return
   state.listens = true
@@ -85,26 +135,51 @@ function listen(node, state) {
     if (event?.range) reportBox(node, state, event.range)
   })
   node.on("plotly_restyle", ([change]) => reportConstraint(node, state, change))
-  node.on("plotly_deselect", () => state.brushable && resetView(node, state)) // a double click, where boxes are marked
+  node.on("plotly_deselect", () => {
+    if (state.brushable) resetView(node, state) // a double click, where boxes are marked
+  })
   node.addEventListener("wheel", event => state.brushable && !event.ctrlKey && event.stopPropagation(), { capture: true })
 }
 
-const axisOf = (node, letter) => node._fullLayout[letter.replace(/^([xy])/, "$1axis")]
+/**
+ * @param {PlotlyNode} node
+ * @param {string} letter with its number: x, y, x2
+ */
+function axisOf(node, letter) {
+  const name = letter.replace(/^([xy])/, "$1axis")
+  return isAxisName(name) ? node._fullLayout[name] : undefined
+}
 
 // A place along an axis in the unit of what it shows: a choice by name, whole numbers rounded.
+/**
+ * @param {AxesMeta} meta
+ * @param {string} letter
+ * @param {number} place
+ */
 function valueAt(meta, letter, place) {
-  const path = meta.axes?.[letter]
+  const path = meta.axes?.[letter] ?? ""
   const choices = meta.choices?.[path]
   if (choices) return choices[Math.min(Math.max(Math.round(place), 0), choices.length - 1)]
   if (meta.complements?.includes(letter)) return 1 - place
   return meta.integers?.includes(path) ? Math.round(place) : place
 }
 
+/**
+ * @param {string} path
+ * @param {unknown[] | undefined} choices
+ * @param {number} low
+ * @param {number} high
+ */
 function brush(path, choices, low, high) {
   if (choices) return { axis: path, choices: choices.filter((_, index) => low <= index && index <= high) }
   return { axis: path, low, high }
 }
 
+/**
+ * @param {PlotlyNode} node
+ * @param {State} state
+ * @param {MouseEvent} event
+ */
 function reportPlace(node, state, { clientX, clientY }) {
   const meta = node._fullLayout.meta ?? {}
   const corner = node.getBoundingClientRect()
@@ -115,6 +190,11 @@ function reportPlace(node, state, { clientX, clientY }) {
 }
 
 // Plotly gives the ends of a box in values, of a logarithmic axis too.
+/**
+ * @param {PlotlyNode} node
+ * @param {State} state
+ * @param {Record<string, number[]>} range
+ */
 function reportBox(node, state, range) {
   const meta = node._fullLayout.meta ?? {}
   const brushes = Object.entries(range).flatMap(([letter, ends]) => {
@@ -127,45 +207,80 @@ function reportBox(node, state, range) {
   if (brushes.length) state.interact?.("brushed", brushes)
 }
 
+/**
+ * @param {PlotlyNode} node
+ * @param {State} state
+ * @param {Record<string, unknown>} change
+ */
 function reportConstraint(node, state, change) {
   const meta = node._fullLayout.meta ?? {}
   for (const [name, value] of Object.entries(change)) {
     const index = /^dimensions\[(\d+)\]\.constraintrange$/.exec(name)?.[1]
-    const path = node._fullData[0]?.dimensions?.[index]?.name
+    const path = node._fullData[0]?.dimensions?.[Number(index)]?.name
     if (path === undefined) continue
-    const range = value?.[0]
-    if (!range) return state.interact?.("brushed", [{ axis: path }])
-    const [low, high] = range.map(end => (meta.logs?.includes(path) ? 10 ** end : end))
-    state.interact?.("brushed", [brush(path, meta.choices?.[path], low, high)])
+    const range = Array.isArray(value) ? value[0] : undefined
+    if (!Array.isArray(range)) {
+      state.interact?.("brushed", [{ axis: path }])
+      return
+    }
+    // Several ranges of one axis count as one from end to end.
+    const ends = range.flat().map(end => (meta.logs?.includes(path) ? 10 ** end : end))
+    state.interact?.("brushed", [brush(path, meta.choices?.[path], Math.min(...ends), Math.max(...ends))])
   }
 }
 
+/**
+ * @param {PlotlyNode} node
+ * @param {State} state
+ */
 function resetView(node, state) {
+  /** @type {Record<string, unknown>} */
   const change = { selections: [] }
-  for (const name of Object.keys(node._fullLayout).filter(key => /^[xy]axis\d*$/.test(key))) {
+  for (const name of axisNames(node._fullLayout)) {
     const { range, autorange } = state.axes[name] ?? {}
     Object.assign(change, range ? { [`${name}.range`]: range } : { [`${name}.autorange`]: autorange ?? true })
   }
-  window.Plotly.update(node, { selectedpoints: null }, change)
-  if (state.marked.length) state.interact?.("brushed", state.marked.map(axis => ({ axis })))
+  window.Plotly?.update(node, { selectedpoints: null }, change)
+  if (state.marked.length)
+    state.interact?.(
+      "brushed",
+      state.marked.map(axis => ({ axis })),
+    )
   state.marked = []
 }
 
+/**
+ * @param {PlotlyNode} node
+ * @returns {State}
+ */
 function start(node) {
-  const state = { drawn: "", turn: Promise.resolve(), observer: null, report: null, interact: null, brushable: false, axes: {}, marked: [], listens: false }
-  state.observer = new ResizeObserver(() => {
-    if (node.data && node.offsetWidth) window.Plotly.Plots.resize(node)
-  })
+  /** @type {State} */
+  const state = {
+    drawn: "",
+    turn: Promise.resolve(),
+    observer: new ResizeObserver(() => {
+      if (node.data && node.offsetWidth) window.Plotly?.Plots.resize(node)
+    }),
+    report: null,
+    interact: null,
+    brushable: false,
+    axes: {},
+    marked: [],
+    listens: false,
+  }
   state.observer.observe(node)
   instances.set(node, state)
   return state
 }
 
+/** @param {Component<PlotData>} component */
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
+  /** @type {PlotlyNode} */
   const node = parentElement.querySelector(".live-plot")
   const state = instances.get(node) ?? start(node)
-  if (!data.figure) {
+  const { figure } = data
+  if (!figure) {
     loadPlotly(data.plotly_url).catch(() => {})
     return
   }
@@ -176,13 +291,13 @@ export default function (component) {
   state.report = data.clickable ? setTriggerValue : null
   state.interact = data.interactive ? setTriggerValue : null
   state.brushable = Boolean(data.brushable)
-  const theme = readTheme(parentElement)
-  const wanted = data.figure + JSON.stringify(theme) + state.brushable
+  const theme = readTheme(node)
+  const wanted = figure + JSON.stringify(theme) + state.brushable
   if (wanted !== state.drawn) {
     state.drawn = wanted
     state.turn = state.turn
       .then(() => loadPlotly(data.plotly_url))
-      .then(Plotly => (state.drawn === wanted ? draw(Plotly, node, data.figure, theme, state) : undefined))
+      .then(Plotly => (state.drawn === wanted ? draw(Plotly, node, figure, theme, state) : undefined))
       .then(() => (node.data ? listen(node, state) : undefined))
       .catch(error => {
         node.textContent = `${error.message}. Reload the page to try again.`

@@ -1,30 +1,66 @@
 // Pictures from one tall image, laid out in rows on a canvas that is as wide as its place.
 
+/**
+ * @typedef {object} GridData
+ * @property {string} sprite address of the picture
+ * @property {number} n
+ * @property {number} side of one picture, in its own pixels
+ * @property {[desk: number, phone: number]} columns
+ * @property {string[]} titles
+ * @property {string[]} captions
+ * @property {number | null} selected
+ * @property {boolean} clickable
+ * @property {number} max_side
+ * @property {string} alt
+ */
+
+/** @typedef {{ columns: number, cell: number, height: number, rows: number }} Grid sides in pixels */
+
+/**
+ * @typedef {object} State
+ * @property {HTMLCanvasElement} canvas
+ * @property {HTMLElement} place
+ * @property {GridData} data
+ * @property {HTMLImageElement | null} sprite null until it has loaded
+ * @property {Grid | null} layout null until it is painted
+ * @property {number | null} cursor
+ * @property {Reporter} report
+ * @property {ResizeObserver} observer
+ */
+
+/** @type {WeakMap<ComponentRoot, State>} */
 const instances = new WeakMap()
 const PHONE = 560 // narrower than this the second number of columns counts
 const GAP = 2
 const CAPTION = 18
 
+/**
+ * @param {State} state
+ * @returns {Grid}
+ */
 function layOut(state) {
-  const { data, canvas } = state
-  const width = canvas.parentElement.clientWidth
+  const { data } = state
+  const width = state.place.clientWidth
   const columns = Math.min(data.columns[width < PHONE ? 1 : 0], Math.max(1, data.n))
   const cell = Math.min(data.max_side + GAP, width / columns)
   const height = cell + (data.captions.length ? CAPTION : 0)
   return { columns, cell, height, rows: Math.ceil(data.n / columns) }
 }
 
+/** @param {State} state */
 function paint(state) {
   const { data, canvas, sprite } = state
-  if (!sprite || !canvas.parentElement.clientWidth) return
-  const layout = (state.layout = layOut(state))
+  const context = canvas.getContext("2d")
+  if (!sprite || !context || !state.place.clientWidth) return
+  const layout = layOut(state)
+  state.layout = layout
   const ratio = devicePixelRatio
   canvas.style.width = `${layout.columns * layout.cell}px`
   canvas.style.height = `${layout.rows * layout.height}px`
   canvas.width = Math.round(layout.columns * layout.cell * ratio)
   canvas.height = Math.round(layout.rows * layout.height * ratio)
-  const context = canvas.getContext("2d")
   context.scale(ratio, ratio)
+  /** @param {string} name */
   const theme = name => getComputedStyle(canvas).getPropertyValue(`--st-${name}`).trim()
   context.font = `12px ${theme("font")}`
   context.textAlign = "center"
@@ -42,10 +78,21 @@ function paint(state) {
   if (state.cursor !== null && state.cursor < data.n) frame(context, layout, state.cursor, theme("text-color"), 1.5)
 }
 
+/**
+ * @param {Grid} layout
+ * @param {number} index
+ */
 function corner(layout, index) {
   return [(index % layout.columns) * layout.cell, Math.floor(index / layout.columns) * layout.height]
 }
 
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Grid} layout
+ * @param {number} index
+ * @param {string} color
+ * @param {number} width
+ */
 function frame(context, layout, index, color, width) {
   const [x, y] = corner(layout, index)
   context.strokeStyle = color
@@ -53,6 +100,10 @@ function frame(context, layout, index, color, width) {
   context.strokeRect(x + width / 2, y + width / 2, layout.cell - width, layout.cell - width)
 }
 
+/**
+ * @param {State} state
+ * @param {MouseEvent} event
+ */
 function under(state, event) {
   const { layout, data, canvas } = state
   if (!layout) return null
@@ -62,12 +113,21 @@ function under(state, event) {
   return column >= 0 && column < layout.columns && index >= 0 && index < data.n ? index : null
 }
 
+/**
+ * @param {State} state
+ * @param {number | null} index
+ */
 function press(state, index) {
   if (state.data.clickable && index !== null) state.report("clicked", index)
 }
 
+/**
+ * @param {State} state
+ * @param {KeyboardEvent} event
+ */
 function move(state, event) {
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -state.layout?.columns, ArrowDown: state.layout?.columns }[event.key]
+  const columns = state.layout?.columns ?? 0
+  const step = new Map(Object.entries({ ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns })).get(event.key)
   if (event.key === "Enter") press(state, state.cursor)
   if (!step) return
   event.preventDefault()
@@ -76,9 +136,24 @@ function move(state, event) {
   paint(state)
 }
 
-function start(parent) {
+/**
+ * @param {ComponentRoot} parent
+ * @param {GridData} data
+ * @returns {State}
+ */
+function start(parent, data) {
   const canvas = parent.querySelector("canvas")
-  const state = { canvas, data: null, sprite: null, layout: null, cursor: null, report: null }
+  /** @type {State} */
+  const state = {
+    canvas,
+    place: parent.querySelector(".picture-grid"),
+    data: { ...data, sprite: "" },
+    sprite: null,
+    layout: null,
+    cursor: null,
+    report: () => {},
+    observer: new ResizeObserver(() => paint(state)),
+  }
   canvas.onclick = event => press(state, under(state, event))
   canvas.onmousemove = event => {
     const index = under(state, event)
@@ -89,16 +164,16 @@ function start(parent) {
     state.cursor = null
     paint(state)
   }
-  state.observer = new ResizeObserver(() => paint(state))
-  state.observer.observe(canvas.parentElement)
+  state.observer.observe(state.place)
   instances.set(parent, state)
   return state
 }
 
+/** @param {Component<GridData>} component */
 export default function (component) {
   const { data, parentElement, setTriggerValue } = component
-  const state = instances.get(parentElement) ?? start(parentElement)
-  const former = state.data?.sprite
+  const state = instances.get(parentElement) ?? start(parentElement, data)
+  const former = state.data.sprite
   state.data = data
   state.report = setTriggerValue
   state.canvas.classList.toggle("clickable", data.clickable)
@@ -110,7 +185,7 @@ export default function (component) {
       if (state.data.sprite !== data.sprite) return
       state.sprite = image
       paint(state)
-      state.canvas.dataset.pictures = data.n
+      state.canvas.dataset.pictures = String(data.n)
     }
     image.src = data.sprite
   } else {
