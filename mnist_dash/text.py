@@ -50,11 +50,10 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
     Case, spaces and hyphens count for nothing, and the last part of a dotted name may stand for all of it:
     ``ReLU`` finds ``relu``, ``learning_rate`` finds ``optimizer.learning_rate``.
     """
+    folded = {each: _folded(each) for each in known}
     names: dict[str, list[str]] = {}
-    for each in known:
-        folded = _folded(each)
-        for alias in dict.fromkeys((folded, folded.rpartition(".")[2])):
-            names.setdefault(alias, []).append(each)
+    for each, alias in (*folded.items(), *((each, whole.rpartition(".")[2]) for each, whole in folded.items() if "." in whole)):
+        names.setdefault(alias, []).append(each)  # whole names first: ``sed`` is nearer to ``seed`` than to ``split.seed``
     wanted = _folded(name)
     if wanted in names:
         return names[wanted][:n]

@@ -49,6 +49,7 @@ def test_nearest_names_are_found(typed: str, found: list[str]) -> None:
     """Case, hyphens, a missing letter and a missing first part are forgiven."""
     known = ("relu", "leaky_relu", "tanh", "optimizer.learning_rate", "optimizer.momentum")
     assert nearest(typed, known)[: len(found) or None] == found
+    assert nearest("sed", ("split.seed", "seed"), n=1) == ["seed"]
 
 
 def test_lists_end_in_a_conjunction() -> None:

@@ -13,7 +13,7 @@ import click
 from mnist_dash.text import did_you_mean, listed
 
 MODULE = "python -m mnist_dash"
-"""How the program is started wherever the package is; messages and help are written with it."""
+"""How the program is started wherever the package is."""
 SCRIPT = "mnist-dash"
 """What pip installs."""
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
@@ -26,7 +26,7 @@ def program() -> str:
 
 def as_typed(text: str) -> str:
     """Name the program in a text as this process was started, so that its commands can be copied."""
-    return text.replace(MODULE, program())
+    return text.replace(f"`{SCRIPT} ", f"`{program()} ").replace(MODULE, program())
 
 
 class Command(click.Command):

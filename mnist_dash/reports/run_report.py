@@ -118,7 +118,7 @@ def title(run: Run) -> str:
 def _about(run: Run) -> str:
     state = f"{run.state}, {plural(run.epoch, 'epoch')} of {run.config.epochs}"
     return (
-        f"Run {run.id}, configuration {run.config_hash}, {network_name(run.config)} on {run.config.dataset}, "
+        f"Id {run.id}, configuration {run.config_hash}, {network_name(run.config)} on {run.config.dataset}, "
         f"{optimizer_name(run.config)}, seed {run.config.seed}: {state}. Submitted {formatting.moment(run.created_at)}."
     )
 

@@ -121,7 +121,7 @@ def test_best_curves_are_kept_and_the_rest_is_counted() -> None:
     assert len(shown) == 50
     assert {worst, 297, 298, 299} <= shown
     n_curves = sum(len(curve) > 0 for curve in trials.curves)
-    assert f"50 of {n_curves} curves: {n_curves - 50} " in figure.layout.annotations[0].text
+    assert figure.layout.annotations[0].text == f"the best 50 of {n_curves} learning curves"
     end = next(trace for trace in figure.data if trace.name == "pruned, ends")
     assert set(end.x) == {3.0}
 

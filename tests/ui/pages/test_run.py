@@ -26,7 +26,7 @@ def test_unknown_run_is_a_sentence_and_a_way_on(open_page: Callable[..., AppTest
 
 def test_no_run_at_all_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     """The page without its parameter says what is missing."""
-    assert "?run=" in open_page("run").error[0].value
+    assert "names no run" in open_page("run").error[0].value
 
 
 def test_queued_run_waits_and_can_be_stopped(open_page: Callable[..., AppTest], store: Store) -> None:
