@@ -140,7 +140,7 @@ def test_imports_torch_and_torchvision_only(tmp_path: Path) -> None:
     """The script runs where this package is not installed."""
     text = training_script(EVERYTHING)
     modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.strip().startswith(("import ", "from "))}
-    assert modules <= {"argparse", "hashlib", "json", "math", "pathlib", "time", "typing", "numpy", "torch", "torchvision"}
+    assert modules <= {"argparse", "functools", "hashlib", "json", "math", "pathlib", "time", "typing", "numpy", "torch", "torchvision"}
     assert json.dumps(EVERYTHING.hash) in text or EVERYTHING.hash in text
 
 

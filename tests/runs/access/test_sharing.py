@@ -68,7 +68,7 @@ def test_link_lets_in_to_its_targets_alone(store: Store) -> None:
     assert [run.id for run in (*seen.runs(), *seen.queue())] == [shared, shared]
     assert seen.count() == 1
     for read in (seen.run, seen.run_revision, seen.history, lambda run_id: seen.sparklines([shared, run_id])):
-        with pytest.raises(NotAllowed, match="A share link shows what it was made for"):
+        with pytest.raises(NotAllowed, match="This share link is not for"):
             read(other)
     with pytest.raises(NotAllowed, match="Only an editor may stop run"):
         run_actions.stop(seen, shared)
@@ -252,7 +252,7 @@ def test_quota_of_trials(store: Store) -> None:
     steering.extend(ann, first.id, 2)
     steering.create(ann, define("second", trials=4))
     endless = define("third").model_copy(update={"budget": define().budget.model_copy(update={"trials": None, "minutes": 5.0})})
-    with pytest.raises(QuotaExceeded, match="a study without an end"):
+    with pytest.raises(QuotaExceeded, match="A study without an end"):
         steering.create(ann, endless)
 
 

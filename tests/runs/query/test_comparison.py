@@ -127,7 +127,7 @@ def test_answers_are_those_of_the_stored_probabilities(store: Store) -> None:
     paired = compare_paired(found[0].right, found[1].right)
     assert (paired.n_only_a, paired.n_only_b, paired.n_both) == (1, 2, 9_996)
     assert load(store, [a, b, other]).evaluated == {a, b}
-    with pytest.raises(InvalidInput, match="on one data set"):
+    with pytest.raises(InvalidInput, match="so their images differ"):
         check_same_images(runs[0], runs[2])
 
 

@@ -23,7 +23,7 @@ CONFIG = RunConfig(layers=(Flatten(), Dense(units=8), Dense(units=10, activation
 
 
 def test_every_epoch_is_measured_and_recorded(store: Store, tmp_path: Path) -> None:
-    """What a real training reports is what the page reads; a store of an earlier version gets the table when it is opened."""
+    """What a real training reports is what the page reads."""
     reports: list[EpochReport] = []
     train(
         CONFIG,
@@ -33,9 +33,6 @@ def test_every_epoch_is_measured_and_recorded(store: Store, tmp_path: Path) -> N
         on_checkpoint=lambda _: None,
         should_stop=lambda: False,
     )
-    with store.writing() as connection:
-        schema.epoch_layers.drop(connection)
-    Store.open(store.settings).close()
     records = new_worker(store, "worker-1", pid=os.getpid())
     run = records.claim(Job(run_actions.submit(store, CONFIG), 1))
     assert run is not None

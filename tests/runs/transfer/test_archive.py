@@ -106,7 +106,7 @@ def test_same_id_of_another_run(packed: dict[str, bytes], origin: tuple[Store, R
     about["run"]["test_accuracy"] = 0.5
     other = rezip(tmp_path / "other.zip", packed | {f"runs/{run_id}/run.json": json.dumps(about).encode()})
     before = count(store)
-    with pytest.raises(InvalidArchive, match=f"keeps its id.*{run_id}.*--as-new"):
+    with pytest.raises(InvalidArchive, match=f"Another run has the id {run_id} here.*--as-new"):
         import_runs(store, other)
     assert count(store) == before
     new_id = import_runs(store, other, as_new=True).taken[run_id]
@@ -172,7 +172,7 @@ def test_damaged_and_false_files_are_refused(packed: dict[str, bytes], origin: t
     text = tmp_path / "text.zip"
     text.write_text("no archive")
     for path in (cut, text, tmp_path / "absent.zip"):
-        with pytest.raises(InvalidArchive, match="zip or tar file"):
+        with pytest.raises(InvalidArchive, match=r"neither a zip nor a tar file|no file|cannot be read|absent.zip"):
             import_runs(store, path)
 
 
@@ -190,7 +190,7 @@ def test_names_outside_are_refused(packed: dict[str, bytes], store: Store, tmp_p
             entry = tarfile.TarInfo(name)
             entry.size = 1
             tape.addfile(entry, io.BytesIO(b"x"))
-    with pytest.raises(InvalidArchive, match="name in an archive is relative"):
+    with pytest.raises(InvalidArchive, match="is no name of a file in an archive"):
         import_runs(store, path)
     assert count(store) == (0, 0)
 
@@ -212,9 +212,9 @@ def test_links_twins_and_bombs_are_refused(packed: dict[str, bytes], store: Stor
         file.writestr(archive_format.MANIFEST, b"{}")
     bomb = rezip(tmp_path / "bomb.zip", {archive_format.MANIFEST: packed[archive_format.MANIFEST], "runs/zeros": bytes(40 * 2**20)})
     for path, sentence in (
-        (linked, "plain files alone"),
-        (hard, "plain files alone"),
-        (twins, "each file once"),
+        (linked, "is no plain file"),
+        (hard, "is no plain file"),
+        (twins, "is in the archive twice"),
         (bomb, "at most 100 times its size"),
     ):
         with pytest.raises(InvalidArchive, match=sentence):
@@ -249,7 +249,7 @@ def test_export_s_own_rules(origin: tuple[Store, Run], store: Store, tmp_path: P
     with pytest.raises(InvalidInput, match=r"'new\.rar' ends in neither \.zip nor \.tar"):
         export_runs(*origin[:1], [origin[1].id], tmp_path / "new.rar")
     (tmp_path / "here.zip").write_bytes(b"")
-    with pytest.raises(InvalidInput, match="which exists"):
+    with pytest.raises(InvalidInput, match="exists already"):
         export_runs(origin[0], [origin[1].id], tmp_path / "here.zip")
     assert not (tmp_path / "new.zip").exists()
     assert not list(tmp_path.glob(".*.part"))

@@ -246,7 +246,7 @@ def test_narrowed_range_is_searched_alone(store: Store) -> None:
     assert all(100 <= int(str(trial.parameters["batch_size"])) <= 300 for trial in later)
     assert "Searches only here" in steering.undo(store, player.id)
     assert study_store.find(store, player.id).definition == define()
-    with pytest.raises(InvalidInput, match="which is a choice"):
+    with pytest.raises(InvalidInput, match="is a choice and has no bounds"):
         steering.narrow(store, player.id, (Narrowing("optimizer.kind", 0, 1),))
     with pytest.raises(InvalidStudy, match="above 0"):
         steering.narrow(store, player.id, (Narrowing("optimizer.learning_rate", 0, 1),))

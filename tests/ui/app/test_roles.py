@@ -238,7 +238,7 @@ def test_share_link_shows_its_view_and_nothing_else(visit: Visit, store: Store, 
         app.query_params.pop("token", None)  # it stays with the session
         app.run()
         assert not app.exception
-        assert app.error[0].value.startswith("A share link shows what it was made for")
+        assert app.error[0].value.startswith("This share link is not for")
     assert everything(store) == before
 
 

