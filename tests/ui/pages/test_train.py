@@ -82,7 +82,7 @@ def test_what_was_composed_is_what_is_queued(open_page: Callable[..., AppTest], 
         ("Epochs", "1e9", "1000000000 is too large (1 to 10,000)."),
         ("Epochs", "many", "'many' is no whole number."),
         ("Units", "-1", "-1 is too small (1 to 8,192)."),
-        ("Learning rate", "nan", "nan"),
+        ("Learning rate", "nan", "Nan is not finite"),
         ("Batch size", "55000", "55,000 is more than the training part has (50,000 images)."),
     ],
 )
