@@ -86,7 +86,7 @@ def test_ctrl_c_stops_the_run_and_keeps_it(staffed_home: Store) -> None:
         out, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert json.loads(out)["state"] == "stopped"
-    assert "what it has is kept" in said
+    assert "results are kept" in said
     assert staffed_home.run(json.loads(out)["run"]).step > 0
 
 

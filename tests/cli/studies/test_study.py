@@ -170,7 +170,7 @@ def test_ctrl_c_stops_the_study_and_keeps_it(tmp_path: Path) -> None:
     values = json.loads(out)
     assert (values["state"], values["trials"], values["best"]) == ("stopped", {"stopped": 2}, None)
     assert [worker.n_threads for worker in workers] == [1, 1]
-    assert "what it has is kept" in said
+    assert "its results are kept" in said
     assert {run.state for run in store.runs()} == {RunState.STOPPED}
     wait_until(lambda: all(worker.state == "gone" for worker in store.workers()), "the workers to end by themselves")
     store.close()
@@ -230,7 +230,7 @@ def test_steering_commands_do_what_their_names_say(quiet: Store, capsys: pytest.
     assert main(["study", "pause", "tiny"]) == 0
     assert study_store.find(quiet, study_id).state is StudyState.PAUSED
     assert main(["study", "pause", study_id]) == 2
-    assert "Only a study that is running can become paused" in capsys.readouterr().err
+    assert "is paused and cannot become paused; only one that is running can" in capsys.readouterr().err
     assert main(["study", "resume", study_id]) == 0
     assert "No worker is running" in capsys.readouterr().err
     assert main(["study", "extend", "tiny", "7"]) == 0
@@ -291,7 +291,7 @@ def test_exports_are_written_once(quiet: Store, tmp_path: Path, capsys: pytest.C
         assert f"to {tmp_path / name}." in capsys.readouterr().out
         content = (tmp_path / name).read_bytes()
         assert main(["study", "export", "tiny", option, str(tmp_path / name)]) == 2
-        assert "which exists" in capsys.readouterr().err
+        assert "exists already" in capsys.readouterr().err
         assert (tmp_path / name).read_bytes() == content
     assert read_study(tmp_path / "a.yaml") == study_store.find(quiet, study_id).definition
     assert len(optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path / 'a.db'}").trials) == 1

@@ -147,12 +147,12 @@ def test_changes_of_one_epoch_are_joined() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"after_epoch": 3, "learning_rate": 0.1}, "before the last epoch"),
-        ({"after_epoch": 0, "learning_rate": 0.1}, "after_epoch is at least 1"),
-        ({"after_epoch": 1}, "changes something"),
+        ({"after_epoch": 3, "learning_rate": 0.1}, "3 is too late in a run of 3 epochs"),
+        ({"after_epoch": 0, "learning_rate": 0.1}, "after_epoch: 0 is too small"),
+        ({"after_epoch": 1}, "changes nothing"),
         ({"after_epoch": 1, "learning_rate": 0}, "above 0"),
-        ({"after_epoch": 1, "batch_size": 7000}, "not larger than the training part"),
-        ({"after_epoch": 1, "learning_rate": 0.1, "optimizer": {"kind": "sgd"}}, "brings its own learning rate"),
+        ({"after_epoch": 1, "batch_size": 7000}, "more than the training part has"),
+        ({"after_epoch": 1, "learning_rate": 0.1, "optimizer": {"kind": "sgd"}}, "given twice: here and by the optimizer"),
     ],
 )
 def test_an_impossible_change_names_the_rule(change: dict[str, object], said: str) -> None:

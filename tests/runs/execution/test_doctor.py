@@ -58,7 +58,7 @@ def test_used_store_is_well(store: Store) -> None:
     checks = examine_store(store.settings)
     assert {check.subject for check in checks} == {"database", "artifacts", "queue", "workers"}
     assert [check for check in checks if check.verdict is not Verdict.OK] == []
-    assert "1 files" in _only(checks, "artifacts").finding
+    assert "1 file " in _only(checks, "artifacts").finding
     assert "worker-1" in _only(checks, "workers").finding
 
 

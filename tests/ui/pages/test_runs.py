@@ -115,7 +115,7 @@ def test_a_query_filters(open_page: Callable[..., AppTest], train: Callable[...,
     app = open_page("runs", q='optimizer == "sgd" and best_val_accuracy >= 95%')
     assert listed(app) == [slow.id]
     app.text_input(key="q").set_value("test_accuracy > 99%").run()
-    assert "No run meets the query." in texts(app)
+    assert "No run matches the query." in texts(app)
     assert not app.dataframe
 
 
