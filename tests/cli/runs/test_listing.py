@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -166,16 +165,10 @@ def test_presets_are_listed_with_what_was_published(capsys: pytest.CaptureFixtur
     assert values[1]["published"]["test_accuracy"] == 0.9805
 
 
-def test_listing_is_quick_and_leaves_torch_alone(own_home: Path) -> None:
-    """`runs` takes a moment: it imports neither torch nor Streamlit."""
+def test_listing_leaves_torch_alone(own_home: Path) -> None:
+    """`runs` imports neither torch nor Streamlit."""
     code = "import sys; from mnist_dash.cli import main; sys.exit(main(['runs']) or len({'torch', 'streamlit'} & set(sys.modules)))"
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    assert min(seconds) < 2.0, "seconds of the processor, which a busy machine does not stretch much"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
 def test_tables_are_aligned() -> None:

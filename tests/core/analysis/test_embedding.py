@@ -111,7 +111,7 @@ def test_progress_rises_to_the_end() -> None:
     assert list(dict.fromkeys(phrase for phrase, _ in reports)) == ["Activations", "Neighbours and principal components", "t-SNE"]
     shares = [share for _, share in reports]
     assert shares == sorted(shares)
-    assert shares[-1] > 0.85
+    assert shares[-1] > 0.8
     assert len(shares) > 10
 
 

@@ -78,7 +78,7 @@ def test_where_there_is_no_test_there_is_a_sentence(a: list[float], b: list[floa
 def test_a_choice_by_test_accuracy_is_counted() -> None:
     """The best of many, one of many, and all there are."""
     assert "highest test accuracy of 120 runs" in judge_selection(120, 2, 1, 0.98, 10_000)
-    assert "by up to 0.36 points" in judge_selection(120, 2, 1, 0.98, 10_000)
+    assert "up to 0.36 points" in judge_selection(120, 2, 1, 0.98, 10_000)
     assert "the best one here has rank 7" in judge_selection(120, 2, 7, 0.98, 10_000)
     assert "none was selected by it" in judge_selection(2, 2, 1, 0.98, 10_000)
 

@@ -228,7 +228,7 @@ def test_a_fork_leaves_the_parent_s_later_course_out(store: Store, records: Work
         (2, None, 50),
     ]
     assert child.config.epochs == 8
-    with pytest.raises(InvalidInput, match="has finished 5"):
+    with pytest.raises(InvalidInput, match="it has 5 finished epochs"):
         steering.fork(store, parent.id, 6, {"batch_size": 50})
 
 
@@ -238,7 +238,7 @@ def test_continuing_a_planned_schedule_restarts_it(store: Store, records: Worker
     child = store.run(steering.continue_run(store, parent.id, 7))
     assert (child.epoch, child.parent_epoch, child.config.epochs) == (5, 5, 7)
     assert [change.restart_schedule for change in child.config.changes] == [True]
-    with pytest.raises(IllegalTransition, match="which is queued"):
+    with pytest.raises(IllegalTransition, match="is queued, so it cannot be continued"):
         steering.continue_run(store, child.id, 9)
     again = store.run(steering.train_again(store, parent.id))
     assert (again.config, again.epoch, again.parent_id) == (parent.config, 0, parent.id)

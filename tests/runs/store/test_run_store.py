@@ -102,13 +102,13 @@ def test_terminal_run_is_not_stopped_again(store: Store) -> None:
     """Stopping twice names the state and changes nothing."""
     run_id = run_actions.submit(store, CONFIG)
     assert run_actions.stop(store, run_id) is RunState.STOPPED
-    with pytest.raises(IllegalTransition, match="which is stopped"):
+    with pytest.raises(IllegalTransition, match="is stopped and cannot become stopped"):
         run_actions.stop(store, run_id)
 
 
 def test_unknown_run_is_named(store: Store) -> None:
     """A wrong id gets a sentence with the id and the way to the right one."""
-    with pytest.raises(UnknownRun, match=r"'nosuch'.*Runs page"):
+    with pytest.raises(UnknownRun, match=r"No run 'nosuch'. List runs"):
         store.run("nosuch")
 
 

@@ -51,7 +51,7 @@ def test_without_runs_it_says_how_to_begin(open_page: Callable[..., AppTest], st
     assert "Pick two or more runs" in texts(app)
     app.multiselect[0].set_value([ids[1], ids[0]]).run()
     assert app.query_params["runs"] == f"{ids[1]},{ids[0]}"
-    assert [trace["name"] for trace in figure(app)["data"]] == [store.run(run_id).title for run_id in (ids[1], ids[0])]
+    assert [trace["name"] for trace in figure(app)["data"]] == [f"{store.run(run_id).title} {run_id}" for run_id in (ids[1], ids[0])]
 
 
 def test_the_address_brings_the_curves_back(open_page: Callable[..., AppTest], eight: list[str]) -> None:
@@ -76,7 +76,7 @@ def test_unknown_and_deleted_runs_are_named_and_the_others_shown(open_page: Call
     assert f"Left out because it is deleted: {eight[2]}. Restore it" in texts(app)
     assert "no known metric: metric=nonsense" in texts(app)
     assert "view='sideways'" in texts(app)
-    assert [trace["name"] for trace in figure(app)["data"]] == [store.run(run_id).title for run_id in eight[:2]]
+    assert [trace["name"] for trace in figure(app)["data"]] == [f"{store.run(run_id).title} {run_id}" for run_id in eight[:2]]
 
 
 def test_settings_show_only_what_differs(open_page: Callable[..., AppTest], eight: list[str]) -> None:
@@ -108,7 +108,7 @@ def test_confusions_stand_side_by_side(open_page: Callable[..., AppTest], eight:
 def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eight: list[str]) -> None:
     """The counts, the test, and the very images, of one class where that is asked for."""
     app = open_page("compare", runs=",".join(eight[:2]), view=REAL)
-    a, b = (plain(store.run(run_id).title) for run_id in eight[:2])
+    a, b = (plain(f"{store.run(run_id).title} {run_id}") for run_id in eight[:2])
     assert f"{b} predicts 21 images correctly that {a} does not, and {a} 37 that {b} does not: -0.16 points" in texts(app)
     assert "p = 0.048" in texts(app)
     grids = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]
@@ -123,9 +123,9 @@ def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eig
 def test_without_stored_answers_the_page_says_so(open_page: Callable[..., AppTest], eight: list[str]) -> None:
     """Which runs have none, and that the rest of the page is there."""
     app = open_page("compare", runs=",".join(eight[:2] + eight[4:6]), view=REAL)
-    assert f"Without stored answers to the test images (not evaluated yet, or not kept by their study): {eight[4]}, {eight[5]}" in texts(
-        app
-    )
+    said = texts(app)
+    assert "No stored test predictions (not evaluated yet, or not kept by their study): " in said
+    assert all(run_id in said for run_id in eight[4:6])
     app = open_page("compare", runs=",".join(eight[4:]), view="confusion")
     assert "of these none has them" in texts(app)
 
@@ -141,7 +141,7 @@ def test_noise_offers_the_missing_seeds_and_queues_them(open_page: Callable[...,
     button.click().run()
     assert store.count(states=[RunState.QUEUED]) == n
     assert len(app.query_params["runs"].split(",")) == 8 + n
-    assert "on their way" in texts(app)
+    assert "The missing seeds are queued or running." in texts(app)
     assert not [button for button in app.button if str(button.key).startswith("compare_seeds")]
 
 
@@ -153,7 +153,7 @@ def test_a_real_difference_is_called_so_and_the_choice_counted(open_page: Callab
         connection.execute(schema.runs.update().where(schema.runs.c.id == ids[0]).values(name="*best*"))
     app = open_page("compare", runs=",".join([*ids[:2], *ids[4:]]), view=REAL, reference=ids[4])
     assert "A is worse than B: its mean test accuracy is 2.10 points lower" in texts(app)
-    assert "The best here is the best of 6 runs by test accuracy" in texts(app)
+    assert "The best run here has the highest test accuracy of 6 runs" in texts(app)
     assert app.dataframe[0].value["Verdict"].tolist() == ["worse", "reference"]
     app.segmented_control(key="view").select("curves").run()
     assert figure(app)["data"][0]["name"] == "*best*"

@@ -52,7 +52,7 @@ def test_button_asks_and_the_page_follows(open_page: Callable[..., AppTest], tra
     """Nothing is computed until somebody presses Compute; then the row is there, and its progress."""
     run = train()
     app = open_page("run", run=run.id, **VIEW)
-    assert "About" in texts(app)
+    assert "Takes about" in texts(app)
     assert analyses.find(store, run.id, AnalysisKind.EMBEDDING, PARAMETERS.model_dump()) is None
     app.button(key="emb_compute").click().run()
     found = analyses.find(store, run.id, AnalysisKind.EMBEDDING, PARAMETERS.model_dump())

@@ -65,7 +65,7 @@ def test_trained_network_is_drawn_whole(open_page: Callable[..., AppTest], train
     assert config is CONFIG or " of 12 (" in figures["Dead units"].iloc[-2]
     assert app.number_input(key="layers_image").value == 3
     said = texts(app)
-    assert "Test image 3 is called" in said
+    assert "Test image 3 is predicted" in said
     for planned in config.plan:
         assert f"**{planned.name}**" in said or planned.name in said.split("Not drawn")[1].splitlines()[0]
 
@@ -73,12 +73,12 @@ def test_trained_network_is_drawn_whole(open_page: Callable[..., AppTest], train
 def test_image_is_the_selection_of_the_address(open_page: Callable[..., AppTest], trained: Callable[[RunConfig], Run]) -> None:
     """Going on from image to image changes the address, so that other views and a shared link have the same one."""
     app = open_page("run", run=trained(CNN).id, view="layers", true="7")
-    assert "Test image 0 is called" in texts(app)
+    assert "Test image 0 is predicted" in texts(app)
     app.button(key="layers_Previous").click().run()
     assert _in_address(app, "image") == "9999"
     app.number_input(key="layers_image").set_value(12).run()
     assert (_in_address(app, "image"), _in_address(app, "true")) == ("12", "7")
-    assert "Test image 12 is called" in texts(app)
+    assert "Test image 12 is predicted" in texts(app)
 
 
 def _in_address(app: AppTest, name: str) -> str:

@@ -145,10 +145,10 @@ def test_validation_images_are_those_of_the_split(open_page: Callable[..., AppTe
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        ({"true": "12"}, "A class is 0 to 9; got true='12'"),
-        ({"pred": "x"}, "A class is 0 to 9; got pred='x'"),
-        ({"image": "10000"}, "A test image's index is 0 to 9,999; got image='10000'"),
-        ({"digit": "12"}, "got digit='12'"),
+        ({"true": "12"}, "true='12' (0 to 9)"),
+        ({"pred": "x"}, "pred='x' (0 to 9)"),
+        ({"image": "10000"}, "image='10000' (0 to 9,999)"),
+        ({"digit": "12"}, "digit='12' (0 to 9)"),
     ],
 )
 def test_an_impossible_selection_is_a_sentence(
@@ -164,7 +164,7 @@ def test_a_run_without_probabilities_offers_a_new_one(open_page: Callable[..., A
     """It says what is missing and where to go."""
     app = open_page("run", run=train(state=RunState.STOPPED, epochs=1, reason="Stopped by hand.").id, view="errors")
     assert "The test set was not evaluated" in texts(app)
-    assert "Train it again" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert "Rerun" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
 
 
 def test_a_run_that_did_not_finish_shows_what_it_kept(

@@ -162,7 +162,7 @@ def test_run_of_a_trial_leads_to_its_study(store: Store, open_page: Open) -> Non
     discard_files(store, study_store.find(store, player.id), study_store.trials(store, player.id))
     (run_id,) = study_store.runs_of(store, player.id)[1]
     app = open_page("run", run=run_id)
-    assert "This study keeps no trial's files." in texts(app)
+    assert "This study keeps no files of its trials." in texts(app)
     n_before = store.count()
     app.button(key="steer_again").click().run()
     assert store.count() == n_before + 1
@@ -178,7 +178,7 @@ def test_selected_runs_suggest_the_next(store: Store, open_page: Open, train: Ca
     assert not [button for button in app.button if button.key == "runs_suggest"]
     tick_rows(app, 0, 1, 2)
     app.button(key="runs_suggest").click().run()
-    assert "Worth trying next: **batch_size**" in texts(app)
+    assert "Suggested configuration: **batch_size**" in texts(app)
 
 
 def test_names_are_shown_as_typed(store: Store, open_page: Open) -> None:
