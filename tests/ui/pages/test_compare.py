@@ -113,7 +113,7 @@ def test_who_fixed_my_digit(open_page: Callable[..., AppTest], store: Store, eig
     assert "p = 0.048" in texts(app)
     grids = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]
     assert [grid["n"] for grid in grids] == [21, 37]
-    assert grids[0]["titles"][0].startswith("test image 100: a ")
+    assert grids[0]["titles"][0].startswith("test image 100: true ")
     app.segmented_control(key="compare_digit").select("3").run()
     assert app.query_params["digit"] == "3"
     n = int((read_labels("mnist", "test", store.settings.data_dir)[200:237] == 3).sum())
@@ -127,7 +127,7 @@ def test_without_stored_answers_the_page_says_so(open_page: Callable[..., AppTes
     assert "No stored test predictions (not evaluated yet, or not kept by their study): " in said
     assert all(run_id in said for run_id in eight[4:6])
     app = open_page("compare", runs=",".join(eight[4:]), view="confusion")
-    assert "of these none has them" in texts(app)
+    assert "of these runs none has them" in texts(app)
 
 
 def test_noise_offers_the_missing_seeds_and_queues_them(open_page: Callable[..., AppTest], store: Store, eight: list[str]) -> None:

@@ -148,7 +148,7 @@ def test_validation_images_are_those_of_the_split(open_page: Callable[..., AppTe
         ({"true": "12"}, "true='12' (0 to 9)"),
         ({"pred": "x"}, "pred='x' (0 to 9)"),
         ({"image": "10000"}, "image='10000' (0 to 9,999)"),
-        ({"digit": "12"}, "digit='12' (0 to 9)"),
+        ({"digit": "12"}, "digit='12'"),
     ],
 )
 def test_an_impossible_selection_is_a_sentence(
@@ -164,7 +164,7 @@ def test_a_run_without_probabilities_offers_a_new_one(open_page: Callable[..., A
     """It says what is missing and where to go."""
     app = open_page("run", run=train(state=RunState.STOPPED, epochs=1, reason="Stopped by hand.").id, view="errors")
     assert "The test set was not evaluated" in texts(app)
-    assert "Rerun" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert "Clone and edit" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
 
 
 def test_a_run_that_did_not_finish_shows_what_it_kept(

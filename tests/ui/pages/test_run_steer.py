@@ -86,6 +86,6 @@ def test_the_coach_names_what_it_sees(open_page: OpenPage, train: Callable[..., 
     leaky = train(CONFIG.model_copy(update={"split": TestAsValidation()}))
     app = open_page("run", run=leaky.id)
     assert "Validate on the last sixth" in texts(app)
-    assert "Try it" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert "Clone with this change" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     app = open_page("run", run=train().id)
     assert "Coach" not in texts(app)
