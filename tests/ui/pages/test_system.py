@@ -15,7 +15,7 @@ from tests.ui.conftest import CONFIG, texts
 
 def test_no_worker_says_how_to_start_one(open_page: Callable[..., AppTest]) -> None:
     """Without workers the page says what to do."""
-    assert "python -m mnist_dash worker" in texts(open_page("system"))
+    assert "Start one with `mnist-dash worker`" in texts(open_page("system"))
 
 
 def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
@@ -24,7 +24,7 @@ def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], trai
     waiting = run_actions.submit(store, CONFIG)
     app = open_page("system")
     links = [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
-    assert f"Training {run.id}" in links
+    assert f"Training {plain(store.run(run.id).title)}" in links
     assert plain(store.run(waiting).title) in links
     assert next(metric for metric in app.metric if metric.label == "Runs").value == "2"
     assert "streamlit" in app.dataframe[0].value["Package"].tolist()
