@@ -160,7 +160,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     own.rerun_script.query_string = address.partition("?")[2]
     whole.rerun_script.fragment_id = ""  # the page as a whole, at the editor's address
     press(visitor, whole)
-    expect(visitor.get_by_text("A share link shows what it was made for")).to_be_visible()
+    expect(visitor.get_by_text("This share link is not for")).to_be_visible()
     for message in (own, stop):
         press(visitor, message)
         visitor.wait_for_timeout(1500)
@@ -176,7 +176,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     visitor.wait_for_selector(READY)
     editor.bring_to_front()
     sharing.revoke(store, address.partition("token=")[2].partition(".")[0])
-    expect(visitor.get_by_text("A share link is one that was given out")).to_be_visible(timeout=20_000)
+    expect(visitor.get_by_text("This share link is unknown, has expired or was revoked")).to_be_visible(timeout=20_000)
     expect(visitor.get_by_role("heading", name=shared)).to_have_count(0)
     whole.rerun_script.query_string = f"run={shared}"
     press(editor, whole)  # the same message from who may: it is one that writes
@@ -191,5 +191,5 @@ def test_wrong_link_says_so_and_nothing_else(new_profile: NewProfile, hosted: Da
     page.goto(f"{hosted.url}/run?run=1&token={token}")
     page.wait_for_selector(READY)
     expect(page.locator('[data-testid="stMain"]')).to_have_text(
-        re.compile(r"^\W*(lock)?\W*A share link is one that was given out.*new one\.$")
+        re.compile(r"^\W*(lock)?\W*This share link is unknown, has expired or was revoked.*new one\.$")
     )

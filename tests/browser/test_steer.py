@@ -36,7 +36,7 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     epoch = page.get_by_role("spinbutton", name="Fork after epoch")
     epoch.fill("3")
     epoch.press("Enter")
-    expect(page.get_by_text("begins from the checkpoint of epoch 3")).to_be_visible()
+    expect(page.get_by_text("starts from the checkpoint of epoch 3")).to_be_visible()
     rate = page.get_by_role("textbox", name="Learning rate")
     rate.fill("1e-4")
     rate.press("Enter")

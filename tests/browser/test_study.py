@@ -33,7 +33,7 @@ def launch(page: Page, dashboard: Dashboard) -> str:
     page.goto(f"{dashboard.url}/studies?new=1")
     page.wait_for_selector(READY)
     page.get_by_role("button", name="Batch size", exact=True).click()  # the learning rate is explored from the start
-    expect(page.get_by_text("2 settings")).to_be_visible()
+    expect(page.get_by_text("2 hyperparameters")).to_be_visible()
     page.get_by_role("textbox", name="Epochs per trial").fill("1")
     page.get_by_role("textbox", name="Epochs per trial").press("Enter")
     launching = page.get_by_role("button", name="Launch study")

@@ -80,15 +80,19 @@ def test_runs_repeat_and_resume_bit_for_bit(name: str, tmp_path: Path) -> None:
     assert first.test_accuracy > 0.85
 
 
-@pytest.mark.parametrize("name", ["dense", "clipped", "optimizer-nadam"])
+@pytest.mark.parametrize("name", ["dense", "clipped", *(name for name in CONFIGS if name.startswith("optimizer"))])
 def test_gpu_agrees_with_the_processor(name: str, tmp_path: Path) -> None:
-    """In float32 and without dropout the first epoch's loss is the CPU's to 1 in 1,000, and the accuracy to half a point."""
+    """In float32 and without dropout the first updates' mean loss is the CPU's to 1 in 10,000.
+
+    Seven large batches an epoch: after hundreds of small ones the optimizers that divide by a gradient's size have amplified rounding
+    so far that the CPU itself differs by up to 6 in 1,000 between one thread and two.
+    """
     preset, *overrides = CONFIGS[name]
-    plain = [*overrides, ("precision", "float32")]
+    plain = [*overrides, ("precision", "float32"), ("batch_size", 7001), ("epochs", 1)]
     on_cuda = on_gpu(preset if preset != "mlp_512_256_dropout_l2" else "mlp_512_256", *plain)  # type: ignore[arg-type]
     here = with_overrides(on_cuda, [("device", "cpu")])
     gpu, cpu = (trained(config, tmp_path) for config in (on_cuda, here))
-    assert gpu[1][0].running_loss == pytest.approx(cpu[1][0].running_loss, rel=1e-3)
+    assert gpu[1][0].running_loss == pytest.approx(cpu[1][0].running_loss, rel=1e-4)
     assert gpu[0].test_accuracy == pytest.approx(cpu[0].test_accuracy, abs=0.005)
 
 
