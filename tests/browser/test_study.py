@@ -74,7 +74,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     wait_until(lambda: study_store.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 3, "three trials")
     trials = page.get_by_test_id("stMetric").filter(has_text="Trials").first.get_by_test_id("stMetricValue")
     expect(trials).to_have_text(re.compile(r"[4-9]"), timeout=20_000)
-    page.get_by_role("radio", name="settings").click()
+    page.get_by_role("radio", name="hyperparameters").click()
     page.wait_for_selector(f"{SLICES}[data-draws]")
     drag(page, SLICES, low=0.3, high=0.7)
     page.get_by_role("button", name="Narrow the range").click()
@@ -84,7 +84,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     former = next(event.former for event in study_store.events(clean.store, study_id) if event.former)
     assert f'"high":{narrowed.high}' not in former
     page.get_by_role("button", name="More trials").click()
-    page.get_by_label("How many").fill("3")
+    page.get_by_label("Number of trials").fill("3")
     page.get_by_role("button", name="Add trials").click()
     wait_until(lambda: study_store.find(clean.store, study_id).definition.budget.trials == 33, "33 trials wanted")
     page.keyboard.press("Escape")
