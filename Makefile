@@ -44,14 +44,14 @@ types: $(VENV)/test.stamp
 
 # Browsers have the machine to themselves; the rest goes three files at a time, as many tests wait for processes.
 PYTEST = $(BIN)/python -m pytest
-BESIDE := -n 3 --dist loadfile --timeout 600 --ignore tests/browser
+BESIDE := -n 3 --dist loadfile --ignore tests/browser
 
 pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
 	@$(PYTEST) -m "not slow" tests/browser $(ARGS)
 	@$(PYTEST) -m "not slow" $(BESIDE) $(ARGS)
 
 test-all: $(VENV)/test.stamp $(VENV)/browser.stamp
-	@$(PYTEST) -m slow tests/browser --timeout 900 $(ARGS)
+	@$(PYTEST) -m slow tests/browser $(ARGS)
 	@$(PYTEST) -m slow $(BESIDE) --timeout 1800 $(ARGS)
 
 faults: $(VENV)/test.stamp

@@ -26,7 +26,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_MS, wait_until
 
 FLAGS = [
     "--no-sandbox",
@@ -83,7 +83,7 @@ def serve(home: Path, port: int, *options: str, **settings: str) -> Iterator[Das
             store.close()
 
 
-expect.set_options(timeout=20_000)  # a loaded machine takes its time
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="package")
@@ -109,7 +109,7 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 
     def opened(*, width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light") -> Page:
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
         pages.append(page)
@@ -137,7 +137,7 @@ def warm(dashboard: Dashboard, page: Page) -> Iterator[Dashboard]:
     store = dashboard.store
     if not store.count():
         run_actions.submit(store, RunConfig(epochs=1, batch_size=1000))
-    wait_until(lambda: not store.count(states=LIVE), "the end of all runs", seconds=120)
+    wait_until(lambda: not store.count(states=LIVE), "the end of all runs")
     wait_until(lambda: any(worker.state == "idle" for worker in store.workers()), "an idle worker")
     yield dashboard
     for run in store.runs(states=LIVE):

@@ -47,7 +47,7 @@ def test_eight_runs_with_bands_and_who_fixed_my_digit(warm: Dashboard, page: Pag
     page.goto(f"{warm.url}/compare?runs={','.join(ids)}")
     page.wait_for_function(f"() => document.querySelector('{CURVES}')?.data?.length > 0")
     page.evaluate(f"() => Plotly.relayout(document.querySelector('{CURVES}'), {{'xaxis.range': [0.5, 1.5]}})")
-    wait_until(lambda: not store.count(states=LIVE), "the end of all runs", seconds=120)
+    wait_until(lambda: not store.count(states=LIVE), "the end of all runs")
     page.wait_for_function(f"() => document.querySelector('{CURVES}').data.filter(trace => trace.x.length === 2).length === 8")
     assert zoomed(page) == [0.5, 1.5]
     assert {store.run(run_id).state for run_id in ids} == {RunState.FINISHED}

@@ -54,7 +54,7 @@ def cell(page: Page, *, row: int, x: int) -> tuple[float, float]:
 def test_first_minute(warm: Dashboard, page: Page) -> None:
     """Open, press Train untouched: a curve moves at once, a confusion matrix stands at the end, and a reload shows the same."""
     page.get_by_role("button", name="Train").click()
-    page.wait_for_selector(DRAWN, timeout=120_000)
+    page.wait_for_selector(DRAWN)
     expect(page.get_by_text("Confusion matrix")).to_be_visible(timeout=120_000)
     assert confusion_total(page) == 10_000
     accuracy = page.get_by_test_id("stMetric").filter(has_text="Test accuracy").get_by_test_id("stMetricValue")
@@ -67,7 +67,7 @@ def test_first_minute(warm: Dashboard, page: Page) -> None:
 def test_zoom_and_hidden_lines_outlive_the_ticks(warm: Dashboard, page: Page) -> None:
     """A person's view of a live chart is theirs; then Stop ends the run and keeps what it has."""
     run_id = press_train(page, warm, LONG)
-    wait_until(lambda: warm.store.run(run_id).epoch >= 1, "the first epoch", seconds=60)
+    wait_until(lambda: warm.store.run(run_id).epoch >= 1, "the first epoch")
     chart = page.locator(".st-key-run_loss_chart .live-plot")
     expect(chart.locator(".legendtoggle")).to_have_count(6)
     area = chart.locator(".nsewdrag").bounding_box()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 def trained(warm: Dashboard) -> Run:
     """A run that has trained long enough to know a 3."""
     run_id = run_actions.submit(warm.store, RunConfig(epochs=1))
-    wait_until(lambda: warm.store.run(run_id).state.is_terminal, "the run's end", seconds=120)
+    wait_until(lambda: warm.store.run(run_id).state.is_terminal, "the run's end")
     run = warm.store.run(run_id)
     assert run.state is RunState.FINISHED
     return run

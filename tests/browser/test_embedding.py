@@ -32,7 +32,7 @@ PLACE = """(node, image) => {
 def test_embedding_is_computed_and_linked(warm: Dashboard, page: Page) -> None:
     """Pressing Compute brings the picture; a cell's images are its bright dots; a clicked dot is selected, and the address keeps it."""
     run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
-    wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end", seconds=60)
+    wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end")
     labels = read_labels("mnist", "test", warm.store.settings.data_dir)
     probabilities = artifacts.read_probabilities(warm.store, run_id, ArtifactKind.TEST_PROBABILITIES)
     confusion = confusion_matrix(labels[:500], probabilities[:500])
@@ -43,7 +43,7 @@ def test_embedding_is_computed_and_linked(warm: Dashboard, page: Page) -> None:
     page.wait_for_selector(READY)
     page.get_by_role("button", name="Compute").click()
     chart = page.locator(CHART)
-    expect(chart).to_have_attribute("data-points", "500", timeout=60_000)
+    expect(chart).to_have_attribute("data-points", "500")
     wanted = [image for image in sorted(ranked_images(labels, probabilities, true=true, predicted=predicted).tolist()) if image < 500]
     assert wanted
     assert chart.evaluate(BRIGHT) == wanted
@@ -57,5 +57,5 @@ def test_embedding_is_computed_and_linked(warm: Dashboard, page: Page) -> None:
     expect(page.get_by_text(f"Test image {chosen:,}: true")).to_be_visible()
     page.reload()
     expect(page.get_by_text(f"Test image {chosen:,}: true")).to_be_visible()
-    expect(chart).to_have_attribute("data-points", "500", timeout=30_000)
+    expect(chart).to_have_attribute("data-points", "500")
     assert chart.evaluate(BRIGHT) == wanted

@@ -49,7 +49,7 @@ def figure(page: Page, label: str) -> Locator:
 def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     """The images of a clicked cell are exactly its own and the address brings them back; the figures follow the threshold."""
     run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
-    wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end", seconds=60)
+    wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end")
     labels = read_labels("mnist", "test", warm.store.settings.data_dir)
     probabilities = artifacts.read_probabilities(warm.store, run_id, ArtifactKind.TEST_PROBABILITIES)
     confusion = confusion_matrix(labels, probabilities)

@@ -20,7 +20,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.states import RunState
 from tests.browser.conftest import READY, Dashboard, free_port, serve
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_MS, wait_until
 
 SECRET = "a secret of this test alone, of 32 bytes or more"  # noqa: S105 - signs this test's cookies
 LONG = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=1000, batch_size=100)
@@ -60,7 +60,7 @@ def new_profile(browser: Browser, hosted: Dashboard) -> Iterator[NewProfile]:
             context.add_cookies([{"name": "_streamlit_user", "value": value, "url": hosted.url}])
         context.add_init_script(KEEP_SOCKETS)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE_MS)
         return page
 
     yield opened
@@ -133,12 +133,12 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor = new_profile("ann@lab.org")
     sent = listen(editor)
     editor.goto(f"{hosted.url}/system")
-    wait_until(lambda: store.run(other).epoch >= 1, "the other run trains", seconds=60)
+    wait_until(lambda: store.run(other).epoch >= 1, "the other run trains")
     editor.goto(f"{hosted.url}/run?run={other}")
     editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
     editor.locator(".st-key-run_stop button").first.click()  # what is sent for it is played back below
-    wait_until(lambda: store.run(other).state is RunState.STOPPED, "the other run is stopped", seconds=60)
-    wait_until(lambda: store.run(shared).epoch >= 2, "the shared run trains", seconds=60)
+    wait_until(lambda: store.run(other).state is RunState.STOPPED, "the other run is stopped")
+    wait_until(lambda: store.run(shared).epoch >= 2, "the shared run trains")
     (stop,) = presses(editor, sent)
 
     editor.goto(f"{hosted.url}/run?run={shared}&x=step&log=true")
@@ -180,7 +180,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     expect(visitor.get_by_role("heading", name=shared)).to_have_count(0)
     whole.rerun_script.query_string = f"run={shared}"
     press(editor, whole)  # the same message from who may: it is one that writes
-    wait_until(lambda: store.run(shared).state is RunState.STOPPED, "the editor's message stops it", seconds=60)
+    wait_until(lambda: store.run(shared).state is RunState.STOPPED, "the editor's message stops it")
 
 
 @pytest.mark.slow

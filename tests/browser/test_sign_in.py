@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Dashboard, free_port, serve
 from tests.browser.provider import Provider, provider
+from tests.waiting import PATIENCE_MS
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A profile of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     opened = context.new_page()
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(PATIENCE_MS)
     yield opened
     context.close()
 

@@ -73,7 +73,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     expect(drawn).to_be_attached(timeout=60_000)
     wait_until(lambda: study_store.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 3, "three trials")
     trials = page.get_by_test_id("stMetric").filter(has_text="Trials").first.get_by_test_id("stMetricValue")
-    expect(trials).to_have_text(re.compile(r"[4-9]"), timeout=20_000)
+    expect(trials).to_have_text(re.compile(r"[4-9]"))
     page.get_by_role("radio", name="hyperparameters").click()
     page.wait_for_selector(f"{SLICES}[data-draws]")
     drag(page, SLICES, low=0.3, high=0.7)

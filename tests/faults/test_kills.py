@@ -44,13 +44,13 @@ def wait_for_mid_epoch(store: Store, run_id: str, *, after_epoch: int = 2) -> Wo
         run = store.run(run_id)
         return run.epoch >= after_epoch and run.step > run.epoch * STEPS_PER_EPOCH + 50
 
-    wait_until(is_inside, seconds=90, what=f"run {run_id} is inside an epoch")
+    wait_until(is_inside, what=f"run {run_id} is inside an epoch")
     return next(worker for worker in store.workers() if worker.run_id == run_id)
 
 
 def wait_for_end(store: Store, run_id: str) -> Run:
     """Wait until a run has ended."""
-    wait_until(lambda: store.run(run_id).state.is_terminal, seconds=120, what=f"run {run_id} ends")
+    wait_until(lambda: store.run(run_id).state.is_terminal, what=f"run {run_id} ends")
     return store.run(run_id)
 
 
@@ -94,7 +94,7 @@ def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.nda
     assert run.worker != holder.id
     assert_whole(store, run)
     assert np.array_equal(artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES), reference)
-    wait_until(lambda: not any(process.is_running() for process in orphans), seconds=10, what="the killed worker's processes are gone")
+    wait_until(lambda: not any(process.is_running() for process in orphans), what="the killed worker's processes are gone")
 
 
 def test_killed_trainer_is_replaced(store: Store, start: Start) -> None:
@@ -121,7 +121,7 @@ def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> N
     assert run.worker != holder.id
     assert_whole(store, run)
     os.kill(holder.pid, signal.SIGCONT)
-    wait_until(lambda: next(worker for worker in store.workers() if worker.id == holder.id).state == "idle", seconds=20, what="it woke up")
+    wait_until(lambda: next(worker for worker in store.workers() if worker.id == holder.id).state == "idle", what="it woke up")
     assert store.run(run_id) == run
     assert_whole(store, run)
 
@@ -146,7 +146,7 @@ def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
     run_id = run_actions.submit(store, CONFIG)
     wait_for_mid_epoch(store, run_id, after_epoch=1)
     run_actions.stop(store, run_id)
-    wait_until(lambda: store.run(run_id).state.is_terminal, seconds=6, what="the run is stopped")
+    wait_until(lambda: store.run(run_id).state.is_terminal, what="the run is stopped")
     run = store.run(run_id)
     assert run.state is RunState.STOPPED
     assert run.test_accuracy is not None
@@ -161,7 +161,7 @@ def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
     run_id = run_actions.submit(store, config)
     wait_until(lambda: store.run(run_id).epoch > 2, what="some epochs")
     run_actions.stop(store, run_id)
-    wait_until(lambda: store.run(run_id).state.is_terminal, seconds=6, what="the run is stopped")
+    wait_until(lambda: store.run(run_id).state.is_terminal, what="the run is stopped")
     assert store.run(run_id).test_accuracy is not None
 
 

@@ -33,7 +33,7 @@ def serve(start: Start, port: int) -> subprocess.Popen[bytes]:
         except (URLError, OSError):
             return False
 
-    wait_until(answers, seconds=60, what="the server answers")
+    wait_until(answers, what="the server answers")
     return server
 
 
@@ -57,10 +57,9 @@ def test_run_survives_its_server(store: Store, start: Start, browser: Browser) -
     family = psutil.Process(holder.pid).children(recursive=True)
     server.kill()
     server.wait()
-    wait_until(lambda: store.run(run_id).state is RunState.QUEUED, seconds=20, what="the run is back in the queue")
+    wait_until(lambda: store.run(run_id).state is RunState.QUEUED, what="the run is back in the queue")
     wait_until(
         lambda: not any(process.is_running() for process in family) and not psutil.pid_exists(holder.pid),
-        seconds=20,
         what="the killed server's workers and trainers are gone",
     )
     kept = store.run(run_id).epoch

@@ -44,7 +44,7 @@ def test_a_steered_run_is_its_configuration(store: Store, start: Callable[..., s
     longer = steering.continue_run(store, run_id, 7)
     assert store.run(longer).epoch == 6
     twins = {run_id: run_actions.submit(store, run.config), longer: run_actions.submit(store, store.run(longer).config)}
-    wait_until(lambda: all(store.run(twin).state.is_terminal for twin in (*twins, *twins.values())), "all ends", seconds=180)
+    wait_until(lambda: all(store.run(twin).state.is_terminal for twin in (*twins, *twins.values())), "all ends")
     for steered, whole in twins.items():
         weights = [artifacts.read(store, one, ArtifactKind.WEIGHTS) for one in (steered, whole)]
         assert weights[0] == weights[1]

@@ -135,7 +135,7 @@ def test_study_runs_to_its_end(begun: tuple[Store, dict[str, str]], file: Path) 
     """It finishes with as many trials as it was to have, each with its runs, and the best is what the run table says."""
     store, ids = begun
     study_id = ids[file.name]
-    wait_until(lambda: study_store.find(store, study_id).state.has_ended, f"{file.name} to end", seconds=150)
+    wait_until(lambda: study_store.find(store, study_id).state.has_ended, f"{file.name} to end")
     study = study_store.find(store, study_id)
     assert (study.state, study.reason) == (StudyState.FINISHED, f"All {n_trials(study.definition)} trials are done.")
     trials, runs = study_store.trials(store, study_id), study_store.runs_of(store, study_id)
