@@ -176,7 +176,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     visitor.wait_for_selector(READY)
     editor.bring_to_front()
     sharing.revoke(store, address.partition("token=")[2].partition(".")[0])
-    expect(visitor.get_by_text("This share link is unknown, has expired or was revoked")).to_be_visible(timeout=20_000)
+    expect(visitor.get_by_text("This share link is unknown, has expired or was revoked")).to_be_visible()
     expect(visitor.get_by_role("heading", name=shared)).to_have_count(0)
     whole.rerun_script.query_string = f"run={shared}"
     press(editor, whole)  # the same message from who may: it is one that writes

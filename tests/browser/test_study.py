@@ -70,7 +70,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     study_id = launch(page, clean)
     expect(page.get_by_text("running").first).to_be_visible()
     drawn = page.locator(".st-key-study_history .live-plot[data-draws]")
-    expect(drawn).to_be_attached(timeout=60_000)
+    expect(drawn).to_be_attached()
     wait_until(lambda: study_store.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 3, "three trials")
     trials = page.get_by_test_id("stMetric").filter(has_text="Trials").first.get_by_test_id("stMetricValue")
     expect(trials).to_have_text(re.compile(r"[4-9]"))
@@ -91,7 +91,7 @@ def test_search_from_launch_to_reload(clean: Dashboard, page: Page) -> None:
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Stop running trials").click()
     wait_until(lambda: study_store.find(clean.store, study_id).state is StudyState.STOPPED, "the study is stopped")
-    expect(page.get_by_text("Stopped by hand.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Stopped by hand.")).to_be_visible()
     page.reload()
     page.wait_for_selector(READY)
     expect(page.get_by_text("Stopped by hand.")).to_be_visible()
@@ -113,7 +113,7 @@ def test_selection_survives_charts_ticks_and_reload(clean: Dashboard, page: Page
     wait_until(lambda: study_store.counts(clean.store, study_id).get(TrialState.COMPLETE, 0) >= 2, "two trials")
     page.wait_for_selector(".st-key-study_history .live-plot[data-draws]")
     points = page.locator(".st-key-study_history .scatterlayer .point")
-    expect(points.nth(1)).to_be_visible(timeout=30_000)  # both, so that no tick moves them before the next trial ends
+    expect(points.nth(1)).to_be_visible()  # both, so that no tick moves them before the next trial ends
     plot = page.locator(".st-key-study_history .nsewdrag")
     place = plot.bounding_box()
     click_centre(page, points.last)
