@@ -15,7 +15,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from tests.new_store import new_store
 from tests.source_tree import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
     finally:
         process.terminate()
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
         opened.close()
     assert "Traceback" not in said
 

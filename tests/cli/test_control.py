@@ -15,7 +15,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.cli.conftest import command
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 def test_queued_run_is_stopped_at_once(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,19 +32,20 @@ def test_worker_takes_a_run_and_ends_when_idle(store: Store) -> None:
     run_id = run_actions.submit(store, RunConfig(epochs=1, batch_size=5000))
     with command("worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1", home=store.settings.home) as process:
         wait_until(lambda: store.run(run_id).state.is_terminal)
-        _, said = process.communicate(timeout=90)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert store.run(run_id).state is RunState.FINISHED, store.run(run_id).reason
     assert [worker.state for worker in store.workers()] == ["gone"]
 
 
+@pytest.mark.slow
 def test_terminated_worker_gives_its_run_back(store: Store) -> None:
     """SIGTERM ends a worker in mid-epoch; its run is queued again for the next attempt."""
     run_id = run_actions.submit(store, RunConfig(epochs=5000))
     with command("worker", "--device", "cpu", "--threads", "1", home=store.settings.home) as process:
         wait_until(lambda: store.run(run_id).step > 0)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=90)
+        process.communicate(timeout=PATIENCE_SECONDS)
     run = store.run(run_id)
     assert (run.state, run.worker) == (RunState.QUEUED, None)
     assert "shut down" in run.reason
@@ -66,6 +67,7 @@ def test_doctor_is_content_with_a_new_store(store: Store, capsys: pytest.Capture
     assert "All is well." in out
 
 
+@pytest.mark.slow
 def test_doctor_says_what_to_do(own_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A problem gives exit code 1 and a remedy; with --json too."""
     own_home.mkdir()

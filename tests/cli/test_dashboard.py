@@ -16,7 +16,7 @@ import pytest
 from mnist_dash.ui.pages.studies.listing import FILES_FOLDER
 from tests.cli.conftest import command
 from tests.source_tree import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 def _answers(port: int) -> bool:
@@ -37,7 +37,7 @@ def test_dashboard_listens_on_localhost_alone_and_ends_with_ctrl_c(tmp_path: Pat
         with socket.socket() as other:
             assert other.connect_ex((_own_address(), port)) != 0
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert f"http://localhost:{port}" in said
 
 

@@ -185,6 +185,7 @@ def test_script_s_optimizer_equals_the_engine_s(config: RunConfig, tmp_path: Pat
     assert torch.equal(mine, theirs.detach())
 
 
+@pytest.mark.slow
 def test_script_runs_and_gives_the_run_s_accuracy(config: RunConfig, data_dir: Path, tmp_path: Path) -> None:
     """The exported script evaluates a run's weights to its accuracy, and trains on its own about as well."""
     result = run(config, data_dir).result

@@ -23,7 +23,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.faults.noop import evaluate_slowly, ignore_stops
 from tests.runs.conftest import new_worker
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
 CONFIG = RunConfig(
@@ -81,6 +81,7 @@ def reference(store: Store, start: Start) -> np.ndarray[tuple[int, int], np.dtyp
     return artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES)
 
 
+@pytest.mark.slow
 def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
     """Another worker goes on from the last checkpoint, to the very numbers of an undisturbed run, and no trainer is orphaned."""
     run_id = run_actions.submit(store, CONFIG)
@@ -109,6 +110,7 @@ def test_killed_trainer_is_replaced(store: Store, start: Start) -> None:
     assert_whole(store, run)
 
 
+@pytest.mark.slow
 def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> None:
     """A worker that sleeps through its lease loses the run; what it writes when it wakes up changes nothing."""
     start_worker(start)
@@ -126,13 +128,14 @@ def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> N
     assert_whole(store, run)
 
 
+@pytest.mark.slow
 def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> None:
     """A worker that gets SIGTERM returns its run to the queue within seconds, and the next one goes on with it."""
     first = start_worker(start)
     run_id = run_actions.submit(store, CONFIG)
     wait_for_mid_epoch(store, run_id)
     first.terminate()
-    assert first.wait(10) == 0
+    assert first.wait(PATIENCE_SECONDS) == 0
     waiting = store.run(run_id)
     assert waiting.state is RunState.QUEUED
     assert waiting.epoch >= 2
@@ -140,6 +143,7 @@ def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> N
     assert_whole(store, wait_for_end(store, run_id))
 
 
+@pytest.mark.slow
 def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
     """A stopped run ends within about two seconds with its epochs, its weights and its evaluation."""
     start_worker(start)
@@ -154,6 +158,7 @@ def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
     assert len(artifacts.read(store, run_id, ArtifactKind.WEIGHTS)) > 0
 
 
+@pytest.mark.slow
 def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
     """A run whose epochs are shorter than the pause between two looks at its row obeys a stop all the same."""
     start_worker(start)
@@ -165,6 +170,7 @@ def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
     assert store.run(run_id).test_accuracy is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("training", "is_kept"), [(evaluate_slowly, True), (ignore_stops, False)])
 def test_stopped_trainer_may_finish_its_figures(training: Training, *, is_kept: bool) -> None:
     """A trainer that ends its loop in time may compute the final figures; one that does not obey is killed."""
@@ -179,6 +185,7 @@ def test_stopped_trainer_may_finish_its_figures(training: Training, *, is_kept: 
         trainer.kill()
 
 
+@pytest.mark.slow
 def test_cpu_worker_leaves_cuda_runs(store: Store, start: Start) -> None:
     """A run that was accepted for a GPU waits for a worker that has one, and the runs behind it do not wait with it."""
     elsewhere = new_worker(store, "elsewhere", pid=os.getpid(), device="cuda", machine="another")

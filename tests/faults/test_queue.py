@@ -5,10 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 
+import pytest
+
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 N_RUNS = 500
 N_WORKERS = 8

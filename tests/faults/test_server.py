@@ -9,6 +9,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import psutil
+import pytest
 from playwright.sync_api import Browser
 
 from mnist_dash.runs.actions import run_actions
@@ -17,6 +18,8 @@ from mnist_dash.runs.store.states import RunState
 from tests.browser.conftest import READY, browser  # noqa: F401 - a fixture
 from tests.faults.test_kills import CONFIG, assert_whole, wait_for_end, wait_for_mid_epoch
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., subprocess.Popen[bytes]]
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from mnist_dash.core.config.run_config import RunConfig, TailSplit
 from mnist_dash.core.layers import Dense, Dropout, Flatten
@@ -16,6 +17,8 @@ from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 CONFIG = RunConfig(
     layers=(Flatten(), Dense(units=128), Dropout(rate=0.2), Dense(units=10, activation="softmax")),

@@ -20,6 +20,9 @@ from mnist_dash.search.definition.study_files import parse_study
 from mnist_dash.search.engine.study_runner import MODULE
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import StudyState, TrialState, best_trial
+from tests.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., subprocess.Popen[bytes]]
 TEXT = """
@@ -116,5 +119,5 @@ def test_conductor_ends_with_its_server(store: Store, start: Start) -> None:
         assert time.monotonic() < deadline, f"a supervisor, a worker and a study runner; got {family}"
         time.sleep(0.1)  # until all have begun
     kill_alone(server)
-    _, left = psutil.wait_procs(family, timeout=20)
+    _, left = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
     assert left == []

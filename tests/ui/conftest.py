@@ -31,6 +31,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 from tests.new_store import new_store
+from tests.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = RunConfig(epochs=3, batch_size=500)
@@ -70,7 +71,7 @@ def main_module() -> Iterator[None]:
 @pytest.fixture
 def app(store: Store) -> AppTest:
     """The dashboard, not yet drawn."""
-    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

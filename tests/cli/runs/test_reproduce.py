@@ -40,7 +40,7 @@ def test_prints_one_object_a_run(staffed_home: Store, capfd: pytest.CaptureFixtu
     ("arguments", "said"),
     [
         (["mlp_quick"], "'mlp_quick' has no published result"),
-        (["mlp_9"], "known names"),
+        (["mlp_9"], "Did you mean mlp_784?"),
         (["--epochs-scale", "0"], "--epochs-scale: 0 is too small (above 0 and at most 10)"),
     ],
 )

@@ -18,7 +18,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 from tests.cli.conftest import command
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 QUICK = ("train", "--preset", "linear_10_10", "--set", "epochs=2", "--set", "optimizer.learning_rate=0.1", "--set", "batch_size=500")
 LONG = ("train", "--preset", "mlp_1500x3", "--json")
@@ -83,13 +83,14 @@ def test_ctrl_c_stops_the_run_and_keeps_it(staffed_home: Store) -> None:
     with command(*LONG, home=staffed_home.settings.home) as process:
         wait_until(lambda: any(run.step > 0 for run in staffed_home.runs(states=[RunState.RUNNING])))
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert json.loads(out)["state"] == "stopped"
     assert "results are kept" in said
     assert staffed_home.run(json.loads(out)["run"]).step > 0
 
 
+@pytest.mark.slow
 def test_worker_of_its_own_is_replaced_when_killed(tmp_path: Path) -> None:
     """Where no worker is alive `train` starts one; when that is killed, another; and the last one ends by itself."""
     home = tmp_path / "alone"
@@ -100,7 +101,7 @@ def test_worker_of_its_own_is_replaced_when_killed(tmp_path: Path) -> None:
         os.kill(first.pid, signal.SIGKILL)
         wait_until(lambda: any(run.attempt == 2 and run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert json.loads(out)["state"] == "stopped", said
     second = next(worker for worker in store.workers() if worker.id != first.id)
     wait_until(lambda: not psutil.pid_exists(second.pid))

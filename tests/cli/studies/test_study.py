@@ -26,7 +26,7 @@ from mnist_dash.search.studies.records import StudyState, TrialState
 from mnist_dash.settings import Settings
 from tests.cli.conftest import command
 from tests.source_tree import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 TINY = """
 name: tiny
@@ -61,7 +61,7 @@ def staffed_home(staffed: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[St
     process = study_runner._started.pop(staffed.settings.database_url, None)
     if process is not None:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_ctrl_c_stops_the_study_and_keeps_it(tmp_path: Path) -> None:
         wait_until(lambda: sum(run.step > 0 for run in store.runs(states=[RunState.RUNNING])) == 2, "two trials to train")
         workers = store.workers()
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=60)
+        out, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1, said
     values = json.loads(out)
     assert (values["state"], values["trials"], values["best"]) == ("stopped", {"stopped": 2}, None)
@@ -176,6 +176,7 @@ def test_ctrl_c_stops_the_study_and_keeps_it(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
     """It does not wait for the trials: the study is stopped by whoever advances it."""
     home, path = tmp_path / "alone", tmp_path / "endless.yaml"
@@ -186,7 +187,7 @@ def test_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         wait_until(lambda: study_store.find(store, "tiny").state is not StudyState.RUNNING, "the study to be told")
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode in (1, 130)  # 1 where the study was stopped before the second one came
     assert bool(out) == (process.returncode == 1)
     wait_until(lambda: study_store.find(store, "tiny").state is StudyState.STOPPED, "the study to be stopped")
@@ -194,6 +195,7 @@ def test_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_conduct_advances_studies_until_ctrl_c(quiet: Store) -> None:
     """A study runner in a terminal takes studies that nobody advances, begins their trials, and ends well."""
     study_id = steering.create(quiet, parse_study(TINY))
@@ -202,7 +204,7 @@ def test_conduct_advances_studies_until_ctrl_c(quiet: Store) -> None:
         wait_until(lambda: study_store.counts(quiet, study_id) == {TrialState.RUNNING: 2}, "two trials to be begun")
         assert study_store.find(quiet, study_id).is_advanced
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert "Traceback" not in said
     assert quiet.count(states=[RunState.QUEUED]) == 2

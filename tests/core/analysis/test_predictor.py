@@ -25,6 +25,7 @@ from mnist_dash.core.data.scaling import scaling_values
 from mnist_dash.core.layers import Activation, Layer
 from mnist_dash.core.network.torch_network import build_sequential
 from mnist_dash.core.scalings import SCALINGS, Scaling
+from tests.waiting import PATIENCE_SECONDS
 
 OUTPUT = specs.Dense(units=10, activation="softmax")
 IMAGES = read_images("mnist", "test", PACKAGED_ARCHIVES)
@@ -175,7 +176,7 @@ def test_threads_share_one_session_and_get_the_same_numbers() -> None:
     together = threading.Barrier(8)
 
     def ask(_: int) -> tuple[Predictor, bytes]:
-        together.wait(30)
+        together.wait(PATIENCE_SECONDS)
         network = predictor(config, weights)
         return network, b"".join(network.probabilities(IMAGES[:300]).tobytes() for _ in range(3))
 

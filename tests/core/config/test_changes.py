@@ -67,7 +67,7 @@ CHANGES: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name == "rate" else pytest.mark.slow) for name in CHANGES])
 def test_a_fork_from_a_checkpoint_equals_its_configuration_trained_at_once(name: str, data_dir: Path) -> None:
     """The parent's checkpoint leads to the bits of the changed configuration from the start, whose first epochs are the parent's."""
     base = with_overrides(COSINE, [("precision", "bfloat16")]) if name in ("batch", "kind") else SMALL

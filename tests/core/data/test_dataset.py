@@ -23,6 +23,7 @@ from mnist_dash.core.data.dataset import load_raw, prepare, split_indices
 from mnist_dash.core.data.idx import parse_idx, read_images, read_labels
 from mnist_dash.core.scalings import SCALINGS, Scaling, UnitScaling
 from mnist_dash.errors import DataError
+from tests.waiting import PATIENCE_SECONDS
 
 CPU = torch.device("cpu")
 
@@ -255,11 +256,12 @@ def test_downloaded_files_are_read_as_they_lie(tmp_path: Path) -> None:
         load_raw("kmnist", tmp_path)
 
 
+@pytest.mark.slow
 def test_several_processes_prepare_one_folder(tmp_path: Path) -> None:
     """Three processes that unpack into the same folder at the same time all succeed, and leave nothing but whole files."""
     code = "import sys, pathlib; from mnist_dash.core.data.archives import ensure_mnist; ensure_mnist(pathlib.Path(sys.argv[1]))"
     processes = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=PATIENCE_SECONDS) for process in processes] == [0, 0, 0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["MNIST"]
     assert len(list((tmp_path / "MNIST" / "raw").iterdir())) == 8
     check_archives(tmp_path)

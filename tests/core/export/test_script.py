@@ -39,6 +39,7 @@ from mnist_dash.core.optimizers import OPTIMIZERS, Lion
 from mnist_dash.core.schedules import OneCycleSchedule
 from mnist_dash.core.training.loop import train
 from mnist_dash.core.training.reports import TrainingResult
+from tests.waiting import PATIENCE_SECONDS
 
 EVERYTHING = RunConfig(
     layers=(
@@ -88,7 +89,9 @@ def test_builds_the_engine_s_network(name: str, tmp_path: Path) -> None:
     assert {key: value.shape for key, value in network.state_dict().items()} == expected
 
 
-@pytest.mark.parametrize("name", ["mlp_quick", "everything", "mlp_300_30_hog"])
+@pytest.mark.parametrize(
+    "name", ["mlp_quick", pytest.param("everything", marks=pytest.mark.slow), pytest.param("mlp_300_30_hog", marks=pytest.mark.slow)]
+)
 def test_trains_in_a_process_of_its_own(name: str, data_dir: Path, tmp_path: Path) -> None:
     """A few steps run, figures are printed and weights are saved."""
     path = tmp_path / "train.py"
@@ -248,6 +251,7 @@ def test_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, 
     assert trained.test_accuracy > 0.5
 
 
+@pytest.mark.slow
 def test_notebook_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, tmp_path: Path) -> None:
     """Executed in a kernel of its own it trains to the run's accuracy; what its title says is text."""
     cells = nbformat.reads(notebook(REPEATED, title="<b>*mine*</b>\n# yours"), as_version=4)  # type: ignore[no-untyped-call]
@@ -256,6 +260,8 @@ def test_notebook_gives_the_run_s_test_accuracy(trained: TrainingResult, data_di
     # As ipykernel warns about its own way of talking to the notebook.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        nbclient.NotebookClient(cells, timeout=150, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+        nbclient.NotebookClient(
+            cells, timeout=int(PATIENCE_SECONDS), kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        ).execute()
     (said,) = [output.text for output in cells.cells[-1].outputs]
     assert float(said.split()[-1]) == pytest.approx(trained.test_accuracy, abs=1e-3)

@@ -79,6 +79,7 @@ def test_killed_analyst_is_replaced(store: Store) -> None:
     assert np.isfinite(read_embedding(store, asked).points).all()
 
 
+@pytest.mark.slow
 def test_second_analyst_ends_at_once(store: Store) -> None:
     """A machine and store have one analyst: another finds the lock taken and leaves."""
     asked = ask(store)

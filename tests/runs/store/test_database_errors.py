@@ -39,7 +39,7 @@ from mnist_dash.runs.store.database_errors import (
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import DATABASE_FILE, Settings
 from tests import postgresql
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 FIRST_ROW = "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, x'00', '', 0)"
 LARGE_ROW = "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, zeroblob(1000000), '', 0)"
@@ -201,7 +201,7 @@ def _deadlock(engine: sa.Engine) -> sa.exc.DBAPIError:
         try:
             with engine.begin() as connection:
                 connection.execute(change, {"id": first})
-                both_have_one.wait(60)
+                both_have_one.wait(PATIENCE_SECONDS)
                 connection.execute(change, {"id": second})
         except sa.exc.DBAPIError as error:
             raised.append(error)

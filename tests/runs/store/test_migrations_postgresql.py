@@ -19,6 +19,7 @@ from mnist_dash.settings import DATABASE_FILE, Settings
 from tests import postgresql
 from tests.fixtures.databases.make import RECIPES, unpack
 from tests.runs.store.test_migrations import OPEN_AND_READ, WAIT, differences, start
+from tests.waiting import PATIENCE_SECONDS
 
 QUICK = RunConfig(epochs=1, batch_size=500, device="cpu")
 
@@ -79,11 +80,12 @@ def test_processes_that_open_at_once_migrate_once(name: str | None, settings: Se
     """A dashboard, a worker and a study runner that start together: one creates or upgrades the tables, the others wait."""
     n_runs = 0 if name is None else _move(name, settings)["runs"]
     processes = [start(settings, WAIT + OPEN_AND_READ) for _ in range(3)]
-    said = [process.communicate("go\n", timeout=170) for process in processes]
+    said = [process.communicate("go\n", timeout=PATIENCE_SECONDS) for process in processes]
     assert [out.strip() for out, _ in said] == [str(n_runs)] * 3, said
     assert sum("Running upgrade 0004 -> 0005" in error for _, error in said) == (0 if name is None else 1)
 
 
+@pytest.mark.slow
 def test_run_is_trained_in_an_upgraded_database(settings: Settings) -> None:
     """A worker of today's trains a run to its end in a database of the first version."""
     _move("version_1_one_artifact_of_a_kind", settings)
@@ -91,6 +93,6 @@ def test_run_is_trained_in_an_upgraded_database(settings: Settings) -> None:
     run_id = run_actions.submit(store, QUICK)
     command = [sys.executable, "-m", "mnist_dash", "worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1"]
     environment = {"MNIST_DASH_HOME": str(settings.home), "MNIST_DASH_DATABASE_URL": settings.database_url}
-    subprocess.run(command, check=True, env=os.environ | environment, capture_output=True, timeout=170)
+    subprocess.run(command, check=True, env=os.environ | environment, capture_output=True, timeout=PATIENCE_SECONDS)
     assert store.run(run_id).state is RunState.FINISHED
     store.close()

@@ -18,6 +18,7 @@ import safetensors.torch
 from mnist_dash.core.analysis.evaluation import accuracy
 from mnist_dash.core.data.idx import read_images, read_labels
 from mnist_dash.errors import ArtifactError
+from mnist_dash.formatting import percent
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
@@ -66,7 +67,7 @@ def test_bundle_loads_as_its_card_says(trained: tuple[Store, Run], monkeypatch: 
     assert card.splitlines()[0] == r"# =1\+1 \<b\>\*x\*\</b\> \| ␇"
     assert r"> \# not a heading" in card
     assert re.findall(r"(?<!\\)<\w", card) == []
-    assert f"| test accuracy | {run.test_accuracy:.4f} | 10,000 test images |" in card
+    assert f"| test accuracy | {percent(run.test_accuracy)} | 10,000 test images |" in card
     assert json.loads(files["config.json"])["config"] == run.config.model_dump(mode="json")
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)

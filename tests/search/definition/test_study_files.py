@@ -23,7 +23,7 @@ from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import StudyState, TrialState, best_trial
 from mnist_dash.settings import Settings
 from tests.source_tree import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 FILES = sorted((ROOT / "studies").iterdir())
 SMALL_NETWORK = [
@@ -76,11 +76,11 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, dic
         yield store, {file.name: steering.create(store, small(read_study(file))) for file in FILES}
     finally:
         worker.terminate()
-        worker.wait(timeout=30)
+        worker.wait(timeout=PATIENCE_SECONDS)
         runner = study_runner._started.pop(store.settings.database_url, None)
         if runner is not None:
             runner.terminate()
-            runner.wait(timeout=30)
+            runner.wait(timeout=PATIENCE_SECONDS)
         store.close()
 
 
@@ -130,6 +130,7 @@ def test_the_reports_sweeps_are_those_of_their_report() -> None:
         assert study.objectives == ("val_accuracy",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_study_runs_to_its_end(begun: tuple[Store, dict[str, str]], file: Path) -> None:
     """It finishes with as many trials as it was to have, each with its runs, and the best is what the run table says."""

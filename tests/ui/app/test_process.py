@@ -7,13 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.ui.conftest import ROOT
 
 PROGRAM = """
 import sys
 from streamlit.testing.v1 import AppTest
 
-app = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
+app = AppTest.from_file("streamlit_app.py", default_timeout=240).run()
 for name in ("runs", "run", "data", "draw", "system"):
     app.switch_page(f"mnist_dash/ui/pages/{name}/{name}.py").run()
     assert not app.exception, name
@@ -23,6 +25,7 @@ print(sorted(name for name in ("torch", "torchvision", "optuna") if name in sys.
 """
 
 
+@pytest.mark.slow
 def test_pages_load_no_torch(tmp_path: Path) -> None:
     """A page is there at once: what trains is loaded by the processes that train."""
     environment = os.environ | {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_WORKERS": "0"}

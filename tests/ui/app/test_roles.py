@@ -26,6 +26,7 @@ from mnist_dash.search.actions import steering
 from mnist_dash.ui.app import navigation
 from tests.search.conftest import define
 from tests.ui.conftest import CONFIG, ROOT, texts
+from tests.waiting import PATIENCE_SECONDS
 
 LINE = (((0.5, 0.1), (0.5, 0.9)),)
 PEOPLE = {"ADMINS": "boss@example.org", "EDITORS": "@lab.org", "VIEWERS": "guest@example.org"}
@@ -127,7 +128,7 @@ def _arrive(look: Look, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     people = PEOPLE if look.has_sign_in else {}
     for name, value in (people | dict(look.environment)).items():
         monkeypatch.setenv(f"MNIST_DASH_{name}", value)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS)
     if look.has_sign_in:
         app.secrets.update(AUTH)
     app.user = dict(look.user or {})
@@ -308,7 +309,7 @@ def test_server_that_others_reach_serves_nothing(visit: Visit, monkeypatch: pyte
 def test_request_through_a_proxy_is_not_the_owners(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy on the same machine reaches a loopback address too."""
     monkeypatch.setattr(type(st.context), "headers", {"X-Forwarded-For": "203.0.113.9"})
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS).run()
     assert "so others can reach it" in app.error[0].value
     assert not app.title
 
@@ -333,7 +334,7 @@ def test_secrets_that_cannot_be_read_let_nobody_in(store: Store, tmp_path: Path,
     former = st.get_option("secrets.files")
     config.set_option("secrets.files", [str(path)])
     try:
-        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=30).run()
+        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS).run()
         assert "The file of secrets is not valid TOML" in app.error[0].value
         assert not app.title
     finally:

@@ -27,6 +27,7 @@ from mnist_dash.ui.pages.studies import listing
 from mnist_dash.ui.pages.studies.listing import PAGE_SIZE
 from tests.ui.conftest import CONFIG, texts
 from tests.ui.gestures import click_cell
+from tests.waiting import PATIENCE_SECONDS
 
 FILE = """
 name: tried
@@ -293,7 +294,9 @@ def test_the_link_brings_the_draft_back(open_page: Callable[..., AppTest]) -> No
     app = tick(open_page("studies", new="1", preset="cnn_9_9_16"), "Network", "conv.filters", "dense.dropout")
     app = type_into(choose(app, "Sampler", "random"), "High", "often", nth=1)
     link, wanted = app.query_params["draft"], app.session_state["study_draft"].tree
-    visitor = AppTest.from_file(app._script_path, default_timeout=30).run().switch_page("mnist_dash/ui/pages/studies/studies.py")
+    visitor = (
+        AppTest.from_file(app._script_path, default_timeout=PATIENCE_SECONDS).run().switch_page("mnist_dash/ui/pages/studies/studies.py")
+    )
     visitor.query_params["new"], visitor.query_params["draft"] = "1", link
     visitor.run()
     assert visitor.session_state["study_draft"].tree == wanted

@@ -15,6 +15,7 @@ from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.forms import submission
 from mnist_dash.ui.forms.composition import FIRST_PRESET
 from tests.ui.conftest import texts
+from tests.waiting import PATIENCE_SECONDS
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -120,7 +121,7 @@ def test_the_link_brings_back_the_exact_view(open_page: Callable[..., AppTest], 
     first = type_into(type_into(open_page("train"), "Learning rate", "0.01"), "Units", "64", nth=1)
     preset, changes = first.query_params["preset"], first.query_params["set"]
     wanted = first.session_state["train_draft"].tree
-    visitor = AppTest.from_file(app._script_path, default_timeout=30)
+    visitor = AppTest.from_file(app._script_path, default_timeout=PATIENCE_SECONDS)
     visitor.query_params["preset"], visitor.query_params["set"] = preset, changes
     visitor.run()
     assert visitor.session_state["train_draft"].tree == wanted
