@@ -19,9 +19,10 @@ Every message says what is wrong, naming the value; then what is allowed; then w
     ├── DataError               an archive is missing or damaged
     ├── ArtifactError           a stored file is missing or its hash differs
     ├── StoreError              the database cannot be used
-    │   ├── StoreLocked         another process holds it for too long
+    │   ├── StoreUnavailable    it does not answer now; waiting helps
+    │   │   └── StoreLocked     another process holds it for too long
     │   └── StoreTooNew         a newer version of MNIST Dash wrote it
-    ├── StorageFull             no room for what has to be written
+    ├── StorageFull             a disk refuses what has to be written; waiting helps once there is room
     └── Fenced                  a worker lost its run to another attempt
 """
 
@@ -144,8 +145,12 @@ class StoreError(MnistDashError):
     """The database cannot be used."""
 
 
-class StoreLocked(StoreError):
-    """Another process has held the database for longer than the busy timeout."""
+class StoreUnavailable(StoreError):
+    """The database does not answer now: it restarts, cannot be reached, or was busy with somebody else. Waiting helps."""
+
+
+class StoreLocked(StoreUnavailable):
+    """Another process has held the database for longer than the busy timeout, or was faster."""
 
 
 class StoreTooNew(StoreError):
@@ -153,7 +158,7 @@ class StoreTooNew(StoreError):
 
 
 class StorageFull(MnistDashError):
-    """There is no room left for what has to be written."""
+    """A disk refuses what has to be written: it is full, read-only or fails. Waiting helps once somebody has seen to it."""
 
 
 class Fenced(MnistDashError):

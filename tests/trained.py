@@ -12,7 +12,7 @@ from mnist_dash.core.layers import Conv, Dense, Flatten, MaxPool
 from mnist_dash.core.training import loop
 from mnist_dash.core.training.reports import Checkpoint, EpochReport, StepReport
 from mnist_dash.runs.actions import run_actions
-from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.execution.worker_records import Outcome, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mnist_dash.core.hardware.devices import DeviceKind
-from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.execution.worker_records import WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings

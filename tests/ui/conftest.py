@@ -21,7 +21,7 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.idx import read_labels
 from mnist_dash.core.training.reports import EpochReport, StepReport
 from mnist_dash.runs.actions import run_actions
-from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.execution.worker_records import Outcome, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind

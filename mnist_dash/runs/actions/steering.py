@@ -88,7 +88,8 @@ def resume(store: Store, run_id: str) -> None:
     with store.writing() as connection:
         # The job of the next attempt may lie in the queue since before the pause, or be used up: this attempt is left out.
         attempt = run.attempt + 1
-        if transition(connection, run_id, RunState.QUEUED, only_from=RunState.PAUSED, attempt=attempt, pause_requested=None, reason=""):
+        values: dict[str, Any] = {"attempt": attempt, "pause_requested": None, "reason": "", "n_deaths": 0}
+        if transition(connection, run_id, RunState.QUEUED, only_from=RunState.PAUSED, **values):
             store.add_job(connection, Job(run_id, attempt + 1), run.config.device)
             _note(store, connection, run, EventKind.RESUMED, f"Resumed after epoch {run.epoch}." if run.epoch else "Resumed.")
             return

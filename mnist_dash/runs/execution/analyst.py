@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -20,11 +21,12 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from mnist_dash.core.analysis.embedding import EmbeddingParameters, Report, check_embedding, compute_embedding, load_ahead
-from mnist_dash.errors import Fenced, MnistDashError, StoreLocked
+from mnist_dash.errors import Fenced, MnistDashError
 from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisState, analysis_from_row, identified
-from mnist_dash.runs.execution.worker import machine_id
+from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
+from mnist_dash.runs.store.patience import patiently
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.settings import Settings
@@ -70,11 +72,7 @@ class Analyst:
         """Work until there was nothing to do for a while."""
         idle_since = time.monotonic()
         while time.monotonic() - idle_since < idle_seconds:
-            try:
-                analysis = self.claim()
-            except StoreLocked as error:
-                log.warning("%s", error)
-                analysis = None
+            analysis = patiently(self.claim, log=log)
             if analysis is None:
                 time.sleep(LOOK_SECONDS)  # between two looks
                 continue
@@ -116,7 +114,7 @@ class Analyst:
             with _Heart(lambda fraction, phrase: self._progress(analysis, fraction, phrase)) as heart:
                 content = compute(self._store, analysis, heart.report)
                 file = artifacts.write(self._store.settings, analysis.run_id, analysis.kind.artifact, content)
-            self._finish(analysis, file)
+            patiently(partial(self._finish, analysis, file), log=log)
         except MnistDashError as error:
             artifacts.discard(self._store.settings, None if file is None else file.path)
             self._fail(analysis, str(error))
@@ -135,6 +133,8 @@ class Analyst:
     def _finish(self, analysis: Analysis, file: StoredFile) -> None:
         epoch = self._store.run(analysis.run_id).epoch
         with self._store.writing() as connection:
+            if artifacts.is_recorded(connection, analysis.run_id, file):
+                return
             self._write(connection, analysis, state=AnalysisState.DONE, fraction=1.0, ended_at=now())
             former = artifacts.record(connection, analysis.run_id, analysis.kind.artifact, file, epoch=epoch, part=analysis.part)
         artifacts.discard(self._store.settings, former)
@@ -200,7 +200,7 @@ def main(settings: Settings, *, idle_seconds: float = IDLE_SECONDS) -> None:
     try:
         with FileLock(settings.home / f"analyst-{machine_id()}.lock", timeout=HAND_OVER_SECONDS):
             threading.Thread(target=load_ahead, name="load-ahead", daemon=True).start()
-            store = Store.open(settings)
+            store = patiently(lambda: Store.open(settings), log=log)
             try:
                 Analyst(store).run(idle_seconds=idle_seconds)
             finally:

@@ -15,7 +15,6 @@ import os
 import queue
 import signal
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -26,10 +25,10 @@ from mnist_dash.core.config.run_config import parse_config
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import MnistDashError
 
-OBEDIENCE_SECONDS = 2.0
-"""How long a trainer may take to obey a stop before it is killed."""
-FINAL_SECONDS = 60.0
-"""How long a trainer that has obeyed may take to compute the final figures; the largest networks need some seconds."""
+JOIN_SECONDS = 2.0
+"""How long a process whose pipe has closed may take to end."""
+MOST_UNSENT_BYTES = 128 * 2**20
+"""Checkpoints that may wait for the worker to take them; beyond that the training waits."""
 WARM_MODULE = "mnist_dash.runs.execution.warm"
 ENVIRONMENT = {
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait in a barrier sleep, so that a busy page server beside them costs little
@@ -150,7 +149,7 @@ class Trainer:
                 return None
             message: Message = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self._process.join(OBEDIENCE_SECONDS)
+            self._process.join(JOIN_SECONDS)
             exit_code = self._process.exitcode
             self.kill()
             raise TrainerDied(exit_code) from error
@@ -196,7 +195,7 @@ def _serve(pipe: Connection, training: Training) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal goes to the worker, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    outbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    outbox = _Outbox()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(pipe, tasks, stop), daemon=True).start()
     threading.Thread(target=_speak, args=(pipe, outbox), daemon=True).start()
@@ -238,32 +237,36 @@ def _listen(pipe: Connection, tasks: queue.SimpleQueue[Task], stop: threading.Ev
             stop.set()
 
 
-def _speak(pipe: Connection, outbox: queue.SimpleQueue[Message]) -> None:
+class _Outbox:
+    """Messages that wait to be sent, with a bound on the memory that their checkpoints take."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._n_bytes = 0
+        self._room = threading.Condition()
+
+    def put(self, message: Message) -> None:
+        """Leave a message; wait first while checkpoints of `MOST_UNSENT_BYTES` and more lie here."""
+        if isinstance(message, Checkpoint):
+            with self._room:
+                self._room.wait_for(lambda: self._n_bytes < MOST_UNSENT_BYTES)
+                self._n_bytes += len(message.payload)
+        self._messages.put(message)
+
+    def get(self) -> Message:
+        """Take the next message, or wait for one."""
+        message = self._messages.get()
+        if isinstance(message, Checkpoint):
+            with self._room:
+                self._n_bytes -= len(message.payload)
+                self._room.notify_all()
+        return message
+
+
+def _speak(pipe: Connection, outbox: _Outbox) -> None:
     while True:
         message = outbox.get()
         try:
             pipe.send(message)
         except (BrokenPipeError, OSError):
             os._exit(1)
-
-
-def wait_or_kill(trainer: Trainer, take: Callable[[Message], None]) -> TrainingResult | Broken | None:
-    """Pass on what a stopped trainer still says until its result comes; kill it when it takes too long to end its loop.
-
-    Returns:
-        The result, or None where the trainer had to be killed.
-
-    Raises:
-        TrainerDied: it ended by itself, without a result.
-    """
-    deadline = time.monotonic() + OBEDIENCE_SECONDS
-    while time.monotonic() < deadline:
-        message = trainer.receive(0.05)
-        if isinstance(message, TrainingResult | Broken):
-            return message
-        if isinstance(message, Ending):
-            deadline = time.monotonic() + FINAL_SECONDS
-        elif message is not None:
-            take(message)
-    trainer.kill()
-    return None

@@ -7,66 +7,75 @@ job at a time is executed. What it writes goes through `WorkerRecords`, at most 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
+import math
 import os
 import secrets
 import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
-from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StoreLocked
-from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task, wait_or_kill
+from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageFull
+from mnist_dash.runs.execution.processes import machine_id, own_mark
+from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task
 from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifact_policy import empty_bin, thin_checkpoints
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
-from mnist_dash.runs.store.database_errors import classify_error
 from mnist_dash.runs.store.engine import Job, JobConsumer
+from mnist_dash.runs.store.patience import TRANSIENT, GaveUp, Outage, patiently
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
 
-FLUSH_SECONDS = 0.4
+Result = TypeVar("Result")
+RENEW_SECONDS = 0.4
+"""Between two writes of the steps of an epoch in hand, each of which renews the lease."""
 BEAT_SECONDS = 1.0
+LOOK_SECONDS = 0.05
+"""How long the worker waits for its trainer's next message."""
+OBEDIENCE_SECONDS = 2.0
+"""How long a trainer may take to obey a stop before it is killed."""
+FINAL_SECONDS = 1800.0
+"""How long a trainer that has obeyed may take to compute the final figures; the lease is renewed meanwhile."""
+MOST_WAITING_BYTES = 256 * 2**20
+"""Memory for finished epochs that wait to be recorded; beyond it the training waits as well."""
 EMPTY_BIN_SECONDS = 600.0
 log = logging.getLogger("mnist_dash.worker")
 
 _STATES = {Ending.FINISHED: RunState.FINISHED, Ending.STOPPED: RunState.STOPPED, Ending.DIVERGED: RunState.DIVERGED}
 
 
-def machine_id() -> str:
-    """Name the space in which process ids mean something: this boot of this machine, and this container of it."""
-    boot, space = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
-    if not boot.exists():
-        return socket.gethostname()
-    return hashlib.sha256(f"{boot.read_text()}{space.stat().st_ino}".encode()).hexdigest()[:16]
-
-
 class Worker:
     """One device slot at work; `run` returns when the worker was asked to end."""
 
     def __init__(self, settings: Settings, *, device: DeviceKind, n_threads: int, training: Training = train_task) -> None:
-        host = socket.gethostname()
+        host, (pid, process_began) = socket.gethostname(), own_mark()
         identity = WorkerIdentity(
-            id=f"{host}-{os.getpid()}-{secrets.token_hex(3)}",
+            id=f"{host}-{pid}-{secrets.token_hex(3)}",
             host=host,
             machine=machine_id(),
-            pid=os.getpid(),
+            pid=pid,
             device=device,
             n_threads=n_threads,
+            process_began=process_began,
         )
         self._settings = settings
         self._identity = identity
-        self._store = Store.open(settings)
+        self._store = patiently(lambda: Store.open(settings), log=log)
         self._records = WorkerRecords(self._store, identity)
+        self._outage = Outage(log)
+        self._beaten_at = self._watches_since = _awake()
         self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
         self._idle_since: float | None = time.monotonic()
@@ -77,9 +86,11 @@ class Worker:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
-        if not self._records.is_benchmarked():
-            self._records.record_benchmark(self._trainer.benchmark(self._identity.device, self._identity.n_threads))
-        self._records.sign_on()
+        with contextlib.suppress(GaveUp):
+            if not self._wait(self._records.is_benchmarked):
+                rates = self._trainer.benchmark(self._identity.device, self._identity.n_threads)
+                self._wait(lambda: self._records.record_benchmark(rates))
+            self._wait(self._records.sign_on)
         self._idle_since = time.monotonic()  # warming up and the benchmark were no idling
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._identity.device, self._execute)
         consumer.start()
@@ -95,29 +106,43 @@ class Worker:
         return 0.0 if since is None else time.monotonic() - since
 
     def _nothing_waits(self) -> bool:
-        with contextlib.suppress(StoreLocked), classify_error(self._settings.database_url):
+        with contextlib.suppress(*TRANSIENT):
             return not self._store.queue_client.waiting(self._identity.device)
         return False
 
+    def _wait(self, action: Callable[[], Result]) -> Result:
+        """Do something with the database, again while it does not answer, unless the worker was asked to end."""
+        return patiently(action, log=log, is_over=self._ending.is_set, sleep=self._ending.wait)
+
     def _beat(self) -> None:
+        """Say that the worker lives, and see to the runs of those that do not."""
+        if not self._outage.is_due:
+            return
         try:
             self._records.heartbeat()
-            self._records.sweep()
+            lease, moment = self._settings.lease_seconds, _awake()
+            if moment - self._beaten_at > lease / 2:
+                self._watches_since = moment  # the database was away, or this machine asleep: others must have time to come back as well
+            self._beaten_at = moment
+            self._records.sweep(judge_silence=moment - self._watches_since > lease)
             if self._idle_since is not None and time.monotonic() > self._empty_bin_at:
                 empty_bin(self._store)
                 thin_checkpoints(self._store)
                 self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
-        except StoreLocked as error:
-            log.warning("%s", error)  # the next beat tries again; a lease outlasts several
+        except TRANSIENT as error:
+            self._outage.failed(error)
+        else:
+            self._outage.ended()
 
     def _end(self) -> None:
         """Give the run in hand back to the queue, sign off and leave without waiting for the queue's threads."""
-        deadline = time.monotonic() + 2 * BEAT_SECONDS + FLUSH_SECONDS
+        deadline = time.monotonic() + 2 * BEAT_SECONDS + RENEW_SECONDS
         while self._idle_since is None and time.monotonic() < deadline:
             time.sleep(0.02)
         self._trainer.kill()
-        self._records.sign_off()
-        self._store.close()
+        with contextlib.suppress(*TRANSIENT):
+            self._records.sign_off()
+            self._store.close()
         os._exit(0)
 
     def _execute(self, job: Job) -> None:
@@ -125,98 +150,168 @@ class Worker:
         if self._ending.is_set():
             self._ending.wait()
             time.sleep(60)  # never says that the job is done: the process ends first and the job is handed on
-        run = self._records.claim(job)
-        if run is None:
-            return
-        self._idle_since = None
+        with contextlib.suppress(GaveUp):  # the worker ends; whoever takes the run over goes on from what is recorded
+            run = self._wait(lambda: self._records.claim(job))
+            if run is not None:
+                self._idle_since = None
+                try:
+                    self._attempt(run)
+                finally:
+                    self._idle_since = time.monotonic()
+                self._wait(self._records.mark_idle)
+
+    def _attempt(self, run: Run) -> None:
+        """Execute one attempt of a run. Whatever happens, the trainer is free afterwards and the run is not left to nobody."""
         log.info("Run %s, attempt %d.", run.id, run.attempt)
+        execution = _Execution(
+            run,
+            store=self._store,
+            records=self._records,
+            trainer=self._trainer,
+            n_threads=self._identity.n_threads,
+            is_ending=self._ending.is_set,
+        )
         try:
-            execution = _Execution(run, store=self._store, records=self._records, trainer=self._trainer, n_threads=self._identity.n_threads)
-            execution.go(self._ending.is_set)
+            execution.go()
         except Fenced as error:
             log.warning("%s", error)
             self._trainer.kill()
-        finally:
-            self._records.mark_idle()
-            self._idle_since = time.monotonic()
+        except GaveUp:
+            self._trainer.kill()
+            raise
+        except Exception as error:
+            log.exception("Run %s, attempt %d, broke.", run.id, run.attempt)
+            self._trainer.kill()
+            reason = f"its worker met an error ({type(error).__name__}: {error})"
+            self._wait(lambda: self._records.release(run.id, run.attempt, reason=reason))
+
+
+def _awake() -> float:
+    """Read a clock that nobody sets and that counts the time in which the machine was asleep, in seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+@dataclass
+class _FinishedEpoch:
+    """An epoch that the trainer has finished and the store does not have yet."""
+
+    steps: list[StepReport]
+    epoch: EpochReport
+    checkpoint: Checkpoint
+    files: list[StoredFile] = field(default_factory=list)
+    """Its checkpoint, and its probabilities where they are kept, once they lie on the disk."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that it takes, about."""
+        kept = self.checkpoint.test_probabilities
+        return len(self.checkpoint.payload) + (0 if kept is None else kept.nbytes)
 
 
 class _Execution:
-    """One attempt of one run, from its task to its outcome."""
+    """One attempt of one run, from its task to its outcome.
 
-    def __init__(self, run: Run, *, store: Store, records: WorkerRecords, trainer: Trainer, n_threads: int) -> None:
+    What the trainer reports waits here until database and disk take it; the training goes on meanwhile, up to `MOST_WAITING_BYTES`.
+    """
+
+    def __init__(
+        self, run: Run, *, store: Store, records: WorkerRecords, trainer: Trainer, n_threads: int, is_ending: Callable[[], bool]
+    ) -> None:
         self._run, self._store, self._records, self._trainer = run, store, records, trainer
         self._settings = store.settings
         self._n_threads = n_threads
+        self._is_ending = is_ending
         self._steps: list[StepReport] = []
         self._epoch: EpochReport | None = None
-        self._flushed_at = time.monotonic()
+        self._waiting: deque[_FinishedEpoch] = deque()
+        self._database, self._disk = Outage(log), Outage(log)
+        self._trouble = ""
+        """What the run waits for, as its page says it."""
+        self._renewed_at = time.monotonic()
         self._stop_asked = False
         self._wish = Wish.NONE
         """What is to be done at the end of an epoch; a stop waits for none."""
 
-    def go(self, is_ending: Callable[[], bool]) -> None:
+    def go(self) -> None:
         """Train to the end, or to where it is paused or has to be given back.
 
         Raises:
             Fenced: another attempt has the run.
+            GaveUp: the worker ends while a database or a disk does not answer; whoever takes the run over goes on from what is recorded.
         """
         try:
-            result = self._train(is_ending)
+            result = self._train()
         except TrainerDied as error:
-            self._records.release(self._run.id, self._run.attempt, reason=str(error))
-            return
-        except Fenced:
-            raise
-        except (MnistDashError, OSError) as error:
-            self._trainer.kill()
-            self._records.finish(self._run, Outcome(RunState.FAILED, reason=str(error)), files={})
+            self._settle()
+            self._hold(partial(self._records.release, self._run.id, self._run.attempt, reason=str(error)))
             return
         if self._wish is Wish.PAUSE:
-            self._records.pause(self._run)
+            self._hold(lambda: self._records.pause(self._run))
         elif result is None and not self._stop_asked:
-            self._records.release(self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
+            release = partial(self._records.release, self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
+            self._hold(release)
         else:
+            self._settle()
             self._finish(result)
         self._trainer.done()
 
-    def _train(self, is_ending: Callable[[], bool]) -> TrainingResult | Broken | None:
+    def _train(self) -> TrainingResult | Broken | None:
         """Train to the end, or to where the trainer was killed; changed settings hold from the checkpoint on."""
         while True:
             self._trainer.start(self._task())
-            result = self._follow(is_ending)
+            result = self._follow()
             if self._wish is not Wish.CHANGE:
                 return result
-            self._run, self._wish = self._records.change(self._run), Wish.NONE
+            self._run, self._wish = self._hold(lambda: self._records.change(self._run)), Wish.NONE
+            self._steps, self._epoch = [], None  # of the epoch that had begun with the former settings
 
     def _task(self) -> Task:
+        """Say what to train, from the newest checkpoint that can be read; without any, from the start, which gives the same figures."""
         resume = None
-        if self._run.epoch:
+        while self._run.epoch and resume is None:
             try:
-                resume = artifacts.read(self._store, self._run.id, ArtifactKind.CHECKPOINT)
+                resume = self._hold(lambda: artifacts.read(self._store, self._run.id, ArtifactKind.CHECKPOINT))
             except ArtifactError as error:
-                raise ArtifactError(f"{error} Its {self._run.epoch} finished epochs are kept.") from error
+                log.warning("%s", error)
+                self._run = self._hold(partial(self._go_back, str(error)))
         return Task(canonical_json(self._run.config), self._settings.data_dir, self._n_threads, resume)
 
-    def _follow(self, is_ending: Callable[[], bool]) -> TrainingResult | Broken | None:
+    def _go_back(self, reason: str) -> Run:
+        """Go back to the last earlier epoch whose checkpoint can be read, or to the start."""
+        for epoch in self._records.checkpoint_epochs(self._run):
+            try:
+                artifacts.read(self._store, self._run.id, ArtifactKind.EPOCH_CHECKPOINT, str(epoch))
+            except ArtifactError as error:
+                log.warning("%s", error)
+                continue
+            return self._records.rewind(self._run, epoch, reason)
+        return self._records.rewind(self._run, 0, reason)
+
+    def _follow(self) -> TrainingResult | Broken | None:
         """Take messages until the result comes; None where the trainer was killed."""
+        deadline = math.inf  # of a stop that was asked for
         while True:
-            message = self._trainer.receive(0.05)
+            message = self._receive()
             if isinstance(message, TrainingResult | Broken):
                 return message
-            if message is not None:
+            if isinstance(message, Ending):
+                deadline = time.monotonic() + FINAL_SECONDS
+            elif message is not None:
                 self._take(message)
-            if self._wish is not Wish.NONE:
+            self._record()
+            if self._wish is not Wish.NONE or self._is_ending() or time.monotonic() > deadline:
                 self._trainer.kill()
                 return None
-            if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
-                self._flush()
-            if self._stop_asked:
+            if self._stop_asked and deadline == math.inf:
                 self._trainer.ask_to_stop()
-                return wait_or_kill(self._trainer, self._take)
-            if is_ending():
-                self._trainer.kill()
-                return None
+                deadline = time.monotonic() + OBEDIENCE_SECONDS
+
+    def _receive(self) -> Message | None:
+        """Wait a moment for a message; where too much waits to be recorded, it stays with the trainer, which pauses in turn."""
+        if sum(one.n_bytes for one in self._waiting) > MOST_WAITING_BYTES:
+            time.sleep(LOOK_SECONDS)
+            return None
+        return self._trainer.receive(LOOK_SECONDS)
 
     def _take(self, message: Message) -> None:
         match message:
@@ -225,58 +320,125 @@ class _Execution:
             case EpochReport():
                 self._epoch = message
             case Checkpoint():
-                self._record_epoch(message)
-            case Ending():
-                pass  # the final figures follow
+                assert self._epoch is not None
+                assert self._epoch.epoch == message.epoch
+                self._waiting.append(_FinishedEpoch(self._steps, self._epoch, message))
+                self._steps, self._epoch = [], None
             case _:
                 raise TypeError(f"The trainer sent a {type(message).__name__} instead of a report.")
 
-    def _record_epoch(self, checkpoint: Checkpoint) -> None:
-        assert self._epoch is not None
-        assert self._epoch.epoch == checkpoint.epoch
-        files = [artifacts.write(self._settings, self._run.id, ArtifactKind.CHECKPOINT, checkpoint.payload)]
+    def _record(self) -> None:
+        """Record what has come in as far as disk and database take it, and renew the lease."""
+        if self._waiting and self._disk.is_due:
+            try:
+                for one in self._waiting:
+                    self._write_files(one)
+            except StorageFull as error:
+                self._disk.failed(error)
+                self._trouble = str(error)
+            else:
+                self._disk.ended()
+                self._trouble = ""
+        if not self._database.is_due:
+            return
         try:
-            if checkpoint.test_probabilities is not None:
-                packed = artifacts.pack_probabilities(checkpoint.test_probabilities)
+            while self._waiting and self._waiting[0].files:
+                self._record_epoch(self._waiting[0])
+                self._waiting.popleft()
+            if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+                self._renew()
+        except TRANSIENT as error:
+            self._database.failed(error)
+        else:
+            self._database.ended()
+
+    def _write_files(self, one: _FinishedEpoch) -> None:
+        if one.files:
+            return
+        files = [artifacts.write(self._settings, self._run.id, ArtifactKind.CHECKPOINT, one.checkpoint.payload)]
+        if one.checkpoint.test_probabilities is not None:
+            packed = artifacts.pack_probabilities(one.checkpoint.test_probabilities)
+            try:
                 files.append(artifacts.write(self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed))
-            wish = self._records.record_epoch(self._run, self._steps, self._epoch, *files)
-        except MnistDashError:
-            for file in files:
+            except StorageFull:
+                artifacts.discard(self._settings, files[0].path)
+                raise
+        one.files = files
+
+    def _record_epoch(self, one: _FinishedEpoch) -> None:
+        try:
+            wish = self._records.record_epoch(self._run, one.steps, one.epoch, *one.files)
+        except Fenced:
+            for file in one.files:
                 artifacts.discard(self._settings, file.path)
             raise
-        self._stop_asked = wish is Wish.STOP
-        if wish in (Wish.PAUSE, Wish.CHANGE) and checkpoint.epoch < self._run.config.epochs:
+        self._stop_asked |= wish is Wish.STOP
+        if wish in (Wish.PAUSE, Wish.CHANGE) and one.epoch.epoch < self._run.config.epochs and len(self._waiting) == 1:
             self._wish = wish
-        self._steps, self._epoch, self._flushed_at = [], None, time.monotonic()
+        self._renewed_at = time.monotonic()
 
-    def _flush(self) -> None:
-        """Record what has come in and renew the lease."""
-        self._stop_asked = self._records.renew(self._run, self._steps)
-        self._steps, self._flushed_at = [], time.monotonic()
+    def _renew(self) -> None:
+        """Record the steps of the epoch in hand and renew the lease."""
+        steps = [] if self._waiting else self._steps
+        self._stop_asked |= self._records.renew(self._run, steps, reason=self._trouble)
+        if steps:
+            self._steps = []
+        self._renewed_at = time.monotonic()
+
+    def _settle(self) -> None:
+        """Wait until every finished epoch is recorded."""
+        while True:
+            self._record()
+            if not self._waiting:
+                return
+            if self._is_ending():
+                raise GaveUp
+            time.sleep(LOOK_SECONDS)
+
+    def _hold(self, action: Callable[[], Result]) -> Result:
+        """Do something with the database or the disk, again while it does not answer, and keep the run meanwhile."""
+        result = patiently(action, log=log, is_over=self._is_ending, sleep=self._sleep, tell=self._note)
+        self._trouble = ""
+        return result
+
+    def _note(self, error: MnistDashError) -> None:
+        """Have the run's page say what it waits for."""
+        self._trouble = str(error)
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._is_ending():
+            if time.monotonic() - self._renewed_at > RENEW_SECONDS and self._database.is_due:
+                try:
+                    self._renew()
+                except TRANSIENT as error:
+                    self._database.failed(error)
+            time.sleep(LOOK_SECONDS)
 
     def _finish(self, result: TrainingResult | Broken | None) -> None:
+        files: dict[ArtifactKind, StoredFile] = {}
         if result is None:
-            outcome = Outcome(RunState.STOPPED, reason="Stopped; the trainer did not obey in time, so it was not evaluated.")
-            self._records.finish(self._run, outcome, steps=self._steps, files={})
-            return
-        if isinstance(result, Broken):
-            self._records.finish(self._run, Outcome(RunState.FAILED, reason=result.reason), steps=self._steps, files={})
-            return
-        outcome = Outcome(
-            state=_STATES[result.ending],
-            reason=result.reason,
-            seconds_training=result.seconds_training,
-            seconds_evaluation=result.seconds_evaluation,
-            device=result.device,
-            precision=result.precision,
-            n_threads=result.n_threads,
-            best_epoch=result.best_epoch or None,
-            test_loss=result.test_loss,
-            test_accuracy=result.test_accuracy,
-            n_test=None if result.test_probabilities is None else len(result.test_probabilities),
-            seconds_per_image_test=result.seconds_per_image_test,
-        )
-        self._records.finish(self._run, outcome, steps=self._steps, files=self._files(result))
+            reason = "Stopped; the trainer did not obey in time, so it was not evaluated."
+            outcome = Outcome(RunState.STOPPED, reason=reason)
+        elif isinstance(result, Broken):
+            outcome = Outcome(RunState.FAILED, reason=result.reason)
+        else:
+            outcome = Outcome(
+                state=_STATES[result.ending],
+                reason=result.reason,
+                seconds_training=result.seconds_training,
+                seconds_evaluation=result.seconds_evaluation,
+                device=result.device,
+                precision=result.precision,
+                n_threads=result.n_threads,
+                best_epoch=result.best_epoch or None,
+                test_loss=result.test_loss,
+                test_accuracy=result.test_accuracy,
+                n_test=None if result.test_probabilities is None else len(result.test_probabilities),
+                seconds_per_image_test=result.seconds_per_image_test,
+            )
+            files = self._files(result)
+        self._hold(lambda: self._records.finish(self._run, outcome, steps=self._steps, files=files))
 
     def _files(self, result: TrainingResult) -> dict[ArtifactKind, StoredFile]:
         contents = {ArtifactKind.WEIGHTS: result.weights} if result.weights else {}
@@ -284,7 +446,9 @@ class _Execution:
             contents[ArtifactKind.TEST_PROBABILITIES] = artifacts.pack_probabilities(result.test_probabilities)
         if result.validation_probabilities is not None:
             contents[ArtifactKind.VALIDATION_PROBABILITIES] = artifacts.pack_probabilities(result.validation_probabilities)
-        return {kind: artifacts.write(self._settings, self._run.id, kind, content) for kind, content in contents.items()}
+        return {
+            kind: self._hold(partial(artifacts.write, self._settings, self._run.id, kind, content)) for kind, content in contents.items()
+        }
 
 
 def main(

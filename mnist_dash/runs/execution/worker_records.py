@@ -2,6 +2,9 @@
 
 Every write of a worker names the attempt that it holds. A worker that was frozen while another took its run over finds no row to write
 and gets `Fenced`: its numbers are dropped, the other's are the run's.
+
+Every write may be done again: a database can carry out a transaction and die before it says so. What is there already, by its attempt or by
+the path of its file, is left as it is.
 """
 
 from __future__ import annotations
@@ -13,13 +16,13 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import psutil
 import sqlalchemy as sa
 
 from mnist_dash.core.config.run_config import parse_config
 from mnist_dash.core.hardware.devices import DeviceKind
 from mnist_dash.core.training.reports import EpochReport, StepReport
 from mnist_dash.errors import Fenced
+from mnist_dash.runs.execution.processes import process_lives
 from mnist_dash.runs.store import artifacts, events, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.store.config_changes import apply_change
@@ -34,8 +37,8 @@ from mnist_dash.text import plural
 PRUNED = "Ended by its study's pruner, because it lagged behind."
 KEPT_CHECKPOINT_BYTES = 64 * 2**20
 """Room for the checkpoints of a run's earlier epochs, from which it can be forked without training them again."""
-CLOCK_SLACK_SECONDS = 1.0
-"""How far the database's clock may be behind a process's."""
+EPOCH_KINDS = (ArtifactKind.EPOCH_CHECKPOINT, ArtifactKind.EPOCH_PROBABILITIES)
+"""Files of which a run keeps one for several of its epochs."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class WorkerIdentity:
     pid: int
     device: DeviceKind
     n_threads: int
+    process_began: int | None = None
+    """When, by `runs.execution.processes.began`; None where any process of that id counts."""
 
 
 class Wish(StrEnum):
@@ -136,7 +141,7 @@ class WorkerRecords:
                 started_at=sa.func.coalesce(runs.c.started_at, now()),
                 lease_until=now() + self._lease,
             )
-            if not claimed:
+            if not claimed and not self._holds(connection, job):
                 return None
             here = (files.c.run_id == job.run_id) & (files.c.kind == ArtifactKind.CHECKPOINT)
             epoch = connection.execute(sa.select(files.c.epoch).where(here)).scalar() or 0
@@ -153,14 +158,19 @@ class WorkerRecords:
         """Say that the worker has no run any more."""
         self._write_worker(run_id=None, shown=True)
 
-    def renew(self, run: Run, steps: Sequence[StepReport]) -> bool:
+    def renew(self, run: Run, steps: Sequence[StepReport], *, reason: str = "") -> bool:
         """Record steps of one epoch and renew the lease; return whether somebody asked to stop the run.
+
+        Args:
+            run: the run.
+            steps: what has come in since the last call.
+            reason: what it waits for, for its page; empty where it waits for nothing.
 
         Raises:
             Fenced: another attempt has the run.
         """
         with self._store.writing() as connection:
-            self._progress(connection, run, steps)
+            self._progress(connection, run, steps, reason=reason)
             return _is_asked_to_stop(connection, run.id)
 
     def record_epoch(
@@ -179,13 +189,18 @@ class WorkerRecords:
         Raises:
             Fenced: another attempt has the run.
         """
-        runs, epochs = schema.runs, schema.epochs
+        runs, epochs, settings = schema.runs, schema.epochs, self._store.settings
         better = sa.or_(runs.c.best_val_accuracy.is_(None), runs.c.best_val_accuracy < epoch.val_accuracy)
         with self._store.writing() as connection:
+            if artifacts.is_recorded(connection, run.id, checkpoint):
+                self._progress(connection, run, ())
+                return _wish(connection, run.id)
             self._progress(
                 connection,
                 run,
                 steps,
+                n_deaths=0,
+                reason="",
                 epoch=epoch.epoch,
                 step=epoch.step,
                 last_val_accuracy=epoch.val_accuracy,
@@ -210,7 +225,7 @@ class WorkerRecords:
                 kind = ArtifactKind.EPOCH_PROBABILITIES
                 artifacts.record(connection, run.id, kind, probabilities, epoch=epoch.epoch, part=str(epoch.epoch))
             wish = _wish(connection, run.id)
-        artifacts.discard(self._store.settings, former)
+        artifacts.discard(settings, former)
         return wish
 
     def pause(self, run: Run) -> None:
@@ -248,6 +263,8 @@ class WorkerRecords:
         values = {name: value for name, value in asdict(outcome).items() if value is not None and name != "state"}
         epoch = self._store.run(run.id).epoch
         with self._store.writing() as connection:
+            if files and all(artifacts.is_recorded(connection, run.id, file) for file in files.values()):
+                return
             self._progress(connection, run, steps)
             for kind, file in files.items():
                 artifacts.record(connection, run.id, kind, file, epoch=epoch)
@@ -264,38 +281,112 @@ class WorkerRecords:
             run_id: the run.
             attempt: the attempt that ended.
             reason: why it ended.
-            count: whether to fail the run after too many attempts; not when the worker was asked to end.
+            count: whether it died, and the run fails when too many attempts in a row did so without finishing an epoch; not when the
+                worker was asked to end.
         """
+        limit, runs = self._store.settings.max_attempts, schema.runs
         with self._store.writing() as connection:
-            limit = self._store.settings.max_attempts + 2 * events.count(connection, run_id, EventKind.RESUMED)  # see `steering.resume`
+            n_deaths = connection.execute(sa.select(sa.func.coalesce(runs.c.n_deaths, 0)).where(runs.c.id == run_id)).scalar() or 0
+            n_deaths += count
             if _is_asked_to_stop(connection, run_id):
                 pruned = _is_pruned(connection, run_id)
                 reason = PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
                 transition(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, held_by=attempt, reason=reason)
-            elif count and attempt >= limit:
+            elif count and n_deaths >= limit:
                 text = (
-                    f"The run was given up after {plural(limit, 'attempt')}; the last one ended because {reason}. "
+                    f"The run was given up after {plural(limit, 'attempt')} without a finished epoch; the last one ended because {reason}. "
                     "Look into it, then train it again."
                 )
-                transition(connection, run_id, RunState.FAILED, held_by=attempt, reason=text)
-            elif transition(connection, run_id, RunState.QUEUED, held_by=attempt, worker=None, reason=f"Queued again because {reason}."):
+                transition(connection, run_id, RunState.FAILED, held_by=attempt, reason=text, n_deaths=n_deaths)
+            elif transition(
+                connection,
+                run_id,
+                RunState.QUEUED,
+                held_by=attempt,
+                only_from=RunState.RUNNING,
+                worker=None,
+                reason=f"Queued again because {reason}.",
+                n_deaths=n_deaths,
+            ):
                 config = connection.execute(sa.select(schema.runs.c.config).where(schema.runs.c.id == run_id)).scalar_one()
                 self._store.add_job(connection, Job(run_id, attempt + 1), parse_config(config).device)
 
-    def sweep(self) -> None:
-        """Give the runs of dead workers back to the queue: those whose lease has run out, or whose process is gone from this machine."""
-        runs, workers = schema.runs, schema.workers
+    def rewind(self, run: Run, epoch: int, reason: str) -> Run:
+        """Go back to the checkpoint of an earlier epoch, or to the start: what came after it is trained again, to the same figures.
+
+        Args:
+            run: a run that this worker holds.
+            epoch: how many of its finished epochs to keep; one of which a checkpoint is kept, or 0.
+            reason: why, for the run's history.
+
+        Raises:
+            Fenced: another attempt has the run.
+        """
+        epochs, files = schema.epochs, schema.artifacts
+        with self._store.writing() as connection:
+            for table in (epochs, schema.epoch_layers, schema.step_chunks):
+                connection.execute(table.delete().where(table.c.run_id == run.id, table.c.epoch > epoch))
+            later = (files.c.run_id == run.id) & files.c.kind.in_((ArtifactKind.CHECKPOINT, *EPOCH_KINDS))
+            dropped = connection.execute(sa.select(files.c.path).where(later, files.c.epoch > epoch)).scalars().all()
+            connection.execute(files.delete().where(later, files.c.epoch > epoch))
+            kept = (files.c.run_id == run.id) & (files.c.kind == ArtifactKind.EPOCH_CHECKPOINT) & (files.c.epoch == epoch)
+            connection.execute(files.update().where(kept).values(kind=ArtifactKind.CHECKPOINT, part=""))
+            rows = connection.execute(sa.select(epochs).where(epochs.c.run_id == run.id).order_by(epochs.c.epoch)).all()
+            best = max(rows, key=lambda row: row.val_accuracy, default=None)  # the first of equals, as `record_epoch` has it
+            held = update(
+                connection,
+                run.id,
+                held_by=run.attempt,
+                epoch=epoch,
+                step=run.config.steps_until(epoch),
+                last_val_accuracy=rows[-1].val_accuracy if rows else None,
+                last_val_loss=rows[-1].val_loss if rows else None,
+                best_epoch=None if best is None else best.epoch,
+                best_val_accuracy=None if best is None else best.val_accuracy,
+                seconds_training=sum(row.seconds_training for row in rows),
+                seconds_evaluation=sum(row.seconds_evaluation for row in rows),
+            )
+            if not held:
+                raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; it is left alone.")
+            begin = f"epoch {epoch}" if epoch else "the start"
+            events.write(connection, run.id, EventKind.REWOUND, f"Trains again from {begin}: {reason}", epoch=epoch)
+        for path in dropped:
+            artifacts.discard(self._store.settings, path)
+        return self._store.run(run.id)
+
+    def checkpoint_epochs(self, run: Run) -> list[int]:
+        """List the earlier epochs of which a checkpoint is kept, the last first."""
+        files = schema.artifacts
+        here = (files.c.run_id == run.id) & (files.c.kind == ArtifactKind.EPOCH_CHECKPOINT)
+        with self._store.reading() as connection:
+            return list(connection.execute(sa.select(files.c.epoch).where(here).order_by(files.c.epoch.desc())).scalars())
+
+    def sweep(self, *, judge_silence: bool = True) -> None:
+        """Give the runs of dead workers back to the queue: their lease has run out, or their process is gone from this machine.
+
+        Args:
+            judge_silence: whether a lease that has run out counts. After an outage of the database, or when this process itself was
+                frozen, every lease has run out, and their holders must have time to renew them.
+        """
+        runs = schema.runs
         query = sa.select(runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired"))
-        listed = sa.select(workers, (now() - workers.c.seen_at).label("silence"))
+        listed = sa.select(schema.workers, (now() - schema.workers.c.seen_at).label("silence"))
         taken = self._store.queue_client.claimed()  # before the workers are listed: whoever has taken a job by now is on that list
         with self._store.reading() as connection:
             held = connection.execute(query.where(runs.c.state == RunState.RUNNING)).all()
-            alive = {row.id for row in connection.execute(listed.where(workers.c.ended_at.is_(None))) if self._lives(row)}
+            workers = {row.id: row for row in connection.execute(listed)}
         for row in held:
-            if row.expired or row.worker not in alive:
-                self.release(row.id, row.attempt, reason="its worker died" if row.worker not in alive else "its worker fell silent")
+            if row.worker == self._worker.id:
+                continue  # its own thread answers for it, however slow the database was
+            if self._is_dead(workers.get(row.worker)):
+                self.release(row.id, row.attempt, reason="its worker died")
+            elif judge_silence and (row.expired or workers[row.worker].silence > self._lease):
+                self.release(row.id, row.attempt, reason="its worker fell silent")
         for job, worker_id in taken:
-            if worker_id not in alive:
+            worker = workers.get(worker_id)
+            if worker_id != self._worker.id and (
+                worker is None or self._is_dead(worker) or (judge_silence and worker.silence > self._lease)
+            ):
                 self._hand_on(job)
 
     def _hand_on(self, job: Job) -> None:
@@ -308,10 +399,17 @@ class WorkerRecords:
         elif run is None or run.attempt > job.attempt or RunState(run.state).is_terminal:
             self._store.queue_client.cancel(job)
 
-    def _lives(self, row: Any) -> bool:  # noqa: ANN401 - a row of the workers' table
-        if row.silence > self._lease:
-            return False
-        return bool(row.machine != self._worker.machine) or process_lives(row.pid, row.started_at)
+    def _is_dead(self, worker: Any) -> bool:  # noqa: ANN401 - a row of the workers' table, or None
+        """Say whether a worker is surely gone: unknown, signed off, or no process of this machine any more."""
+        if worker is None or worker.ended_at is not None:
+            return True
+        return worker.machine == self._worker.machine and not process_lives(worker.pid, worker.process_began)
+
+    def _holds(self, connection: sa.Connection, job: Job) -> bool:
+        """Say whether this worker has a job's run already: its claim was carried out, and the answer was lost."""
+        runs = schema.runs
+        held = (runs.c.state == RunState.RUNNING) & (runs.c.attempt == job.attempt) & (runs.c.worker == self._worker.id)
+        return connection.execute(sa.select(runs.c.id).where(runs.c.id == job.run_id, held)).first() is not None
 
     def _progress(self, connection: sa.Connection, run: Run, steps: Sequence[StepReport], **values: object) -> None:
         if steps:
@@ -319,8 +417,10 @@ class WorkerRecords:
             values = {"step": last.step, "seconds_training": last.seconds - schema.runs.c.seconds_evaluation} | values
         if not update(connection, run.id, held_by=run.attempt, lease_until=now() + self._lease, **values):
             raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; its numbers are dropped.")
+        chunks = schema.step_chunks
         for first, points in _by_epoch(steps):
-            connection.execute(schema.step_chunks.insert().values(run_id=run.id, first_step=first.step, epoch=first.epoch, points=points))
+            connection.execute(chunks.delete().where(chunks.c.run_id == run.id, chunks.c.first_step == first.step))  # there already?
+            connection.execute(chunks.insert().values(run_id=run.id, first_step=first.step, epoch=first.epoch, points=points))
 
     def _write_worker(self, *, shown: bool = False, **values: object) -> None:
         workers = schema.workers
@@ -328,15 +428,6 @@ class WorkerRecords:
             connection.execute(workers.update().where(workers.c.id == self._worker.id).values(seen_at=now(), **values))
             if shown:
                 bump_revision(connection)
-
-
-def process_lives(pid: int, started_at: float) -> bool:
-    """Say whether the process that had this id at that time (seconds since 1970) still runs."""
-    try:
-        process = psutil.Process(pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= started_at + CLOCK_SLACK_SECONDS)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _is_asked_to_stop(connection: sa.Connection, run_id: str) -> bool:

@@ -6,6 +6,8 @@ The hash is checked on every read: safetensors loads a file with a flipped byte 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -24,8 +26,6 @@ from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store, artifact_path
 from mnist_dash.runs.store.schema import now
 from mnist_dash.settings import DATABASE_FILE, Settings
-
-_NO_SPACE = 28  # errno.ENOSPC
 
 
 class ArtifactKind(StrEnum):
@@ -71,7 +71,7 @@ def write(settings: Settings, run_id: str, kind: ArtifactKind, content: bytes) -
     """Put a file on the disk, whole or not at all; an older file of the kind stays until its row is replaced.
 
     Raises:
-        StorageFull: the disk has no room for it.
+        StorageFull: the disk has no room for it, or refuses it for another reason.
     """
     relative = f"{run_id[:2]}/{run_id}/{kind}-{secrets.token_hex(4)}.safetensors"
     path = artifact_path(settings, relative)
@@ -84,13 +84,14 @@ def write(settings: Settings, run_id: str, kind: ArtifactKind, content: bytes) -
             os.fsync(file.fileno())
         temporary.rename(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        if error.errno == _NO_SPACE:
-            raise StorageFull(
-                f"The disk is full: the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {settings.artifact_dir}. "
-                "Free some space and requeue the run; its finished epochs are kept."
-            ) from error
-        raise
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        fault = "The disk is full" if error.errno == errno.ENOSPC else f"The artifact folder refuses a file ({error.strerror})"
+        remedy = "Free some space" if error.errno == errno.ENOSPC else "Make the folder writable"
+        raise StorageFull(
+            f"{fault}: the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {settings.artifact_dir}. "
+            f"{remedy}; a run in training goes on by itself."
+        ) from error
     return StoredFile(relative, hashlib.sha256(content).hexdigest(), len(content))
 
 
@@ -108,10 +109,17 @@ def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: Sto
     return None if former is None else str(former)
 
 
+def is_recorded(connection: sa.Connection, run_id: str, file: StoredFile) -> bool:
+    """Say whether a file's row is there already: the transaction that wrote it was carried out, and its answer was lost."""
+    table = schema.artifacts
+    return connection.execute(sa.select(table.c.path).where(table.c.run_id == run_id, table.c.path == file.path)).first() is not None
+
+
 def discard(settings: Settings, relative: str | None) -> None:
     """Remove a file that no row names any more."""
     if relative is not None:
-        artifact_path(settings, relative).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a file too many does no harm; `doctor --repair` finds it
+            artifact_path(settings, relative).unlink(missing_ok=True)
 
 
 def has(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bool:

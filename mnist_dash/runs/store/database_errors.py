@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from mnist_dash.errors import MnistDashError, StorageFull, StoreError, StoreLocked
+from mnist_dash.errors import MnistDashError, StorageFull, StoreError, StoreLocked, StoreUnavailable
 from mnist_dash.runs.store import schema
 
 
@@ -53,13 +53,18 @@ DAMAGED = ErrorClass(
     "Restore it from a backup, or set MNIST_DASH_HOME to another folder; `python -m mnist_dash doctor` looks closer.",
 )
 UNREACHABLE = ErrorClass(
-    StoreError,
+    StoreUnavailable,
     "The database server cannot be reached, or refuses the connection",
     "Check that it runs, and the host, user and database in MNIST_DASH_DATABASE_URL.",
 )
-ENDED = ErrorClass(StoreError, "The database server ended the connection or is just starting", "Try again when it runs.")
-LIMIT = ErrorClass(
+REFUSED = ErrorClass(
     StoreError,
+    "The database server refuses this user or has no such database",
+    "Check the host, user and database in MNIST_DASH_DATABASE_URL.",
+)
+ENDED = ErrorClass(StoreUnavailable, "The database server ended the connection or is just starting", "Try again when it runs.")
+LIMIT = ErrorClass(
+    StoreUnavailable,
     "The database server has reached a limit of its own (connections, memory, temporary files)",
     "Raise the limit, or run fewer workers, and try again.",
 )
@@ -81,8 +86,8 @@ SQLITE_CLASSES = {
 POSTGRESQL_CLASSES = {
     "08": UNREACHABLE,
     "25006": READ_ONLY,  # read_only_sql_transaction: a standby, or default_transaction_read_only
-    "28": UNREACHABLE,
-    "3D000": UNREACHABLE,  # invalid_catalog_name: there is no such database
+    "28": REFUSED,
+    "3D000": REFUSED,  # invalid_catalog_name: there is no such database
     "40001": CONFLICT,  # serialization_failure
     "40P01": CONFLICT,  # deadlock_detected
     "53": LIMIT,
@@ -105,6 +110,7 @@ def classify_error(url: str) -> Iterator[None]:
 
     Raises:
         StoreLocked: another process holds the database, or was faster; trying again helps.
+        StoreUnavailable: it does not answer now, for another reason; waiting helps.
         StorageFull: its disk is full or fails.
         StoreError: anything else.
     """

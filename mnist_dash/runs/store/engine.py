@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
 from mnist_dash.core.hardware.devices import DeviceKind
+from mnist_dash.runs.store.database_errors import classify_error
 
 APPLICATION = "mnist-dash"
 APPLICATION_VERSION = "1"
@@ -52,6 +53,7 @@ class JobQueue:
     """
 
     def __init__(self, url: str) -> None:
+        self._url = url
         logging.getLogger("dbos").setLevel(logging.WARNING)
         DBOS.migrate(url)
         self._client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION)
@@ -73,23 +75,28 @@ class JobQueue:
 
     def cancel(self, job: Job) -> None:
         """Withdraw a job; one that has ended stays as it is."""
-        self._client.cancel_workflow(job.name)
+        with classify_error(self._url):
+            self._client.cancel_workflow(job.name)
 
     def claimed(self) -> list[tuple[Job, str]]:
         """List the jobs that a worker has taken and not ended, each with that worker's id, whether or not it still lives."""
-        found = self._client.list_workflows(status="PENDING", queue_name=list(QUEUES.values()), load_input=False, load_output=False)
+        queues = list(QUEUES.values())
+        with classify_error(self._url):
+            found = self._client.list_workflows(status="PENDING", queue_name=queues, load_input=False, load_output=False)
         return [(Job.parse(status.workflow_id), status.executor_id or "") for status in found]
 
     def waiting(self, device: DeviceKind | None = None) -> list[Job]:
         """List the jobs that no worker has taken yet, of one kind of device or of all."""
         queues = [QUEUES[device]] if device else list(QUEUES.values())
-        found = self._client.list_workflows(status="ENQUEUED", queue_name=queues, load_input=False, load_output=False)
+        with classify_error(self._url):
+            found = self._client.list_workflows(status="ENQUEUED", queue_name=queues, load_input=False, load_output=False)
         return [Job.parse(status.workflow_id) for status in found]
 
     def requeue(self, job: Job) -> None:
         """Offer a job that was taken and never begun to the workers again."""
-        (status,) = self._client.list_workflows(workflow_ids=[job.name], load_input=False, load_output=False)
-        self._client.resume_workflow(job.name, queue_name=status.queue_name)
+        with classify_error(self._url):
+            (status,) = self._client.list_workflows(workflow_ids=[job.name], load_input=False, load_output=False)
+            self._client.resume_workflow(job.name, queue_name=status.queue_name)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     """It goes on where another run ended."""
     AGAIN = "again"
     """It trains another run's configuration once more."""
+    REWOUND = "rewound"
+    """It went back to an earlier epoch, because a checkpoint could not be read."""
     STOPPED = "stopped"
     """Somebody stopped it, or asked its worker to."""
 
@@ -57,10 +59,3 @@ def events_of(store: Store, run_id: str) -> tuple[RunEvent, ...]:
     with store.reading() as connection:
         rows = connection.execute(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)).all()
     return tuple(RunEvent(datetime.fromtimestamp(row.at, tz=UTC), row.epoch, EventKind(row.kind), row.sentence, row.person) for row in rows)
-
-
-def count(connection: sa.Connection, run_id: str, kind: EventKind) -> int:
-    """Count a run's events of a kind."""
-    table = schema.run_events
-    query = sa.select(sa.func.count()).select_from(table).where(table.c.run_id == run_id, table.c.kind == kind)
-    return int(connection.execute(query).scalar_one())

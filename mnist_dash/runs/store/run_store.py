@@ -31,6 +31,8 @@ from mnist_dash.runs.store.states import RunState, sources
 from mnist_dash.settings import Settings
 
 STEP_COLUMNS = ("step", "epoch", "seconds", "loss", "accuracy")
+_REVISED = "mnist_dash.revised"
+"""Marks a connection whose transaction has changed something that pages show."""
 WORKER_MEMORY_SECONDS = 3600
 """How long a worker that is gone is still listed."""
 
@@ -88,9 +90,17 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """Open a transaction that writes; it commits when the block ends without an exception."""
+        """Open a transaction that writes; it commits when the block ends without an exception.
+
+        The store's revision is counted up last: every writer needs that one row, so on PostgreSQL nobody may hold it while waiting for
+        another (a deadlock), and nobody waits for it longer than a commit takes.
+        """
+        meta = schema.meta
         with classify_error(self.settings.database_url), self.engine.begin() as connection:
+            connection.info.pop(_REVISED, None)
             yield connection
+            if connection.info.pop(_REVISED, False):
+                connection.execute(meta.update().where(meta.c.key == "revision").values(value=meta.c.value + 1))
 
     def readable(self) -> sa.ColumnElement[bool]:
         """Say which rows of the run table may be read: all, or those that a share link is for and the runs of its studies."""
@@ -363,8 +373,8 @@ def transition(
 
 
 def bump_revision(connection: sa.Connection) -> None:
-    """Count up the store's revision, so that pages know that something changed."""
-    connection.execute(schema.meta.update().where(schema.meta.c.key == "revision").values(value=schema.meta.c.value + 1))
+    """Have the store's revision counted up at the end of a `Store.writing` transaction, so that pages know that something changed."""
+    connection.info[_REVISED] = True
 
 
 def artifact_path(settings: Settings, relative: str) -> Path:

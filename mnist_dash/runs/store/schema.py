@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_TIMEOUT_SECONDS = 10
 metadata = sa.MetaData()
 
@@ -77,6 +77,7 @@ runs = sa.Table(
     sa.Column("parent_epoch", sa.Integer, doc="the parent's epoch after which it goes its own way"),
     sa.Column("pause_requested", sa.Boolean, doc="NULL is no"),
     sa.Column("change_requested", sa.Text, doc="JSON of a change of settings that its worker is to make; NULL is none"),
+    sa.Column("n_deaths", sa.Integer, doc="how many attempts have died since its last finished epoch; NULL is none"),
     sa.Index("ix_runs_state", "state", "created_at"),
 )
 
@@ -182,6 +183,7 @@ workers = sa.Table(
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("seen_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
+    sa.Column("process_began", sa.BigInteger, doc="by `runs.execution.processes`; NULL where a former version wrote the row"),
 )
 
 

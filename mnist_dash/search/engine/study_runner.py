@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import secrets
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 
-import psutil
 import sqlalchemy as sa
 
 from mnist_dash.errors import Fenced, MnistDashError, StoreError
+from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
-from mnist_dash.runs.execution.worker import machine_id
-from mnist_dash.runs.execution.worker_records import process_lives
 from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.patience import TRANSIENT, Outage, patiently
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.search.engine.advance import Advancer
@@ -48,21 +46,25 @@ class StudyRunner:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        created = int(psutil.Process().create_time())
-        self.name = f"{machine_id()}:{os.getpid()}:{created}:{secrets.token_hex(3)}"
+        pid, mark = own_mark()
+        self.name = f"{machine_id()}:{pid}:{mark}:{secrets.token_hex(3)}"
         self._held: dict[str, Advancer] = {}
         self._seen = -1
         self._beat_at = 0.0
         self._busy_at = time.monotonic()
+        self._outage = Outage(log)
 
     def run(self, *, idle_seconds: float | None = None) -> None:
         """Advance studies until none has lived for a while, or for ever."""
         while idle_seconds is None or time.monotonic() - self._busy_at < idle_seconds:
             try:
                 self.look()
-            except StoreError as error:
-                log.warning("%s", error)  # the next look tries again; a lease outlasts several
-            time.sleep(LOOK_SECONDS if self._held else IDLE_LOOK_SECONDS)  # between two looks
+            except TRANSIENT as error:
+                self._outage.failed(error)
+                time.sleep(self._outage.pause_seconds)
+            else:
+                self._outage.ended()
+                time.sleep(LOOK_SECONDS if self._held else IDLE_LOOK_SECONDS)  # between two looks
 
     def look(self) -> None:
         """Take a step of every study that this process holds or can have, if anything has changed or a second has passed."""
@@ -88,7 +90,7 @@ class StudyRunner:
         except Fenced as error:
             log.info("%s", error)
             advancer.forget()
-        except StoreError:
+        except (StoreError, *TRANSIENT):
             advancer.forget()
             raise
         except MnistDashError as error:
@@ -156,8 +158,8 @@ def ensure_study_runner(settings: Settings) -> None:
 
 def _lives(holder: str) -> bool:
     """Say whether a holder may be alive: one of another machine is, until its lease ends."""
-    machine, pid, created, _ = holder.rsplit(":", 3)
-    return machine != machine_id() or process_lives(int(pid), float(created))
+    machine, pid, mark, _ = holder.rsplit(":", 3)
+    return machine != machine_id() or process_lives(int(pid), int(mark))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -166,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--exit-when-idle", type=float, metavar="SECONDS")
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    store = Store.open(Settings.from_environment())
+    settings = Settings.from_environment()
+    store = patiently(lambda: Store.open(settings), log=log)
     try:
         StudyRunner(store).run(idle_seconds=parsed.exit_when_idle)
     finally:
