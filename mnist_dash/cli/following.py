@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import time
@@ -14,9 +15,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from mnist_dash.errors import IllegalTransition, StoreLocked
+from mnist_dash.errors import IllegalTransition
+from mnist_dash.runs.store.patience import TRANSIENT, Outage
 
 POLL_SECONDS = 0.1
+log = logging.getLogger("mnist_dash.following")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def follow(followed: Followed, *, show: Show, interruptions: Interruptions) -> N
 
     The first interruption stops it; the second returns at once.
     """
-    is_stopping = False
+    is_stopping, outage = False, Outage(log)
     while interruptions.count < 2:
         try:
             view = followed.look()
@@ -85,8 +88,11 @@ def follow(followed: Followed, *, show: Show, interruptions: Interruptions) -> N
                 is_stopping = True
                 _stop(followed)
             followed.tend()
-        except StoreLocked:
-            continue  # it waited for seconds already; training goes on meanwhile
+        except TRANSIENT as error:
+            outage.failed(error)
+            time.sleep(outage.pause_seconds)
+            continue  # training goes on meanwhile
+        outage.ended()
         time.sleep(POLL_SECONDS)
 
 

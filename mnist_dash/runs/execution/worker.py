@@ -51,6 +51,8 @@ FINAL_SECONDS = 1800.0
 MOST_WAITING_BYTES = 256 * 2**20
 """Memory for finished epochs that wait to be recorded; beyond it the training waits as well."""
 EMPTY_BIN_SECONDS = 600.0
+OFFER_LOST_SECONDS = 5.0
+"""Between two looks for queued runs that have no job."""
 log = logging.getLogger("mnist_dash.worker")
 
 _STATES = {Ending.FINISHED: RunState.FINISHED, Ending.STOPPED: RunState.STOPPED, Ending.DIVERGED: RunState.DIVERGED}
@@ -75,7 +77,7 @@ class Worker:
         self._store = patiently(lambda: Store.open(settings), log=log)
         self._records = WorkerRecords(self._store, identity)
         self._outage = Outage(log)
-        self._beaten_at = self._watches_since = _awake()
+        self._beaten_at = self._watches_since = self._offer_lost_at = _awake()
         self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
         self._idle_since: float | None = time.monotonic()
@@ -125,6 +127,9 @@ class Worker:
                 self._watches_since = moment  # the database was away, or this machine asleep: others must have time to come back as well
             self._beaten_at = moment
             self._records.sweep(judge_silence=moment - self._watches_since > lease)
+            if moment > self._offer_lost_at:
+                self._records.offer_lost()
+                self._offer_lost_at = moment + OFFER_LOST_SECONDS
             if self._idle_since is not None and time.monotonic() > self._empty_bin_at:
                 empty_bin(self._store)
                 thin_checkpoints(self._store)

@@ -90,6 +90,7 @@ class WorkerRecords:
         self._store = store
         self._worker = worker
         self._lease = store.settings.lease_seconds
+        self._without_job: set[Job] = set()
 
     def sign_on(self) -> None:
         """Enter the worker into the list."""
@@ -388,6 +389,27 @@ class WorkerRecords:
                 worker is None or self._is_dead(worker) or (judge_silence and worker.silence > self._lease)
             ):
                 self._hand_on(job)
+
+    def offer_lost(self) -> int:
+        """Give those queued runs a new job whose job the queue has lost: it was ended by an error between the queue and the claim.
+
+        A run counts as such when two calls in a row find it without a job; call it every few seconds. Returns how many got one.
+        """
+        runs, queue = schema.runs, self._store.queue_client
+        with self._store.reading() as connection:
+            query = sa.select(runs.c.id, runs.c.attempt, runs.c.config).where(runs.c.state == RunState.QUEUED)
+            queued = {Job(row.id, row.attempt + 1): row.config for row in connection.execute(query)}
+        if not queued:
+            self._without_job = set()
+            return 0
+        missing = set(queued) - set(queue.waiting()) - {job for job, _ in queue.claimed()}
+        lost, self._without_job = missing & self._without_job, missing
+        for job in lost:
+            with self._store.writing() as connection:
+                here = (runs.c.id == job.run_id) & (runs.c.attempt == job.attempt - 1) & (runs.c.state == RunState.QUEUED)
+                if connection.execute(runs.update().where(here).values(attempt=job.attempt)).rowcount == 1:  # that attempt is left out
+                    self._store.add_job(connection, Job(job.run_id, job.attempt + 1), parse_config(queued[job]).device)
+        return len(lost)
 
     def _hand_on(self, job: Job) -> None:
         """Offer a job that a dead worker took again if it was never begun; withdraw it when its attempt is over."""

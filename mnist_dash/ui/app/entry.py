@@ -5,7 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash.errors import MnistDashError, NotAllowed
+from mnist_dash.runs.store.patience import TRANSIENT
 from mnist_dash.ui.app import admission, visitor
+from mnist_dash.ui.app.moving import wait_for_database
 from mnist_dash.ui.app.navigation import ICON, all_pages, draw_menu, follow
 from mnist_dash.ui.app.palette import palette
 
@@ -31,5 +33,7 @@ def show() -> None:
         st.error(str(error), icon=":material/lock:")
         if not is_admitted and admission.token() is None:
             visitor.sign_in_buttons()
+    except TRANSIENT as error:
+        wait_for_database(error)
     except MnistDashError as error:
         st.error(str(error), icon=":material/error:")

@@ -6,6 +6,7 @@ import streamlit as st
 
 from mnist_dash.errors import InvalidInput
 from mnist_dash.ui.app.addresses import refuse_choice, rename_old
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import follow
 from mnist_dash.ui.app.visitor import has_share_link
 from mnist_dash.ui.components.export import comparison_downloads
@@ -79,7 +80,7 @@ def show() -> None:
         return
     preload_plotly()
     live = any(run.state.is_live for run in shown.runs)
-    st.fragment(run_every=TICK_SECONDS if live else None)(body)(ids, drawn_live=live)
+    moving(body, every=TICK_SECONDS if live else None)(ids, drawn_live=live)
 
 
 show()

@@ -25,6 +25,7 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_choice, refuse_number
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
@@ -51,7 +52,7 @@ def draw(run: Run) -> None:
         _offer(run, parameters, found)
     elif found.state.is_live:
         with st.container():
-            st.fragment(run_every=TICK_SECONDS)(_progress)(run, parameters)
+            moving(_progress, every=TICK_SECONDS)(run, parameters)
     else:
         draw_picture(run, parameters, found)
 

@@ -20,6 +20,7 @@ from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.records import History, Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import STUDIES, TRAIN
 from mnist_dash.ui.app.resources import history, store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
@@ -44,7 +45,7 @@ _AXES: tuple[Axis, ...] = get_args(Axis)
 def live_section(run: Run, *, whole: bool = True) -> None:
     """Draw what moves, curves and figures only if `whole`; it draws itself anew while the run is live."""
     tick = TICK_SECONDS if run.state.is_live else None if run.state.is_terminal else PAUSED_TICK_SECONDS
-    st.fragment(run_every=tick)(_section)(run.id, run.state, whole=whole)
+    moving(_section, every=tick)(run.id, run.state, whole=whole)
 
 
 def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:

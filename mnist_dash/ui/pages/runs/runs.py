@@ -6,6 +6,7 @@ import streamlit as st
 
 from mnist_dash.runs.query import catalog
 from mnist_dash.text import plural
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import TRAIN, follow
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.suggestion import proposal_card
@@ -98,4 +99,4 @@ elif shape == "parameters":
 elif shape == "groups":
     grouped_section()
 else:
-    st.fragment(run_every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None)(runs_section)()
+    moving(runs_section, every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None)()

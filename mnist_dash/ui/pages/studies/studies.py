@@ -5,6 +5,7 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.search.studies import study_store
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.composition import FIRST_PRESET, unknown_preset
 from mnist_dash.ui.forms.draft_session import STUDY
@@ -87,7 +88,7 @@ def overview() -> None:
         nothing_yet()
         return
     is_live = is_any_live()
-    st.fragment(run_every=TICK_SECONDS if is_live else None)(studies_section)(drawn_live=is_live)
+    moving(studies_section, every=TICK_SECONDS if is_live else None)(drawn_live=is_live)
 
 
 def nothing_yet() -> None:

@@ -9,6 +9,7 @@ from mnist_dash.errors import UnknownStudy
 from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.studies import study_store
 from mnist_dash.ui.app.addresses import rename_old
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import STUDIES, follow
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -52,7 +53,7 @@ def show_study(study_id: str) -> None:
         share_popover("study", (study.id,))
     if study.definition.question:
         st.caption(formatting.plain(study.definition.question))
-    st.fragment(run_every=TICK_SECONDS if study.state.is_live else None)(body)(study.id, drawn_live=study.state.is_live)
+    moving(body, every=TICK_SECONDS if study.state.is_live else None)(study.id, drawn_live=study.state.is_live)
 
 
 def body(study_id: str, *, drawn_live: bool) -> None:

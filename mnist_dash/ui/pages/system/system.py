@@ -10,6 +10,7 @@ from mnist_dash import formatting
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.records import Run, Worker
 from mnist_dash.text import plural
+from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
@@ -100,7 +101,7 @@ def moving_section() -> None:
 
 st.title("System")
 st.caption("`mnist-dash doctor` checks data, database, artifacts and workers, and says how to solve problems.")
-st.fragment(run_every=TICK_SECONDS)(moving_section)()
+moving(moving_section, every=TICK_SECONDS)()
 people_section()
 storage_section()
 if may_edit():
