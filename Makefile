@@ -53,6 +53,7 @@ pytest: $(VENV)/test.stamp $(VENV)/browser.stamp
 test-all: $(VENV)/test.stamp $(VENV)/browser.stamp
 	@$(PYTEST) -m slow tests/browser $(ARGS)
 	@$(PYTEST) -m slow $(BESIDE) --timeout 1800 $(ARGS)
+	@MNIST_DASH_TEST_DATABASE=postgresql $(PYTEST) $(BESIDE) --timeout 1800 tests/runs tests/search tests/faults $(ARGS)
 
 faults: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)

@@ -11,12 +11,21 @@ import pytest
 
 from mnist_dash.runs.execution import analyses
 from mnist_dash.runs.store.run_store import Store
+from tests.databases import KIND
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin in barriers collapse beside other work
 
 # A loaded machine makes any example slow now and then; pytest's own timeout catches what hangs.
 hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what works on SQLite's file, where the test run works on PostgreSQL."""
+    if KIND == "postgresql":
+        for item in items:
+            if item.get_closest_marker("sqlite") is not None:
+                item.add_marker(pytest.mark.skip(reason="works on SQLite's file itself"))
 
 
 @pytest.fixture(autouse=True)

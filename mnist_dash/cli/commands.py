@@ -7,7 +7,7 @@ import click
 from mnist_dash import __version__
 from mnist_dash.cli import completion
 from mnist_dash.cli.command import Command, Group
-from mnist_dash.cli.parameters import COUNT, PORT, SECONDS, as_json
+from mnist_dash.cli.parameters import COUNT, FILE, PORT, SECONDS, as_json
 from mnist_dash.cli.runs.archive_commands import ARCHIVES
 from mnist_dash.cli.runs.commands import ANNOTATIONS, LISTINGS, TRAINING
 from mnist_dash.cli.runs.steer_commands import STEERING
@@ -73,10 +73,47 @@ DOCTOR = Command(
     text="""\
 Check data archives, database, artifacts (the hash of every file), queue, workers, device and disk, and say how to mend what is wrong.
 
-It changes nothing.""",
-    examples=("doctor", "doctor --json"),
-    notes=("Exit codes: 0 no problem (warnings allowed), 1 at least one problem.",),
-    params=(as_json("print one object: the list of checks and whether all is well"),),
+It changes nothing, unless --repair is given.""",
+    examples=("doctor", "doctor --repair", "doctor --json"),
+    notes=(
+        "Exit codes: 0 no problem (warnings allowed), 1 at least one problem.",
+        (
+            "--repair removes files of no run, gives queued runs without a job another, forgets earlier checkpoints that cannot be read, "
+            "and builds damaged indexes anew. Results are never touched."
+        ),
+    ),
+    params=(
+        click.Option(["--repair"], is_flag=True, help="mend first what needs no choice of yours"),
+        as_json("print one object: the list of checks, whether all is well, and what was repaired"),
+    ),
+)
+BACKUP = Command(
+    "backup",
+    target="mnist_dash.cli.control:backup",
+    line="save everything in one file",
+    text="""Write the database as it is at one moment, and every file that it names, into a new tar file. Dashboard and workers may go on.
+
+`restore` puts it back. A PostgreSQL database is saved by `pg_dump`, which has to be installed.""",
+    examples=("backup mnist_dash-backup.tar",),
+    notes=("With --json, one object: file, n_runs, n_files, n_missing and n_bytes.",),
+    params=(
+        click.Argument(["file"], type=FILE, metavar="FILE", help="a new file"),
+        as_json("print one object"),
+    ),
+)
+RESTORE = Command(
+    "restore",
+    target="mnist_dash.cli.control:restore",
+    line="put back what `backup` saved",
+    text="""Put back what a backup holds, all of it or nothing: into a MNIST_DASH_HOME without a database, or an empty PostgreSQL database.
+
+The hash of every file is checked first. Runs that were in training go on from their last finished epoch.""",
+    examples=("restore mnist_dash-backup.tar",),
+    notes=("With --json, one object: home, n_runs, n_files, n_missing and n_bytes.",),
+    params=(
+        click.Argument(["file"], type=FILE, metavar="FILE", help="a file that `backup` wrote"),
+        as_json("print one object"),
+    ),
 )
 COMPLETION = Command(
     "completion",
@@ -98,7 +135,7 @@ COMMANDS = Group(
     line="train networks on MNIST",
     text=_ABOUT,
     notes=(_DASHBOARD, _ENVIRONMENT, _CODES),
-    commands=(DASHBOARD, *TRAINING, STUDY, *LISTINGS, *ANNOTATIONS, *STEERING, *ARCHIVES, WORKER, DOCTOR, COMPLETION),
+    commands=(DASHBOARD, *TRAINING, STUDY, *LISTINGS, *ANNOTATIONS, *STEERING, *ARCHIVES, WORKER, DOCTOR, BACKUP, RESTORE, COMPLETION),
 )
 """All commands, in the order in which the help lists them."""
 click.version_option(__version__, message=f"MNIST Dash {__version__}", help="show the version and exit")(COMMANDS)

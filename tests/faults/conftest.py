@@ -14,6 +14,7 @@ import pytest
 
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.source_tree import ROOT
 
@@ -21,7 +22,7 @@ from tests.source_tree import ROOT
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings below the test's folder, with a short lease, one thread and the data sets of the whole test run."""
-    return Settings.from_environment(
+    return settings_with_database(
         {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "3", "MNIST_DASH_THREADS": "1", "MNIST_DASH_MAX_ATTEMPTS": "20"}
     )
 
@@ -34,6 +35,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "MNIST_DASH_LEASE_SECONDS": str(settings.lease_seconds),
         "MNIST_DASH_THREADS": "1",
         "MNIST_DASH_MAX_ATTEMPTS": str(settings.max_attempts),
+        "MNIST_DASH_DATABASE_URL": settings.database_url,
         "PYTHONPATH": str(ROOT),
     }
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from mnist_dash.core.training.reports import Ending, TrainingResult
-from mnist_dash.runs.execution.trainer import OBEDIENCE_SECONDS, Message, Task
+from mnist_dash.runs.execution.trainer import Message, Task
 
 
 def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:
@@ -30,7 +31,8 @@ def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: 
     )
 
 
-SLOW_SECONDS = OBEDIENCE_SECONDS + 1
+SLOW_SECONDS = 5.0
+"""Longer than obeying may take, and than the lease of the tests of faults."""
 
 
 def evaluate_slowly(task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> TrainingResult:
@@ -39,7 +41,7 @@ def evaluate_slowly(task: Task, send: Callable[[Message], None], should_stop: Ca
         time.sleep(0.01)  # an endless training
     send(Ending.STOPPED)
     time.sleep(SLOW_SECONDS)  # a large network's evaluation
-    return finish_at_once(task, send, should_stop)
+    return replace(finish_at_once(task, send, should_stop), ending=Ending.STOPPED)
 
 
 def ignore_stops(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,13 +14,11 @@ import pytest
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Dense, Dropout, Flatten
 from mnist_dash.runs.actions import run_actions
-from mnist_dash.runs.execution.trainer import Task, Trainer, Training, wait_or_kill
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run, Worker
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
-from tests.faults.noop import evaluate_slowly, ignore_stops
 from tests.runs.conftest import new_worker
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -171,18 +168,16 @@ def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("training", "is_kept"), [(evaluate_slowly, True), (ignore_stops, False)])
-def test_stopped_trainer_may_finish_its_figures(training: Training, *, is_kept: bool) -> None:
-    """A trainer that ends its loop in time may compute the final figures; one that does not obey is killed."""
-    trainer = Trainer(training)
-    trainer.warm_up()
-    trainer.start(Task("", Path(), 1, None))
-    trainer.ask_to_stop()
-    try:
-        assert (wait_or_kill(trainer, lambda _: None) is not None) is is_kept
-        assert (trainer.pid is not None) is is_kept
-    finally:
-        trainer.kill()
+@pytest.mark.parametrize(("training", "reason"), [("evaluate_slowly", ""), ("ignore_stops", "the trainer did not obey in time")])
+def test_stopped_trainer_may_finish_its_figures(store: Store, start: Start, training: str, reason: str) -> None:
+    """A trainer that ends its loop in time may compute the final figures, for longer than a lease; one that does not obey is killed."""
+    start("tests.faults", training, stderr=subprocess.DEVNULL)
+    run_id = run_actions.submit(store, CONFIG)
+    wait_until(lambda: store.run(run_id).state is RunState.RUNNING, "it trains")
+    run_actions.stop(store, run_id)
+    run = wait_for_end(store, run_id)
+    assert (run.state, run.attempt) == (RunState.STOPPED, 1)
+    assert reason in run.reason if reason else run.reason == ""
 
 
 @pytest.mark.slow

@@ -66,6 +66,7 @@ def locked(database: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 @pytest.mark.parametrize("seconds", [13, 25])
 @pytest.mark.parametrize("after_epoch", [0, 2])
 def test_locked_database_costs_no_attempt(store: Store, start: Start, tmp_path: Path, *, seconds: float, after_epoch: int) -> None:
@@ -85,6 +86,7 @@ def test_locked_database_costs_no_attempt(store: Store, start: Start, tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 @pytest.mark.parametrize("kind", ["statement", "commit"])
 def test_failing_write_anywhere_costs_nothing(store: Store, start: Start, tmp_path: Path, kind: str) -> None:
     """The N-th write of a worker fails once, or is carried out and reported as failed, for every N of a two-epoch run."""
@@ -167,6 +169,7 @@ def test_fork_server_ends_with_its_worker(store: Store, start: Start, tmp_path: 
     wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), "they are gone", seconds=20)
 
 
+@pytest.mark.sqlite
 def test_watchers_are_not_blocked_by_a_lock(store: Store, tmp_path: Path) -> None:
     """Readers go on while a writer holds the database: pages stay as they are."""
     with locked(store.settings.home / DATABASE_FILE):

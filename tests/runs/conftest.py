@@ -12,13 +12,14 @@ from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.execution.worker_records import WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings that keep everything below the test's folder, with a lease of two seconds."""
-    return Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
+    return settings_with_database({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from mnist_dash.search.definition.study_files import parse_study
 from mnist_dash.search.engine.advance import Advancer
 from mnist_dash.search.studies.records import StudyState
 from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.runs.conftest import new_worker
 
@@ -110,7 +111,7 @@ class Player:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings that keep everything below the test's folder, with a lease of two seconds."""
-    return Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
+    return settings_with_database({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
 
 
 @pytest.fixture

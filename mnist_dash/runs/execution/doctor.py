@@ -23,9 +23,9 @@ import sqlalchemy as sa
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, check_archives
 from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.errors import ArtifactError, DataError, MnistDashError, StorageFull, StoreError, StoreLocked, StoreTooNew
+from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
-from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.records import Worker
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
@@ -39,6 +39,7 @@ ORPHAN_SECONDS = 3600
 """Age from which a file that no run names was not just written."""
 TIGHT_FACTOR = 5
 """Free room below this many times the least is worth a warning."""
+REPAIR = "`python -m mnist_dash doctor --repair` mends it."
 _START_WORKER = "Start one with `make run`, or with `python -m mnist_dash worker`."
 _PROBE = """\
 import json, torch, torchvision
@@ -211,21 +212,26 @@ def _fault(store: Store, run_id: str, kind: ArtifactKind, part: str) -> str | No
 
 
 def _orphans(store: Store) -> Iterator[Check]:
-    with store.reading() as connection:
-        known = set(connection.execute(sa.select(schema.artifacts.c.path)).scalars())
-    folder, oldest = store.settings.artifact_dir, time.time() - ORPHAN_SECONDS
-    orphans = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() not in known and path.stat().st_mtime < oldest
-    ]
+    orphans = orphaned_files(store)
     if orphans:
         size = _megabytes(sum(path.stat().st_size for path in orphans))
         finding = (
             f"{plural(len(orphans), 'file')} ({size}) {verb(len(orphans), 'belong')} to no run, such as {orphans[0]}. "
             "A crash between a file and its row leaves them."
         )
-        yield Check("artifacts", Verdict.WARNING, finding, "They may be deleted.")
+        yield Check("artifacts", Verdict.WARNING, finding, REPAIR)
+
+
+def orphaned_files(store: Store) -> list[Path]:
+    """Find the files in the artifact folder that no row names, those of the last hour left out: their rows may be on their way."""
+    with store.reading() as connection:
+        known = set(connection.execute(sa.select(schema.artifacts.c.path)).scalars())
+    folder, oldest = store.settings.artifact_dir, time.time() - ORPHAN_SECONDS
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.relative_to(folder).as_posix() not in known and path.stat().st_mtime < oldest
+    ]
 
 
 def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
@@ -234,14 +240,11 @@ def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
         silent = [*connection.execute(sa.select(runs.c.id).where(runs.c.state == RunState.RUNNING, runs.c.lease_until < now())).scalars()]
     queued = store.queue()
     taken = store.queue_client.claimed()
-    jobs = {*store.queue_client.waiting(), *(job for job, _ in taken)}
-    stuck = [run.id for run in queued if Job(run.id, run.attempt + 1) not in jobs]
+    stuck = sorted(job.run_id for job in lost_jobs(store))
     left = [job.run_id for job, worker_id in taken if worker_id not in {worker.id for worker in alive}]
     if stuck:
-        remedy = f"Stop them and train them again: `python -m mnist_dash stop {stuck[0]}`."
-        yield Check(
-            "queue", Verdict.PROBLEM, f"{plural(len(stuck), 'queued run')} without a job would wait for ever: {_named(stuck)}.", remedy
-        )
+        remedy = "A living worker gives them another within seconds." if alive else REPAIR
+        yield Check("queue", Verdict.PROBLEM, f"{plural(len(stuck), 'queued run')} without a job: {_named(stuck)}.", remedy)
     if silent or left:
         found = sorted({*silent, *left})
         remedy = "A living worker hands them on by itself within seconds." if alive else _START_WORKER

@@ -22,6 +22,7 @@ from mnist_dash.core.config.run_config import parse_config
 from mnist_dash.core.hardware.devices import DeviceKind
 from mnist_dash.core.training.reports import EpochReport, StepReport
 from mnist_dash.errors import Fenced
+from mnist_dash.runs.execution.lost_jobs import lost_jobs, offer_again
 from mnist_dash.runs.execution.processes import process_lives
 from mnist_dash.runs.store import artifacts, events, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
@@ -391,25 +392,13 @@ class WorkerRecords:
                 self._hand_on(job)
 
     def offer_lost(self) -> int:
-        """Give those queued runs a new job whose job the queue has lost: it was ended by an error between the queue and the claim.
+        """Give queued runs whose job is lost another one; returns how many got one.
 
-        A run counts as such when two calls in a row find it without a job; call it every few seconds. Returns how many got one.
+        A job counts as lost when two calls in a row miss it; call it every few seconds.
         """
-        runs, queue = schema.runs, self._store.queue_client
-        with self._store.reading() as connection:
-            query = sa.select(runs.c.id, runs.c.attempt, runs.c.config).where(runs.c.state == RunState.QUEUED)
-            queued = {Job(row.id, row.attempt + 1): row.config for row in connection.execute(query)}
-        if not queued:
-            self._without_job = set()
-            return 0
-        missing = set(queued) - set(queue.waiting()) - {job for job, _ in queue.claimed()}
+        missing = lost_jobs(self._store)
         lost, self._without_job = missing & self._without_job, missing
-        for job in lost:
-            with self._store.writing() as connection:
-                here = (runs.c.id == job.run_id) & (runs.c.attempt == job.attempt - 1) & (runs.c.state == RunState.QUEUED)
-                if connection.execute(runs.update().where(here).values(attempt=job.attempt)).rowcount == 1:  # that attempt is left out
-                    self._store.add_job(connection, Job(job.run_id, job.attempt + 1), parse_config(queued[job]).device)
-        return len(lost)
+        return sum(offer_again(self._store, job) for job in lost)
 
     def _hand_on(self, job: Job) -> None:
         """Offer a job that a dead worker took again if it was never begun; withdraw it when its attempt is over."""

@@ -32,6 +32,8 @@ from tests.new_store import new_store
 from tests.search.conftest import define
 from tests.source_tree import Source, sources
 
+pytestmark = pytest.mark.sqlite
+
 CONFIG = RunConfig(epochs=1)
 LINE = (((0.5, 0.1), (0.5, 0.9)),)
 EDITOR = Person(Role.EDITOR, "editor@example.org")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 
 import pytest
 
@@ -260,8 +259,8 @@ def test_a_viewer_steers_nothing(store: Store, records: WorkerRecords) -> None:
         with pytest.raises(NotAllowed):
             act()
     assert (store.count(), store.run_revision(parent.id), events_of(store, parent.id)) == (1, revision, ())
-    with sqlite3.connect(store.settings.home / "mnist_dash.db") as connection:
-        assert connection.execute("SELECT count(*) FROM audit WHERE NOT allowed").fetchone() == (6,)
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM audit WHERE NOT allowed").scalar_one() == 6
 
 
 def test_checkpoints_are_kept_evenly_within_their_room() -> None:

@@ -17,6 +17,7 @@ from mnist_dash.runs.execution.worker_records import Outcome, WorkerRecords
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
+from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
@@ -177,13 +178,43 @@ def test_taken_job_of_dead_worker_is_offered_again(store: Store, records: Worker
     """A job that was taken from the queue and never begun is not lost with its worker."""
     run_id = run_actions.submit(store, CONFIG)
     with store.writing() as connection:
-        connection.exec_driver_sql(f"UPDATE workflow_status SET status='PENDING', executor_id='gone' WHERE workflow_uuid='{run_id}.1'")  # noqa: S608
+        jobs = "workflow_status" if store.settings.is_sqlite else "dbos.workflow_status"
+        connection.exec_driver_sql(f"UPDATE {jobs} SET status='PENDING', executor_id='gone' WHERE workflow_uuid='{run_id}.1'")  # noqa: S608
     assert [job for job, _ in store.queue_client.claimed()] == [Job(run_id, 1)]
     records.sweep()
     assert store.queue_client.claimed() == []
     with store.reading() as connection:
-        status = connection.exec_driver_sql("SELECT status, queue_name FROM workflow_status").one()
+        status = connection.exec_driver_sql(f"SELECT status, queue_name FROM {jobs}").one()  # noqa: S608
     assert tuple(status) == ("ENQUEUED", "runs.cpu")
+
+
+def test_queued_run_without_a_job_gets_another(store: Store, records: WorkerRecords) -> None:
+    """A job that was ended by an error before its run was claimed does not leave the run waiting for ever."""
+    run_id = run_actions.submit(store, CONFIG)
+    waiting = run_actions.submit(store, CONFIG.model_copy(update={"seed": 9}))
+    store.queue_client.cancel(Job(run_id, 1))
+    assert records.offer_lost() == 0, "it may just be on its way"
+    assert records.offer_lost() == 1
+    assert records.offer_lost() == 0
+    assert set(store.queue_client.waiting()) == {Job(run_id, 3), Job(waiting, 1)}
+    assert records.claim(Job(run_id, 3)) is not None
+
+
+def test_rewound_run_has_the_epochs_before(store: Store, records: WorkerRecords) -> None:
+    """A run goes back to an earlier checkpoint as if it had never been further, and to its start where there is none."""
+    run = claim(store, records)
+    for epoch in (1, 2, 3):
+        record_epoch(store, records, run, epoch)
+    assert records.checkpoint_epochs(run) == [2, 1]
+    again = records.rewind(run, 2, "The checkpoint is damaged.")
+    assert (again.epoch, again.step, again.best_epoch) == (2, 2 * STEPS_PER_EPOCH, 1)
+    assert store.history(run.id).epochs["epoch"].tolist() == [1, 2]
+    assert artifacts.find(store, run.id, ArtifactKind.CHECKPOINT) == 2
+    assert records.checkpoint_epochs(again) == [1]
+    start = records.rewind(again, 0, "The checkpoint is damaged.")
+    assert (start.epoch, start.step, start.best_epoch, start.seconds_training) == (0, 0, None, 0.0)
+    assert artifacts.find(store, run.id, ArtifactKind.CHECKPOINT) is None
+    assert [event.kind for event in events_of(store, run.id)] == [EventKind.REWOUND] * 2
 
 
 def test_worker_is_listed_with_what_it_does(store: Store, records: WorkerRecords) -> None:

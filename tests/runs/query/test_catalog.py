@@ -16,7 +16,7 @@ from mnist_dash.runs.query.language import parse
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
-from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.runs.many import TAGS, fill
 
@@ -26,7 +26,7 @@ N_RUNS = 120
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store of many runs, which no test changes."""
-    store = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
+    store = new_store(settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
     fill(store, N_RUNS, n_epochs=1)
     yield store
     store.close()

@@ -32,7 +32,7 @@ from mnist_dash.runs.query.language import (
 )
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
-from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.runs.many import fill
 
@@ -51,7 +51,7 @@ class Filled:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """A store of 150 runs."""
-    store = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
+    store = new_store(settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
     fill(store, 150, n_epochs=1)
     with store.reading() as connection:
         rows = [dict(row) for row in connection.execute(sa.select(schema.runs)).mappings()]

@@ -41,6 +41,8 @@ from mnist_dash.settings import DATABASE_FILE, Settings
 from tests import postgresql
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
+pytestmark = pytest.mark.sqlite
+
 FIRST_ROW = "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, x'00', '', 0)"
 LARGE_ROW = "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, zeroblob(1000000), '', 0)"
 WRITE_BEYOND_A_LIMIT = f"""

@@ -27,6 +27,8 @@ from mnist_dash.settings import DATABASE_FILE, Settings
 from tests.fixtures.databases.make import FOLDER, RECIPES, unpack
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.sqlite
+
 Rows = dict[str, list[dict[str, Any]]]
 TRAINED = ("version_4",)
 """The others train in `make test-all`."""

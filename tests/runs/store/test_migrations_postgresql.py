@@ -21,6 +21,8 @@ from tests.fixtures.databases.make import RECIPES, unpack
 from tests.runs.store.test_migrations import OPEN_AND_READ, WAIT, differences, start
 from tests.waiting import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.sqlite
+
 QUICK = RunConfig(epochs=1, batch_size=500, device="cpu")
 
 

@@ -26,7 +26,7 @@ from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.transfer import archive_format
 from mnist_dash.runs.transfer.archive_export import KINDS, archive_of, described, export_runs
 from mnist_dash.runs.transfer.archive_import import import_runs
-from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.trained import TINY, train_into
 
@@ -36,7 +36,7 @@ NAME = '<script>alert(1)</script> **x** \x1b[31m "q"'
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Run]]:
     """A store with a run that was really trained, named, tagged, and with an event."""
-    opened = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("origin"))}))
+    opened = new_store(settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("origin"))}))
     run = train_into(opened)
     with opened.writing() as connection:
         update(connection, run.id, name=NAME, notes="# two\nlines", starred=True)

@@ -26,7 +26,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.transfer.model_bundle import model_bundle, run_onnx
 from mnist_dash.runs.transfer.tables import epochs_table, runs_table, steps_table, to_csv, to_parquet
-from mnist_dash.settings import Settings
+from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.trained import train_into
 
@@ -36,7 +36,7 @@ NAME = "=1+1 <b>*x*</b> | \x07"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Run]]:
     """A store with one run, named by somebody who means harm."""
-    opened = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("home"))}))
+    opened = new_store(settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("home"))}))
     run = train_into(opened)
     with opened.writing() as connection:
         update(connection, run.id, name=NAME, notes="<img src=x>\n# not a heading")

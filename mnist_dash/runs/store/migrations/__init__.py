@@ -10,6 +10,8 @@ imported where a database is of a former version and nowhere else: opening one o
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from mnist_dash.runs.store.schema import SCHEMA_VERSION
 if TYPE_CHECKING:
     from alembic.config import Config
 
+BACKUP_FOLDER, N_BACKUPS = "backups", 3
 LOCK_NUMBER = 0x6D6E697374
 """Names the lock on PostgreSQL that one migrating process holds; any number that nobody else uses."""
 
@@ -90,12 +93,33 @@ def _upgrade(connection: sa.Connection, version: int) -> int:
     """
     from alembic import command
 
+    _save_former(connection, version)
     config, meta = config_for(connection), schema.meta
     if not sa.inspect(connection).has_table("alembic_version"):
         command.stamp(config, _revision(version - 1) if version > 1 else "base")
     command.upgrade(config, _revision(SCHEMA_VERSION))
     connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
     return SCHEMA_VERSION
+
+
+def _save_former(connection: sa.Connection, version: int) -> None:
+    """Keep a copy of a SQLite database before it is changed, in ``backups`` beside it; the copies of the last three versions stay.
+
+    Of a PostgreSQL database its administrator has backups; the change is one transaction there as here.
+    """
+    database = connection.engine.url.database
+    if connection.dialect.name != "sqlite" or not database:
+        return
+    folder = Path(database).parent / BACKUP_FOLDER
+    copy = folder / f"{Path(database).stem}-version-{version}.db"
+    folder.mkdir(exist_ok=True)
+    temporary = copy.with_suffix(".part")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reading, closing(sqlite3.connect(temporary)) as writing:
+        reading.backup(writing)
+    temporary.replace(copy)
+    for old in sorted(folder.glob("*-version-*.db"), key=lambda path: path.stat().st_mtime)[:-N_BACKUPS]:
+        old.unlink()
 
 
 def _revision(version: int) -> str:
