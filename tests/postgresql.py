@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 PROGRAMS = ("initdb", "pg_ctl")
+_OPTIONS = "-c fsync=off -c log_min_messages=fatal"
 GIVEN = os.environ.get("MNIST_DASH_TEST_POSTGRES")
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian keeps programs that servers alone use: a folder a version."""
@@ -46,6 +47,15 @@ class Server:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         engine.dispose()
         return self.url(name)
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        data, options = str(self.folder / "data"), f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {_OPTIONS}"
+        self.run("pg_ctl", "--pgdata", data, "--log", str(self.folder / "log"), "--wait", "--options", options, "start")
+
+    def stop(self) -> None:
+        """Stop it as a crash does: every connection breaks."""
+        self.run("pg_ctl", "--pgdata", str(self.folder / "data"), "--mode", "immediate", "--wait", "stop")
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs as the cluster's owner; it refuses to run as root."""
@@ -78,12 +88,11 @@ def server() -> Iterator[Server]:
     started = Server(folder, programs, user)
     try:
         started.run("initdb", "--pgdata", str(folder / "data"), "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C")
-        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c log_min_messages=fatal"
-        started.run("pg_ctl", "--pgdata", str(folder / "data"), "--log", str(folder / "log"), "--wait", "--options", options, "start")
+        started.start()
         try:
             yield started
         finally:
-            started.run("pg_ctl", "--pgdata", str(folder / "data"), "--mode", "immediate", "--wait", "stop")
+            started.stop()
     finally:
         shutil.rmtree(folder)
 
