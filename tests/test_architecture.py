@@ -46,7 +46,7 @@ ALLOWED = {
     "runs.execution": ("errors", "settings", *_CORE, "runs.store", "runs.access"),
     "runs.actions": ("errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
     "runs.query": ("errors", *_LIGHT_CORE, "runs.store", "runs.access", "runs.actions"),
-    "runs.transfer": (PACKAGE, "errors", *_LIGHT_CORE, "runs.store", "runs.access"),
+    "runs.transfer": (PACKAGE, "errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
     "search.definition": ("errors", *_CONFIG),
     "search.studies": ("errors", *_CONFIG, "runs.store", "runs.query", "runs.transfer", "search.definition"),
     "search.engine": (

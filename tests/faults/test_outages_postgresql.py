@@ -20,6 +20,7 @@ from mnist_dash.runs.store.run_store import Store, bump_revision, transition, up
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.actions import steering
 from mnist_dash.search.definition.study_files import parse_study
+from mnist_dash.search.engine.study_runner import MODULE
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import StudyState
 from mnist_dash.settings import Settings
@@ -58,6 +59,12 @@ def settings(server: postgresql.Server, tmp_path: Path) -> Settings:
     )
 
 
+def logged(start: Start, log: Path, *module: str) -> subprocess.Popen[bytes]:
+    """Start a process that writes its log to a file."""
+    with log.open("wb") as file:
+        return start(*module, stderr=file, stdout=file)
+
+
 def assert_whole(store: Store, run_id: str) -> Run:
     """Wait for a run's end, and assert one result with every epoch and step once, by the first attempt."""
     wait_until(lambda: store.run(run_id).state.is_terminal, f"run {run_id} ends")
@@ -73,9 +80,9 @@ def assert_whole(store: Store, run_id: str) -> Run:
 @pytest.mark.parametrize("seconds", [5, 40])
 def test_stopped_server_costs_nothing(server: postgresql.Server, store: Store, start: Start, tmp_path: Path, seconds: float) -> None:
     """Two workers and a study runner outlive a server that crashes and comes back; no attempt is lost, and no process ends."""
-    logs = [(tmp_path / f"log{index}").open("wb") for index in range(3)]
-    processes = [start("mnist_dash", "worker", "--threads", "1", stderr=log, stdout=log) for log in logs[:2]]
-    processes.append(start("mnist_dash.search.engine.study_runner", stderr=logs[2], stdout=logs[2]))
+    logs = [tmp_path / f"log{index}" for index in range(3)]
+    worker = ("mnist_dash", "worker", "--threads", "1")
+    processes = [logged(start, log, *module) for log, module in zip(logs, (worker, worker, (MODULE,)), strict=True)]
     study = steering.create(store, parse_study(STUDY))
     ids = [run_actions.submit(store, LONG.model_copy(update={"seed": seed})) for seed in (1, 2)]
     wait_until(lambda: len(store.runs(states=[RunState.RUNNING])) == 2, "both train")
@@ -88,7 +95,7 @@ def test_stopped_server_costs_nothing(server: postgresql.Server, store: Store, s
     assert len(study_store.trials(store, study)) == 4
     assert all(run.attempt == 1 for run in store.runs())
     assert [process.poll() for process in processes] == [None, None, None]
-    assert "Traceback" not in "".join(Path(log.name).read_text() for log in logs[:2])
+    assert "Traceback" not in "".join(log.read_text() for log in logs)
 
 
 def test_worker_waits_for_a_server_that_is_not_there_yet(
@@ -97,8 +104,7 @@ def test_worker_waits_for_a_server_that_is_not_there_yet(
     """A worker that starts before its database says so once, and takes runs when it is there."""
     server.stop()
     log = tmp_path / "log"
-    with log.open("wb") as file:
-        process = start("mnist_dash", "worker", "--threads", "1", stderr=file, stdout=file)
+    process = logged(start, log, "mnist_dash", "worker", "--threads", "1")
     wait_until(lambda: "cannot be reached" in log.read_text(), "it says what it waits for")
     server.start()
     store = Store.open(settings)

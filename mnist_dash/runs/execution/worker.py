@@ -32,7 +32,7 @@ from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifact_policy import empty_bin, thin_checkpoints
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.store.engine import Job, JobConsumer
-from mnist_dash.runs.store.patience import TRANSIENT, GaveUp, Outage, patiently
+from mnist_dash.runs.store.patience import LONGEST_PAUSE_SECONDS, TRANSIENT, GaveUp, Outage, patiently
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
@@ -124,9 +124,9 @@ class Worker:
             self._records.heartbeat()
             lease, moment = self._settings.lease_seconds, _awake()
             if moment - self._beaten_at > lease / 2:
-                self._watches_since = moment  # the database was away, or this machine asleep: others must have time to come back as well
+                self._watches_since = moment  # the database was away, or this machine asleep: others must have time for their next try
             self._beaten_at = moment
-            self._records.sweep(judge_silence=moment - self._watches_since > lease)
+            self._records.sweep(judge_silence=moment - self._watches_since > lease + LONGEST_PAUSE_SECONDS)
             if moment > self._offer_lost_at:
                 self._records.offer_lost()
                 self._offer_lost_at = moment + OFFER_LOST_SECONDS

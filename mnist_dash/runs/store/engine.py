@@ -27,6 +27,18 @@ POLL_SECONDS = 0.1
 """How often an idle worker looks for work; the larger part of what passes between submitting and starting."""
 
 
+class _WithoutOutages(logging.Filter):
+    """Leaves out what the queue's own threads say, with a traceback each time, while the database does not answer: the worker says it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is written."""
+        text = record.getMessage()
+        return not any(sign in text for sign in ("OperationalError", "Notification listener error"))
+
+
+logging.getLogger("dbos").addFilter(_WithoutOutages())
+
+
 @dataclass(frozen=True)
 class Job:
     """One attempt of one run."""
