@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,15 @@ from mnist_dash.runs.store.routing import route
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState, sources
 from mnist_dash.settings import Settings
+from mnist_dash.text import listed
 
 STEP_COLUMNS = ("step", "epoch", "seconds", "loss", "accuracy")
+SAME_BUT_ONE = 0.85
+"""Similarity of ids of eight characters from which on they count as near: all but one are the same."""
 _REVISED = "mnist_dash.revised"
 """Marks a connection whose transaction has changed something that pages show."""
+N_COMPARED_IDS = 5000
+"""Among how many ids those near to a mistyped one are looked for; comparing takes 20 microseconds each."""
 WORKER_MEMORY_SECONDS = 3600
 """How long a worker that is gone is still listed."""
 
@@ -190,7 +196,7 @@ class Store:
             if not transition(connection, run_id, target, reason=reason):
                 state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar()
                 if state is None:
-                    raise UnknownRun(_unknown(run_id))
+                    raise UnknownRun(self.unknown_run(run_id))
                 allowed = ", ".join(sources(target))
                 raise IllegalTransition(
                     f"Run {run_id} is {state} and cannot become {target}; only one that is {allowed} can. Open it to see why."
@@ -218,7 +224,7 @@ class Store:
         with self.reading() as connection:
             row = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).mappings().first()
         if row is None:
-            raise UnknownRun(_unknown(run_id))
+            raise UnknownRun(self.unknown_run(run_id))
         return run_from_row(row)
 
     def lineage(self, run: Run) -> tuple[str, ...]:
@@ -277,7 +283,7 @@ class Store:
         with self.reading() as connection:
             revision = connection.execute(sa.select(schema.runs.c.revision).where(schema.runs.c.id == run_id)).scalar()
         if revision is None:
-            raise UnknownRun(_unknown(run_id))
+            raise UnknownRun(self.unknown_run(run_id))
         return int(revision)
 
     def history(self, run_id: str) -> History:
@@ -308,6 +314,14 @@ class Store:
             for run_id, accuracy in connection.execute(query):
                 lines[run_id].append(accuracy)
         return lines
+
+    def unknown_run(self, run_id: str) -> str:
+        """Say that there is no such run, and which ids are near: of the newest runs that whoever asks may read."""
+        ids = sa.select(schema.runs.c.id).where(self.readable()).order_by(schema.runs.c.created_at.desc()).limit(N_COMPARED_IDS)
+        with self.reading() as connection:
+            found = get_close_matches(run_id.strip().lower(), connection.execute(ids).scalars().all(), n=2, cutoff=SAME_BUT_ONE)
+        meant = f" Did you mean {listed(found)}?" if found else ""
+        return f"No run {run_id!r}.{meant} List runs with `mnist-dash runs`."
 
     def workers(self) -> tuple[Worker, ...]:
         """List the workers, those that are gone for an hour at most."""
@@ -409,7 +423,3 @@ def _filter(states: Sequence[RunState] | None, *, deleted: bool) -> list[sa.Colu
     if states is not None:
         conditions.append(schema.runs.c.state.in_(states))
     return conditions
-
-
-def _unknown(run_id: str) -> str:
-    return f"No run {run_id!r}. List runs with `mnist-dash runs`."

@@ -108,8 +108,11 @@ def test_terminal_run_is_not_stopped_again(store: Store) -> None:
 
 def test_unknown_run_is_named(store: Store) -> None:
     """A wrong id gets a sentence with the id and the way to the right one."""
-    with pytest.raises(UnknownRun, match=r"No run 'nosuch'. List runs"):
+    with pytest.raises(UnknownRun, match=r"No run 'nosuch'\. List runs"):
         store.run("nosuch")
+    run_id = run_actions.submit(store, CONFIG)
+    with pytest.raises(UnknownRun, match=rf"Did you mean {run_id}\? List runs"):
+        store.run(run_id[:3] + "x" + run_id[4:])
 
 
 def test_cuda_without_device_is_refused(store: Store) -> None:

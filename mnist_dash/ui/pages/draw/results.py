@@ -140,7 +140,7 @@ def _answer(image: Image, run: Run) -> None:
 
 def _wanted_run() -> Run | None:
     """Look up the run that the address names."""
-    run_id = st.query_params.get("run")
+    run_id = st.query_params.get("run", "").strip()
     if not run_id:
         return None
     try:

@@ -57,6 +57,8 @@ def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
         if not run.state.is_terminal:
             head(run)
             st.progress(run.progress, text=progress(run))
+            if run.state is RunState.RUNNING and run.reason:
+                st.caption(f":material/hourglass_top: Waits: {run.reason}")
     if not whole:
         return
     past = history(run_id, run.revision)
