@@ -67,6 +67,7 @@ def test_eight_runs_with_bands_and_who_fixed_my_digit(warm: Dashboard, page: Pag
     expect(page.get_by_text("B is better than A: its mean test accuracy")).to_be_visible()
     a, b = (answers(store, store.run(run_id)) for run_id in (ids[0], ids[4]))
     page.goto(f"{warm.url}/compare?runs={ids[0]},{ids[4]}&view=is+it+real%3F")
+    page.wait_for_url("**view=significance*")  # that is what the view is called now
     page.wait_for_selector(READY)
     paired = compare_paired(a.right, b.right)
     sentence = f"predicts {paired.n_only_b:,} images correctly that"

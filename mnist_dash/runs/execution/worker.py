@@ -95,7 +95,8 @@ class Worker:
             self._wait(self._records.sign_on)
         self._idle_since = time.monotonic()  # warming up and the benchmark were no idling
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._identity.device, self._execute)
-        consumer.start()
+        with contextlib.suppress(GaveUp):
+            self._wait(consumer.start)
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
         while not self._ending.wait(BEAT_SECONDS):
             self._beat()

@@ -119,7 +119,8 @@ class JobConsumer:
     """A device's queue from inside a worker process: one job at a time. DBOS allows one consumer in a process."""
 
     def __init__(self, url: str, worker_id: str, device: DeviceKind, execute: Callable[[Job], None]) -> None:
-        config: DBOSConfig = {
+        self._url = url
+        self._config: DBOSConfig = {
             "name": APPLICATION,
             "system_database_url": url,
             "application_version": APPLICATION_VERSION,
@@ -127,18 +128,27 @@ class JobConsumer:
             "serializer": DBOSPortableJSONSerializer(),
             "log_level": "WARNING",
         }
-        DBOS(config=config)
         self._queue = QUEUES[device]
-        DBOS.listen_queues([self._queue])
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
         def execute_run(run_id: str, attempt: int) -> None:
             execute(Job(run_id, attempt))
 
     def start(self) -> None:
-        """Begin to take jobs."""
-        DBOS.launch()
-        DBOS.register_queue(self._queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+        """Begin to take jobs.
+
+        Raises:
+            StoreError: the database does not answer; nothing was begun, and it may be tried again.
+        """
+        with classify_error(self._url):
+            DBOS(config=self._config)
+            try:
+                DBOS.listen_queues([self._queue])
+                DBOS.launch()
+                DBOS.register_queue(self._queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+            except Exception:
+                DBOS.destroy(workflow_completion_timeout_sec=0)
+                raise
 
     def stop(self) -> None:
         """Take no more jobs; a job in hand is left to its thread."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import streamlit as st
 
+from mnist_dash.ui.app.navigation import go_to
 
-def rename_old(name: str, former: Mapping[str, str]) -> None:
-    """Rewrite a value that the address of an older version has; call it before the widget is drawn.
+
+def rename_old(page: Path, name: str, former: Mapping[str, str]) -> None:
+    """Go to today's address where an older version's asks for a value by its former name; call it before the control is drawn.
 
     Args:
+        page: this page.
         name: the parameter.
         former: old value -> the one that replaced it.
     """
     text = st.query_params.get(name)
     if text is not None and text in former:
-        st.query_params[name] = former[text]
+        go_to(page, {**st.query_params.to_dict(), name: former[text]})
 
 
 def refuse_number(name: str, *, low: int, high: int, what: str) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from mnist_dash.errors import InvalidInput
 from mnist_dash.ui.app.addresses import refuse_choice, rename_old
 from mnist_dash.ui.app.moving import moving
-from mnist_dash.ui.app.navigation import follow
+from mnist_dash.ui.app.navigation import COMPARE, follow
 from mnist_dash.ui.app.visitor import has_share_link
 from mnist_dash.ui.components.export import comparison_downloads
 from mnist_dash.ui.components.share import share_popover
@@ -45,7 +45,7 @@ def body(run_ids: tuple[str, ...], *, drawn_live: bool) -> None:
     with st.container():
         selection_notes(shown)
     with st.container():
-        rename_old("view", FORMER_VIEWS)
+        rename_old(COMPARE, "view", FORMER_VIEWS)
         refuse_choice("view", VIEWS, what="The view")
         view = st.segmented_control(
             "View", VIEWS, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"

@@ -10,7 +10,7 @@ from mnist_dash.reports.study_snapshot import Snapshot
 from mnist_dash.search.studies import study_store
 from mnist_dash.ui.app.addresses import rename_old
 from mnist_dash.ui.app.moving import moving
-from mnist_dash.ui.app.navigation import STUDIES, follow
+from mnist_dash.ui.app.navigation import STUDIES, STUDY, follow
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.components.share import share_popover
@@ -65,7 +65,7 @@ def body(study_id: str, *, drawn_live: bool) -> None:
     with st.container():
         head(board)
     with st.container():
-        rename_old("view", FORMER_VIEWS)
+        rename_old(STUDY, "view", FORMER_VIEWS)
         left_out = {"Pareto front"} if len(board.objectives) == 1 else set()
         left_out |= set() if may_edit() else {"steer"}
         views = [name for name in VIEWS if name not in left_out]
