@@ -96,6 +96,7 @@ class WorkerRecords:
     def sign_on(self) -> None:
         """Enter the worker into the list."""
         with self._store.writing() as connection:
+            connection.execute(schema.workers.delete().where(schema.workers.c.id == self._worker.id))  # there already?
             connection.execute(schema.workers.insert().values(**asdict(self._worker), started_at=now(), seen_at=now()))
             bump_revision(connection)
 
