@@ -252,8 +252,9 @@ class WorkerRecords:
         Raises:
             Fenced: another attempt has the run.
         """
+        asked = sa.select(schema.runs.c.change_requested).where(schema.runs.c.id == run.id)
         with self._store.writing() as connection:
-            if not apply_change(connection, run.id, held_by=run.attempt):
+            if connection.execute(asked).scalar() is not None and not apply_change(connection, run.id, held_by=run.attempt):
                 raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; its settings are left alone.")
         return self._store.run(run.id)
 
@@ -300,7 +301,7 @@ class WorkerRecords:
                     f"The run was given up after {plural(limit, 'attempt')} without a finished epoch; the last one ended because {reason}. "
                     "Look into it, then train it again."
                 )
-                transition(connection, run_id, RunState.FAILED, held_by=attempt, reason=text, n_deaths=n_deaths)
+                transition(connection, run_id, RunState.FAILED, held_by=attempt, only_from=RunState.RUNNING, reason=text, n_deaths=n_deaths)
             elif transition(
                 connection,
                 run_id,
