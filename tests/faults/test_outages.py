@@ -17,6 +17,7 @@ import pytest
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Dense, Flatten
+from mnist_dash.errors import StoreUnavailable
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution.doctor import Verdict, examine_store
 from mnist_dash.runs.store import artifacts
@@ -177,3 +178,22 @@ def test_watchers_are_not_blocked_by_a_lock(store: Store, tmp_path: Path) -> Non
         reader.start()
         reader.join(30)
         assert not reader.is_alive()
+
+
+@pytest.mark.slow
+@pytest.mark.sqlite
+def test_removed_database_is_noticed_and_waited_for(store: Store, start: Start, tmp_path: Path) -> None:
+    """A run goes on while the file is away; new work is refused with a sentence; and all is recorded when the file is back."""
+    log = tmp_path / "log"
+    worker(start, log)
+    run_id = run_actions.submit(store, LONG)
+    wait_until(lambda: store.run(run_id).epoch >= 1, "an epoch")
+    database, away = store.settings.home / DATABASE_FILE, store.settings.home / "away.db"
+    database.rename(away)
+    wait_until(lambda: "is gone: it was removed or moved" in log.read_text(), "the worker notices")
+    with pytest.raises(StoreUnavailable, match="Put it back"):
+        run_actions.submit(store, SHORT)
+    assert not database.exists(), "nobody makes an empty one in its place"
+    time.sleep(store.settings.lease_seconds)  # the lease runs out meanwhile
+    away.rename(database)
+    assert_whole(store, run_id)

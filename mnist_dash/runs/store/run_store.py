@@ -22,6 +22,7 @@ from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.errors import IllegalTransition, NotAllowed, StoreError, UnknownRun
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.database_errors import classify_error
+from mnist_dash.runs.store.database_file import DatabaseFile
 from mnist_dash.runs.store.engine import Job, JobQueue
 from mnist_dash.runs.store.identities import OWNER, Person
 from mnist_dash.runs.store.migrations import migrate
@@ -46,8 +47,11 @@ WORKER_MEMORY_SECONDS = 3600
 class Store:
     """Everything that is remembered of runs and workers."""
 
-    def __init__(self, settings: Settings, engine: sa.Engine, queue: JobQueue, person: Person = OWNER) -> None:
+    def __init__(
+        self, settings: Settings, engine: sa.Engine, queue: JobQueue, person: Person = OWNER, file: DatabaseFile | None = None
+    ) -> None:
         self.settings = settings
+        self._file = file or DatabaseFile(settings.database_url)
         self.engine = engine
         self.queue_client = queue
         self.person = person
@@ -77,7 +81,7 @@ class Store:
 
     def acting_for(self, person: Person) -> Store:
         """Give the same store, with the same connections, to somebody else."""
-        return Store(self.settings, self.engine, self.queue_client, person)
+        return Store(self.settings, self.engine, self.queue_client, person, self._file)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -87,6 +91,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Open a transaction that only reads and never waits for a writer."""
+        self._file.check()
         with (
             classify_error(self.settings.database_url),
             self.engine.connect().execution_options(reading=True) as connection,
@@ -102,6 +107,7 @@ class Store:
         another (a deadlock), and nobody waits for it longer than a commit takes.
         """
         meta = schema.meta
+        self._file.check()
         with classify_error(self.settings.database_url), self.engine.begin() as connection:
             connection.info.pop(_REVISED, None)
             yield connection
