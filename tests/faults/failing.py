@@ -19,10 +19,12 @@ from sqlalchemy.engine import Engine
 from mnist_dash.runs.execution.worker import Worker
 from mnist_dash.settings import Settings
 
+FAILED = "A write fails now."
 WRITES = ("INSERT", "UPDATE", "DELETE", "BEGIN IMMEDIATE")
 
 
 def _error() -> sqlite3.OperationalError:
+    print(FAILED, file=sys.stderr, flush=True)
     error = sqlite3.OperationalError("disk I/O error")
     error.sqlite_errorcode = sqlite3.SQLITE_IOERR
     return error
