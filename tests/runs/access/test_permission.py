@@ -116,6 +116,8 @@ SYSTEM = {
     "runs.access.permission.require": "keeps refusals",
     "runs.store.artifact_policy.empty_bin": "a worker's housekeeping",
     "runs.store.artifact_policy.thin_checkpoints": "a worker's housekeeping",
+    "runs.execution.lost_jobs.offer_again": "a worker's housekeeping",
+    "runs.execution.repair.repair": "for who has the command line, and with it the files",
     "search.engine.artifact_policy.discard_files": "the study runner's housekeeping",
 }
 """What writes for nobody in particular."""
