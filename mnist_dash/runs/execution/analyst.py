@@ -133,7 +133,7 @@ class Analyst:
     def _finish(self, analysis: Analysis, file: StoredFile) -> None:
         epoch = self._store.run(analysis.run_id).epoch
         with self._store.writing() as connection:
-            if artifacts.is_recorded(connection, analysis.run_id, file):
+            if artifacts.is_recorded(connection, analysis.run_id, file, epoch=epoch):
                 return
             self._write(connection, analysis, state=AnalysisState.DONE, fraction=1.0, ended_at=now())
             former = artifacts.record(connection, analysis.run_id, analysis.kind.artifact, file, epoch=epoch, part=analysis.part)

@@ -195,7 +195,7 @@ class WorkerRecords:
         runs, epochs, settings = schema.runs, schema.epochs, self._store.settings
         better = sa.or_(runs.c.best_val_accuracy.is_(None), runs.c.best_val_accuracy < epoch.val_accuracy)
         with self._store.writing() as connection:
-            if artifacts.is_recorded(connection, run.id, checkpoint):
+            if artifacts.is_recorded(connection, run.id, checkpoint, epoch=epoch.epoch):
                 self._progress(connection, run, ())
                 return _wish(connection, run.id)
             self._progress(
@@ -267,7 +267,7 @@ class WorkerRecords:
         values = {name: value for name, value in asdict(outcome).items() if value is not None and name != "state"}
         epoch = self._store.run(run.id).epoch
         with self._store.writing() as connection:
-            if files and all(artifacts.is_recorded(connection, run.id, file) for file in files.values()):
+            if files and all(artifacts.is_recorded(connection, run.id, file, epoch=epoch) for file in files.values()):
                 return
             self._progress(connection, run, steps)
             for kind, file in files.items():

@@ -109,10 +109,11 @@ def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: Sto
     return None if former is None else str(former)
 
 
-def is_recorded(connection: sa.Connection, run_id: str, file: StoredFile) -> bool:
+def is_recorded(connection: sa.Connection, run_id: str, file: StoredFile, *, epoch: int) -> bool:
     """Say whether a file's row is there already: the transaction that wrote it was carried out, and its answer was lost."""
     table = schema.artifacts
-    return connection.execute(sa.select(table.c.path).where(table.c.run_id == run_id, table.c.path == file.path)).first() is not None
+    here = (table.c.run_id == run_id) & (table.c.path == file.path) & (table.c.epoch == epoch)
+    return connection.execute(sa.select(table.c.path).where(here)).first() is not None
 
 
 def discard(settings: Settings, relative: str | None) -> None:

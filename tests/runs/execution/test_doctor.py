@@ -15,7 +15,8 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, mnist_folder
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution import doctor
-from mnist_dash.runs.execution.doctor import Check, Verdict, examine_store
+from mnist_dash.runs.execution.doctor import ORPHAN_SECONDS, Check, Verdict, examine_store
+from mnist_dash.runs.execution.repair import repair
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.engine import Job
@@ -23,6 +24,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import DATABASE_FILE, Settings
 from tests.runs.conftest import new_worker
+from tests.trained import train_into
 
 
 def _of(checks: tuple[Check, ...], subject: str) -> list[Check]:
@@ -143,12 +145,29 @@ def test_waiting_run_without_worker_is_a_warning(store: Store) -> None:
 
 
 def test_run_without_job_is_a_problem(store: Store) -> None:
-    """A queued run that no job stands for would wait for ever."""
+    """A queued run that no job stands for would wait for ever; repairing gives it one."""
     run_id = run_actions.submit(store, RunConfig())
     store.queue_client.cancel(Job(run_id, 1))
     check = next(check for check in _of(examine_store(store.settings), "queue") if check.verdict is Verdict.PROBLEM)
     assert run_id in check.finding
-    assert f"stop {run_id}" in check.remedy
+    assert "doctor --repair" in check.remedy
+    assert repair(store) == ["Gave 1 queued run a new job."]
+    assert [check for check in _of(examine_store(store.settings), "queue") if check.verdict is Verdict.PROBLEM] == []
+    assert repair(store) == []
+
+
+def test_files_of_no_run_are_repaired_away(store: Store) -> None:
+    """What a crash left in the artifact folder is removed, unless it was written just now; files of runs stay."""
+    run = train_into(store)
+    folder = store.settings.artifact_dir / "ab" / "abandoned"
+    folder.mkdir(parents=True)
+    old, new = folder / "old.safetensors", folder / "new.safetensors"
+    for path in (old, new):
+        path.write_bytes(b"nobody's")
+    os.utime(old, (time.time() - 2 * ORPHAN_SECONDS,) * 2)
+    assert repair(store) == ["Removed 1 file of no run, 8 bytes."]
+    assert (old.exists(), new.exists()) == (False, True)
+    assert artifacts.read(store, run.id, ArtifactKind.WEIGHTS)
 
 
 def test_run_of_a_dead_worker_is_found(store: Store) -> None:
