@@ -66,13 +66,14 @@ def test_full_disk_leaves_no_half_file(store: Store) -> None:
     """A write that the system refuses half way leaves nothing behind, not even its temporary file."""
     script = (
         "import resource, signal, sys\n"
+        "from mnist_dash.errors import StorageFull\n"
         "from mnist_dash.settings import Settings\n"
         "from mnist_dash.runs.store import artifacts\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "try:\n"
         "    artifacts.write(Settings.from_environment(), 'r1', artifacts.ArtifactKind.WEIGHTS, bytes(10000))\n"
-        "except OSError as error:\n"
+        "except StorageFull:\n"
         "    sys.exit(7)\n"
     )
     environment = os.environ | {"MNIST_DASH_HOME": str(store.settings.home)}
