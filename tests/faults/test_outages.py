@@ -108,6 +108,7 @@ def test_failing_write_anywhere_costs_nothing(store: Store, start: Start, tmp_pa
     assert hits >= (20 if kind == "statement" else 5)
 
 
+@pytest.mark.slow
 def test_artifact_folder_that_refuses_is_waited_for(store: Store, start: Start, tmp_path: Path) -> None:
     """A run whose files cannot be written trains on, its page says what it waits for, and it goes on by itself."""
     log = tmp_path / "log"
@@ -125,6 +126,7 @@ def test_artifact_folder_that_refuses_is_waited_for(store: Store, start: Start, 
     assert store.run(run_id).reason == "All 12 epochs are done."
 
 
+@pytest.mark.slow
 def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, tmp_path: Path) -> None:
     """A run whose checkpoint was damaged goes back to the one before, and ends with the figures of an undisturbed run."""
     log = tmp_path / "log"
