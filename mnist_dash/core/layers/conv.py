@@ -131,7 +131,8 @@ class Conv(LayerKind):
         from torch.nn import functional
 
         before, after = self.zeros_around(shape)
-        stride, padding = self.stride, before if before == after else 0
+        thinning, stride = self._strides()
+        padding = before if before == after else 0
         if before != after:
             network.module()
             network.step(lambda x, _: functional.pad(x, (before, after, before, after)))
@@ -140,7 +141,7 @@ class Conv(LayerKind):
         kernel = kernel.contiguous(memory_format=torch.channels_last)
         kernel = network.parameter(f"{module}.weight", kernel, l2=self.l2)
         bias = network.parameter(f"{module}.bias", torch.zeros(self.filters, device=network.device))
-        network.step(lambda x, _: functional.conv2d(x, kernel, bias, stride, padding))
+        network.step(lambda x, _: functional.conv2d(x[:, :, ::thinning, ::thinning], kernel, bias, stride, padding))
         activations.add_to(network, self.activation, in_place=True)
 
     def has_gradient(self, shape: Shape) -> bool:
@@ -152,7 +153,7 @@ class Conv(LayerKind):
         """Add its operations; see `LayerKind.add_gradient`."""
         trained = network.take(2)
         padding, _ = self.zeros_around(shape)
-        network.add(_convolution(trained, self.stride, padding, is_first=network.is_first), is_trained=True)
+        network.add(_convolution(trained, *self._strides(), padding, is_first=network.is_first), is_trained=True)
         network.add_activation(self.activation)
 
     def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
@@ -173,14 +174,22 @@ class Conv(LayerKind):
         yield f"nn.Conv2d({shape[2]}, {self.filters}, {self.kernel}, stride={self.stride}, padding={padding})"
         yield from activations.script_modules(self.activation)
 
+    def _strides(self) -> tuple[int, int]:
+        """Say which pixels of the input are used, every how-manieth, and with which stride these are convolved; the result is the same.
+
+        A kernel of one pixel with a stride leaves pixels out before it is computed. oneDNN, as torch 2.15 has it, would leave them out
+        itself, and writes outside of its memory then: with channels last, 4 to 5 channels and stride 2, "free(): invalid next size".
+        """
+        return (self.stride, 1) if self.kernel == 1 else (1, self.stride)
+
     def own_module(self, shape: Shape) -> int:
         """Say which of its modules is the convolution: the second where a padding comes first."""
         before, after = self.zeros_around(shape)
         return int(before != after)
 
 
-def _convolution(trained: Trained, stride: int, padding: int, *, is_first: bool) -> Operation:
-    """Compute a convolution with symmetric padding."""
+def _convolution(trained: Trained, thinning: int, stride: int, padding: int, *, is_first: bool) -> Operation:
+    """Compute a convolution of every `thinning`-th pixel, with symmetric padding."""
     import torch
 
     kernel, bias = trained.values
@@ -190,12 +199,19 @@ def _convolution(trained: Trained, stride: int, padding: int, *, is_first: bool)
 
     class Convolution:
         def forward(self, x: Tensor) -> Tensor:
-            self._x = x
-            return torch.conv2d(x, kernel, bias, strides, paddings)
+            self._shape, self._x = x.shape, x[:, :, ::thinning, ::thinning]
+            return torch.conv2d(self._x, kernel, bias, strides, paddings)
 
         def backward(self, grad: Tensor) -> Tensor:
+            onward: Tensor | None
             onward, *grads = differentiate(grad, self._x, kernel, [len(kernel)], strides, paddings, [1, 1], False, [0, 0], 1, wanted)
             trained.grads = [value.float() for value in grads]
-            return grad if onward is None else onward
+            if onward is None:
+                return grad
+            if thinning == 1:
+                return onward
+            whole = torch.zeros(self._shape, dtype=onward.dtype, device=onward.device).contiguous(memory_format=torch.channels_last)
+            whole[:, :, ::thinning, ::thinning] = onward
+            return whole
 
     return Convolution()
