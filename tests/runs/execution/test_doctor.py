@@ -99,6 +99,7 @@ def test_file_of_no_run_is_found_when_old(store: Store) -> None:
     assert leftover.exists()
 
 
+@pytest.mark.sqlite
 def test_damaged_database_is_found(store: Store) -> None:
     """A page of the file overwritten with nonsense is a problem, not a traceback."""
     for _ in range(60):
@@ -117,6 +118,7 @@ def test_damaged_database_is_found(store: Store) -> None:
     assert _only(checks, "database").remedy
 
 
+@pytest.mark.sqlite
 def test_file_that_is_no_database_is_found(settings: Settings) -> None:
     """Something else under the database's name is a problem, and stays as it is."""
     file = settings.home / DATABASE_FILE

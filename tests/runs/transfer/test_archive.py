@@ -222,6 +222,7 @@ def test_links_twins_and_bombs_are_refused(packed: dict[str, bytes], store: Stor
     assert count(store) == (0, 0)
 
 
+@pytest.mark.sqlite
 def test_failure_while_writing_leaves_nothing(
     packed: dict[str, bytes], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
