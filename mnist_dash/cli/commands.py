@@ -91,7 +91,8 @@ BACKUP = Command(
     "backup",
     target="mnist_dash.cli.control:backup",
     line="save everything in one file",
-    text="""Write the database as it is at one moment, and every file that it names, into a new tar file. Dashboard and workers may go on.
+    text="""\
+Write the database as it is at one moment, and every file that it names, into a new tar file. Dashboard and workers may go on.
 
 `restore` puts it back. A PostgreSQL database is saved by `pg_dump`, which has to be installed.""",
     examples=("backup mnist_dash-backup.tar",),
@@ -105,7 +106,8 @@ RESTORE = Command(
     "restore",
     target="mnist_dash.cli.control:restore",
     line="put back what `backup` saved",
-    text="""Put back what a backup holds, all of it or nothing: into a MNIST_DASH_HOME without a database, or an empty PostgreSQL database.
+    text="""\
+Put back what a backup holds, all of it or nothing: into a MNIST_DASH_HOME without a database, or an empty PostgreSQL database.
 
 The hash of every file is checked first. Runs that were in training go on from their last finished epoch.""",
     examples=("restore mnist_dash-backup.tar",),

@@ -26,6 +26,7 @@ from mnist_dash.errors import ArtifactError, DataError, MnistDashError, StorageF
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.database_file import sqlite_file
 from mnist_dash.runs.store.records import Worker
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
@@ -84,8 +85,9 @@ def examine_machine(settings: Settings) -> tuple[Check, ...]:
 
 def examine_store(settings: Settings) -> tuple[Check, ...]:
     """Check the database and what it knows: artifacts, queue and workers."""
-    if settings.is_sqlite and not _database_file(settings).exists():
-        return (Check("database", Verdict.OK, f"there is none yet at {_database_file(settings)}; the first start makes it."),)
+    database = sqlite_file(settings.database_url)
+    if database is not None and not database.exists():
+        return (Check("database", Verdict.OK, f"there is none yet at {database}; the first start makes it."),)
     try:
         store = Store.open(settings)
     except StoreError as error:
@@ -283,10 +285,6 @@ def _processor_facts() -> tuple[str, frozenset[str]]:
     values = {name.strip(): value.strip() for name, value in pairs.items()}
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB of memory"
     return f"{values.get('model name', os.uname().machine)}, {memory}", frozenset(values.get("flags", values.get("Features", "")).split())
-
-
-def _database_file(settings: Settings) -> Path:
-    return Path(sa.make_url(settings.database_url).database or "")
 
 
 def _named(run_ids: list[str]) -> str:

@@ -67,9 +67,8 @@ def _rebuild_indexes(store: Store) -> str:
     if not store.settings.is_sqlite:
         return ""
     with store.reading() as connection:
-        found = connection.exec_driver_sql("PRAGMA quick_check").scalars().all()
-        deep = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all() if found == ["ok"] else found
-    if deep == ["ok"]:
+        found = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    if found == ["ok"]:
         return ""
     with store.writing() as connection:
         connection.exec_driver_sql("REINDEX")

@@ -387,10 +387,8 @@ class WorkerRecords:
             elif judge_silence and (row.expired or workers[row.worker].silence > self._lease):
                 self.release(row.id, row.attempt, reason="its worker fell silent")
         for job, worker_id in taken:
-            worker = workers.get(worker_id)
-            if worker_id != self._worker.id and (
-                worker is None or self._is_dead(worker) or (judge_silence and worker.silence > self._lease)
-            ):
+            worker: Any = workers.get(worker_id)
+            if worker_id != self._worker.id and (self._is_dead(worker) or (judge_silence and worker.silence > self._lease)):
                 self._hand_on(job)
 
     def offer_lost(self) -> int:

@@ -29,8 +29,8 @@ class GaveUp(Exception):
 class Outage:
     """One stretch of time in which something does not answer. Not for several threads."""
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._log, self._clock = log, clock
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
         self._since: float | None = None
         self._n_failures = 0
         self._try_at = 0.0
@@ -38,26 +38,26 @@ class Outage:
     @property
     def seconds(self) -> float:
         """How long it has lasted; 0 where there is none."""
-        return 0.0 if self._since is None else self._clock() - self._since
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to try again, or there is no outage at all."""
-        return self._clock() >= self._try_at
+        return time.monotonic() >= self._try_at
 
     @property
     def pause_seconds(self) -> float:
         """How long to wait until the next try."""
-        return max(0.0, self._try_at - self._clock())
+        return max(0.0, self._try_at - time.monotonic())
 
     def failed(self, error: MnistDashError) -> None:
         """Count a failed try; the first of an outage is written to the log."""
         if self._since is None:
-            self._since = self._clock()
+            self._since = time.monotonic()
             self._log.warning("%s It is tried again until it works.", error)
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._n_failures, 30))
         self._n_failures += 1
-        self._try_at = self._clock() + pause * random.uniform(0.5, 1.0)
+        self._try_at = time.monotonic() + pause * random.uniform(0.5, 1.0)
 
     def ended(self) -> None:
         """Note that a try has worked; the end of an outage is written to the log."""

@@ -18,12 +18,10 @@ import io
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -34,9 +32,10 @@ import sqlalchemy as sa
 from mnist_dash import __version__
 from mnist_dash.errors import InvalidArchive, InvalidInput, StoreError
 from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.database_file import copy_sqlite, sqlite_file
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.transfer.new_file import new_file
-from mnist_dash.settings import DATABASE_FILE, Settings
+from mnist_dash.settings import Settings
 from mnist_dash.text import plural
 
 FORMAT = "mnist-dash backup"
@@ -67,15 +66,15 @@ def back_up(store: Store, path: Path, *, report: Report = lambda _fraction, _wha
         InvalidInput: the file exists or cannot be written; or ``pg_dump`` is not installed.
         StoreError: the database cannot be read.
     """
-    settings = store.settings
+    settings, database = store.settings, sqlite_file(store.settings.database_url)
     with new_file(path) as temporary, tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".backup-") as folder:
         report(0.0, "the database")
-        name = SQLITE if settings.is_sqlite else POSTGRESQL
+        name = POSTGRESQL if database is None else SQLITE
         copy = Path(folder) / name
-        if settings.is_sqlite:
-            copy_sqlite(_file_of(settings.database_url), copy)
-        else:
+        if database is None:
             _dump(settings.database_url, copy)
+        else:
+            copy_sqlite(database, copy)
         with store.reading() as connection:
             table = schema.artifacts
             rows = connection.execute(sa.select(table.c.path, table.c.sha256, table.c.n_bytes).order_by(table.c.path)).all()
@@ -116,15 +115,15 @@ def restore(settings: Settings, path: Path, *, report: Report = lambda _fraction
     """
     manifest = _read_manifest(path)
     name, artifacts = manifest["database"]["name"], manifest["artifacts"]
-    if (name == SQLITE) != settings.is_sqlite:
+    target = sqlite_file(settings.database_url)
+    if (name == SQLITE) != (target is not None):
         kind = "SQLite" if name == SQLITE else "PostgreSQL"
         raise InvalidInput(f"The backup {path.name!r} is of a {kind} database. Set MNIST_DASH_DATABASE_URL to one, or unset it.")
     settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.home, prefix=".restore-") as folder:
         staged = Path(folder)
         _unpack(path, staged, {name: manifest["database"]["sha256"], **{f"artifacts/{one}": sha for one, sha in artifacts.items()}}, report)
-        if settings.is_sqlite:
-            target = _file_of(settings.database_url)
+        if target is not None:
             if target.exists():
                 raise InvalidInput(f"There is a database already: {target}. Move it away, or set MNIST_DASH_HOME to another folder.")
             _take_over(staged / "artifacts", settings.artifact_dir)
@@ -138,23 +137,6 @@ def restore(settings: Settings, path: Path, *, report: Report = lambda _fraction
         return Backup(store.count() + store.count(deleted=True), len(artifacts), 0, path.stat().st_size)
     finally:
         store.close()
-
-
-def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a SQLite database as it is at one moment, also while others write it.
-
-    Raises:
-        StoreError: it cannot be read.
-    """
-    try:
-        with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as reading,
-            closing(sqlite3.connect(target)) as writing,
-        ):
-            reading.backup(writing)
-            writing.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
-    except sqlite3.Error as error:
-        raise StoreError(f"The database {source} cannot be copied: {error}. `mnist-dash doctor` looks closer.") from error
 
 
 def _dump(url: str, target: Path) -> None:
@@ -251,7 +233,3 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 def _hash_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _file_of(url: str) -> Path:
-    return Path(str(sa.make_url(url).database or DATABASE_FILE))

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from mnist_dash.errors import Fenced, MnistDashError, StoreError
+from mnist_dash.errors import Fenced, MnistDashError, StorageFull, StoreError
 from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
 from mnist_dash.runs.store import schema
-from mnist_dash.runs.store.patience import TRANSIENT, Outage, patiently
+from mnist_dash.runs.store.patience import Outage, patiently
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.search.engine.advance import Advancer
@@ -59,7 +59,7 @@ class StudyRunner:
         while idle_seconds is None or time.monotonic() - self._busy_at < idle_seconds:
             try:
                 self.look()
-            except TRANSIENT as error:
+            except (StoreError, StorageFull) as error:  # whatever the database says, studies wait for it
                 self._outage.failed(error)
                 time.sleep(self._outage.pause_seconds)
             else:
@@ -90,7 +90,7 @@ class StudyRunner:
         except Fenced as error:
             log.info("%s", error)
             advancer.forget()
-        except (StoreError, *TRANSIENT):
+        except (StoreError, StorageFull):
             advancer.forget()
             raise
         except MnistDashError as error:

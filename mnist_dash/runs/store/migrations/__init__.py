@@ -10,8 +10,6 @@ imported where a database is of a former version and nowhere else: opening one o
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ import sqlalchemy as sa
 
 from mnist_dash.errors import StoreTooNew
 from mnist_dash.runs.store import schema
+from mnist_dash.runs.store.database_file import copy_sqlite, sqlite_file
 from mnist_dash.runs.store.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -107,16 +106,15 @@ def _save_former(connection: sa.Connection, version: int) -> None:
 
     Of a PostgreSQL database its administrator has backups; the change is one transaction there as here.
     """
-    database = connection.engine.url.database
-    if connection.dialect.name != "sqlite" or not database:
+    database = sqlite_file(connection.engine.url.render_as_string(hide_password=False))
+    if database is None:
         return
-    folder = Path(database).parent / BACKUP_FOLDER
-    copy = folder / f"{Path(database).stem}-version-{version}.db"
+    folder = database.parent / BACKUP_FOLDER
+    copy = folder / f"{database.stem}-version-{version}.db"
     folder.mkdir(exist_ok=True)
     temporary = copy.with_suffix(".part")
     temporary.unlink(missing_ok=True)
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reading, closing(sqlite3.connect(temporary)) as writing:
-        reading.backup(writing)
+    copy_sqlite(database, temporary)
     temporary.replace(copy)
     for old in sorted(folder.glob("*-version-*.db"), key=lambda path: path.stat().st_mtime)[:-N_BACKUPS]:
         old.unlink()
