@@ -16,9 +16,10 @@ from mnist_dash.core.layers import Dense, Dropout, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
-from mnist_dash.runs.store.records import Run, Worker
+from mnist_dash.runs.store.records import Worker
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
+from tests.faults.outcomes import assert_whole, wait_for_end
 from tests.runs.conftest import new_worker
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -45,27 +46,10 @@ def wait_for_mid_epoch(store: Store, run_id: str, *, after_epoch: int = 2) -> Wo
     return next(worker for worker in store.workers() if worker.run_id == run_id)
 
 
-def wait_for_end(store: Store, run_id: str) -> Run:
-    """Wait until a run has ended."""
-    wait_until(lambda: store.run(run_id).state.is_terminal, what=f"run {run_id} ends")
-    return store.run(run_id)
-
-
 def trainers_of(pid: int) -> list[psutil.Process]:
     """Find the processes that a worker has started: the server that forks trainers, and the trainer."""
     found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
     return found
-
-
-def assert_whole(store: Store, run: Run) -> None:
-    """Assert one result, every epoch once and every step once, in order."""
-    assert run.state is RunState.FINISHED, run.reason
-    history = store.history(run.id)
-    assert history.epochs["epoch"].tolist() == list(range(1, CONFIG.epochs + 1))
-    assert history.steps["step"].is_unique
-    assert history.steps["step"].is_monotonic_increasing
-    assert history.steps["seconds"].is_monotonic_increasing
-    assert artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES).shape == (10_000, 10)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.errors import StoreUnavailable
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution.doctor import Verdict, examine_store
-from mnist_dash.runs.store import artifacts, schema
+from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.records import Run
@@ -29,6 +29,7 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import DATABASE_FILE
 from tests.faults.failing import FAILED
+from tests.faults.outcomes import assert_whole, wait_for_end
 from tests.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -42,17 +43,11 @@ def worker(start: Start, log: Path, *module: str) -> subprocess.Popen[bytes]:
         return start(*(module or ("mnist_dash", "worker", "--threads", "1")), stderr=file, stdout=file)
 
 
-def assert_whole(store: Store, run_id: str, *, attempt: int | None = 1) -> Run:
-    """Wait for a run's end, and assert one result with every epoch and step once, after so many attempts."""
-    wait_until(lambda: store.run(run_id).state.is_terminal, f"run {run_id} ends", seconds=120)
-    run = store.run(run_id)
-    assert run.state is RunState.FINISHED, run.reason
+def assert_undisturbed(store: Store, run_id: str, *, attempt: int | None = 1) -> Run:
+    """Wait for a run's end, and assert that it is whole after so many attempts, and that the doctor finds no fault."""
+    run = wait_for_end(store, run_id)
+    assert_whole(store, run)
     assert attempt is None or run.attempt == attempt, run.reason
-    history = store.history(run_id)
-    assert history.epochs["epoch"].tolist() == list(range(1, run.config.epochs + 1))
-    assert history.steps["step"].is_unique
-    assert history.steps["step"].is_monotonic_increasing
-    assert artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES).shape == (10_000, 10)
     assert [str(check) for check in examine_store(store.settings) if check.verdict is Verdict.PROBLEM] == []
     return run
 
@@ -81,7 +76,7 @@ def test_locked_database_costs_no_attempt(store: Store, start: Start, tmp_path: 
     with locked(store.settings.home / DATABASE_FILE):
         time.sleep(seconds)  # the length of the outage is what is tested
     epoch = store.run(run_id).epoch
-    run = assert_whole(store, run_id)
+    run = assert_undisturbed(store, run_id)
     assert epoch <= run.epoch
     log = (tmp_path / "log").read_text()
     assert "The database was locked" in log
@@ -100,7 +95,7 @@ def test_failing_write_anywhere_costs_nothing(store: Store, start: Start, tmp_pa
         log = tmp_path / f"log{n}"
         process = worker(start, log, "tests.faults.failing", kind, str(n))
         run_id = run_actions.submit(store, SHORT)
-        run = assert_whole(store, run_id, attempt=None)
+        run = assert_undisturbed(store, run_id, attempt=None)
         assert run.attempt == 1, f"write {n}: {log.read_text()}"
         process.terminate()
         process.wait(20)
@@ -124,7 +119,7 @@ def test_artifact_folder_that_refuses_is_waited_for(store: Store, start: Start, 
     assert run.state is RunState.RUNNING
     time.sleep(store.settings.lease_seconds + 1)  # the lease must have been renewed
     folder.unlink()
-    assert_whole(store, run_id)
+    assert_undisturbed(store, run_id)
     assert store.run(run_id).reason == "All 12 epochs are done."
 
 
@@ -133,7 +128,7 @@ def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, t
     """A run whose checkpoint was damaged goes back to the one before, and ends with the figures of an undisturbed run."""
     log = tmp_path / "log"
     first = worker(start, log)
-    undisturbed = assert_whole(store, run_actions.submit(store, LONG))
+    undisturbed = assert_undisturbed(store, run_actions.submit(store, LONG))
     run_id = run_actions.submit(store, LONG)
     wait_until(lambda: store.run(run_id).epoch >= 3, "three epochs")
     first.terminate()
@@ -147,7 +142,7 @@ def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, t
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     worker(start, log)
-    run = assert_whole(store, run_id, attempt=None)
+    run = assert_undisturbed(store, run_id, attempt=None)
     assert [event.epoch for event in events_of(store, run_id) if event.kind is EventKind.REWOUND] == [epoch - 1]
     assert (run.test_loss, run.test_accuracy) == (undisturbed.test_loss, undisturbed.test_accuracy)
 
@@ -164,7 +159,7 @@ def test_frozen_workers_never_use_a_progressing_run_up(store: Store, start: Star
         for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
             one.send_signal(signal.SIGSTOP)
     worker(start, tmp_path / "log")
-    assert_whole(store, run_id, attempt=None)
+    assert_undisturbed(store, run_id, attempt=None)
 
 
 def test_fork_server_ends_with_its_worker(store: Store, start: Start, tmp_path: Path) -> None:
@@ -204,4 +199,4 @@ def test_removed_database_is_noticed_and_waited_for(store: Store, start: Start, 
     assert not database.exists(), "nobody makes an empty one in its place"
     time.sleep(store.settings.lease_seconds)  # the lease runs out meanwhile
     away.rename(database)
-    assert_whole(store, run_id)
+    assert_undisturbed(store, run_id)

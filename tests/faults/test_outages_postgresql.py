@@ -15,7 +15,6 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Dense, Flatten
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import schema
-from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, bump_revision, transition, update
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.actions import steering
@@ -25,6 +24,7 @@ from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import StudyState
 from mnist_dash.settings import Settings
 from tests import postgresql
+from tests.faults.outcomes import assert_whole, wait_for_end
 from tests.source_tree import ROOT
 from tests.waiting import wait_until
 
@@ -65,18 +65,6 @@ def logged(start: Start, log: Path, *module: str) -> subprocess.Popen[bytes]:
         return start(*module, stderr=file, stdout=file)
 
 
-def assert_whole(store: Store, run_id: str) -> Run:
-    """Wait for a run's end, and assert one result with every epoch and step once, by the first attempt."""
-    wait_until(lambda: store.run(run_id).state.is_terminal, f"run {run_id} ends")
-    run = store.run(run_id)
-    assert run.state is RunState.FINISHED, run.reason
-    assert run.attempt == 1
-    history = store.history(run_id)
-    assert history.epochs["epoch"].tolist() == list(range(1, run.config.epochs + 1))
-    assert history.steps["step"].is_unique
-    return run
-
-
 @pytest.mark.parametrize("seconds", [5, 40])
 def test_stopped_server_costs_nothing(server: postgresql.Server, store: Store, start: Start, tmp_path: Path, seconds: float) -> None:
     """Two workers and a study runner outlive a server that crashes and comes back; no attempt is lost, and no process ends."""
@@ -90,7 +78,7 @@ def test_stopped_server_costs_nothing(server: postgresql.Server, store: Store, s
     time.sleep(seconds)  # the length of the outage is what is tested
     server.start()
     for run_id in ids:
-        assert_whole(store, run_id)
+        assert_whole(store, wait_for_end(store, run_id))
     wait_until(lambda: study_store.find(store, study).state is StudyState.FINISHED, "the study ends")
     assert len(study_store.trials(store, study)) == 4
     assert all(run.attempt == 1 for run in store.runs())

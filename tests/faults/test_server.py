@@ -16,7 +16,8 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.browser.conftest import READY, browser  # noqa: F401 - a fixture
-from tests.faults.test_kills import CONFIG, assert_whole, wait_for_end, wait_for_mid_epoch
+from tests.faults.outcomes import assert_whole, wait_for_end
+from tests.faults.test_kills import CONFIG, wait_for_mid_epoch
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
