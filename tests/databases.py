@@ -15,6 +15,8 @@ from tests import postgresql
 
 KIND = os.environ.get("MNIST_DASH_TEST_DATABASE", "sqlite")
 """Read once, as every test starts without any ``MNIST_DASH_`` variable."""
+JOBS_SCHEMA = "dbos." if KIND == "postgresql" else ""
+"""What stands before the name of a table of the queue."""
 
 
 def settings_with_database(variables: Mapping[str, str]) -> Settings:

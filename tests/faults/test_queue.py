@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mnist_dash.core.config.run_config import RunConfig
+from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.waiting import wait_until
@@ -20,7 +21,7 @@ N_WORKERS = 8
 
 def test_eight_workers_share_five_hundred_runs(store: Store, start: Callable[..., subprocess.Popen[bytes]]) -> None:
     """Every run is claimed exactly once and finished, whichever of eight processes gets it; two of them are killed on the way."""
-    ids = {store.accept(RunConfig(epochs=1), key=None, preset=None) for _ in range(N_RUNS)}
+    ids = {run_actions.submit(store, RunConfig(epochs=1)) for _ in range(N_RUNS)}
     workers = [start("tests.faults") for _ in range(N_WORKERS)]
     wait_until(lambda: store.count(states=[RunState.FINISHED]) > N_RUNS // 5, what="a fifth of the runs is finished")
     for worker in workers[:2]:

@@ -39,7 +39,7 @@ def submit(store: Store, config: RunConfig, *, key: str | None = None, preset: s
     """
     require(store, "train a network")
     check_can_run(store, config)
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         known = store.submitted(connection, key)
         if known is not None:
             return known

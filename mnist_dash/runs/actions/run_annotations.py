@@ -75,7 +75,7 @@ def add_tags(store: Store, run_ids: Iterable[str], tags: Iterable[str]) -> None:
     require(store, f"tag {_named(ids)}")
     wanted = tuple(dict.fromkeys(map(check_tag, tags)))
     table = schema.run_tags
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         rows = connection.execute(sa.select(table.c.run_id, table.c.tag).where(table.c.run_id.in_(ids)))
         known = {(str(run_id), str(tag)) for run_id, tag in rows}
         new = [{"run_id": run_id, "tag": tag} for run_id in ids for tag in wanted if (run_id, tag) not in known]

@@ -228,7 +228,7 @@ def train_again(store: Store, run_id: str, *, key: str | None = None) -> str:
     if not former.state.is_terminal:
         raise IllegalTransition(f"Run {run_id} is {former.state} and cannot be rerun before it has ended. {_REMEDY}")
     check_can_run(store, former.config)
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         child = new_run_id()
         if store.submitted(connection, key) is None:
             quotas.check_run(connection, store, former.config)
@@ -292,7 +292,7 @@ def _accept(store: Store, branch: _Branch, key: str | None) -> str:
     try:
         if part is not None:
             files = _copied_files(store, parent.id, child, epoch, part)
-        with store.writing() as connection:
+        with store.writing(in_turn=True) as connection:
             values = {"id": child, "parent_id": parent.id, "parent_epoch": epoch}
             if files:
                 values |= _progress_until(connection, parent.id, epoch)

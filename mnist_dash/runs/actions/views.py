@@ -77,7 +77,7 @@ def restore_view(store: Store, view: SavedView) -> None:
 
 def _insert(store: Store, view: SavedView) -> None:
     table = schema.saved_views
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         taken = connection.execute(sa.select(table.c.name).where(table.c.page == view.page, table.c.name == view.name)).scalar()
         if taken is not None:
             raise InvalidInput(f"A view's name is its own; {shown(view.name)} is taken. Choose another, or delete that view first.")

@@ -112,7 +112,7 @@ def request(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[s
     waiting = {"state": AnalysisState.QUEUED, "n_tries": 0, "fraction": 0.0, "phrase": "", "reason": ""}
     restarted = [AnalysisState.FAILED, *([AnalysisState.DONE] if again else [])]
     here = identified(run_id, kind, part)
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         if connection.execute(sa.select(table.c.state).where(here)).first() is None:
             row = {"run_id": run_id, "kind": kind, "part": part, "parameters": text, "state": AnalysisState.QUEUED, "created_at": now()}
             connection.execute(table.insert().values(row))

@@ -117,7 +117,7 @@ class WorkerRecords:
         """Keep the operations a second of this machine's device by kind of network."""
         worker = self._worker
         slot = {"machine": worker.machine, "device": worker.device, "n_threads": worker.n_threads, "created_at": now()}
-        with self._store.writing() as connection:
+        with self._store.writing(in_turn=True) as connection:
             connection.execute(schema.calibrations.delete().where(*self._slot()))
             for family, rate in rates.items():
                 connection.execute(schema.calibrations.insert().values(family=family, flops_per_second=rate, **slot))

@@ -76,8 +76,12 @@ class Store:
             ) from error
         with classify_error(settings.database_url):
             engine = schema.create_engine(settings.database_url)
-            migrate(engine)
-            return cls(settings, engine, JobQueue(settings.database_url))
+            try:
+                migrate(engine)
+                return cls(settings, engine, JobQueue(settings.database_url))
+            except BaseException:
+                engine.dispose()
+                raise
 
     def acting_for(self, person: Person) -> Store:
         """Give the same store, with the same connections, to somebody else."""
@@ -100,8 +104,12 @@ class Store:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
+    def writing(self, *, in_turn: bool = False) -> Iterator[sa.Connection]:
         """Open a transaction that writes; it commits when the block ends without an exception.
+
+        Args:
+            in_turn: wait until no other such transaction is open: for what looks whether a row is there before it inserts it.
+                On SQLite all that write take turns.
 
         The store's revision is counted up last: every writer needs that one row, so on PostgreSQL nobody may hold it while waiting for
         another (a deadlock), and nobody waits for it longer than a commit takes.
@@ -110,6 +118,8 @@ class Store:
         self._file.check()
         with classify_error(self.settings.database_url), self.engine.begin() as connection:
             connection.info.pop(_REVISED, None)
+            if in_turn:
+                schema.wait_for_turn(connection)
             yield connection
             if connection.info.pop(_REVISED, False):
                 connection.execute(meta.update().where(meta.c.key == "revision").values(value=meta.c.value + 1))
@@ -138,14 +148,6 @@ class Store:
         if others:
             raise NotAllowed(f"This share link is not for {min(others)[:40]!r}. Open the link again, or sign in to see more.")
 
-    def accept(self, config: RunConfig, *, key: str | None, preset: str | None) -> str:
-        """Write a run's row and its first job in one transaction and return the run's id.
-
-        The same `key` again returns the first run's id and writes nothing.
-        """
-        with self.writing() as connection:
-            return self.insert_run(connection, config, key=key, preset=preset)
-
     def submitted(self, connection: sa.Connection, key: str | None) -> str | None:
         """Find the run that was submitted under a key; None where there is none."""
         if key is None:
@@ -162,7 +164,11 @@ class Store:
         preset: str | None,
         **values: Any,  # noqa: ANN401 - column values
     ) -> str:
-        """Do what `accept` does within the caller's transaction; `values` are further columns of the row."""
+        """Write a run's row and its first job within the caller's transaction and return the run's id.
+
+        The same `key` again returns the first run's id and writes nothing; for that, transactions that insert take turns. `values` are
+        further columns of the row.
+        """
         known = self.submitted(connection, key)
         if known is not None:
             return known

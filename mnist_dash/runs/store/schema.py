@@ -16,6 +16,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 SCHEMA_VERSION = 6
 BUSY_TIMEOUT_SECONDS = 10
+TURN = 0x4D4E4953
+"""Number of the lock under which transactions take turns; any number that nobody else in the database uses."""
 metadata = sa.MetaData()
 
 meta = sa.Table(
@@ -341,3 +343,9 @@ def create_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def wait_for_turn(connection: sa.Connection) -> None:
+    """Let one transaction at a time pass, until it ends; SQLite does so by itself."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(TURN)))

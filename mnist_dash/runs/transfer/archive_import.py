@@ -218,7 +218,7 @@ def _take(store: Store, archive: OpenArchive, runs: Sequence[_Arriving], ids: Ma
             for file in run.files:
                 content = archive.read(file["name"])
                 stored.append((ids[run.id], file, artifacts.write(store.settings, ids[run.id], ArtifactKind(file["kind"]), content)))
-        with store.writing() as connection:
+        with store.writing(in_turn=True) as connection:
             for run in runs:
                 _insert(connection, run, ids[run.id], ids, owner=store.person.email)
             for run_id, file, written in stored:

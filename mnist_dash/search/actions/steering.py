@@ -63,7 +63,7 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
     run_actions.check_can_run(store, definition.space.base)
     table = schema.studies
     study_id = secrets.token_hex(4) if key is None else key[:8]
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         taken = connection.execute(sa.select(table.c.id).where(table.c.name == definition.name)).scalar()
         if taken is not None and taken == study_id:
             return study_id
@@ -287,7 +287,7 @@ def try_next(store: Store, study_id: str, values: Mapping[str, Scalar]) -> int:
     chosen = {path: _typed(space.parameter(path), value) for path, value in values.items()}
     space.configure(chosen)
     table = schema.trials
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         revision = study_store.write_study(connection, study_id)
         last = connection.execute(sa.select(sa.func.max(table.c.number)).where(table.c.study_id == study_id)).scalar()
         number = 0 if last is None else int(last) + 1
@@ -326,7 +326,7 @@ def _edit(
     values: dict[str, Any] = {"definition": canonical(wanted), "edition": table.c.edition + 1}
     if restart and study.state in (StudyState.FINISHED, StudyState.STOPPED, StudyState.STOPPING):
         values |= {"state": StudyState.RUNNING, "reason": "", "ended_at": None}
-    with store.writing() as connection:
+    with store.writing(in_turn=True) as connection:
         now_at = connection.execute(sa.select(table.c.edition).where(table.c.id == study_id)).scalar()
         if now_at != study.edition:
             raise IllegalTransition(f"Study {study.name} was changed by somebody else meanwhile. Look at it, and try again.")

@@ -21,6 +21,7 @@ from mnist_dash.runs.store.events import EventKind, events_of
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
+from tests.databases import JOBS_SCHEMA
 from tests.runs.conftest import new_worker
 
 CONFIG = RunConfig(epochs=3)
@@ -178,7 +179,7 @@ def test_taken_job_of_dead_worker_is_offered_again(store: Store, records: Worker
     """A job that was taken from the queue and never begun is not lost with its worker."""
     run_id = run_actions.submit(store, CONFIG)
     with store.writing() as connection:
-        jobs = "workflow_status" if store.settings.is_sqlite else "dbos.workflow_status"
+        jobs = f"{JOBS_SCHEMA}workflow_status"
         connection.exec_driver_sql(f"UPDATE {jobs} SET status='PENDING', executor_id='gone' WHERE workflow_uuid='{run_id}.1'")  # noqa: S608
     assert [job for job, _ in store.queue_client.claimed()] == [Job(run_id, 1)]
     records.sweep()

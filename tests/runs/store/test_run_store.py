@@ -17,6 +17,7 @@ from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import ALLOWED, RunState, sources
 from mnist_dash.settings import DATABASE_FILE, Settings
+from tests.databases import JOBS_SCHEMA
 
 CONFIG = RunConfig(epochs=2)
 
@@ -50,12 +51,12 @@ def test_same_key_gives_same_run(store: Store) -> None:
 def test_run_and_job_commit_together(store: Store) -> None:
     """Where the job cannot be written, neither is the run, and the sentence says whom to ask."""
     with store.writing() as connection:
-        connection.exec_driver_sql("ALTER TABLE workflow_status RENAME TO hidden")
+        connection.exec_driver_sql(f"ALTER TABLE {JOBS_SCHEMA}workflow_status RENAME TO hidden")
     with pytest.raises(StoreError, match="doctor"):
         run_actions.submit(store, CONFIG)
     assert store.count() == 0
     with store.writing() as connection:
-        connection.exec_driver_sql("ALTER TABLE hidden RENAME TO workflow_status")
+        connection.exec_driver_sql(f"ALTER TABLE {JOBS_SCHEMA}hidden RENAME TO workflow_status")
     assert store.run(run_actions.submit(store, CONFIG)).state is RunState.QUEUED
 
 
@@ -145,6 +146,7 @@ def test_newer_database_is_refused(store: Store, settings: Settings) -> None:
         Store.open(settings)
 
 
+@pytest.mark.sqlite
 def test_locked_database_is_named(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that another program holds gives a sentence, not a stack trace."""
     monkeypatch.setattr(schema, "BUSY_TIMEOUT_SECONDS", 0.1)
