@@ -25,6 +25,7 @@ from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageFull
+from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.execution.processes import machine_id, own_mark
 from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task
 from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdentity, WorkerRecords
@@ -110,7 +111,7 @@ class Worker:
 
     def _nothing_waits(self) -> bool:
         with contextlib.suppress(*TRANSIENT):
-            return not self._store.queue_client.waiting(self._identity.device)
+            return not self._store.queue_client.waiting(self._identity.device) and not lost_jobs(self._store)
         return False
 
     def _wait(self, action: Callable[[], Result]) -> Result:
