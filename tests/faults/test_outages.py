@@ -148,11 +148,12 @@ def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, t
 
 
 @pytest.mark.slow
-def test_frozen_workers_never_use_a_progressing_run_up(store: Store, start: Start, tmp_path: Path) -> None:
+def test_frozen_workers_never_use_a_progressing_run_up(store: Store, start: Start, environment: dict[str, str], tmp_path: Path) -> None:
     """Deaths are counted since the last finished epoch: a run that makes progress each time is never given up."""
+    environment["MNIST_DASH_MAX_ATTEMPTS"] = "2"
     config = LONG.model_copy(update={"epochs": 40})
     run_id = run_actions.submit(store, config)
-    for _ in range(store.settings.max_attempts + 2):
+    for _ in range(5):
         process = worker(start, tmp_path / "log")
         epoch = store.run(run_id).epoch
         wait_until(lambda epoch=epoch: store.run(run_id).epoch > epoch, "another epoch")  # type: ignore[misc]

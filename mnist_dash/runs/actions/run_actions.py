@@ -12,7 +12,9 @@ from mnist_dash.core.hardware.devices import check_device, n_cuda_devices
 from mnist_dash.errors import IllegalTransition, StorageFull
 from mnist_dash.runs.access import quotas
 from mnist_dash.runs.access.permission import require
-from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store import events
+from mnist_dash.runs.store.events import EventKind
+from mnist_dash.runs.store.run_store import Store, transition, update
 from mnist_dash.runs.store.states import RunState
 
 
@@ -75,18 +77,18 @@ def stop(store: Store, run_id: str) -> RunState:
     """
     require(store, f"stop run {run_id[:16]}")
     run = store.run(run_id)
-    if run.state is RunState.RUNNING:
-        store.request_stop(run_id)
-        return RunState.RUNNING
     kept = "Stopped by hand while no worker had it, so it was not evaluated; its checkpoint is kept."
-    try:
-        store.transition(run_id, RunState.STOPPED, reason="Stopped by hand before it began." if run.epoch == 0 else kept)
-    except IllegalTransition:
-        if store.run(run_id).state is not RunState.RUNNING:
-            raise
-        store.request_stop(run_id)  # a worker claimed it between the two looks
-        return RunState.RUNNING
-    return RunState.STOPPED
+    reason = "Stopped by hand before it began." if run.epoch == 0 else kept
+    waiting = (RunState.QUEUED, RunState.PAUSED)
+    with store.writing() as connection:
+        is_over = any(transition(connection, run_id, RunState.STOPPED, only_from=state, reason=reason) for state in waiting)
+        if not is_over and not update(connection, run_id, only_in=RunState.RUNNING, stop_requested=True):
+            raise IllegalTransition(
+                f"Run {run_id} is {run.state} and cannot be stopped; only one that waits or trains can. Open it to see why."
+            )
+        sentence = "Stopped." if is_over else "Asked to stop."
+        events.write(connection, run_id, EventKind.STOPPED, sentence, epoch=run.epoch, person=store.person.email)
+    return RunState.STOPPED if is_over else RunState.RUNNING
 
 
 def delete(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:

@@ -422,7 +422,7 @@ class WorkerRecords:
         held = (runs.c.state == RunState.RUNNING) & (runs.c.attempt == job.attempt) & (runs.c.worker == self._worker.id)
         return connection.execute(sa.select(runs.c.id).where(runs.c.id == job.run_id, held)).first() is not None
 
-    def _progress(self, connection: sa.Connection, run: Run, steps: Sequence[StepReport], **values: object) -> None:
+    def _progress(self, connection: sa.Connection, run: Run, steps: Sequence[StepReport], **values: Any) -> None:  # noqa: ANN401 - column values
         if steps:
             last = steps[-1]
             values = {"step": last.step, "seconds_training": last.seconds - schema.runs.c.seconds_evaluation} | values

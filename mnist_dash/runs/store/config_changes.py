@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -29,7 +30,7 @@ def apply_change(connection: sa.Connection, run_id: str, *, held_by: int | None 
     row = connection.execute(query).one()
     asked = json.loads(row.change_requested)
     config = with_change(parse_config(row.config), row.epoch, asked["values"])
-    values = {"config": canonical_json(config), "config_hash": config.hash, "n_steps": config.n_steps}
+    values: dict[str, Any] = {"config": canonical_json(config), "config_hash": config.hash, "n_steps": config.n_steps}
     if not update(connection, run_id, held_by=held_by, change_requested=None, preset=None, **values):
         return False
     change = next(change for change in config.changes if change.after_epoch == row.epoch)

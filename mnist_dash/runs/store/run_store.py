@@ -214,11 +214,6 @@ class Store:
                     f"Run {run_id} is {state} and cannot become {target}; only one that is {allowed} can. Open it to see why."
                 )
 
-    def request_stop(self, run_id: str) -> None:
-        """Ask the worker that trains a run to stop it."""
-        with self.writing() as connection:
-            update(connection, run_id, stop_requested=True)
-
     def mark_deleted(self, run_ids: Iterable[str], *, deleted: bool) -> None:
         """Put runs into the bin, or take them out of it."""
         with self.writing() as connection:
@@ -350,20 +345,30 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None, **values: Any) -> bool:  # noqa: ANN401 - column values
+def update(
+    connection: sa.Connection,
+    run_id: str,
+    *,
+    held_by: int | None = None,
+    only_in: RunState | None = None,
+    **values: Any,  # noqa: ANN401 - column values
+) -> bool:
     """Write columns of one run and count up its revision and the store's.
 
     Args:
         connection: an open writing transaction.
         run_id: the run.
         held_by: the attempt that must hold the run while it trains; None where a person writes.
+        only_in: the state in which the run must be; None for any.
         **values: the columns.
 
     Returns:
-        Whether the run was there, and held by that attempt.
+        Whether the run was there, in that state, and held by that attempt.
     """
     runs = schema.runs
     conditions = [runs.c.id == run_id]
+    if only_in is not None:
+        conditions.append(runs.c.state == only_in)
     if held_by is not None:
         conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
     result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **values))

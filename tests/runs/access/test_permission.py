@@ -244,7 +244,7 @@ def _writing(source: Source) -> Iterator[str]:
     yield from (name for name in writers if not name.startswith("_") and _takes_store(functions[name]))
 
 
-_VERBS = {"writing", "accept", "insert_run", "transition", "request_stop", "mark_deleted"}
+_VERBS = {"writing", "insert_run", "transition", "mark_deleted"}
 """Methods of the store that write."""
 
 

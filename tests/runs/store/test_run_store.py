@@ -103,7 +103,7 @@ def test_terminal_run_is_not_stopped_again(store: Store) -> None:
     """Stopping twice names the state and changes nothing."""
     run_id = run_actions.submit(store, CONFIG)
     assert run_actions.stop(store, run_id) is RunState.STOPPED
-    with pytest.raises(IllegalTransition, match="is stopped and cannot become stopped"):
+    with pytest.raises(IllegalTransition, match="is stopped and cannot be stopped"):
         run_actions.stop(store, run_id)
 
 
