@@ -1,4 +1,8 @@
-"""Queued runs whose job the queue has lost, because an error ended it before the claim: nobody would ever take them."""
+"""Queued runs whose job no worker will take: nobody would ever train them.
+
+The queue has lost the job, because an error ended it before the claim; or a living worker counts as having taken it and never saw it,
+because the answer to its taking was lost.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,24 @@ from mnist_dash.runs.store.states import RunState
 
 def lost_jobs(store: Store) -> set[Job]:
     """Find the jobs that queued runs wait for and that the queue does not have; one that is just being taken may be among them."""
+    return jobs_out_of_reach(store)[0]
+
+
+def jobs_out_of_reach(store: Store) -> tuple[set[Job], set[Job]]:
+    """Find the jobs that queued runs wait for and no worker can take.
+
+    Returns:
+        Those that the queue does not have, and those that a worker has taken and not begun; one that is just being taken may be in either.
+    """
     runs, queue = schema.runs, store.queue_client
     with store.reading() as connection:
         query = sa.select(runs.c.id, runs.c.attempt).where(runs.c.state == RunState.QUEUED)
         wanted = {Job(row.id, row.attempt + 1) for row in connection.execute(query)}
-    return wanted - set(queue.waiting()) - {job for job, _ in queue.claimed()} if wanted else set()
+    if not wanted:
+        return set(), set()
+    absent = wanted - set(queue.waiting())
+    taken = absent & {job for job, _ in queue.claimed()}
+    return absent - taken, taken
 
 
 def offer_again(store: Store, job: Job) -> bool:

@@ -81,6 +81,7 @@ class Worker:
         self._beaten_at = self._watches_since = self._offer_lost_at = _awake()
         self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
+        self._in_hand: Job | None = None
         self._idle_since: float | None = time.monotonic()
         self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
 
@@ -157,6 +158,15 @@ class Worker:
         if self._ending.is_set():
             self._ending.wait()
             time.sleep(60)  # never says that the job is done: the process ends first and the job is handed on
+        if job == self._in_hand:
+            return  # it was offered again just when it was begun
+        self._in_hand = job
+        try:
+            self._claim_and_attempt(job)
+        finally:
+            self._in_hand = None
+
+    def _claim_and_attempt(self, job: Job) -> None:
         with contextlib.suppress(GaveUp):  # the worker ends; whoever takes the run over goes on from what is recorded
             run = self._wait(lambda: self._records.claim(job))
             if run is not None:

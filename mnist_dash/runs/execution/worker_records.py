@@ -22,7 +22,7 @@ from mnist_dash.core.config.run_config import parse_config
 from mnist_dash.core.hardware.devices import DeviceKind
 from mnist_dash.core.training.reports import EpochReport, StepReport
 from mnist_dash.errors import Fenced
-from mnist_dash.runs.execution.lost_jobs import lost_jobs, offer_again
+from mnist_dash.runs.execution.lost_jobs import jobs_out_of_reach, offer_again
 from mnist_dash.runs.execution.processes import process_lives
 from mnist_dash.runs.store import artifacts, events, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
@@ -91,7 +91,7 @@ class WorkerRecords:
         self._store = store
         self._worker = worker
         self._lease = store.settings.lease_seconds
-        self._without_job: set[Job] = set()
+        self._out_of_reach: set[Job] = set()
 
     def sign_on(self) -> None:
         """Enter the worker into the list."""
@@ -392,13 +392,15 @@ class WorkerRecords:
                 self._hand_on(job)
 
     def offer_lost(self) -> int:
-        """Give queued runs whose job is lost another one; returns how many got one.
+        """Give queued runs whose job is lost another one, and offer a job again that was taken and never begun; returns how many.
 
-        A job counts as lost when two calls in a row miss it; call it every few seconds.
+        It counts as such when two calls in a row find it so; call it every few seconds.
         """
-        missing = lost_jobs(self._store)
-        lost, self._without_job = missing & self._without_job, missing
-        return sum(offer_again(self._store, job) for job in lost)
+        lost, taken = jobs_out_of_reach(self._store)
+        again, self._out_of_reach = (lost | taken) & self._out_of_reach, lost | taken
+        for job in again & taken:
+            self._hand_on(job)
+        return sum(offer_again(self._store, job) for job in again & lost) + len(again & taken)
 
     def _hand_on(self, job: Job) -> None:
         """Offer a job that a dead worker took again if it was never begun; withdraw it when its attempt is over."""

@@ -189,6 +189,18 @@ def test_taken_job_of_dead_worker_is_offered_again(store: Store, records: Worker
     assert tuple(status) == ("ENQUEUED", "runs.cpu")
 
 
+def test_job_that_a_living_worker_never_saw_is_offered_again(store: Store, records: WorkerRecords) -> None:
+    """The queue gave a job to a worker, and the answer was lost: the run does not wait for as long as that worker lives."""
+    run_id = run_actions.submit(store, CONFIG)
+    with store.writing() as connection:
+        connection.exec_driver_sql(f"UPDATE {JOBS_SCHEMA}workflow_status SET status='PENDING', executor_id='worker-1'")  # noqa: S608
+    records.sweep()
+    assert records.offer_lost() == 0, "it may be about to begin"
+    assert store.queue_client.waiting() == []
+    assert records.offer_lost() == 1
+    assert store.queue_client.waiting() == [Job(run_id, 1)]
+
+
 def test_queued_run_without_a_job_gets_another(store: Store, records: WorkerRecords) -> None:
     """A job that was ended by an error before its run was claimed does not leave the run waiting for ever."""
     run_id = run_actions.submit(store, CONFIG)
