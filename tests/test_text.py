@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mnist_dash.text import did_you_mean, listed, nearest, parse_number, plural, verb
+from mnist_dash.text import did_you_mean, listed, nearest, parse_duration, parse_number, plural, verb
 from tests.source_tree import PACKAGE, ROOT
 
 
@@ -78,3 +78,18 @@ def test_no_message_states_a_rule_as_if_it_held() -> None:
     """Messages say what is wrong with the value first; the former template, a rule and then what was got, is gone."""
     former = "; " + "got"
     assert [f"{path}" for path in sorted((ROOT / PACKAGE).rglob("*.py")) if former in path.read_text()] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [("90", 90), ("90s", 90), ("55m", 3300), ("1h30m", 5400), ("1.5h", 5400), (" 2D ", 172_800), ("1d2h3m4s", 93_784)],
+)
+def test_times_are_read_as_people_write_them(typed: str, seconds: float) -> None:
+    """Days, hours, minutes and seconds in this order; a number alone is seconds."""
+    assert parse_duration(typed) == seconds
+
+
+@pytest.mark.parametrize("typed", ["", " ", "soon", "m", "5 m", "30m1h", "-5m", "1:30", "1e3", "nan"])
+def test_other_times_are_refused(typed: str) -> None:
+    """What is no time is None."""
+    assert parse_duration(typed) is None

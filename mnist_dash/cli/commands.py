@@ -7,7 +7,7 @@ import click
 from mnist_dash import __version__
 from mnist_dash.cli import completion
 from mnist_dash.cli.command import Command, Group
-from mnist_dash.cli.parameters import COUNT, FILE, PORT, SECONDS, as_json
+from mnist_dash.cli.parameters import COUNT, DURATION, FILE, PORT, SECONDS, as_json
 from mnist_dash.cli.runs.archive_commands import ARCHIVES
 from mnist_dash.cli.runs.commands import ANNOTATIONS, LISTINGS, TRAINING
 from mnist_dash.cli.runs.steer_commands import STEERING
@@ -59,11 +59,18 @@ Execute queued runs until Ctrl+C or SIGTERM. The run in training then returns to
 
 The dashboard starts workers itself (MNIST_DASH_WORKERS of them). This command is for other machines: MNIST_DASH_DATABASE_URL names the
 common database, and MNIST_DASH_ARTIFACT_DIR a folder that all of them reach.""",
-    examples=("worker", "worker --device cpu --threads 2", "worker --exit-when-idle 60"),
+    examples=("worker", "worker --device cpu --threads 2", "worker --exit-when-idle 60", "worker --for 55m"),
+    notes=(
+        (
+            "--for is for machines that are lent for a time, as by a job scheduler. The worker ends before the time is up: it gives its "
+            "run back after an epoch behind which another one would not fit, so nothing is trained twice. Lend it several epochs' time."
+        ),
+    ),
     params=(
         click.Option(["--device"], type=click.Choice(("cpu", "cuda")), help="device to train on (default: cuda if there is one, else cpu)"),
         click.Option(["--threads"], type=COUNT, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)"),
         click.Option(["--exit-when-idle"], type=SECONDS, metavar="SECONDS", help="end after so long without a run (default: never)"),
+        click.Option(["--for", "for_seconds"], type=DURATION, metavar="TIME", help="end within this time, such as 55m (default: never)"),
     ),
 )
 DOCTOR = Command(

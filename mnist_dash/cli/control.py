@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -31,13 +32,19 @@ def stop(run: str) -> int:
     return 0
 
 
-def worker(*, device: Literal["cpu", "cuda"] | None, threads: int | None, exit_when_idle: float | None) -> int:
-    """Execute queued runs until asked to end."""
+def worker(*, device: Literal["cpu", "cuda"] | None, threads: int | None, exit_when_idle: float | None, for_seconds: float | None) -> int:
+    """Execute queued runs until asked to end, or until the time is up."""
     from mnist_dash.core.hardware.devices import check_device
     from mnist_dash.runs.execution.worker import main
 
     check_device(device or "auto")
-    main(Settings.from_environment(), exit_when_idle_seconds=exit_when_idle, device=device, n_threads=threads)
+    main(
+        Settings.from_environment(),
+        exit_when_idle_seconds=exit_when_idle,
+        for_seconds=math.inf if for_seconds is None else for_seconds,
+        device=device,
+        n_threads=threads,
+    )
     return 0
 
 

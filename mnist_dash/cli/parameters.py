@@ -11,7 +11,8 @@ from click.shell_completion import CompletionItem
 
 from mnist_dash.cli import completion
 from mnist_dash.cli.command import name_of
-from mnist_dash.text import parse_number
+from mnist_dash.formatting import duration
+from mnist_dash.text import parse_duration, parse_number
 
 Names = Iterable[tuple[str, str]]
 """Names, each with a line about it."""
@@ -60,6 +61,32 @@ class Number(click.ParamType[Any]):
         self.fail(f"{wrong}{f' ({allowed})' if allowed else ''}. Type {typed}, for example.", param, ctx)
 
 
+class Duration(click.ParamType[float]):
+    """A time in seconds, written as ``90``, ``55m`` or ``1h30m``.
+
+    Args:
+        low: the shortest, in seconds.
+        high: the longest, in seconds.
+        example: one to propose.
+    """
+
+    name = "duration"
+
+    def __init__(self, *, low: float, high: float, example: str) -> None:
+        self.low, self.high, self.example = low, high, example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as click gives it
+        """Read the time."""
+        read = parse_duration(value) if isinstance(value, str) else float(value)
+        allowed = f"{duration(self.low)} to {duration(self.high)}"
+        typed = f"{name_of(param)} {self.example}" if isinstance(param, click.Option) else self.example
+        if read is None:
+            self.fail(f"{value!r} is not a time (such as 90s, 55m or 1h30m). Type {typed}, for example.", param, ctx)
+        if not self.low <= read <= self.high:
+            self.fail(f"{value} is too {'short' if read < self.low else 'long'} ({allowed}). Type {typed}, for example.", param, ctx)
+        return read
+
+
 class Name(click.ParamType[str]):
     """A name that is looked up when the command runs, and that the shell completes.
 
@@ -86,6 +113,7 @@ COUNT = Number(low=1, example="20", whole=True)
 SEED = Number(low=0, high=2**32 - 1, example="7", whole=True)
 EPOCHS_SCALE = Number(low=0, high=10, above=True, example="0.1")
 SECONDS = Number(low=0, example="30", unit="seconds")
+DURATION = Duration(low=10, high=365 * 86_400, example="55m")
 MINUTES = Number(low=0, high=100_000, above=True, example="10", unit="minutes")
 RATE = Number(example="0.001")
 PORT = Number(low=1, high=65_535, example="8600", whole=True)

@@ -49,6 +49,8 @@ REFUSED = (
     ("worker --exit-when-idle -1", "--exit-when-idle: -1 is too small (at least 0 seconds). Type --exit-when-idle 30, for example."),
     ("worker --exit-when-idle nan", "--exit-when-idle: 'nan' is not a number (at least 0 seconds)."),
     ("worker --exit-when-idle inf", "--exit-when-idle: inf is too large (at least 0 seconds)."),
+    ("worker --for soon", "--for: 'soon' is not a time (such as 90s, 55m or 1h30m). Type --for 55m, for example."),
+    ("worker --for 2s", "--for: 2s is too short ("),
     ("worker --device tpu", "--device: 'tpu' is not one of 'cpu', 'cuda'."),
     ("worker --threads 0", "--threads: 0 is too small (at least 1)."),
     ("doctor now", "Got unexpected extra argument (now)."),

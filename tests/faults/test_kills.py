@@ -125,6 +125,19 @@ def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> N
 
 
 @pytest.mark.slow
+def test_worker_ends_between_epochs_before_its_time_is_up(store: Store, start: Start) -> None:
+    """A worker with `--for` ends by itself, has given its run back behind a finished epoch, and no death is counted."""
+    run_id = run_actions.submit(store, CONFIG.model_copy(update={"epochs": 500}))
+    limited = start("mnist_dash", "worker", "--threads", "1", "--for", "30s", stderr=subprocess.DEVNULL)
+    assert limited.wait(PATIENCE_SECONDS) == 0
+    waiting = store.run(run_id)
+    assert waiting.state is RunState.QUEUED
+    assert waiting.reason == "Queued again because its worker's time was up."
+    assert waiting.step == waiting.epoch * STEPS_PER_EPOCH > 0
+    assert [worker.state for worker in store.workers()] == ["gone"]
+
+
+@pytest.mark.slow
 def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
     """A stopped run ends within about two seconds with its epochs, its weights and its evaluation."""
     start_worker(start)

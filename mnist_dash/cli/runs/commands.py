@@ -96,7 +96,10 @@ _RUNS = Command(
             "docs/runs.md explains queries and lists every field. Archived runs appear if the query asks for them: --where archived. "
             "Times are UTC, in tables and in queries."
         ),
-        "With --json, one object per line: run, state, metrics, times (ISO 8601, UTC), name, tags and the studies that it belongs to.",
+        (
+            "With --json, one object per line: run, state, metrics, times (ISO 8601, UTC), name, tags, the studies that it belongs to, and "
+            "waits_for, a sentence where no living worker can take it."
+        ),
     ),
     params=(
         click.Option(["--limit"], type=COUNT, default=20, metavar="N", help="list at most N runs (default: 20)"),

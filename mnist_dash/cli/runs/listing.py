@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.cli.command import program
+from mnist_dash.cli.command import as_typed, program
 from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
 from mnist_dash.core.config import nested
@@ -24,7 +24,11 @@ from mnist_dash.text import did_you_mean, listed
 if TYPE_CHECKING:
     from mnist_dash.runs.query.catalog import Listed, Order
     from mnist_dash.runs.store.records import Run
+    from mnist_dash.runs.store.run_store import Store
     from mnist_dash.runs.store.states import RunState
+
+N_NAMED = 3
+"""Runs that are named in a sentence about several."""
 
 
 def runs(*, limit: int, states: Sequence[str], where: str, sort: str | None, as_json: bool) -> int:
@@ -38,11 +42,17 @@ def runs(*, limit: int, states: Sequence[str], where: str, sort: str | None, as_
     with opened() as store:
         found = catalog.page(store, scope, order=order, limit=limit)
         n_all = catalog.count(store, scope)
+        waits = _waits(store, [each.run for each in found])
     if as_json:
         for each in found:
-            print(json_line(run_values(each.run) | annotation_values(each)))
+            print(json_line(run_values(each.run) | annotation_values(each) | {"waits_for": waits.get(each.run.id)}))
     elif found:
         print(_runs_table(tuple(each.run for each in found)))
+        for sentence in dict.fromkeys(waits.values()):
+            waiting = [run_id for run_id, said in waits.items() if said == sentence]
+            print(
+                f"{listed(waiting[:N_NAMED], last='and')}{' and others' * (len(waiting) > N_NAMED)}: {as_typed(sentence)}", file=sys.stderr
+            )
         if n_all > len(found):
             print(f"{len(found):,} of {n_all:,} runs. List all with --limit {n_all}.", file=sys.stderr)
     elif query.root is not None:
@@ -57,11 +67,18 @@ def show(run: str, *, as_json: bool) -> int:
     with opened() as store:
         found = store.run(run)
         epochs = store.history(found.id).epochs
+        waits = _waits(store, [found])
     if as_json:
         history = json.loads(epochs.to_json(orient="records", double_precision=15))
-        print(json_line(run_values(found) | {"config": found.config.model_dump(mode="json"), "history": history}))
+        print(
+            json_line(
+                run_values(found) | {"waits_for": waits.get(found.id), "config": found.config.model_dump(mode="json"), "history": history}
+            )
+        )
         return 0
     print(_summary(found))
+    for sentence in waits.values():
+        print(as_typed(sentence))
     if len(epochs):
         rows = (
             (
@@ -123,6 +140,15 @@ def run_values(run: Run) -> dict[str, Any]:
         "started_at": None if run.started_at is None else run.started_at.isoformat(),
         "ended_at": None if run.ended_at is None else run.ended_at.isoformat(),
     }
+
+
+def _waits(store: Store, found: Sequence[Run]) -> dict[str, str]:
+    """Say for which queued runs no living worker can be found, and why; those that will start by themselves are left out."""
+    from mnist_dash.runs.store.hosts import blocked
+    from mnist_dash.runs.store.states import RunState
+
+    queued = {run.id for run in found if run.state is RunState.QUEUED}
+    return {run_id: sentence for run_id, sentence in blocked(store).items() if run_id in queued} if queued else {}
 
 
 def annotation_values(listed: Listed) -> dict[str, Any]:

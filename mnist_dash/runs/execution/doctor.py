@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,11 +21,23 @@ import sqlalchemy as sa
 
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, check_archives
 from mnist_dash.core.hardware.devices import n_cuda_devices
-from mnist_dash.errors import ArtifactError, DataError, MnistDashError, StorageFull, StoreError, StoreLocked, StoreTooNew
+from mnist_dash.errors import (
+    ArtifactError,
+    ArtifactsElsewhere,
+    DataError,
+    MnistDashError,
+    StorageUnavailable,
+    StoreError,
+    StoreLocked,
+    StoreTooNew,
+)
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.database_file import sqlite_file
+from mnist_dash.runs.store.hosts import blocked, hosts
+from mnist_dash.runs.store.places.opening import place_of
+from mnist_dash.runs.store.places.place import PlacedFile
 from mnist_dash.runs.store.records import Worker
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
@@ -182,7 +193,9 @@ def _database(store: Store) -> Check:
 
 def _unusable(error: MnistDashError) -> Check:
     match error:
-        case StoreTooNew() | StoreLocked() | StorageFull():
+        case ArtifactsElsewhere():
+            return Check("artifacts", Verdict.PROBLEM, str(error), "See the sentence before.")
+        case StoreTooNew() | StoreLocked() | StorageUnavailable():
             remedy = "See the sentence before."
         case _:
             remedy = "Restore it from a backup, or move it away to begin with an empty one; the artifacts stay where they are."
@@ -216,24 +229,21 @@ def _fault(store: Store, run_id: str, kind: ArtifactKind, part: str) -> str | No
 def _orphans(store: Store) -> Iterator[Check]:
     orphans = orphaned_files(store)
     if orphans:
-        size = _megabytes(sum(path.stat().st_size for path in orphans))
+        size = _megabytes(sum(file.n_bytes for file in orphans))
+        first = place_of(store.settings).location(orphans[0].path)
         finding = (
-            f"{plural(len(orphans), 'file')} ({size}) {verb(len(orphans), 'belong')} to no run, such as {orphans[0]}. "
+            f"{plural(len(orphans), 'file')} ({size}) {verb(len(orphans), 'belong')} to no run, such as {first}. "
             "A crash between a file and its row leaves them."
         )
         yield Check("artifacts", Verdict.WARNING, finding, REPAIR)
 
 
-def orphaned_files(store: Store) -> list[Path]:
-    """Find the files in the artifact folder that no row names, those of the last hour left out: their rows may be on their way."""
+def orphaned_files(store: Store) -> list[PlacedFile]:
+    """Find the files beside the artifacts that no row names, those of the last hour left out: their rows may be on their way."""
     with store.reading() as connection:
         known = set(connection.execute(sa.select(schema.artifacts.c.path)).scalars())
-    folder, oldest = store.settings.artifact_dir, time.time() - ORPHAN_SECONDS
-    return [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() not in known and path.stat().st_mtime < oldest
-    ]
+    files = place_of(store.settings).files()
+    return sorted((file for file in files if file.path not in known and file.age_seconds > ORPHAN_SECONDS), key=lambda file: file.path)
 
 
 def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
@@ -260,7 +270,12 @@ def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
         yield Check(
             "queue", Verdict.WARNING, f"{plural(len(queued), 'run')} {verb(len(queued), 'wait')} and no worker is alive.", _START_WORKER
         )
-    if not stuck and not silent and not left and not (queued and not alive):
+    out_of_reach = blocked(store, alive) if alive else {}
+    if out_of_reach:
+        n = len(out_of_reach)
+        finding = f"{plural(n, 'run')} {verb(n, 'wait')} for a device that no living worker has: {_named(sorted(out_of_reach))}."
+        yield Check("queue", Verdict.WARNING, finding, next(iter(out_of_reach.values())))
+    if not stuck and not silent and not left and not out_of_reach and not (queued and not alive):
         n_running = store.count(states=[RunState.RUNNING])
         yield Check("queue", Verdict.OK, f"{plural(n_running, 'run')} in training, {len(queued)} waiting, none stuck.")
 
@@ -269,7 +284,10 @@ def _workers(settings: Settings, alive: list[Worker], *, n_gone: int) -> Check:
     gone = f"; {n_gone} ended or died within the hour" if n_gone else ""
     if not alive:
         return Check("workers", Verdict.OK, f"none is alive{gone}. The dashboard and `train` start their own.")
+    where = hosts(alive)
     listed = ", ".join(f"{worker.id} ({worker.device}, {worker.n_threads} threads, {worker.state})" for worker in alive)
+    if len(where) > 1:
+        listed = ", ".join(map(str, where))
     here = sum(worker.n_threads for worker in alive if worker.device == "cpu" and worker.host == os.uname().nodename)
     finding = f"{len(alive)} alive: {listed}{gone}."
     if here > settings.n_threads:

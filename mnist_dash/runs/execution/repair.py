@@ -30,9 +30,9 @@ def repair(store: Store) -> list[str]:
 
 def _remove_orphans(store: Store) -> str:
     files = orphaned_files(store)
-    n_bytes = sum(path.stat().st_size for path in files)
-    for path in files:
-        path.unlink(missing_ok=True)
+    n_bytes = sum(file.n_bytes for file in files)
+    for file in files:
+        artifacts.discard(store.settings, file.path)
     return f"Removed {plural(len(files), 'file')} of no run, {n_bytes:,} bytes." if files else ""
 
 

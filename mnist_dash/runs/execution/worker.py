@@ -24,7 +24,7 @@ from typing import TypeVar
 from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
-from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageFull
+from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageUnavailable
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.execution.processes import machine_id, own_mark
 from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task
@@ -43,6 +43,8 @@ Result = TypeVar("Result")
 RENEW_SECONDS = 0.4
 """Between two writes of the steps of an epoch in hand, each of which renews the lease."""
 BEAT_SECONDS = 1.0
+END_SECONDS = 2 * BEAT_SECONDS + RENEW_SECONDS
+"""How long a worker that ends waits for its run to be given back."""
 LOOK_SECONDS = 0.05
 """How long the worker waits for its trainer's next message."""
 OBEDIENCE_SECONDS = 2.0
@@ -51,6 +53,8 @@ FINAL_SECONDS = 1800.0
 """How long a trainer that has obeyed may take to compute the final figures; the lease is renewed meanwhile."""
 MOST_WAITING_BYTES = 256 * 2**20
 """Memory for finished epochs that wait to be recorded; beyond it the training waits as well."""
+EPOCH_MARGIN = 1.2
+"""How much longer than the last epoch the next one may take, with its checkpoint, for a worker whose time is limited."""
 EMPTY_BIN_SECONDS = 600.0
 OFFER_LOST_SECONDS = 5.0
 """Between two looks for queued runs that have no job."""
@@ -82,11 +86,13 @@ class Worker:
         self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
         self._in_hand: Job | None = None
+        self._ends_at = math.inf
         self._idle_since: float | None = time.monotonic()
         self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
 
-    def run(self, *, exit_when_idle_seconds: float | None = None) -> None:
-        """Work until SIGTERM or SIGINT, or until there was nothing to do for a while."""
+    def run(self, *, exit_when_idle_seconds: float | None = None, ends_at: float = math.inf) -> None:
+        """Work until SIGTERM or SIGINT, until there was nothing to do for a while, or until a moment of `time.monotonic`."""
+        self._ends_at = ends_at - END_SECONDS
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
@@ -102,6 +108,8 @@ class Worker:
         log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
         while not self._ending.wait(BEAT_SECONDS):
             self._beat()
+            if time.monotonic() > self._ends_at:
+                self._ending.set()
             if exit_when_idle_seconds is not None and self._idle_seconds() > exit_when_idle_seconds and self._nothing_waits():
                 self._ending.set()
         self._end()
@@ -144,7 +152,7 @@ class Worker:
 
     def _end(self) -> None:
         """Give the run in hand back to the queue, sign off and leave without waiting for the queue's threads."""
-        deadline = time.monotonic() + 2 * BEAT_SECONDS + RENEW_SECONDS
+        deadline = time.monotonic() + END_SECONDS
         while self._idle_since is None and time.monotonic() < deadline:
             time.sleep(0.02)
         self._trainer.kill()
@@ -187,9 +195,12 @@ class Worker:
             trainer=self._trainer,
             n_threads=self._identity.n_threads,
             is_ending=self._ending.is_set,
+            ends_at=self._ends_at,
         )
         try:
             execution.go()
+            if execution.is_out_of_time:
+                self._ending.set()
         except Fenced as error:
             log.warning("%s", error)
             self._trainer.kill()
@@ -232,12 +243,23 @@ class _Execution:
     """
 
     def __init__(
-        self, run: Run, *, store: Store, records: WorkerRecords, trainer: Trainer, n_threads: int, is_ending: Callable[[], bool]
+        self,
+        run: Run,
+        *,
+        store: Store,
+        records: WorkerRecords,
+        trainer: Trainer,
+        n_threads: int,
+        is_ending: Callable[[], bool],
+        ends_at: float = math.inf,
     ) -> None:
         self._run, self._store, self._records, self._trainer = run, store, records, trainer
         self._settings = store.settings
         self._n_threads = n_threads
         self._is_ending = is_ending
+        self._ends_at = ends_at
+        """By `time.monotonic`: no epoch is begun that would not end before."""
+        self.is_out_of_time = False
         self._steps: list[StepReport] = []
         self._epoch: EpochReport | None = None
         self._waiting: deque[_FinishedEpoch] = deque()
@@ -265,8 +287,8 @@ class _Execution:
         if self._wish is Wish.PAUSE:
             self._hold(lambda: self._records.pause(self._run))
         elif result is None and not self._stop_asked:
-            release = partial(self._records.release, self._run.id, self._run.attempt, reason="its worker was shut down", count=False)
-            self._hold(release)
+            reason = "its worker's time was up" if self.is_out_of_time else "its worker was shut down"
+            self._hold(partial(self._records.release, self._run.id, self._run.attempt, reason=reason, count=False))
         else:
             self._settle()
             self._finish(result)
@@ -316,7 +338,7 @@ class _Execution:
             elif message is not None:
                 self._take(message)
             self._record()
-            if self._wish is not Wish.NONE or self._is_ending() or time.monotonic() > deadline:
+            if self._wish is not Wish.NONE or self.is_out_of_time or self._is_ending() or time.monotonic() > deadline:
                 self._trainer.kill()
                 return None
             if self._stop_asked and deadline == math.inf:
@@ -350,7 +372,7 @@ class _Execution:
             try:
                 for one in self._waiting:
                     self._write_files(one)
-            except StorageFull as error:
+            except StorageUnavailable as error:
                 self._disk.failed(error)
                 self._trouble = str(error)
             else:
@@ -377,7 +399,7 @@ class _Execution:
             packed = artifacts.pack_probabilities(one.checkpoint.test_probabilities)
             try:
                 files.append(artifacts.write(self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed))
-            except StorageFull:
+            except StorageUnavailable:
                 artifacts.discard(self._settings, files[0].path)
                 raise
         one.files = files
@@ -390,8 +412,11 @@ class _Execution:
                 artifacts.discard(self._settings, file.path)
             raise
         self._stop_asked |= wish is Wish.STOP
-        if wish in (Wish.PAUSE, Wish.CHANGE) and one.epoch.epoch < self._run.config.epochs and len(self._waiting) == 1:
-            self._wish = wish
+        if one.epoch.epoch < self._run.config.epochs and len(self._waiting) == 1:
+            if wish in (Wish.PAUSE, Wish.CHANGE):
+                self._wish = wish
+            seconds = EPOCH_MARGIN * (one.epoch.seconds_training + one.epoch.seconds_evaluation)
+            self.is_out_of_time = not self._stop_asked and time.monotonic() + seconds > self._ends_at
         self._renewed_at = time.monotonic()
 
     def _renew(self) -> None:
@@ -469,11 +494,18 @@ class _Execution:
 
 
 def main(
-    settings: Settings, *, exit_when_idle_seconds: float | None = None, device: DeviceKind | None = None, n_threads: int | None = None
+    settings: Settings,
+    *,
+    exit_when_idle_seconds: float | None = None,
+    for_seconds: float = math.inf,
+    device: DeviceKind | None = None,
+    n_threads: int | None = None,
 ) -> None:
-    """Run a worker in this process until it is asked to end."""
+    """Run a worker in this process until it is asked to end, or its time is up."""
+    ends_at = time.monotonic() + for_seconds
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     where: DeviceKind = device or ("cuda" if n_cuda_devices() else "cpu")
     if where == "cpu":
         os.environ[VISIBLE_GPUS] = ""  # its trainers use none, whatever a configuration leaves open
-    Worker(settings, device=where, n_threads=n_threads or settings.n_threads).run(exit_when_idle_seconds=exit_when_idle_seconds)
+    worker = Worker(settings, device=where, n_threads=n_threads or settings.n_threads)
+    worker.run(exit_when_idle_seconds=exit_when_idle_seconds, ends_at=ends_at)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import os
 import secrets
-import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,9 +19,11 @@ import numpy.typing as npt
 import safetensors.numpy
 import sqlalchemy as sa
 
-from mnist_dash.errors import ArtifactError, StorageFull
+from mnist_dash.errors import ArtifactError, StorageFull, StorageUnavailable
 from mnist_dash.runs.store import schema
-from mnist_dash.runs.store.run_store import Store, artifact_path
+from mnist_dash.runs.store.places.opening import place_of
+from mnist_dash.runs.store.places.place import PlaceAway
+from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.schema import now
 from mnist_dash.settings import DATABASE_FILE, Settings
 
@@ -63,7 +63,8 @@ class StorageUse:
 
     bytes_artifacts: int
     bytes_database: int
-    bytes_free: int
+    bytes_free: int | None
+    """None where the place has no limit that could be asked for."""
     n_files: int
 
 
@@ -71,28 +72,25 @@ def write(settings: Settings, run_id: str, kind: ArtifactKind, content: bytes) -
     """Put a file on the disk, whole or not at all; an older file of the kind stays until its row is replaced.
 
     Raises:
-        StorageFull: the disk has no room for it, or refuses it for another reason.
+        StorageUnavailable: the place is away, has no room for it, or refuses it for another reason.
     """
     relative = f"{run_id[:2]}/{run_id}/{kind}-{secrets.token_hex(4)}.safetensors"
-    path = artifact_path(settings, relative)
-    temporary = path.with_suffix(".tmp")
+    place = place_of(settings)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
+        place.write(relative, content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        fault = "The disk is full" if error.errno == errno.ENOSPC else f"The artifact folder refuses a file ({error.strerror})"
-        remedy = "Free some space" if error.errno == errno.ENOSPC else "Make the folder writable"
-        raise StorageFull(
-            f"{fault}: the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {settings.artifact_dir}. "
-            f"{remedy}; a run in training goes on by itself."
-        ) from error
+        raise _refusal(error, f"the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {place.name}") from error
     return StoredFile(relative, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def _refusal(error: OSError, what: str) -> StorageUnavailable:
+    """Say why a place does not take a file, and what to do."""
+    goes_on = "a run in training goes on by itself."
+    if isinstance(error, PlaceAway):
+        return StorageUnavailable(f"The artifacts' place is away ({error.strerror}): {what}. Bring it back; {goes_on}")
+    if error.errno == errno.ENOSPC:
+        return StorageFull(f"The disk is full: {what}. Free some space; {goes_on}")
+    return StorageFull(f"The artifact folder refuses a file ({error.strerror or error}): {what}. Make the folder writable; {goes_on}")
 
 
 def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: StoredFile, *, epoch: int, part: str = "") -> str | None:
@@ -120,7 +118,7 @@ def discard(settings: Settings, relative: str | None) -> None:
     """Remove a file that no row names any more."""
     if relative is not None:
         with contextlib.suppress(OSError):  # a file too many does no harm; `doctor --repair` finds it
-            artifact_path(settings, relative).unlink(missing_ok=True)
+            place_of(settings).remove(relative)
 
 
 def has(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bool:
@@ -149,6 +147,7 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
 
     Raises:
         ArtifactError: the run has left none, it is missing on the disk, or its content is not what was written.
+        StorageUnavailable: the place where it lies is not there now.
     """
     table = schema.artifacts
     with store.reading() as connection:
@@ -156,13 +155,15 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
         row = connection.execute(query).first()
     if row is None:
         raise ArtifactError(f"Run {run_id} has left no {kind}: it finished no epoch, or they were deleted. Train it again.")
-    path = artifact_path(store.settings, row.path)
+    place = place_of(store.settings)
+    path = place.location(row.path)
     try:
-        content = path.read_bytes()
+        content = place.read(row.path)
     except OSError as error:
-        raise ArtifactError(
-            f"The {kind} of run {run_id} cannot be read at {path}: {error.strerror}. Restore the file, or train again."
-        ) from error
+        fault = f"The {kind} of run {run_id} cannot be read at {path}: {error.strerror or error}."
+        if isinstance(error, PlaceAway):
+            raise StorageUnavailable(f"{fault} It is read when its place is there again.") from error
+        raise ArtifactError(f"{fault} Restore the file, or train again.") from error
     found = hashlib.sha256(content).hexdigest()
     if found != row.sha256:
         raise ArtifactError(
@@ -193,7 +194,7 @@ def storage(store: Store) -> StorageUse:
     with store.reading() as connection:
         n_files, n_bytes = connection.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(table.c.n_bytes), 0))).one()
     database = sum(_size(store.settings.home / f"{DATABASE_FILE}{suffix}") for suffix in ("", "-wal")) if store.settings.is_sqlite else 0
-    return StorageUse(int(n_bytes), database, shutil.disk_usage(store.settings.artifact_dir).free, int(n_files))
+    return StorageUse(int(n_bytes), database, place_of(store.settings).free_bytes(), int(n_files))
 
 
 def _named(run_id: str, kind: ArtifactKind, part: str) -> sa.ColumnElement[bool]:

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from mnist_dash.errors import MnistDashError, StorageFull, StoreUnavailable
+from mnist_dash.errors import MnistDashError, StorageUnavailable, StoreUnavailable
 
 Result = TypeVar("Result")
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
-TRANSIENT = (StoreUnavailable, StorageFull)
+TRANSIENT = (StoreUnavailable, StorageUnavailable)
 """What waiting helps against."""
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,15 @@ import sqlalchemy as sa
 
 from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.hardware.devices import n_cuda_devices
-from mnist_dash.errors import IllegalTransition, NotAllowed, StoreError, UnknownRun
+from mnist_dash.errors import IllegalTransition, NotAllowed, StorageUnavailable, StoreError, UnknownRun
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.database_errors import classify_error
 from mnist_dash.runs.store.database_file import DatabaseFile
 from mnist_dash.runs.store.engine import Job, JobQueue
 from mnist_dash.runs.store.identities import OWNER, Person
 from mnist_dash.runs.store.migrations import migrate
+from mnist_dash.runs.store.places.identity import check_identity
+from mnist_dash.runs.store.places.opening import place_of
 from mnist_dash.runs.store.records import History, Run, Worker
 from mnist_dash.runs.store.routing import route
 from mnist_dash.runs.store.schema import now
@@ -64,11 +65,12 @@ class Store:
         Raises:
             StoreTooNew: a newer MNIST Dash wrote it.
             StoreLocked: another process holds it.
+            ArtifactsElsewhere: the artifacts that it names are not in this process's folder.
             StoreError: it cannot be opened or is no database.
         """
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
-            settings.artifact_dir.mkdir(parents=True, exist_ok=True)
+            place_of(settings).prepare()
         except OSError as error:
             raise StoreError(
                 f"The data folder {settings.home} cannot be written: {error.strerror}. "
@@ -78,6 +80,7 @@ class Store:
             engine = schema.create_engine(settings.database_url)
             try:
                 migrate(engine)
+                _check_artifacts(engine, settings)
                 return cls(settings, engine, JobQueue(settings.database_url))
             except BaseException:
                 engine.dispose()
@@ -408,9 +411,12 @@ def bump_revision(connection: sa.Connection) -> None:
     connection.info[_REVISED] = True
 
 
-def artifact_path(settings: Settings, relative: str) -> Path:
-    """Say where an artifact lies."""
-    return settings.artifact_dir / relative
+def _check_artifacts(engine: sa.Engine, settings: Settings) -> None:
+    place = place_of(settings)
+    try:
+        check_identity(engine, place, files_are_lost=settings.artifacts_are_lost)
+    except OSError as error:
+        raise StorageUnavailable(f"The artifacts at {place.name} cannot be reached: {error.strerror or error}.") from error
 
 
 def run_from_row(row: sa.RowMapping) -> Run:

@@ -11,13 +11,14 @@ import argparse
 import logging
 import secrets
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from mnist_dash.errors import Fenced, MnistDashError, StorageFull, StoreError
+from mnist_dash.errors import Fenced, MnistDashError, StorageUnavailable, StoreError
 from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
 from mnist_dash.runs.store import schema
@@ -35,6 +36,8 @@ LOOK_SECONDS = 0.03
 """Between two looks at the store's revision while a study lives; half of what passes between a trial's end and the next one."""
 IDLE_LOOK_SECONDS = 0.5
 BEAT_SECONDS = 1.0
+EXIT_INVALID = 2
+"""As commands end when what they were given cannot be used."""
 IDLE_SECONDS = 10.0
 log = logging.getLogger("mnist_dash.study_runner")
 _starting = threading.Lock()
@@ -59,7 +62,7 @@ class StudyRunner:
         while idle_seconds is None or time.monotonic() - self._busy_at < idle_seconds:
             try:
                 self.look()
-            except (StoreError, StorageFull) as error:  # whatever the database says, studies wait for it
+            except (StoreError, StorageUnavailable) as error:  # whatever the database says, studies wait for it
                 self._outage.failed(error)
                 time.sleep(self._outage.pause_seconds)
             else:
@@ -90,7 +93,7 @@ class StudyRunner:
         except Fenced as error:
             log.info("%s", error)
             advancer.forget()
-        except (StoreError, StorageFull):
+        except (StoreError, StorageUnavailable):
             advancer.forget()
             raise
         except MnistDashError as error:
@@ -169,7 +172,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = Settings.from_environment()
-    store = patiently(lambda: Store.open(settings), log=log)
+    try:
+        store = patiently(lambda: Store.open(settings), log=log)
+    except MnistDashError as error:
+        log.error("%s", error)  # noqa: TRY400 - a sentence, not a traceback
+        sys.exit(EXIT_INVALID)
     try:
         StudyRunner(store).run(idle_seconds=parsed.exit_when_idle)
     finally:

@@ -21,6 +21,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.identities import Person, Role
+from mnist_dash.runs.store.places.place import MARKER
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.transfer import archive_format
@@ -78,7 +79,7 @@ def count(store: Store) -> tuple[int, int]:
     """Rows of runs, and files below the artifact folder."""
     with store.reading() as connection:
         n_runs = connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
-    return int(n_runs), sum(path.is_file() for path in store.settings.artifact_dir.rglob("*"))
+    return int(n_runs), sum(path.is_file() and path.name != MARKER for path in store.settings.artifact_dir.rglob("*"))
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar"])

@@ -39,7 +39,7 @@ def migrate(engine: sa.Engine) -> None:
         StoreTooNew: a newer MNIST Dash wrote this database.
     """
     with engine.begin() as connection:
-        _keep_others_out(connection)
+        keep_others_out(connection)
         version = _version(connection)
         if version is None:
             version = _create(connection)
@@ -70,7 +70,7 @@ def _version(connection: sa.Connection) -> int | None:
     return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one())
 
 
-def _keep_others_out(connection: sa.Connection) -> None:
+def keep_others_out(connection: sa.Connection) -> None:
     """Let no other process migrate until this transaction ends; on SQLite its own lock does so."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_NUMBER)))

@@ -17,6 +17,7 @@ from mnist_dash.figures.run.branches import Mark, add_marks, parent_curves
 from mnist_dash.glossary import help_for
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.events import EventKind, events_of
+from mnist_dash.runs.store.hosts import blocked
 from mnist_dash.runs.store.records import History, Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural
@@ -57,13 +58,20 @@ def _section(run_id: str, drawn_state: RunState, *, whole: bool) -> None:
         if not run.state.is_terminal:
             head(run)
             st.progress(run.progress, text=progress(run))
-            if run.state is RunState.RUNNING and run.reason:
-                st.caption(f":material/hourglass_top: Waits: {run.reason}")
+            if waits := _waits(run):
+                st.caption(f":material/hourglass_top: Waits: {waits}")
     if not whole:
         return
     past = history(run_id, run.revision)
     _figures(run, past)
     _curves(run, _options())
+
+
+def _waits(run: Run) -> str:
+    """Say what a run waits for that does not come by itself; empty where there is nothing."""
+    if run.state is RunState.QUEUED:
+        return blocked(store()).get(run.id, "")
+    return run.reason if run.state is RunState.RUNNING else ""
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)

@@ -16,7 +16,9 @@ from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.runs.query import catalog
 from mnist_dash.runs.query.catalog import Listed
 from mnist_dash.runs.query.fields import Field, FieldKind, columns
+from mnist_dash.runs.store.hosts import blocked
 from mnist_dash.runs.store.records import Run
+from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.run_look import STATE_LOOK
 
@@ -45,9 +47,9 @@ FIRST = (
 """The columns without a choice; the first one is always there."""
 
 
-def _remarks(run: Run) -> str:
+def _remarks(run: Run) -> list[str]:
     remarks = [run.preset or "", "leak: validates on the test set" if run.config.leaks_test_set else "", run.reason]
-    return "; ".join(remark for remark in remarks if remark)
+    return [remark for remark in remarks if remark]
 
 
 def _state(run: Run) -> list[str]:
@@ -64,7 +66,7 @@ _JOINT: dict[str, tuple[str, Callable[[Run], object]]] = {
         "Time",
         lambda run: formatting.duration(run.seconds_training + run.seconds_evaluation) if run.started_at else formatting.NOTHING,
     ),
-    "remarks": ("Comments", _remarks),
+    "remarks": ("Comments", lambda run: "; ".join(_remarks(run))),
 }
 """Columns that say several things at once, written for people."""
 _HEADINGS = {"batch_size": "Batch", "starred": "★", "optimizer.kind": "Optimizer kind", "epochs": "Epochs planned", "curve": "Curve"}
@@ -121,6 +123,9 @@ def frame(entries: Sequence[Listed], names: Sequence[str], *, differing: bool) -
         if name == "curve":
             lines = store().sparklines(ids)
             cells[name] = [lines[run_id] or None for run_id in ids]
+        elif name == "remarks":
+            waits = blocked(store()) if any(each.run.state is RunState.QUEUED for each in entries) else {}
+            cells[name] = ["; ".join([*_remarks(each.run), *filter(None, [waits.get(each.run.id)])]) for each in entries]
         elif name in _JOINT:
             cells[name] = [_JOINT[name][1](each.run) for each in entries]
         else:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from mnist_dash import formatting
 from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.hosts import NOBODY, Host, blocked, hosts
 from mnist_dash.runs.store.records import Run, Worker
 from mnist_dash.text import plural
 from mnist_dash.ui.app.moving import moving
@@ -20,6 +21,8 @@ from mnist_dash.ui.pages.system.identities import people_section
 
 TICK_SECONDS = 2.0
 PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
+MAX_SHOWN = 20
+"""Workers and queued runs that are drawn one by one."""
 WORKER_COLORS = {"running": "blue", "idle": "green"}
 
 
@@ -29,33 +32,46 @@ def workers_section(workers: tuple[Worker, ...]) -> None:
     alive = [worker for worker in workers if worker.state != "gone"]
     if not alive:
         st.info("No worker is running, so runs wait in the queue. Start one with `mnist-dash worker`.", icon=":material/info:")
-    for worker in alive:
+    if len(alive) > 1:
+        hosts_table(hosts(alive))
+    for worker in alive[:MAX_SHOWN]:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             threads = f", {plural(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
             st.markdown(f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]", width="content")
             st.markdown(f":gray[{worker.host}, process {worker.pid}, started {formatting.ago(worker.started_at)}]", width="stretch")
             if worker.run_id:
                 run_link(worker.run_id, f"Training {title_of(worker.run_id)}")
+    if len(alive) > MAX_SHOWN:
+        st.caption(f"and {plural(len(alive) - MAX_SHOWN, 'more worker')}")
     n_gone = len(workers) - len(alive)
     if n_gone:
         st.caption(f"{plural(n_gone, 'worker')} ended in the last hour.")
 
 
-def queue_section(queue: tuple[Run, ...]) -> None:
-    """Draw the queue in the order in which it will be worked off."""
+def hosts_table(found: list[Host]) -> None:
+    """Draw one row a host and kind of device."""
+    rows = [(one.name, one.device.upper(), one.n_slots, one.n_threads, one.n_running, one.n_slots - one.n_running) for one in found]
+    columns = ["Host", "Device", "Slots", "Threads", "Training", "Idle"]
+    st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, alt="Slots of each host")
+
+
+def queue_section(queue: tuple[Run, ...], out_of_reach: dict[str, str]) -> None:
+    """Draw the queue in the order in which it will be worked off, and say which runs no living worker can take."""
     st.subheader("Queue")
     if not queue:
         st.caption("The queue is empty.")
         return
-    for place, run in enumerate(queue[:20], start=1):
+    for place, run in enumerate(queue[:MAX_SHOWN], start=1):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
                 f"{place}. {plural(run.config.epochs, 'epoch')}, submitted {formatting.ago(run.created_at)}",
                 width="stretch",
             )
             run_link(run.id, formatting.plain(run.title))
-    if len(queue) > 20:
-        st.caption(f"and {plural(len(queue) - 20, 'more run')}")
+        if run.id in out_of_reach and out_of_reach[run.id] != NOBODY:  # that is said above
+            st.caption(f":material/hourglass_top: {out_of_reach[run.id]}")
+    if len(queue) > MAX_SHOWN:
+        st.caption(f"and {plural(len(queue) - MAX_SHOWN, 'more run')}")
 
 
 def storage_section() -> None:
@@ -66,7 +82,7 @@ def storage_section() -> None:
         ("Runs", f"{store().count():,}", f"{store().count(deleted=True):,} more deleted"),
         ("Artifacts", formatting.size(use.bytes_artifacts), plural(use.n_files, "file")),
         ("Database", formatting.size(use.bytes_database), "SQLite" if settings.is_sqlite else "PostgreSQL server"),
-        ("Free", formatting.size(use.bytes_free), "on the disk of the artifacts"),
+        ("Free", "no limit" if use.bytes_free is None else formatting.size(use.bytes_free), "where the artifacts lie"),
     )
     with st.grid(4, min_column_width=150):
         for label, value, note in figures:
@@ -95,8 +111,9 @@ def installed(package: str) -> str:
 
 def moving_section() -> None:
     """Draw what changes by itself."""
-    workers_section(store().workers())
-    queue_section(store().queue())
+    workers = store().workers()
+    workers_section(workers)
+    queue_section(store().queue(), blocked(store(), workers))
 
 
 st.title("System")
