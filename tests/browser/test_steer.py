@@ -18,7 +18,7 @@ from .conftest import READY, Dashboard
 SMALL = RunConfig(
     layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")), split=TailSplit(fraction=0.5), batch_size=100, epochs=5
 )
-CHART = ".st-key-run_loss_chart .live-plot"
+CHART = ".st-key-run_curves_chart .live-plot"
 
 
 def open_run(page: Page, dashboard: Dashboard, run_id: str) -> None:
