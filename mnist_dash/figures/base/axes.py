@@ -51,6 +51,7 @@ class Line:
         color: index into the theme's chart colours, or ``text``.
         is_noisy: whether it scatters so much that most of its values decide, rather than all but the outliers.
         is_curve: whether it is a course of which the last value counts in any case.
+        is_kept: whether none of its values is left out.
     """
 
     x: Floats
@@ -58,6 +59,7 @@ class Line:
     color: int | Literal["text"] = "text"
     is_noisy: bool = False
     is_curve: bool = True
+    is_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _usual_end(line: Line, better: Side, *, is_share: bool) -> float:
     else:
         median = float(np.median(badness))
         deviation = max(float(np.median(np.abs(badness - median))), LEAST_DEVIATION * abs(median))
-        kept = badness[badness <= median + FAR * deviation]
+        kept = badness if line.is_kept else badness[badness <= median + FAR * deviation]
         end = float(kept.max())
         if line.is_curve:
             end = max(end, float(badness[-1]))
@@ -198,6 +200,25 @@ def _mark(
     )
 
 
+def edge_marks_across(lines: Sequence[Line], shown: Range | None, *, is_share: bool, upright: Range | None) -> list[go.Scatter]:
+    """Mark what lies beyond the range of the x axis, as `edge_marks` does for y.
+
+    Args:
+        lines: ``y`` is the value along x, ``x`` the one along y.
+        shown: the range of x.
+        is_share: of the values along x.
+        upright: the range of y, within which the marks stand.
+    """
+    marks = edge_marks(lines, shown, is_share=is_share)
+    for mark in marks:
+        across, along = mark.y, np.asarray(mark.x)
+        is_far = mark.marker.symbol == "triangle-up"
+        along = along if upright is None else np.clip(along, upright.low, upright.high)
+        mark.update(x=across, y=along, textposition=f"middle {'left' if is_far else 'right'}", meta={**mark.meta, "edge": "x"})
+        mark.update(uid=f"{mark.uid} across", marker={"symbol": "triangle-right" if is_far else "triangle-left"})
+    return marks
+
+
 def whole_step(extent: float, most: int = MOST_TICKS) -> int:
     """Choose the distance of whole ticks, 1, 2, 5, 10 ..., of which at most ``most`` lie within an extent."""
     step = 1
@@ -225,6 +246,15 @@ def counted_axis(title: str, low: float, high: float, *, margin: float = 0.5) ->
         "autorange": True,
         "autorangeoptions": {"minallowed": begin, "maxallowed": max(high + room, begin + 1e-9)},
     }
+
+
+def count_along_x(figure: go.Figure, title: str = "epoch") -> go.Figure:
+    """Give a figure an x axis of what is counted, from what it shows; without data it stays as it is."""
+    places = [np.asarray(trace.x, dtype=np.float64) for trace in figure.data if trace.x is not None and len(trace.x)]
+    finite = _finite(np.concatenate(places)) if places else np.zeros(0)
+    if len(finite):
+        figure.update_xaxes(counted_axis(title, float(finite.min()), float(finite.max()), margin=0.25))
+    return figure
 
 
 def whole_log_ticks(low: float, high: float) -> dict[str, Any]:

@@ -25,6 +25,8 @@ AXIS_TITLES: dict[Axis, str] = {
 }
 _MOST_PLACES = 300
 """Places at which the mean of a group is taken at most, where its runs do not share theirs."""
+_SOME = 3
+"""From so many lines on, a whole line may be an outlier."""
 _CROWDED = 12
 """More lines than these have neither points nor a legend: the pointer names them."""
 Floats = npt.NDArray[np.float64]
@@ -240,13 +242,21 @@ def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions,
     if not options.log_y:
         better: axes.Side = "high" if options.is_share else "low"
         seen = [axes.Line(line.x, _smoothed(line.y, options), line.look.color) for line in lines]
-        shown = axes.value_range(seen, better=better, is_share=options.is_share, to_ceiling=options.is_share)
+        shown = axes.value_range(_pooled(seen), better=better, is_share=options.is_share, to_ceiling=options.is_share)
         figure.update_yaxes(axes.range_of(shown))
         figure.add_traces(axes.edge_marks(seen, shown, is_share=options.is_share))
     if not traces:
         figure.add_annotation(text="Waiting for the first epoch", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
         figure.update_layout(xaxis={"range": [0, 1], "type": "linear", "autorange": None}, yaxis={"range": [0, 1], "type": "linear"})
     return figure
+
+
+def _pooled(lines: Sequence[axes.Line]) -> list[axes.Line]:
+    """Take many lines as one, so that a whole run may be an outlier; of two nobody can say which one is."""
+    if len(lines) < _SOME:
+        return list(lines)
+    x, y = (np.concatenate([getattr(line, name) for line in lines]) for name in ("x", "y"))
+    return [axes.Line(x, y, is_curve=False)]
 
 
 def _position_axis(options: OverlayOptions, places: Sequence[Floats]) -> dict[str, Any]:
