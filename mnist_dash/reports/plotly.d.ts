@@ -22,6 +22,8 @@ interface Paint {
 
 interface Trace extends Paint {
   type?: string
+  xaxis?: string
+  yaxis?: string
   marker?: Paint
   meta?: {
     /** Place of a chart colour. */
@@ -31,6 +33,8 @@ interface Trace extends Paint {
     ring?: "text" | "background"
     /** Whether a click on the surface is reported as a place. */
     place?: boolean
+    /** Marks what lies beyond the range of this axis. */
+    edge?: "x" | "y"
   }
 }
 
@@ -48,6 +52,9 @@ type AxisName = `${"x" | "y"}axis${number | ""}`
 interface AxisLayout {
   range?: unknown[]
   autorange?: boolean | string
+  autorangeoptions?: object
+  dtick?: unknown
+  tick0?: unknown
   gridcolor?: string
   zerolinecolor?: string
   linecolor?: string
@@ -94,12 +101,13 @@ interface PlotlySelection {
 /** An element that Plotly draws in; what it adds is there once it has drawn. */
 interface PlotlyNode extends HTMLElement {
   data?: Trace[]
+  layout?: Layout
   _fullData: FullTrace[]
   _fullLayout: { meta?: AxesMeta } & { [name in AxisName]?: FullAxis } & { xaxis: FullAxis; yaxis: FullAxis }
   on(name: "plotly_click" | "plotly_hover", listener: (event: PlotlyPick) => void): void
   on(name: "plotly_selected", listener: (event?: PlotlySelection) => void): void
   on(name: "plotly_restyle", listener: (change: [Record<string, unknown>, number[]]) => void): void
-  on(name: "plotly_deselect" | "plotly_unhover", listener: () => void): void
+  on(name: "plotly_deselect" | "plotly_relayout" | "plotly_unhover", listener: () => void): void
   removeListener?(name: "plotly_hover", listener: (event: PlotlyPick) => void): void
   removeListener?(name: "plotly_unhover", listener: () => void): void
 }

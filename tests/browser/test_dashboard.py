@@ -23,7 +23,7 @@ SIZES = [
     pytest.param(1280, "dark", marks=pytest.mark.slow),
     pytest.param(390, "light", marks=pytest.mark.slow),
 ]
-DRAWN = '.st-key-run_loss_chart .live-plot[data-points]:not([data-points="0"])'
+DRAWN = '.st-key-run_curves_chart .live-plot[data-points]:not([data-points="0"])'
 
 
 def press_train(page: Page, dashboard: Dashboard, link: str) -> str:
@@ -69,7 +69,7 @@ def test_zoom_and_hidden_lines_outlive_the_ticks(warm: Dashboard, page: Page) ->
     """A person's view of a live chart is theirs; then Stop ends the run and keeps what it has."""
     run_id = press_train(page, warm, LONG)
     wait_until(lambda: warm.store.run(run_id).epoch >= 1, "the first epoch")
-    chart = page.locator(".st-key-run_loss_chart .live-plot")
+    chart = page.locator(".st-key-run_curves_chart .live-plot")
     expect(chart.locator(".legendtoggle")).to_have_count(6)
     area = chart.locator(".nsewdrag").bounding_box()
     assert area is not None
@@ -79,10 +79,10 @@ def test_zoom_and_hidden_lines_outlive_the_ticks(warm: Dashboard, page: Page) ->
     page.mouse.up()
     chart.locator(".legendtoggle").nth(2).click()
     visible = "node => node._fullData.map(trace => trace.visible)"
-    page.wait_for_function("() => document.querySelector('.st-key-run_loss_chart .live-plot')._fullData[2].visible === 'legendonly'")
+    page.wait_for_function("() => document.querySelector('.st-key-run_curves_chart .live-plot')._fullData[2].visible === 'legendonly'")
     zoomed, shown = chart.evaluate("node => node.layout.xaxis.range"), chart.evaluate(visible)
     draws = int(chart.get_attribute("data-draws") or 0)
-    page.wait_for_function(f"() => Number(document.querySelector('.st-key-run_loss_chart .live-plot').dataset.draws) >= {draws + 5}")
+    page.wait_for_function(f"() => Number(document.querySelector('.st-key-run_curves_chart .live-plot').dataset.draws) >= {draws + 5}")
     assert chart.evaluate("node => node.layout.xaxis.range") == zoomed
     assert chart.evaluate(visible) == shown
     page.locator(".st-key-run_stop").get_by_role("button").click()  # Streamlit has a Stop of its own in its header
@@ -137,6 +137,7 @@ def test_bad_input_is_answered_in_place(warm: Dashboard, page: Page) -> None:
 def test_downloads_the_weights(warm: Dashboard, page: Page, tmp_path: Path) -> None:
     """The file that a person gets is a whole safetensors file of the network."""
     run_id = press_train(page, warm, SHORT)
+    page.locator(".st-key-run_export").get_by_role("button").first.click()
     button = page.get_by_role("button", name="Weights")
     expect(button).to_be_enabled()
     with page.expect_download() as download:

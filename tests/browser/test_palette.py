@@ -63,7 +63,7 @@ def test_leaving_a_page_that_draws_itself_anew(warm: Dashboard, page: Page) -> N
     run_id = run_actions.submit(warm.store, RunConfig(epochs=100, batch_size=500))
     page.add_init_script(TICK_AGAIN)
     page.goto(f"{warm.url}/run?run={run_id}")
-    page.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
+    page.wait_for_selector(".st-key-run_curves_chart .live-plot[data-draws]")
     page.wait_for_timeout(2500)  # its last message asks for news
     page.evaluate("window.leaving = true")
     page.keyboard.press("g")

@@ -135,14 +135,14 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
     editor.goto(f"{hosted.url}/system")
     wait_until(lambda: store.run(other).epoch >= 1, "the other run trains")
     editor.goto(f"{hosted.url}/run?run={other}")
-    editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
+    editor.wait_for_selector(".st-key-run_curves_chart .live-plot[data-draws]")
     editor.locator(".st-key-run_stop button").first.click()  # what is sent for it is played back below
     wait_until(lambda: store.run(other).state is RunState.STOPPED, "the other run is stopped")
     wait_until(lambda: store.run(shared).epoch >= 2, "the shared run trains")
     (stop,) = presses(editor, sent)
 
     editor.goto(f"{hosted.url}/run?run={shared}&x=step&log=true")
-    editor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
+    editor.wait_for_selector(".st-key-run_curves_chart .live-plot[data-draws]")
     editor.get_by_role("button", name=re.compile("Share")).click()
     editor.get_by_role("button", name=re.compile("Create link")).click()
     address = editor.locator('[data-testid="stCode"]').inner_text().strip()
@@ -150,7 +150,7 @@ def test_shared_view_in_a_signed_out_profile(new_profile: NewProfile, hosted: Da
 
     visitor = new_profile()
     visitor.goto(address)
-    visitor.wait_for_selector(".st-key-run_loss_chart .live-plot[data-draws]")
+    visitor.wait_for_selector(".st-key-run_curves_chart .live-plot[data-draws]")
     expect_same_view(editor, visitor, shared)
     n_epochs = store.run(shared).epoch
     wait_until(lambda: store.run(shared).epoch > n_epochs, "it still trains")

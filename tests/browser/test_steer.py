@@ -18,7 +18,7 @@ from .conftest import READY, Dashboard
 SMALL = RunConfig(
     layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")), split=TailSplit(fraction=0.5), batch_size=100, epochs=5
 )
-CHART = ".st-key-run_loss_chart .live-plot"
+CHART = ".st-key-run_curves_chart .live-plot"
 
 
 def open_run(page: Page, dashboard: Dashboard, run_id: str) -> None:
@@ -50,16 +50,16 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     lines = {
         line["name"]: line["y"] for line in page.locator(CHART).evaluate("node => node._fullData.map(({name, y}) => ({name, y: [...y]}))")
     }
-    before = next(y for name, y in lines.items() if name.endswith(f"#{parent[:4]}, validation"))
+    before = next(y for name, y in lines.items() if name.endswith(f"{warm.store.run(parent).title}, validation"))
     own = lines["validation"]
     assert own[:3] == before[:3]
     assert own[3] != before[3]
     assert page.locator(CHART).evaluate("node => node.layout.shapes.map(shape => shape.x0)") == [3]
     said = page.locator(CHART).evaluate("node => node.layout.annotations[0].hovertext")
     assert "learning rate 0.001 → 0.0001" in said
-    expect(page.get_by_role("link", name=re.compile(rf"From .*#{parent[:4]} after epoch 3"))).to_be_visible()
+    expect(page.get_by_role("link", name=f"From {warm.store.run(parent).title} after epoch 3")).to_be_visible()
     open_run(page, warm, parent)
-    expect(page.get_by_role("link", name=re.compile(rf"#{child[:4]} after epoch 3"))).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile(rf"{re.escape(warm.store.run(child).title)} after epoch 3"))).to_be_visible()
 
 
 @pytest.mark.slow

@@ -54,9 +54,9 @@ def test_a_run_s_charts_say_its_figures(store: Store, train: Callable[..., Run],
     said = alts(open_page("run", run=run.id))
     first, best, last = accuracies[0], max(accuracies), accuracies[-1]
     at = accuracies.index(best) + 1
-    wanted = f"validation: {percent(first)} at epoch 1, best {percent(best)} at epoch {at}, last {percent(last)} at epoch 3."
-    assert wanted in said["run_accuracy_chart"]
-    assert "best epoch: loss" in said["run_loss_chart"]
+    wanted = f"accuracy, validation: {percent(first)} at epoch 1, best {percent(best)} at epoch {at}, last {percent(last)} at epoch 3."
+    assert wanted in said["run_curves_chart"]
+    assert "loss, best epoch: loss" in said["run_curves_chart"]
     labels = read_labels("mnist", "test", store.settings.data_dir)
     wrong = np.bincount(labels[::50], minlength=10)  # as the fixture has it: one in fifty is predicted as the next class
     worst = int(wrong.argmax())

@@ -1,4 +1,4 @@
-"""What a configuration is called: its network, its optimizer, and a name for a run that has none."""
+"""What a configuration is called: its network, its optimizer, and the name that a run is born with."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def optimizer_name(config: RunConfig) -> str:
     return f"{config.optimizer.label} {number(config.optimizer.learning_rate)}"
 
 
-def run_name(config: RunConfig, run_id: str) -> str:
-    """Name a run that nobody has named: ``512-256 Adam 0.001 #d31f``.
+def run_name(config: RunConfig, number: int | str) -> str:
+    """Name a run: ``512-256 Adam 0.001 #14``.
 
     Args:
         config: of the run; the widths of the hidden layers are named, those of convolutions with a ``c``.
-        run_id: tells runs of one configuration apart by its first four characters.
+        number: which run of the store it is; of a run that has no name its id, of which the first four characters are taken.
     """
     widths = "-".join(_shortened([f"c{width}" if is_conv else str(width) for is_conv, width in _hidden(config)])) or "linear"
-    return f"{widths} {optimizer_name(config)} #{run_id[:4]}"
+    return f"{widths} {optimizer_name(config)} #{number if isinstance(number, int) else number[:4]}"
 
 
 def _hidden(config: RunConfig) -> list[tuple[bool, int]]:

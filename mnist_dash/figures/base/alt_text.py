@@ -125,6 +125,8 @@ def _trace(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
         said = _lines(across, upwards, x, y)
     else:
         said = _points(across, upwards, x, y)
+    if name and "title" in layout.get("yaxis2", {}):  # several charts, whose lines have the same names
+        name = f"{y.title}, {name}"
     return f"{name}: {said}" if name and said else said
 
 

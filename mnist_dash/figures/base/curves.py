@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
 from mnist_dash.core.config.experiments import Curve as PublishedCurve
 from mnist_dash.core.config.experiments import Published
+from mnist_dash.figures.base import axes
 from mnist_dash.figures.base.hover import hover_texts
 
 Metric = Literal["loss", "accuracy"]
@@ -19,9 +21,8 @@ Axis = Literal["epoch", "step", "seconds"]
 AXIS_TITLES: dict[Axis, str] = {"epoch": "epoch", "step": "step", "seconds": "seconds"}
 MIN_SMOOTHED_POINTS = 3
 """Lines shorter than this are not smoothed: there is nothing to smooth."""
-GOOD_ACCURACY = 0.9
-CLIPPED_ACCURACY = 0.8
-"""Once a line has come as high as the former, the axis begins at the latter: the first batches would press everything else to the top."""
+_GAP = 0.05
+"""Between the two charts of a figure of both metrics, as a share of its height."""
 
 
 @dataclass(frozen=True)
@@ -133,23 +134,99 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
         options: scale and smoothing.
         best_epoch: marked with a star on the validation line, when given.
     """
+    figure = go.Figure(_traces(curves, metric, options, best_epoch), _layout(options, curves))
+    figure.update_layout(yaxis=_value_axis(curves, metric, options))
+    figure.add_traces(_marks(curves, metric, options, ("x", "y")))
+    return figure if curves else _waiting(figure)
+
+
+def draw_both(loss: Sequence[Curve], accuracy: Sequence[Curve], *, options: CurveOptions, best_epoch: int | None = None) -> go.Figure:
+    """Draw loss above accuracy over one x axis, so that a pointer reads both at one place.
+
+    Args:
+        loss: from `prepare_curves`.
+        accuracy: the same.
+        options: scale and smoothing.
+        best_epoch: marked with a star on both validation lines, when given.
+    """
+    figure = go.Figure(layout=_layout(options, [*loss, *accuracy]))
+    parts: tuple[tuple[Sequence[Curve], Metric, str, list[float]], ...] = (
+        (loss, "loss", "y", [0.5 + _GAP / 2, 1]),
+        (accuracy, "accuracy", "y2", [0, 0.5 - _GAP / 2]),
+    )
+    for curves, metric, axis, domain in parts:
+        traces = _traces(curves, metric, options, best_epoch)
+        for trace in traces:
+            trace.update(yaxis=axis, uid=f"{metric}, {trace.uid}", showlegend=trace.showlegend is not False and axis == "y")
+            if trace.hoverinfo != "skip":
+                trace.hovertemplate = trace.hovertemplate.replace("<extra>", f"<extra>{metric}, ")
+        figure.add_traces([*traces, *_marks(curves, metric, options, ("x", axis))])
+        figure.update_layout({f"yaxis{axis[1:]}": _value_axis(curves, metric, options) | {"domain": domain}})
+    figure.update_layout(hoversubplots="axis", xaxis={"anchor": "y2"})
+    return figure if loss or accuracy else _waiting(figure)
+
+
+def _traces(curves: Sequence[Curve], metric: Metric, options: CurveOptions, best_epoch: int | None) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
     for curve in curves:
-        smoothed = options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS and curve.color != "text"
-        if smoothed:
+        y, lifted = _drawn(curve, metric, options)
+        if _is_smoothed(curve, options):
             traces.append(_raw(curve))
-        values = smooth(curve.y, options.smoothing) if smoothed else curve.y
-        traces.append(_line(curve, values, is_share=metric == "accuracy"))
+        traces.append(_line(curve, y, is_share=metric == "accuracy"))
+        if lifted.any():
+            traces.append(_at_the_edge(curve, y, lifted))
     star = _best(curves, best_epoch, is_share=metric == "accuracy") if options.axis == "epoch" else None
-    figure = go.Figure([*traces, *([star] if star else [])], _layout(metric, options))
-    if metric == "accuracy" and any(max(curve.y) >= GOOD_ACCURACY for curve in curves):
-        figure.update_yaxes(
-            autorangeoptions={"clipmin": CLIPPED_ACCURACY, "clipmax": 1.005}
-        )  # and not a range, which would undo a person's zoom
-    if not traces:
-        figure.add_annotation(text="Waiting for the first steps", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
-        figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1], "type": "linear", "dtick": None})
-    return figure
+    return [*traces, *([star] if star else [])]
+
+
+def _is_smoothed(curve: Curve, options: CurveOptions) -> bool:
+    return options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS and curve.color != "text"
+
+
+def _drawn(curve: Curve, metric: Metric, options: CurveOptions) -> tuple[axes.Floats, npt.NDArray[np.bool_]]:
+    """Give the values as drawn, ``(n,)``, and which of them stand at the lower edge of a logarithmic scale."""
+    y = np.array(smooth(curve.y, options.smoothing) if _is_smoothed(curve, options) else curve.y, dtype=np.float64)
+    if options.log_scale and metric == "loss":
+        return axes.above_zero(y, is_share=False)
+    return y, np.zeros(len(y), dtype=bool)
+
+
+def _lines(curves: Sequence[Curve], metric: Metric, options: CurveOptions) -> list[axes.Line]:
+    return [
+        axes.Line(np.array(curve.x, dtype=np.float64), _drawn(curve, metric, options)[0], curve.color, is_noisy=not curve.by_epoch)
+        for curve in curves
+        if not curve.hidden
+    ]
+
+
+def _shown(curves: Sequence[Curve], metric: Metric, options: CurveOptions) -> axes.Range | None:
+    if options.log_scale and metric == "loss":
+        return None
+    is_share = metric == "accuracy"
+    better: axes.Side = "high" if is_share else "low"
+    return axes.value_range(_lines(curves, metric, options), better=better, is_share=is_share, to_ceiling=is_share)
+
+
+def _marks(curves: Sequence[Curve], metric: Metric, options: CurveOptions, where: tuple[str, str]) -> list[go.Scatter]:
+    shown = _shown(curves, metric, options)
+    return axes.edge_marks(_lines(curves, metric, options), shown, is_share=metric == "accuracy", axes=where)
+
+
+def _value_axis(curves: Sequence[Curve], metric: Metric, options: CurveOptions) -> dict[str, Any]:
+    is_log = options.log_scale and metric == "loss"
+    return {
+        "title": {"text": metric, "standoff": 6},
+        "type": "log" if is_log else "linear",
+        "dtick": "D2" if is_log else None,
+        "tickformat": ".2~%" if metric == "accuracy" else None,
+        "zeroline": False,
+    } | axes.range_of(_shown(curves, metric, options))
+
+
+def _waiting(figure: go.Figure) -> go.Figure:
+    figure.add_annotation(text="Waiting for the first steps", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    figure.update_layout(xaxis={"range": [0, 1], "autorange": None})
+    return figure.update_yaxes(range=[0, 1], type="linear", dtick=None)
 
 
 def epoch_layout(what: str) -> go.Layout:
@@ -178,7 +255,7 @@ def epoch_positions(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
     return epochs[axis]
 
 
-def _line(curve: Curve, values: Sequence[float], *, is_share: bool) -> go.Scatter:
+def _line(curve: Curve, values: axes.Floats, *, is_share: bool) -> go.Scatter:
     line = go.Scatter(
         x=curve.x,
         y=values,
@@ -203,6 +280,22 @@ def _line(curve: Curve, values: Sequence[float], *, is_share: bool) -> go.Scatte
         line.line = {"width": 1}
         line.opacity = 0.55
     return line
+
+
+def _at_the_edge(curve: Curve, y: axes.Floats, lifted: npt.NDArray[np.bool_]) -> go.Scatter:
+    return go.Scatter(
+        x=np.array(curve.x, dtype=np.float64)[lifted],
+        y=y[lifted],
+        name="zero",
+        uid=f"{curve.name}, zero",
+        legendgroup=curve.name,
+        showlegend=False,
+        mode="markers",
+        marker={"symbol": "triangle-down", "size": 8},
+        hoverinfo="skip",
+        cliponaxis=False,
+        meta={"color": curve.color},
+    )
 
 
 def _raw(curve: Curve) -> go.Scatter:
@@ -239,21 +332,21 @@ def _best(curves: Sequence[Curve], best_epoch: int | None, *, is_share: bool) ->
     )
 
 
-def _layout(metric: Metric, options: CurveOptions) -> go.Layout:
-    is_log = options.log_scale and metric == "loss"
+def _layout(options: CurveOptions, curves: Sequence[Curve]) -> go.Layout:
     return go.Layout(
         # A new axis is a new view; the lines a person has hidden stay hidden all the same.
-        uirevision=f"{options.axis}-{is_log}",
+        uirevision=f"{options.axis}-{options.log_scale}",
         margin={"l": 52, "r": 8, "t": 36, "b": 40},
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "uirevision": "kept"},
         hovermode="x unified",
-        xaxis={"title": {"text": AXIS_TITLES[options.axis], "standoff": 6}, "rangemode": "tozero", "zeroline": False},
-        yaxis={
-            "title": {"text": metric, "standoff": 6},
-            "type": "log" if is_log else "linear",
-            "dtick": "D2" if is_log else None,
-            "tickformat": ".2~%" if metric == "accuracy" else None,
-            "zeroline": False,
-        },
+        hoverdistance=-1,  # every line has a value to say, wherever its nearest point is
+        xaxis=_position_axis(options.axis, curves),
     )
+
+
+def _position_axis(axis: Axis, curves: Sequence[Curve]) -> dict[str, Any]:
+    last = max((curve.x[-1] for curve in curves), default=1)
+    if axis == "seconds":
+        return {"title": {"text": AXIS_TITLES[axis], "standoff": 6}, "rangemode": "tozero", "zeroline": False}
+    return axes.counted_axis(AXIS_TITLES[axis], 0, last, margin=0)

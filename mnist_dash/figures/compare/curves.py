@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mnist_dash.figures.base.curves import CLIPPED_ACCURACY, GOOD_ACCURACY, MIN_SMOOTHED_POINTS, smooth
+from mnist_dash.figures.base import axes
+from mnist_dash.figures.base.curves import MIN_SMOOTHED_POINTS, smooth
 from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.compare.look import Look
 
@@ -24,6 +25,8 @@ AXIS_TITLES: dict[Axis, str] = {
 }
 _MOST_PLACES = 300
 """Places at which the mean of a group is taken at most, where its runs do not share theirs."""
+_SOME = 3
+"""From so many lines on, a whole line may be an outlier."""
 _CROWDED = 12
 """More lines than these have neither points nor a legend: the pointer names them."""
 Floats = npt.NDArray[np.float64]
@@ -88,7 +91,8 @@ def draw_overlay(lines: Sequence[RunLine], title: str, options: OverlayOptions) 
             traces.append(_trace(line, y, options, is_raw=True))
             y = np.array(smooth(y.tolist(), options.smoothing))
         traces.append(_trace(line, y, options, marked=not crowded))
-    return _finished(traces, title, options, n_lines=len(lines), values=[line.y for line in lines])
+        traces += _zeros(line, y, options)
+    return _finished(traces, title, options, n_lines=len(lines), lines=lines)
 
 
 def draw_bands(groups: Sequence[GroupLines], title: str, options: OverlayOptions) -> go.Figure:
@@ -127,8 +131,7 @@ def draw_bands(groups: Sequence[GroupLines], title: str, options: OverlayOptions
         if len(x) == 1 and counts[0] > 1:  # a band of one place could not be seen
             trace.update(error_y={"type": "constant", "value": float(deviation[0]), "thickness": 1.5, "width": 6})
         means.append(trace)
-    values = [line.y for group in groups for line in group.lines]
-    return _finished([*bands, *means], title, options, n_lines=len(groups), values=values)
+    return _finished([*bands, *means], title, options, n_lines=len(groups), lines=[line for group in groups for line in group.lines])
 
 
 def summarise(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
@@ -156,7 +159,22 @@ def summarise(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, F
 
 
 def _drawn(y: Floats, options: OverlayOptions) -> Floats:
-    return 1 - y if options.is_share and options.log_y else y
+    if not options.log_y:
+        return y
+    return axes.above_zero(1 - y if options.is_share else y, is_share=options.is_share)[0]
+
+
+def _zeros(line: RunLine, y: Floats, options: OverlayOptions) -> list[go.Scatter]:
+    """Mark where a line stands at the lower edge of a logarithmic scale because its value is zero."""
+    if not options.log_y:
+        return []
+    lifted = axes.above_zero(1 - line.y if options.is_share else line.y, is_share=options.is_share)[1]
+    if not lifted.any():
+        return []
+    trace = _trace(line, y, options)
+    zeros = go.Scatter(x=line.x[lifted].tolist(), y=y[lifted].tolist(), meta=trace.meta, legendgroup=line.key, uid=f"{line.key}, zero")
+    look = {"symbol": "triangle-down", "size": 9}
+    return [zeros.update(mode="markers", name="zero", marker=look, showlegend=False, hoverinfo="skip", cliponaxis=False)]
 
 
 def _smoothed(y: Floats, options: OverlayOptions) -> Floats:
@@ -203,7 +221,7 @@ def _band(group: GroupLines, x: Floats, mean: Floats, deviation: Floats, options
     ]
 
 
-def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions, *, n_lines: int, values: Sequence[Floats]) -> go.Figure:
+def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions, *, n_lines: int, lines: Sequence[RunLine]) -> go.Figure:
     is_error = options.is_share and options.log_y
     layout = go.Layout(
         uirevision=f"{title} {options.axis} {options.log_x} {options.log_y}",
@@ -211,12 +229,8 @@ def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions,
         showlegend=1 < n_lines <= _CROWDED,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "uirevision": "kept"},
         hovermode="x unified" if n_lines <= _CROWDED else "closest",
-        xaxis={
-            "title": {"text": AXIS_TITLES[options.axis], "standoff": 6},
-            "type": "log" if options.log_x else "linear",
-            "rangemode": "normal" if options.log_x else "tozero",
-            "zeroline": False,
-        },
+        hoverdistance=-1 if n_lines <= _CROWDED else 20,
+        xaxis=_position_axis(options, [line.x for line in lines if len(line.x)]),
         yaxis={
             "title": {"text": f"error rate (1 − {title})" if is_error else title, "standoff": 6},
             "type": "log" if options.log_y else "linear",
@@ -225,9 +239,32 @@ def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions,
         },
     )
     figure = go.Figure(list(traces), layout)
-    if options.is_share and not options.log_y and any(len(y) and y.max() >= GOOD_ACCURACY for y in values):
-        figure.update_yaxes(autorangeoptions={"clipmin": CLIPPED_ACCURACY, "clipmax": 1.005})
+    if not options.log_y:
+        better: axes.Side = "high" if options.is_share else "low"
+        seen = [axes.Line(line.x, _smoothed(line.y, options), line.look.color) for line in lines]
+        shown = axes.value_range(_pooled(seen), better=better, is_share=options.is_share, to_ceiling=options.is_share)
+        figure.update_yaxes(axes.range_of(shown))
+        figure.add_traces(axes.edge_marks(seen, shown, is_share=options.is_share))
     if not traces:
         figure.add_annotation(text="Waiting for the first epoch", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
-        figure.update_layout(xaxis={"range": [0, 1], "type": "linear"}, yaxis={"range": [0, 1], "type": "linear"})
+        figure.update_layout(xaxis={"range": [0, 1], "type": "linear", "autorange": None}, yaxis={"range": [0, 1], "type": "linear"})
     return figure
+
+
+def _pooled(lines: Sequence[axes.Line]) -> list[axes.Line]:
+    """Take many lines as one, so that a whole run may be an outlier; of two nobody can say which one is."""
+    if len(lines) < _SOME:
+        return list(lines)
+    x, y = (np.concatenate([getattr(line, name) for line in lines]) for name in ("x", "y"))
+    return [axes.Line(x, y, is_curve=False)]
+
+
+def _position_axis(options: OverlayOptions, places: Sequence[Floats]) -> dict[str, Any]:
+    title, known = AXIS_TITLES[options.axis], np.concatenate(places) if places else np.ones(1)
+    low, high = float(known.min()), float(known.max())
+    if options.log_x:
+        ticks = axes.whole_log_ticks(low, high) if options.axis == "epoch" else {}
+        return {"title": {"text": title, "standoff": 6}, "type": "log", "zeroline": False} | ticks
+    if options.axis == "seconds":
+        return {"title": {"text": title, "standoff": 6}, "rangemode": "tozero", "zeroline": False}
+    return axes.counted_axis(title, 0, high, margin=0)

@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mnist_dash.core.config.experiments import Curve
+from mnist_dash.figures.base.axes import count_along_x
 from mnist_dash.figures.base.curves import Metric, epoch_layout
 from mnist_dash.figures.base.hover import hover_texts
 
@@ -41,7 +42,7 @@ def draw_reproduction(lines: Mapping[str, tuple[Curve, Sequence[Sequence[float]]
                     hovertemplate="%{text}<extra>%{fullData.name}</extra>",
                 )
             )
-    figure = go.Figure(traces, _layout(metric))
+    figure = count_along_x(go.Figure(traces, _layout(metric)))
     if not traces:
         figure.add_annotation(text="No published curve and no run yet", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
     return figure

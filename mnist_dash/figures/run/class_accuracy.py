@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base.axes import counted_axis
 from mnist_dash.figures.base.hover import hover_texts
 
 N_COLORS = 7
@@ -46,7 +46,7 @@ def draw_class_accuracies(
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="x unified",
-        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False, "dtick": max(1, math.ceil((epochs[-1] - epochs[0]) / 10))},
+        xaxis=counted_axis("epoch", epochs[0], epochs[-1], margin=0.25),
         yaxis={"title": {"text": "accuracy", "standoff": 6}, "tickformat": ".2~%", "zeroline": False},
     )
     return go.Figure(lines, layout)

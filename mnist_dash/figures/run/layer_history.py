@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from mnist_dash.core.analysis.layer_statistics import QUANTILES, Spread
+from mnist_dash.figures.base.axes import count_along_x
 from mnist_dash.figures.base.curves import epoch_layout
 from mnist_dash.figures.base.hover import hover_texts
 
@@ -53,7 +54,7 @@ def draw_spreads(epochs: Sequence[int], spreads: Sequence[Spread], *, what: str)
         meta={"color": 1},
         hovertemplate="median: %{y}<extra></extra>",
     )
-    return go.Figure([*traces, median], epoch_layout(what))
+    return count_along_x(go.Figure([*traces, median], epoch_layout(what)))
 
 
 def draw_dead_units(epochs: Sequence[int], shares: Mapping[str, Sequence[float]]) -> go.Figure:
@@ -77,5 +78,5 @@ def draw_dead_units(epochs: Sequence[int], shares: Mapping[str, Sequence[float]]
         )
         for color, (name, values) in enumerate(shares.items())
     ]
-    figure = go.Figure(lines, epoch_layout("dead units"))
+    figure = count_along_x(go.Figure(lines, epoch_layout("dead units")))
     return figure.update_yaxes(tickformat="~%", rangemode="tozero")

@@ -8,8 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base import axes
 from mnist_dash.figures.base.hover import hover_texts
-from mnist_dash.figures.study.drawing import LOOKS, Look, add_points, is_selected, points, say_empty, sentences, study_layout, value_axis
+from mnist_dash.figures.study.drawing import (
+    LOOKS,
+    Look,
+    add_points,
+    is_selected,
+    objective_range,
+    points,
+    say_empty,
+    sentences,
+    study_layout,
+    value_axis,
+)
 from mnist_dash.figures.study.history import ValueScale, as_errors
 from mnist_dash.figures.study.trials import Objective, Trials
 from mnist_dash.text import plural
@@ -55,11 +67,24 @@ def draw_intermediate(
     if len(bold := shown[chosen[shown]]):
         figure.add_trace(_lines(trials, objective, bold, curves, "selected"))
     add_points(figure, ends, selected)
+    _choose_ranges(figure, [curves[int(position)] for position in shown], objective, scale)
     if int(has_curve.sum()) > len(shown):
         note = f"the best {len(shown):,} of {plural(int(has_curve.sum()), 'learning curve')}"
         place = {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom"}
         figure.add_annotation(text=note, showarrow=False, captureevents=False, **place)
     return figure
+
+
+def _choose_ranges(figure: go.Figure, curves: Sequence[npt.NDArray[np.float64]], objective: Objective, scale: ValueScale) -> None:
+    """Give the axes of a figure the range that shows what matters of its curves, and whole ticks."""
+    figure.update_layout(xaxis=axes.counted_axis("epoch", 1, max(len(curve) for curve in curves), margin=0.25))
+    if scale == "log":
+        return
+    x = np.concatenate([np.append(np.arange(1.0, len(curve) + 1), np.nan) for curve in curves])
+    seen = [axes.Line(x, np.concatenate([np.append(curve, np.nan) for curve in curves]), LOOKS["complete"].color, is_curve=False)]
+    shown = objective_range(seen, objective)
+    figure.update_layout(yaxis=axes.range_of(shown))
+    figure.add_traces(axes.edge_marks(seen, shown, is_share=objective.is_share))
 
 
 def _choose(
@@ -122,7 +147,7 @@ def _layout(objective: Objective, scale: ValueScale) -> go.Layout:
             y |= {"title": {"text": f"error rate, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
     return study_layout(
         f"curves {scale} {objective.name}",
-        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False, "tickformat": "d"},
+        xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False},
         yaxis=y,
         meta={"axes": {"x": "epoch", "y": objective.name}, "complements": ["y"] if scale == "log" and objective.is_share else []},
     )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base import axes
 from mnist_dash.figures.study.trials import Axis, Objective, Trials
 
 SVG_POINTS = 1000
@@ -317,6 +318,11 @@ def value_axis(objective: Objective) -> dict[str, object]:
     """Lay out an axis of an objective's values."""
     title = {"text": objective.title, "standoff": 6}
     return {"title": title, "tickformat": objective.tick_format, "zeroline": False, "automargin": True}
+
+
+def objective_range(seen: Sequence[axes.Line], objective: Objective) -> axes.Range | None:
+    """Choose the range of an axis of an objective's values: what matters of what is seen."""
+    return axes.value_range(seen, better="high" if objective.maximize else "low", is_share=objective.is_share)
 
 
 def study_layout(revision: str, **more: object) -> go.Layout:

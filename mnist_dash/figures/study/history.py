@@ -9,14 +9,23 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mnist_dash.figures.study.drawing import LOOKS, add_points, points, say_empty, sentences, study_layout, value_axis
+from mnist_dash.figures.base import axes
+from mnist_dash.figures.base.axes import SMALLEST_ERROR
+from mnist_dash.figures.study.drawing import (
+    LOOKS,
+    add_points,
+    objective_range,
+    points,
+    say_empty,
+    sentences,
+    study_layout,
+    value_axis,
+)
 from mnist_dash.figures.study.trials import Objective, Trials, running_best
 
 ValueScale = Literal["linear", "log"]
 """``log``: of an accuracy the error, 1 - accuracy, so that the last tenths of a percent are seen; of others the value itself."""
 
-SMALLEST_ERROR = 5e-5
-"""Where an error of zero is drawn on a logarithmic scale: half an image in ten thousand."""
 RUG_HEIGHT = 0.035
 VALUED = ("complete", "pruned", "stopped", "running")
 VALUELESS = ("diverged", "failed")
@@ -63,6 +72,12 @@ def draw_history(
     if line := _best_line(trials, objective, column, is_error=is_error):
         figure.add_trace(line)
     add_points(figure, traces, selected)
+    if scale == "linear":
+        seen = [axes.Line(trials.numbers.astype(np.float64), np.where(drawable, y, np.nan), LOOKS["complete"].color, is_curve=False)]
+        shown = objective_range(seen, objective)
+        figure.update_layout(yaxis=axes.range_of(shown))
+        figure.add_traces(axes.edge_marks(seen, shown, is_share=objective.is_share))
+    figure.update_layout(xaxis=axes.counted_axis("trial", float(trials.numbers.min()), float(trials.numbers.max())))
     return figure
 
 
@@ -106,7 +121,7 @@ def _layout(objective: Objective, scale: ValueScale) -> go.Layout:
         y |= {"title": {"text": f"error rate, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
     return study_layout(
         f"history {scale} {objective.name}",
-        xaxis={"title": {"text": "trial", "standoff": 6}, "zeroline": False, "tickformat": "d"},
+        xaxis={"title": {"text": "trial", "standoff": 6}, "zeroline": False},
         yaxis=y | ({"type": "log", "dtick": "D2", "exponentformat": "power"} if scale == "log" else {}),
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
         meta={"axes": {"x": "number", "y": objective.name}, "complements": ["y"] if is_error else []},

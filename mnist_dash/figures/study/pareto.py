@@ -10,7 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mnist_dash.figures.study.drawing import NOTHING_YET, Look, add_points, points, say_empty, scatter_type, study_layout, value_axis
+from mnist_dash.figures.base import axes
+from mnist_dash.figures.study.drawing import (
+    NOTHING_YET,
+    Look,
+    add_points,
+    objective_range,
+    points,
+    say_empty,
+    scatter_type,
+    study_layout,
+    value_axis,
+)
 from mnist_dash.figures.study.trials import Objective, Trials
 
 FRONT, OTHERS = Look(1, "diamond", 10), Look(6, "circle", 5)
@@ -141,7 +152,26 @@ def draw_pareto(
             traces.append(points(trials, positions, pair[:, 0], pair[:, 1], look=look, name=title, texts=texts))
             traces[-1].uid = name
     add_points(figure, traces, selected)
+    _choose_ranges(figure, objectives, pair, front)
     return figure
+
+
+def _choose_ranges(
+    figure: go.Figure, objectives: tuple[Objective, Objective], pair: npt.NDArray[np.float64], front: npt.NDArray[np.bool_]
+) -> None:
+    """Show all of the front, and of the other trials all but the outliers, which are marked at the edges."""
+    x, y = pair.T
+    across, upwards = (
+        [
+            axes.Line(other, np.where(front, values, np.nan), FRONT.color, is_kept=True),
+            axes.Line(other, np.where(front, np.nan, values), OTHERS.color, is_curve=False),
+        ]
+        for other, values in ((y, x), (x, y))
+    )
+    shown_x, shown_y = (objective_range(seen, objective) for seen, objective in zip((across, upwards), objectives, strict=True))
+    figure.update_layout(xaxis=axes.range_of(shown_x), yaxis=axes.range_of(shown_y))
+    figure.add_traces(axes.edge_marks(upwards, shown_y, is_share=objectives[1].is_share))
+    figure.add_traces(axes.edge_marks_across(across, shown_x, is_share=objectives[0].is_share, upright=shown_y))
 
 
 def _sentences(
@@ -171,7 +201,7 @@ def draw_hypervolume(
         layout=study_layout(
             "hypervolume",
             showlegend=False,
-            xaxis={"title": {"text": "trial", "standoff": 6}, "zeroline": False, "rangemode": "tozero", "tickformat": "d"},
+            xaxis={"title": {"text": "trial", "standoff": 6}, "zeroline": False},
             yaxis={"title": {"text": "hypervolume", "standoff": 6}, "zeroline": False, "rangemode": "tozero", "automargin": True},
             meta={"axes": {"x": "number"}},
         )
@@ -193,4 +223,4 @@ def draw_hypervolume(
             hovertemplate="<b>trial %{customdata}</b><br>hypervolume %{y}<extra></extra>",
         )
     )
-    return figure
+    return axes.count_along_x(figure, "trial")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from mnist_dash.figures.base.axes import Line, edge_marks, range_of
 from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.study.drawing import (
     LOOKS,
@@ -18,6 +19,7 @@ from mnist_dash.figures.study.drawing import (
     axes_meta,
     axis_layout,
     color_bar,
+    objective_range,
     points,
     positions_on,
     say_empty,
@@ -86,6 +88,14 @@ def draw_slices(
                 trace.marker.update(showscale=True, colorbar=color_bar(scale))
             traces.append(trace)
     add_points(figure, traces, selected)
+    drawn = np.isin(np.arange(len(trials)), np.concatenate(list(groups.values())))
+    values = np.where(drawn, trials.values[:, column], np.nan)
+    shown = objective_range([Line(order, values, is_curve=False)], objective)
+    figure.update_yaxes(range_of(shown))
+    for axis, pair in zip(axes, letters, strict=True):
+        x = spread(axis, positions_on(axis, trials), trials.numbers)
+        seen = [Line(x, np.where(np.isfinite(x), values, np.nan), LOOKS["complete"].color, is_curve=False)]
+        figure.add_traces(edge_marks(seen, shown, is_share=objective.is_share, axes=pair))
     return figure
 
 

@@ -102,7 +102,7 @@ def _n_layers(dialect: str) -> Expression:
 
 _RUN_FIELDS: tuple[tuple[Field, Callable[[str], Expression] | None], ...] = (
     (Field("run", "Run", FieldKind.TEXT, "its id"), _column("id")),
-    (Field("name", "Name", FieldKind.TEXT, "what a person calls it"), _column("name")),
+    (Field("name", "Name", FieldKind.TEXT, "its name, from birth or from a person"), _column("name")),
     (Field("state", "State", FieldKind.TEXT, "where it is in its life", tuple(map(str, RunState))), _column("state")),
     (Field("starred", "Star", FieldKind.TRUTH, "whether it has a star"), lambda _: sa.func.coalesce(schema.runs.c.starred, sa.false())),
     (Field("tag", "Tags", FieldKind.NAMES, "its tags; a comparison holds where one of them meets it"), None),

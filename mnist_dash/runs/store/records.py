@@ -58,7 +58,7 @@ class Run:
     """JSON of settings that its worker is to change at the end of the epoch."""
     deleted_at: datetime | None
     name: str | None
-    """What a person calls it."""
+    """What it was called at its birth, or by a person since; None where somebody has taken it away."""
     notes: str | None
     starred: bool
     archived_at: datetime | None
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """What pages call it: the name that a person gave it, or else one made from its configuration."""
+        """What pages call it: its name, or else one made from its configuration and its id."""
         return self.name or run_name(self.config, self.id)
 
     @property

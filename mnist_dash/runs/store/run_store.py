@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
+from mnist_dash.core.config.naming import run_name
 from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.errors import IllegalTransition, NotAllowed, StorageUnavailable, StoreError, UnknownRun
@@ -38,6 +40,8 @@ STEP_COLUMNS = ("step", "epoch", "seconds", "loss", "accuracy")
 SAME_BUT_ONE = 0.85
 """Similarity of ids of eight characters from which on they count as near: all but one are the same."""
 _REVISED = "mnist_dash.revised"
+_NUMBER = "run_number"
+"""Key of the number of the newest run."""
 """Marks a connection whose transaction has changed something that pages show."""
 N_COMPARED_IDS = 5000
 """Among how many ids those near to a mistyped one are looked for; comparing takes 6 microseconds each."""
@@ -182,6 +186,7 @@ class Store:
             "config": canonical_json(config),
             "config_hash": config.hash,
             "preset": preset,
+            "name": run_name(config, _next_number(connection)),
             "owner": self.person.email,
             "created_at": now(),
             "n_steps": config.n_steps,
@@ -404,6 +409,21 @@ def transition(
     result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
     bump_revision(connection)
     return result.rowcount == 1
+
+
+def _next_number(connection: sa.Connection) -> int:
+    """Count the runs that were ever submitted to this store, the next one included; a number is given once.
+
+    A store from before runs were numbered begins after those that it has.
+    """
+    meta = schema.meta
+    count_up = meta.update().where(meta.c.key == _NUMBER).values(value=meta.c.value + 1)
+    if not connection.execute(count_up).rowcount:
+        insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        known = connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
+        connection.execute(insert(meta).values(key=_NUMBER, value=known).on_conflict_do_nothing())
+        connection.execute(count_up)
+    return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == _NUMBER)).scalar_one())
 
 
 def bump_revision(connection: sa.Connection) -> None:

@@ -70,7 +70,7 @@ runs = sa.Table(
     sa.Column("seconds_per_image_test", sa.Float),
     sa.Column("deleted_at", sa.Float),
     sa.Column("lease_until", sa.Float),
-    sa.Column("name", sa.String(120), doc="what a person calls it; NULL where nobody did"),
+    sa.Column("name", sa.String(120), doc="what it was called at its birth or by a person since; NULL where it was taken away"),
     sa.Column("notes", sa.Text, doc="Markdown of a person's, shown as typed"),
     sa.Column("starred", sa.Boolean, doc="NULL is no"),
     sa.Column("archived_at", sa.Float, doc="since when it is out of the list, though not deleted"),

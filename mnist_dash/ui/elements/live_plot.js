@@ -4,7 +4,7 @@
  * @typedef {object} PlotData
  * @property {string | null} figure as JSON; null only fetches the library
  * @property {string} alt
- * @property {number} height in pixels
+ * @property {number | string} height in pixels, or as CSS
  * @property {boolean} [clickable]
  * @property {boolean} [interactive]
  * @property {boolean} [brushable]
@@ -22,6 +22,7 @@
  * @property {Partial<Record<AxisName, AxisLayout>>} axes as the figure asked for them
  * @property {string[]} marked
  * @property {boolean} listens
+ * @property {boolean} isFull whether outliers are shown with all the rest
  */
 
 /** @type {WeakMap<PlotlyNode, State>} */
@@ -95,7 +96,8 @@ const isTouch = () => window.matchMedia("(pointer: coarse)").matches
  */
 async function draw(Plotly, node, source, theme, state) {
   const { brushable } = state
-  const { data, layout } = paintFigure(source, theme)
+  const { data: painted, layout } = paintFigure(source, theme)
+  const data = state.isFull ? withFullRange(painted, layout) : painted
   layout.dragmode ??= isTouch() ? false : brushable ? "select" : "zoom"
   if (brushable) {
     layout.newselection = { line: { color: theme.text, width: 1.5, dash: "dash" }, ...layout.newselection }
@@ -107,6 +109,10 @@ async function draw(Plotly, node, source, theme, state) {
     const { range, autorange } = layout[name] ?? {}
     state.axes[name] = { range: range && [...range], autorange }
   }
+  for (const name of axisNames(layout)) {
+    const zoomed = node.layout?.[name]
+    if (layout[name] && zoomed?.autorange === false) layout[name].dtick = wholeStep(layout[name], zoomed.range)
+  }
   await Plotly.react(node, data, layout, {
     displayModeBar: false, // it would lie over the legend, and offers to send the chart elsewhere
     scrollZoom: Boolean(brushable), // with Ctrl only, see below
@@ -117,6 +123,35 @@ async function draw(Plotly, node, source, theme, state) {
   node.dataset.points = String(n_points)
   node.dataset.draws = String(Number(node.dataset.draws ?? 0) + 1)
 }
+
+// Leaves the marks of what lies beyond the range out, and lets the axes show all there is; figures/base/axes.py says what that is.
+/**
+ * @param {Trace[]} data
+ * @param {Layout} layout
+ */
+function withFullRange(data, layout) {
+  for (const { meta, xaxis, yaxis } of data) {
+    if (!meta?.edge) continue
+    const name = meta.edge === "x" ? `xaxis${(xaxis ?? "x").slice(1)}` : `yaxis${(yaxis ?? "y").slice(1)}`
+    if (isAxisName(name)) delete layout[name]?.autorangeoptions
+  }
+  return data.filter(({ meta }) => !meta?.edge)
+}
+
+// Whole ticks stay whole, and become neither too many nor too few, however closely a person looks.
+/**
+ * @param {AxisLayout} axis as the figure asked for it
+ * @param {unknown[]} [range] what a person looks at
+ */
+function wholeStep({ dtick, tick0 }, range) {
+  if (tick0 !== 0 || typeof dtick !== "number" || !range) return dtick
+  const extent = Math.abs(Number(range[1]) - Number(range[0]))
+  let step = 1
+  while (extent / step > MOST_TICKS) step = String(step).startsWith("2") ? step * 2.5 : step * 2
+  return step
+}
+
+const MOST_TICKS = 10
 
 // Plotly keeps its listeners through react, so one is enough; it asks for the latest way back to the server.
 /**
@@ -135,6 +170,16 @@ function listen(node, state) {
     if (event?.range) reportBox(node, state, event.range)
   })
   node.on("plotly_restyle", ([change]) => reportConstraint(node, state, change))
+  node.on("plotly_relayout", () => {
+    /** @type {Record<string, unknown>} */
+    const change = {}
+    for (const name of axisNames(node.layout ?? {})) {
+      const axis = node.layout?.[name]
+      const dtick = axis && wholeStep(axis, axis.range)
+      if (axis && dtick !== axis.dtick) change[`${name}.dtick`] = dtick
+    }
+    if (Object.keys(change).length) window.Plotly?.update(node, {}, change)
+  })
   node.on("plotly_deselect", () => {
     if (state.brushable) resetView(node, state) // a double click, where boxes are marked
   })
@@ -267,11 +312,14 @@ function start(node) {
     axes: {},
     marked: [],
     listens: false,
+    isFull: false,
   }
   state.observer.observe(node)
   instances.set(node, state)
   return state
 }
+
+const EDGE_MARK = '"edge":'
 
 /** @param {Component<PlotData>} component */
 export default function (component) {
@@ -284,17 +332,21 @@ export default function (component) {
     loadPlotly(data.plotly_url).catch(() => {})
     return
   }
-  node.style.height = `${data.height}px`
+  node.style.height = typeof data.height === "number" ? `${data.height}px` : data.height
   node.setAttribute("role", "img")
   node.setAttribute("aria-label", data.alt)
   node.classList.toggle("clickable", Boolean(data.clickable))
   state.report = data.clickable ? setTriggerValue : null
   state.interact = data.interactive ? setTriggerValue : null
   state.brushable = Boolean(data.brushable)
-  const theme = readTheme(node)
-  const wanted = figure + JSON.stringify(theme) + state.brushable
-  if (wanted !== state.drawn) {
+  const button = parentElement.querySelector("button")
+  const show = () => {
+    const theme = readTheme(node)
+    const wanted = figure + JSON.stringify(theme) + state.brushable + state.isFull
+    if (wanted === state.drawn) return
     state.drawn = wanted
+    button.hidden = !figure.includes(EDGE_MARK)
+    button.textContent = state.isFull ? "Usual range" : "Full range"
     state.turn = state.turn
       .then(() => loadPlotly(data.plotly_url))
       .then(Plotly => (state.drawn === wanted ? draw(Plotly, node, figure, theme, state) : undefined))
@@ -303,6 +355,11 @@ export default function (component) {
         node.textContent = `${error.message}. Reload the page to try again.`
       })
   }
+  button.onclick = () => {
+    state.isFull = !state.isFull
+    show()
+  }
+  show()
   return () => {
     state.observer.disconnect()
     if (window.Plotly && node.data) window.Plotly.purge(node)

@@ -24,6 +24,12 @@ from mnist_dash.reports.page import chart_paint
 
 _ASSETS = "mnist_dash.plotly"
 _CSS = """
+.live-plot-frame { position: relative; }
+.live-plot-frame > button {
+  position: absolute; right: 0; bottom: 0; padding: 0 0.5rem; font: inherit; font-size: 0.8rem; cursor: pointer;
+  color: var(--st-link-color); background: none; border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
+}
+.live-plot-frame > button[hidden] { display: none; }
 .live-plot { width: 100%; min-width: 0; }
 .live-plot.clickable .draglayer .drag { cursor: pointer; }
 /* Points within a mark can be clicked. */
@@ -38,14 +44,14 @@ _FIGURES: dict[bytes, str] = {}
 """What the latest figures say, by their digest; of all sessions."""
 _LIVE_PLOT = st.components.v2.component(
     "mnist_dash_live_plot",
-    html="<div class='live-plot'></div>\n<!-- drawn by Plotly -->",
+    html="<div class='live-plot-frame'><div class='live-plot'></div><button type='button' hidden>Full range</button></div>",
     css=_CSS,
     js=chart_paint() + "\n" + (Path(__file__).parent / "live_plot.js").read_text(encoding="utf-8"),
     isolate_styles=False,
 )
 
 
-def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clickable: bool = False) -> object | None:
+def live_plot(figure_json: str, *, key: str, alt: str, height: int | str = 320, clickable: bool = False) -> object | None:
     """Draw a figure in place; the same key is the same chart.
 
     Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` or
@@ -57,7 +63,7 @@ def live_plot(figure_json: str, *, key: str, alt: str, height: int = 320, clicka
             hidden lines are kept.
         key: names the chart on its page.
         alt: what the chart shows, for those who cannot see it; its figures are added, from what is drawn.
-        height: in pixels.
+        height: in pixels, or as CSS has it, such as ``calc(100vh - 315px)`` for a chart that fills the first screen.
         clickable: whether clicks on points that have ``customdata`` are reported.
 
     Returns:

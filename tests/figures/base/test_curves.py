@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_dash.core.config.experiments import Published
-from mnist_dash.figures.base.curves import Axis, Curve, CurveOptions, draw_curves, prepare_curves, smooth
+from mnist_dash.figures.base.curves import Axis, Curve, CurveOptions, draw_both, draw_curves, prepare_curves, smooth
 
 EPOCHS = pd.DataFrame(
     {
@@ -100,11 +100,35 @@ def test_logarithmic_scale_is_for_loss_only() -> None:
     assert draw_curves(curves, metric="accuracy", options=options).layout.yaxis.type == "linear"
 
 
-@pytest.mark.parametrize(("best", "clipped"), [(0.95, 0.8), (0.6, None)])
-def test_the_first_batches_do_not_flatten_good_lines(best: float, clipped: float | None) -> None:
-    """The axis of accuracy begins higher once there is something to see up there."""
-    curves = (Curve("training, by batch", 0, (1, 2), (0.1, best), by_epoch=False),)
-    assert draw_curves(curves, metric="accuracy", options=CurveOptions()).layout.yaxis.autorangeoptions.clipmin == clipped
+def test_the_first_batches_do_not_flatten_the_lines() -> None:
+    """A loss of 2.3 in the first batch is marked at the edge; the sets' lines have the height to themselves."""
+    batches = Curve("training, by batch", 0, tuple(range(1, 41)), (2.3, 1.1, *[0.2, 0.1] * 19), by_epoch=False)
+    validation = Curve("validation", 1, (20, 40), (0.15, 0.12), by_epoch=True)
+    figure = draw_curves((batches, validation), metric="loss", options=CurveOptions())
+    (mark,) = [trace for trace in figure.data if (trace.meta or {}).get("edge")]
+    high = figure.layout.yaxis.autorangeoptions.maxallowed
+    assert 0.2 < high < 0.3
+    assert (list(mark.x), list(mark.y), list(mark.text)) == ([1], [high], ["2.3"])
+    assert not [trace for trace in draw_curves((batches,), metric="loss", options=CurveOptions()).data if (trace.meta or {}).get("edge")]
+
+
+def test_both_metrics_share_one_x_axis() -> None:
+    """One pointer reads all lines of both charts; accuracies end at 100 %."""
+    loss, accuracy = (prepare_curves(EPOCHS, STEPS, metric=metric, axis="epoch", steps_per_epoch=10) for metric in ("loss", "accuracy"))
+    figure = draw_both(loss, accuracy, options=CurveOptions(), best_epoch=2)
+    assert {trace.xaxis or "x" for trace in figure.data} == {"x"}
+    assert (figure.layout.hovermode, figure.layout.hoversubplots) == ("x unified", "axis")
+    assert len({trace.uid for trace in figure.data}) == len(figure.data)
+    assert sum(trace.showlegend is not False for trace in figure.data) == len(loss) + 1
+    assert 1 <= figure.layout.yaxis2.autorangeoptions.maxallowed < 1.02
+
+
+def test_zero_loss_stands_at_the_edge_of_a_logarithmic_scale() -> None:
+    """The line goes on; the place where it is zero is marked."""
+    curve = Curve("training", 0, (1, 2, 3), (0.1, 0.0, 0.01), by_epoch=True)
+    line, mark = draw_curves((curve,), metric="loss", options=CurveOptions(log_scale=True)).data
+    assert list(line.y) == [0.1, 0.005, 0.01]
+    assert (list(mark.x), list(mark.y)) == ([2], [0.005])
 
 
 def test_says_that_it_waits_when_empty() -> None:

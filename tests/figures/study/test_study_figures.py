@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 
@@ -49,6 +50,33 @@ def test_empty_study_is_said_in_words(name: str, trials: Trials) -> None:
     assert len(figure.data) == 0
     assert next(note.text for note in figure.layout.annotations).split()[0] == "No"
     json.loads(figure.to_json())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_ticks_of_few_trials_are_whole(n: int) -> None:
+    """Each number once, and none that is no trial's."""
+    trials = sample(20)
+    few = select(trials, np.isin(trials.numbers, np.flatnonzero(trials.states == "complete")[:n]))
+    axis = draw_history(few, OBJECTIVE).layout.xaxis
+    options = axis.autorangeoptions
+    assert (axis.tick0, axis.dtick) == (0, max(1, (few.numbers.max() - few.numbers.min()) // 10))
+    assert few.numbers.min() - 1 < options.minallowed < few.numbers.min()
+    assert few.numbers.max() < options.maxallowed < few.numbers.max() + 1
+
+
+@pytest.mark.parametrize("draw", [draw_history, lambda trials, objective: draw_slices(trials, objective, AXES[:2])])
+def test_a_trial_at_ten_percent_is_marked_at_the_edge(draw: Callable[..., go.Figure]) -> None:
+    """The others keep the height to themselves."""
+    trials = sample(40)
+    worst = int(np.flatnonzero(trials.states == "complete")[3])
+    values = trials.values.copy()
+    values[worst, 0] = 0.1
+    figure = draw(dataclasses.replace(trials, values=values), OBJECTIVE)
+    marks = [trace for trace in figure.data if (trace.meta or {}).get("edge")]
+    low = figure.layout.yaxis.autorangeoptions.minallowed
+    assert low > 0.2
+    assert {float(y) for trace in marks for y in trace.y} == {low}
+    assert "10.00 %" in marks[0].text
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -76,7 +76,8 @@ def test_what_cannot_be_is_refused_whole(store: Store, run: str, act: Callable[[
         act(store, run)
     assert isinstance(refused.value, InvalidInput | UnknownRun | IllegalTransition)
     known = store.run(run)
-    assert (known.name, known.notes, known.starred, known.archived_at, tags_of(store, run)) == (None, None, False, None, ())
+    born = "512-256 Adam 0.001 #1"
+    assert (known.name, known.notes, known.starred, known.archived_at, tags_of(store, run)) == (born, None, False, None, ())
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,29 @@ def test_same_key_gives_same_run(store: Store) -> None:
     assert store.count() == 1
 
 
+def test_each_run_has_a_name_of_its_own_from_birth(store: Store) -> None:
+    """Network, optimizer and number: a number is given once, and a store with older runs begins after them."""
+    names = [store.run(run_actions.submit(store, CONFIG)).name for _ in range(2)]
+    assert names == ["512-256 Adam 0.001 #1", "512-256 Adam 0.001 #2"]
+    with store.writing() as connection:  # as a store is that older versions have filled
+        connection.execute(schema.meta.delete().where(schema.meta.c.key == "run_number"))
+        connection.execute(schema.runs.update().values(name=None))
+    run_id = run_actions.submit(store, CONFIG)
+    assert store.run(run_id).title == "512-256 Adam 0.001 #3"
+    old = next(run for run in store.runs() if run.id != run_id)
+    assert old.title == f"512-256 Adam 0.001 #{old.id[:4]}"
+
+
+def test_runs_that_are_submitted_at_once_have_different_names(store: Store) -> None:
+    """The number is counted up within the transaction that writes the run."""
+    threads = [threading.Thread(target=run_actions.submit, args=(store, CONFIG)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({run.name for run in store.runs()}) == store.count() == 6
+
+
 def test_run_and_job_commit_together(store: Store) -> None:
     """Where the job cannot be written, neither is the run, and the sentence says whom to ask."""
     with store.writing() as connection:

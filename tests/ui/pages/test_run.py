@@ -12,8 +12,9 @@ from mnist_dash.core.config.run_config import RunConfig, TestAsValidation
 from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions, run_annotations
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.store.states import RunState
+from mnist_dash.ui.pages.run.live import tab_title
 from tests.ui.conftest import CONFIG, texts
 
 
@@ -46,7 +47,8 @@ def test_running_run_shows_progress_and_figures(open_page: Callable[..., AppTest
     app = open_page("run", run=run.id)
     assert app.progress[0].value == 66
     assert app.progress[0].text.startswith("Epoch 3 of 3")
-    assert app.metric[0].value == "93.00 %"
+    assert ":small[:gray[Best validation]]  \n**93.00 %** :small[epoch 2]" in texts(app)
+    assert ":small[:gray[Validation]]  \n**93.00 %** :small[:green[▲ 2.00]]" in texts(app)
 
 
 def test_finished_run_shows_its_results(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
@@ -109,10 +111,31 @@ def test_marks_are_shown_and_written_on_the_page(open_page: Callable[..., AppTes
     run_annotations.add_tags(store, [run.id], ["demo"])
     run_annotations.write_notes(store, run.id, "# as typed")
     app = open_page("run", run=run.id)
-    assert app.title[0].value == f"\\<b\\>wide\\</b\\> :gray[{run.id}]"
+    assert app.title[0].value.startswith(f"\\<b\\>wide\\</b\\> :small[:gray[{run.id}]]")
     assert ":blue-badge[demo]" in texts(app)
     assert app.text[0].value == "# as typed"
+    app.button(key="run_rename").click().run()
     app.text_input(key=f"mark_name_{run.id}").set_value("").run()
     app.button(key="run_star").click().run()
-    assert app.title[0].value == f"{plain(run_name(run.config, run.id))} :gray[{run.id}]"
+    assert app.title[0].value.startswith(f"{plain(run_name(run.config, run.id))} :small[:gray[{run.id}]]")
     assert store.run(run.id).starred
+
+
+def test_the_tab_says_how_far_and_how_good(train: Callable[..., Run]) -> None:
+    """Progress and metric while a run trains, its final metric in the end."""
+    live, ended = train(state=None, epochs=2), train()
+    assert tab_title(live) == f"2/3 · 93.00 % · {live.title}"
+    assert tab_title(ended) == f"98.00 % · {ended.title}"
+
+
+@pytest.mark.parametrize(("epoch", "offered"), [(9_996, True), (9_999, True), (10_000, False)])
+def test_the_longest_run_has_no_continuation(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store, *, epoch: int, offered: bool
+) -> None:
+    """Where no epoch can be added there is no field for it, and near the end it proposes what is still allowed."""
+    run = train(CONFIG.model_copy(update={"epochs": 10_000}), state=RunState.STOPPED)
+    with store.writing() as connection:
+        update(connection, run.id, epoch=epoch)
+    app = open_page("run", run=run.id)
+    fields = [field.value for field in app.number_input if field.key == f"steer_continue_epochs_{run.id}"]
+    assert fields == ([10_000] if offered else [])

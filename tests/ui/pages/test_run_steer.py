@@ -52,7 +52,7 @@ def test_a_fork_is_one_run_and_opens(open_page: OpenPage, train: Callable[..., R
     app.button(key="steer_fork_submit").click().run()
     (child,) = steering.children(store, parent.id)
     assert (child.epoch, child.config) == (2, with_change(CONFIG, 2, {"learning_rate": 1e-4}))
-    assert app.title[0].value.endswith(f":gray[{child.id}]")
+    assert f":gray[{child.id}]" in app.title[0].value
     assert f"From {plain(parent.title)} after epoch 2" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
     app = open_page("run", run=parent.id)
     assert any(link.label.startswith(f"{plain(child.title)} after epoch 2") for link in app.get("page_link"))  # type: ignore[union-attr]

@@ -19,7 +19,6 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural, verb
 from mnist_dash.ui.components.evaluation_summary import Summary, summary
-from mnist_dash.ui.components.export import run_downloads
 from mnist_dash.ui.components.run_evaluation import FINAL, Evaluated, choose, selected
 from mnist_dash.ui.components.selected_images import choose_cell, draw_selected
 from mnist_dash.ui.components.selection import Selection
@@ -48,8 +47,6 @@ def results(run: Run) -> None:
         _evaluation(run, of)
     st.subheader("Layers")
     layer_table(run)
-    st.subheader("Export")
-    run_downloads(run)
     with st.expander("Show the configuration", icon=":material/data_object:"):
         st.code(run.config.model_dump_json(indent=2), language="json")
 

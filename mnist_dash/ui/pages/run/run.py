@@ -5,19 +5,20 @@ from collections.abc import Callable
 import streamlit as st
 
 from mnist_dash import formatting
+from mnist_dash.core.config.naming import network_name, optimizer_name
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import UnknownRun
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.app.navigation import RUNS, TRAIN
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.components.annotations import heading, run_marks
-from mnist_dash.ui.components.share import share_popover
+from mnist_dash.ui.components.annotations import tags_and_notes
 from mnist_dash.ui.pages.run import embedding, errors, layers
 from mnist_dash.ui.pages.run.coach import coach_card
-from mnist_dash.ui.pages.run.live import head, live_section
+from mnist_dash.ui.pages.run.live import live_section
 from mnist_dash.ui.pages.run.results import outcome, results
-from mnist_dash.ui.pages.run.steer import lineage, steer_bar
+from mnist_dash.ui.pages.run.steer import lineage
+from mnist_dash.ui.pages.run.toolbar import toolbar
 from mnist_dash.ui.pages.run.trial import trial_line
 
 VIEWS: dict[str, Callable[[Run], None]] = {
@@ -46,32 +47,34 @@ def show_run(run_id: str) -> None:
     except UnknownRun as error:
         no_run(str(error))
         return
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.title(heading(run))
-        share_popover("run", store().lineage(run))
-    preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
-    deleted = " This run is deleted. Restore it on the Runs page under “deleted”." if run.deleted_at else ""
-    ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
-    st.caption(
-        f"{preset}Submitted {formatting.ago(run.created_at)}, {run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}"
-    )
-    trial_line(run)
-    run_marks(run)
     # These containers are always there, so that nothing below changes its place when the run ends.
+    with st.container():
+        toolbar(run)
     with st.container():
         if run.state.is_terminal:
             outcome(run)
-            head(run)
-    with st.container():
-        steer_bar(run)
-        lineage(run)
-        if run.state.is_terminal:
-            coach_card(run)
     with st.container():
         view = choose_view() if run.state.is_terminal else FIRST_VIEW
     live_section(run, whole=view == FIRST_VIEW)
+    about(run)
     if run.state.is_terminal:
+        coach_card(run)
         VIEWS[view](run)
+
+
+def about(run: Run) -> None:
+    """Say what a run is and where it comes from: in small print, below its curves."""
+    preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
+    deleted = " This run is deleted. Restore it on the Runs page under “deleted”." if run.deleted_at else ""
+    ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
+    now = run.config.at(min(run.epoch + 1, run.config.epochs))
+    st.caption(
+        f"{preset}{network_name(run.config)}, {optimizer_name(now)}, batch {now.batch_size}. Submitted {formatting.ago(run.created_at)}, "
+        f"{run.n_parameters:,} parameters, seed {run.config.seed}.{ended}{deleted}"
+    )
+    tags_and_notes(run)
+    trial_line(run)
+    lineage(run)
 
 
 def choose_view() -> str:

@@ -22,7 +22,6 @@ from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import open_run, run_link
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.components.run_look import title_of
 from mnist_dash.ui.forms.fields import parse_typed
 
@@ -30,40 +29,44 @@ _SAME = "unchanged"
 _VISIT_KEY, _REFUSAL_KEY = "steer_visit", "steer_refusal"
 N_CHILDREN = 12
 """Branches that are linked, the newest ones."""
+MOST_EPOCHS = 10_000
+"""Of one run, as `RunConfig` has it."""
 MORE_EPOCHS = 5
 """How many more epochs are proposed."""
 
 
-def steer_bar(run: Run) -> None:
-    """Draw what can be done with a run; nothing for somebody who may only look."""
-    if not may_edit():
-        return
+def begin_visit() -> None:
+    """Notice that a person has come to the page: the same wish twice in one visit is one run."""
     if st.session_state.get("page_arrived") or _VISIT_KEY not in st.session_state:
-        st.session_state[_VISIT_KEY] = uuid.uuid4().hex  # the same wish twice in one visit is one run
+        st.session_state[_VISIT_KEY] = uuid.uuid4().hex
         st.session_state.pop(_REFUSAL_KEY, None)
-    with st.container(horizontal=True, gap="small", key="steer"):
-        if not run.state.is_terminal:
-            _pause_or_resume(run)
-            _change(run)
-        if run.epoch or not run.state.is_terminal:
-            _fork(run)
-        if run.state.is_terminal:
-            if run.epoch and run.state is not RunState.DIVERGED:
-                _continue(run)
-            st.button(
-                "Rerun",
-                key="steer_again",
-                icon=":material/replay:",
-                help=help_for("rerun"),
-                on_click=_begin,
-                args=(lambda key: steering.train_again(store(), run.id, key=key), "again", run.id),
-            )
-    refusal = st.session_state.get(_REFUSAL_KEY)
-    if refusal:
-        st.error(refusal, icon=":material/error:")
 
 
-def _pause_or_resume(run: Run) -> None:
+def refusal() -> None:
+    """Say why what a person asked for was refused, if it was."""
+    sentence = st.session_state.get(_REFUSAL_KEY)
+    if sentence:
+        st.error(sentence, icon=":material/error:")
+
+
+def rerun_button(run: Run) -> None:
+    """Offer to train an ended run's configuration again."""
+    if not run.state.is_terminal:
+        return
+    st.button(
+        "Rerun",
+        key="steer_again",
+        icon=":material/replay:",
+        help=help_for("rerun"),
+        on_click=_begin,
+        args=(lambda key: steering.train_again(store(), run.id, key=key), "again", run.id),
+    )
+
+
+def steer_buttons(run: Run) -> None:
+    """Draw Pause or Resume of a run that has not ended."""
+    if run.state.is_terminal:
+        return
     if run.state is RunState.PAUSED or run.pause_requested:
         waits = run.state is not RunState.PAUSED
         st.button(
@@ -88,24 +91,27 @@ def _pause_or_resume(run: Run) -> None:
     )
 
 
-def _change(run: Run) -> None:
-    with st.popover("Change", icon=":material/tune:", key="steer_change", on_change="rerun"):
-        when = "now" if run.state is RunState.PAUSED else "at the end of the current epoch"
-        st.markdown(f"These settings change {when}. The change becomes part of the configuration, so the run stays reproducible.")
-        values = _settings(run, run.epoch + 1, "change", optimizer=False)
-        if run.change_requested:
-            st.caption(":material/schedule: A change is already requested for the end of the epoch. A new one replaces it.")
-        st.button(
-            "Apply change",
-            key="steer_change_submit",
-            type="primary",
-            disabled=not values,
-            on_click=_act,
-            args=(lambda: steering.change(store(), run.id, values),),
-        )
+def change_form(run: Run) -> None:
+    """Draw the fields of a change of hyperparameters while a run trains."""
+    when = "now" if run.state is RunState.PAUSED else "at the end of the current epoch"
+    st.markdown(f"These settings change {when}. The change becomes part of the configuration, so the run stays reproducible.")
+    values = _settings(run, run.epoch + 1, "change", optimizer=False)
+    if run.change_requested:
+        st.caption(":material/schedule: A change is already requested for the end of the epoch. A new one replaces it.")
+    st.button(
+        "Apply change",
+        key="steer_change_submit",
+        type="primary",
+        disabled=not values,
+        on_click=_act,
+        args=(lambda: steering.change(store(), run.id, values),),
+    )
 
 
-def _fork(run: Run) -> None:
+def fork_popover(run: Run) -> None:
+    """Draw the fork of a run that trains or has finished an epoch."""
+    if run.state.is_terminal and not run.epoch:
+        return
     with st.popover("Fork", icon=":material/call_split:", key="steer_fork", on_change="rerun"):
         st.markdown(help_for("fork"))
         if not run.epoch:
@@ -115,7 +121,7 @@ def _fork(run: Run) -> None:
         first = min(run.epoch, run.best_epoch or run.epoch, max(1, run.config.epochs - 1))
         epoch = left.number_input("Fork after epoch", 1, run.epoch, first, key=f"steer_fork_epoch_{run.id}")
         least = int(epoch) + 1
-        total = right.number_input("Total epochs", 2, 10_000, max(run.config.epochs, first + 1), key=f"steer_fork_epochs_{run.id}")
+        total = right.number_input("Total epochs", 2, MOST_EPOCHS, max(run.config.epochs, first + 1), key=f"steer_fork_epochs_{run.id}")
         values = _settings(run, int(epoch), "fork")
         st.caption(_start(run, int(epoch)))
         st.button(
@@ -147,11 +153,14 @@ def _start(run: Run, epoch: int) -> str:
     )
 
 
-def _continue(run: Run) -> None:
+def continue_popover(run: Run) -> None:
+    """Draw the continuation of an ended run that has an epoch to go on from and may have more of them."""
+    if not run.state.is_terminal or not run.epoch or run.state is RunState.DIVERGED or run.epoch >= MOST_EPOCHS:
+        return
     with st.popover("Continue", icon=":material/fast_forward:", key="steer_continue", on_change="rerun"):
         st.markdown("Starts a new run that continues this one from its last epoch with the same settings.")
-        proposed = run.config.epochs if run.epoch < run.config.epochs else run.epoch + MORE_EPOCHS
-        total = st.number_input("Total epochs", run.epoch + 1, 10_000, proposed, key=f"steer_continue_epochs_{run.id}")
+        proposed = min(run.config.epochs if run.epoch < run.config.epochs else run.epoch + MORE_EPOCHS, MOST_EPOCHS)
+        total = st.number_input("Total epochs", run.epoch + 1, MOST_EPOCHS, proposed, key=f"steer_continue_epochs_{run.id}")
         if run.config.schedule.kind in ("cosine", "one_cycle") and int(total) > run.config.epochs:
             st.caption(":material/restart_alt: The learning-rate schedule has ended. It starts anew for the added epochs (a warm restart).")
         st.caption(_start(run, run.epoch))

@@ -167,7 +167,9 @@ def _look(field: Field | None, name: str) -> ColumnConfig | None:
     if name == "curve":
         return kind.LineChartColumn(width="small", help="Validation accuracy by epoch.")
     if name == "name":
-        return kind.TextColumn(width="medium", help="The name that a person gave the run, or one made from its configuration.")
+        return kind.TextColumn(
+            width="medium", help="The name of the run; one that nobody has renamed has its network, its optimizer and its number."
+        )
     if field is None or name in _JOINT:
         return None
     about = f"{field.about[:1].upper()}{field.about[1:]}." if field.about else None
