@@ -75,9 +75,11 @@ ALLOWED = {
         *("ui.app", "ui.elements", "ui.components"),
     ),
     "ui.pages": (PACKAGE, "errors", "formatting", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "reports", *_UI),
-    "cli": ("errors", "settings", PACKAGE, *_LIGHT_CORE, *_RUNS, *_SEARCH, "cli.runs", "cli.studies"),
-    "cli.runs": ("errors", "settings", *_LIGHT_CORE, *_RUNS, "reports", "cli"),
-    "cli.studies": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "cli", "cli.runs"),
+    "following": ("errors", *_LIGHT_CORE, *_RUNS, *_SEARCH),
+    "cli": ("errors", "settings", PACKAGE, *_LIGHT_CORE, *_RUNS, *_SEARCH, "following", "cli.runs", "cli.studies"),
+    "cli.runs": ("errors", "settings", *_LIGHT_CORE, *_RUNS, "reports", "following", "cli"),
+    "cli.studies": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "following", "cli", "cli.runs"),
+    "api": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "following"),
     "__main__": ("cli",),
     PACKAGE: (),
     "streamlit_app": ("ui.app",),
@@ -90,13 +92,13 @@ MAX_FILES = 15
 
 HOMES = {
     "streamlit": ("streamlit_app.py", f"{PACKAGE}/ui/"),
-    "plotly": (f"{PACKAGE}/figures/", f"{PACKAGE}/reports/plotly_script.py", f"{PACKAGE}/ui/elements/live_plot.py"),
+    "plotly": (f"{PACKAGE}/figures/", f"{PACKAGE}/api/", f"{PACKAGE}/reports/plotly_script.py", f"{PACKAGE}/ui/elements/live_plot.py"),
     "dbos": (f"{PACKAGE}/runs/store/engine.py",),
     "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
     "click": (f"{PACKAGE}/cli/",),
     "jinja2": (f"{PACKAGE}/reports/page.py",),
-    "rich": (f"{PACKAGE}/cli/",),
+    "rich": (f"{PACKAGE}/following/",),
     "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
     "torchvision": (f"{PACKAGE}/core/data/",),
     "onnxruntime": (f"{PACKAGE}/core/analysis/predictor.py",),
@@ -105,7 +107,10 @@ HOMES = {
 
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "onnx")
 """What takes a fifth of a second or more to import and has no place in a page or a command."""
-LIGHT = ("errors", "settings", "runs", "search", "figures", "formatting", "reports", "ui", "cli", "streamlit_app", "__main__", PACKAGE)
+LIGHT = (
+    *("errors", "settings", "runs", "search", "figures", "formatting", "reports", "ui", "following", "cli", "api"),
+    *("streamlit_app", "__main__", PACKAGE),
+)
 MAX_LINES = 599
 MAX_FUNCTION_LINES = 60
 DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image", "kubernetes_validate": "kubernetes-validate"}
@@ -172,7 +177,7 @@ def test_commands_run_without_torch() -> None:
     code = (
         "import sys, mnist_dash.runs.actions.run_actions, mnist_dash.runs.execution.doctor, mnist_dash.runs.query.estimate;"
         "import mnist_dash.runs.store.artifacts;"
-        "import mnist_dash.cli.runs.listing, mnist_dash.cli.runs.train, mnist_dash.cli.runs.following, mnist_dash.cli.control;"
+        "import mnist_dash.cli.runs.listing, mnist_dash.cli.runs.train, mnist_dash.following.run, mnist_dash.cli.control;"
         "import mnist_dash.search.actions.steering, mnist_dash.search.studies.suggest, mnist_dash.ui.pages.study.charts;"
         f"sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
     )

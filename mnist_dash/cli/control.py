@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from mnist_dash.cli.command import as_typed
-from mnist_dash.cli.following import View, shown
 from mnist_dash.cli.formatting import json_line
 from mnist_dash.cli.store_opening import opened
+from mnist_dash.following.follow import shown
+from mnist_dash.following.view import View
 from mnist_dash.settings import Settings
 from mnist_dash.text import plural, verb
 

@@ -50,9 +50,9 @@ def _scaled(point: Point, scale: float, seed: int) -> Point:
 
 def _train_all(store: Store, wanted: list[Point], *, as_json: bool, again: bool) -> list[tuple[Point, Run]]:
     """Queue all runs at once, so that every worker has its share, and follow one after the other; fewer where somebody interrupted."""
-    from mnist_dash.cli.following import counting_interruptions, follow, shown
-    from mnist_dash.cli.runs.following import FollowedRun
     from mnist_dash.core.config.presets import name_of
+    from mnist_dash.following.follow import counting_interruptions, follow, shown
+    from mnist_dash.following.run import FollowedRun
     from mnist_dash.runs.actions import run_actions
 
     run_ids = []

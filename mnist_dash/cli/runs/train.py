@@ -68,8 +68,8 @@ def result_line(run: Run) -> str:
 
 def _follow(store: Store, run_id: str, *, quiet: bool) -> Run | None:
     """Follow a run to its end; None where that is not possible any more, after saying why."""
-    from mnist_dash.cli.following import counting_interruptions, follow, shown
-    from mnist_dash.cli.runs.following import FollowedRun
+    from mnist_dash.following.follow import counting_interruptions, follow, shown
+    from mnist_dash.following.run import FollowedRun
 
     followed = FollowedRun(store, run_id)
     try:

@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mnist_dash.formatting import NOTHING, duration, number, percent
-
 if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
-    from mnist_dash.search.definition.space import Scalar
     from mnist_dash.search.studies.costs import TrialCost
     from mnist_dash.search.studies.records import Study, Trial
 
@@ -50,36 +47,6 @@ def result(trial: Trial, study: Study, cost: TrialCost | None) -> dict[str, Any]
         "parameters": dict(trial.parameters),
         "test_accuracy": cost.test_accuracy if cost else None,
     }
-
-
-def objective(name: str, value: float | None) -> str:
-    """Write the value of an objective in its unit; a dash where there is none."""
-    if value is None:
-        return NOTHING
-    match name:
-        case "val_accuracy":
-            return percent(value)
-        case "parameters":
-            return f"{value:,.0f}"
-        case "seconds":
-            return duration(value)
-        case "seconds_per_image":
-            return f"{number(1e6 * value)} µs"
-    return number(value)
-
-
-def scalar(value: Scalar) -> str:
-    """Write a value of a hyperparameter as `--set` takes it, numbers with three significant digits."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def hyperparameters(values: Mapping[str, Scalar]) -> str:
-    """Write the hyperparameters of a trial in a line."""
-    return ", ".join(f"{path} {scalar(value)}" for path, value in values.items())
 
 
 def short_names(paths: Sequence[str]) -> list[str]:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from mnist_dash.cli.command import as_typed, program
 from mnist_dash.cli.formatting import json_line, table
 from mnist_dash.cli.store_opening import opened
-from mnist_dash.cli.studies.formatting import counted, hyperparameters, objective, result, scalar, short_names, study_values, time_of
+from mnist_dash.cli.studies.formatting import counted, result, short_names, study_values, time_of
 from mnist_dash.errors import MnistDashError
 from mnist_dash.formatting import NOTHING, duration, moment, percent
+from mnist_dash.search.studies.formatting import hyperparameters, objective, scalar
 from mnist_dash.text import plural
 
 if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
-    from mnist_dash.search.definition.methods import Budget
     from mnist_dash.search.definition.study_definition import StudyDefinition
     from mnist_dash.search.studies.records import Study, Trial
 
@@ -141,31 +141,20 @@ def _located(file: str) -> Path:
 
 
 def _start(store: Store, definition: StudyDefinition, *, parallelism: int | None, has_limit: bool) -> str:
-    """Create the study, or see to it that the one of that name goes on; returns its id."""
+    """Create the study, or see to it that the one of that name goes on; says which, and returns its id."""
     from mnist_dash.search.actions import steering
+    from mnist_dash.search.actions.starting import start
 
-    study = steering.attach(store, definition)
-    if study is None:
-        study_id = steering.create(store, definition)
-        print(f"Study {definition.name} ({study_id}) starts.", file=sys.stderr)
-        return study_id
-    if parallelism is not None:
-        steering.set_parallelism(store, study.id, parallelism)
-    steering.go_on(store, study.id, definition.budget if has_limit else _larger(study.definition.budget, definition.budget))
-    print(f"Study {study.name} ({study.id}) exists and is followed.", file=sys.stderr)
-    return study.id
-
-
-def _larger(own: Budget, of_file: Budget) -> Budget:
-    """Choose what a study without options goes on to: its own budget, or that of the file where it has raised a limit."""
-    limits = ((own.trials, of_file.trials), (own.minutes, of_file.minutes))
-    is_raised = any(one is not None and other is not None and other > one for one, other in limits)
-    return of_file if is_raised else own
+    study_id, is_new = start(store, definition, has_limit=has_limit)
+    if parallelism is not None and not is_new:
+        steering.set_parallelism(store, study_id, parallelism)
+    print(f"Study {definition.name} ({study_id}) {'starts' if is_new else 'exists and is followed'}.", file=sys.stderr)
+    return study_id
 
 
 def _detach(store: Store, study_id: str, *, as_json: bool) -> int:
-    from mnist_dash.cli.studies.following import n_runs_at_a_time
-    from mnist_dash.cli.worker_start import WorkerStarter
+    from mnist_dash.following.study import n_runs_at_a_time
+    from mnist_dash.following.worker_start import WorkerStarter
     from mnist_dash.search.studies import study_store
 
     study = study_store.find(store, study_id)
@@ -180,8 +169,8 @@ def _detach(store: Store, study_id: str, *, as_json: bool) -> int:
 
 def _follow(store: Store, study_id: str, *, quiet: bool) -> Study | None:
     """Follow a study to its end; None where that is not possible any more, after saying why."""
-    from mnist_dash.cli.following import counting_interruptions, follow, shown
-    from mnist_dash.cli.studies.following import FollowedStudy
+    from mnist_dash.following.follow import counting_interruptions, follow, shown
+    from mnist_dash.following.study import FollowedStudy
     from mnist_dash.search.studies import study_store
 
     try:

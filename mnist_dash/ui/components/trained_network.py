@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import safetensors
-import safetensors.numpy
 import streamlit as st
 
 from mnist_dash.core.analysis.layer_statistics import Kernel, dead_units, kernels
 from mnist_dash.core.analysis.predictor import Predictor, Values
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.idx import read_images
-from mnist_dash.core.data.scaling import scaling_values
-from mnist_dash.errors import ArtifactError
-from mnist_dash.runs.store import artifacts
-from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.query.trained import read_trained
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.resources import store
 
@@ -39,19 +34,13 @@ def trained_network(run: Run) -> TrainedNetwork:
         ArtifactError: they were not kept, or are damaged.
         DataError: the data set that its scaling is fitted to is missing or damaged.
     """
-    return _load(store().settings.database_url, run.id, run.revision, _config=run.config)
+    return _load(store().settings.database_url, run.id, run.revision, _run=run)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _load(_database_url: str, run_id: str, revision: int, _config: RunConfig) -> TrainedNetwork:  # noqa: ARG001 - the revision is part of the cache's key
-    content = artifacts.read(store(), run_id, ArtifactKind.WEIGHTS)
-    try:
-        weights = safetensors.numpy.load(content)
-        found = kernels(_config, weights)
-        predictor = Predictor(_config, weights, scaling_values(_config, store().settings.data_dir))
-    except (safetensors.SafetensorError, ValueError) as error:
-        raise ArtifactError(f"The stored weights of run {run_id} do not fit its network: {error} Rerun it.") from error
-    return TrainedNetwork(_config, predictor, found)
+def _load(_database_url: str, run_id: str, revision: int, _run: Run) -> TrainedNetwork:  # noqa: ARG001 - the revision is part of the cache's key
+    weights, predictor = read_trained(store(), _run)
+    return TrainedNetwork(_run.config, predictor, kernels(_run.config, weights))
 
 
 def activations_of(run: Run, image: int) -> list[Values]:

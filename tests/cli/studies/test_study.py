@@ -324,7 +324,7 @@ def test_study_files_of_the_package_are_found_anywhere(
 ) -> None:
     """``studies/NAME.yaml`` is the package's where there is none in the folder; a file that is there goes first."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mnist_dash.cli.worker_start.WorkerStarter.ensure", lambda _self: None)
+    monkeypatch.setattr("mnist_dash.following.worker_start.WorkerStarter.ensure", lambda _self: None)
     assert main(["study", "run", "studies/batch_size.yaml", "--detach"]) == 0
     assert study_store.exists(quiet, "batch-size")
     Path("studies").mkdir()
@@ -351,7 +351,7 @@ def test_file_with_mistakes_names_their_lines(store: Store, file: Path, capsys: 
 def test_modules_load_without_torch() -> None:
     """Following and steering a study loads no torch."""
     code = (
-        "import sys, mnist_dash.cli.studies.study, mnist_dash.cli.studies.following, mnist_dash.cli.studies.steering;"
+        "import sys, mnist_dash.cli.studies.study, mnist_dash.following.study, mnist_dash.cli.studies.steering;"
         "import mnist_dash.search.studies.export;"
         "sys.exit(bool({'torch', 'sklearn'} & set(sys.modules)))"
     )

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from mnist_dash.cli import worker_start
-from mnist_dash.cli.worker_start import WorkerStarter
+from mnist_dash.following import worker_start
+from mnist_dash.following.worker_start import WorkerStarter
 from mnist_dash.runs.execution.supervisor import Slot
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings

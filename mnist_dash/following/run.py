@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mnist_dash.cli.following import View
-from mnist_dash.cli.worker_start import WorkerStarter
+from mnist_dash.following.view import View
+from mnist_dash.following.worker_start import WorkerStarter
 from mnist_dash.formatting import duration, percent
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store.records import Run

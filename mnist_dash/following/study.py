@@ -6,15 +6,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mnist_dash.cli.following import View
-from mnist_dash.cli.studies.formatting import hyperparameters, objective
-from mnist_dash.cli.worker_start import WorkerStarter
+from mnist_dash.following.view import View
+from mnist_dash.following.worker_start import WorkerStarter
 from mnist_dash.formatting import duration
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.actions import steering
 from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.engine.study_runner import ensure_study_runner
 from mnist_dash.search.studies import study_store
+from mnist_dash.search.studies.formatting import hyperparameters, objective
 from mnist_dash.search.studies.records import Study, StudyState, Trial, TrialState, best_trial
 from mnist_dash.text import plural
 

@@ -1,14 +1,14 @@
-"""Follows a run or a study to its end: a progress bar on a terminal, lines elsewhere."""
+"""Follows a run or a study to its end: a progress bar on a terminal or in a notebook, lines elsewhere."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
@@ -16,27 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from mnist_dash.errors import IllegalTransition
+from mnist_dash.following.cell import in_notebook, shown_in_cell
+from mnist_dash.following.view import Show, View
 from mnist_dash.runs.store.patience import TRANSIENT, Outage
 
 POLL_SECONDS = 0.1
 log = logging.getLogger("mnist_dash.following")
-
-
-@dataclass(frozen=True)
-class View:
-    """How far something is."""
-
-    description: str
-    """A line that stands beside the bar."""
-    fraction: float | None
-    """Of what is to be done, in [0, 1]; None where nobody knows."""
-    lines: tuple[str, ...] = ()
-    """What happened since the view before, where there is no terminal."""
-    above: tuple[str, ...] = ()
-    """What happened since the view before, above the bar of a terminal."""
-
-
-Show = Callable[[View], None]
 
 
 class Followed(Protocol):
@@ -71,13 +56,17 @@ class Interruptions:
         self.count += 1
 
 
-def follow(followed: Followed, *, show: Show, interruptions: Interruptions) -> None:
+def follow(followed: Followed, *, show: Show, interruptions: Interruptions, stops: bool = True) -> None:
     """Wait until something has ended, showing it whenever it changed.
 
-    The first interruption stops it; the second returns at once.
+    Args:
+        followed: the run or study.
+        show: gets every change.
+        interruptions: counted by whoever catches Ctrl+C.
+        stops: whether the first interruption stops it and the second returns at once; otherwise the first returns, and it goes on.
     """
     is_stopping, outage = False, Outage(log)
-    while interruptions.count < 2:
+    while interruptions.count < (2 if stops else 1):
         try:
             view = followed.look()
             if view is not None:
@@ -98,8 +87,11 @@ def follow(followed: Followed, *, show: Show, interruptions: Interruptions) -> N
 
 @contextmanager
 def counting_interruptions() -> Iterator[Interruptions]:
-    """Count Ctrl+C within the block."""
+    """Count Ctrl+C within the block; only a process's main thread is told of one."""
     interruptions = Interruptions()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruptions
+        return
     former = signal.signal(signal.SIGINT, interruptions.note)
     try:
         yield interruptions
@@ -109,8 +101,11 @@ def counting_interruptions() -> Iterator[Interruptions]:
 
 @contextmanager
 def shown(*, quiet: bool) -> Iterator[Show]:
-    """Choose how to show progress: a bar where standard error is a terminal, else nothing if `quiet`, else lines."""
-    if sys.stderr.isatty():
+    """Choose how to show progress: a bar in a notebook's cell or on a terminal, else nothing if `quiet`, else lines."""
+    if in_notebook() and not quiet:
+        with shown_in_cell() as show:
+            yield show
+    elif sys.stderr.isatty():
         with _bar() as show:
             yield show
     else:
