@@ -40,9 +40,9 @@ STEP_COLUMNS = ("step", "epoch", "seconds", "loss", "accuracy")
 SAME_BUT_ONE = 0.85
 """Similarity of ids of eight characters from which on they count as near: all but one are the same."""
 _REVISED = "mnist_dash.revised"
+"""Marks a connection whose transaction has changed something that pages show."""
 _NUMBER = "run_number"
 """Key of the number of the newest run."""
-"""Marks a connection whose transaction has changed something that pages show."""
 N_COMPARED_IDS = 5000
 """Among how many ids those near to a mistyped one are looked for; comparing takes 6 microseconds each."""
 WORKER_MEMORY_SECONDS = 3600

@@ -10,10 +10,11 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
+from mnist_dash.figures.base.axes import SMALLEST_ERROR
 from mnist_dash.figures.study.contour import CELLS, draw_contour, smooth_surface
 from mnist_dash.figures.study.curves import draw_intermediate
 from mnist_dash.figures.study.edf import distribution, draw_edf
-from mnist_dash.figures.study.history import SMALLEST_ERROR, as_errors, draw_history
+from mnist_dash.figures.study.history import as_errors, draw_history
 from mnist_dash.figures.study.importance import draw_importances
 from mnist_dash.figures.study.parallel import draw_parallel_coordinates
 from mnist_dash.figures.study.pareto import draw_hypervolume, draw_pareto
