@@ -49,6 +49,8 @@ class Dashboard:
 
     url: str
     store: Store
+    pid: int
+    """Of the process that serves the pages."""
 
 
 @pytest.fixture(scope="package")
@@ -77,7 +79,7 @@ def serve(home: Path, port: int, *options: str, **settings: str) -> Iterator[Das
     with (home / "server.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server:
         try:
             wait_until(lambda: _is_healthy(url), "the server to answer")
-            yield Dashboard(url, store)
+            yield Dashboard(url, store, server.pid)
         finally:
             _end(server)
             store.close()
