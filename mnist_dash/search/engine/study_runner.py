@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from mnist_dash import logs
 from mnist_dash.errors import Fenced, MnistDashError, StorageFull, StoreError
 from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
@@ -76,7 +77,8 @@ class StudyRunner:
             self._beat_at = time.monotonic()
             self._hold()
         for study_id, advancer in list(self._held.items()):
-            self._step(study_id, advancer)
+            with logs.about(study=study_id):
+                self._step(study_id, advancer)
         if self._held:
             self._busy_at = time.monotonic()
 
@@ -167,8 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
     parser.add_argument("--exit-when-idle", type=float, metavar="SECONDS")
     parsed = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = Settings.from_environment()
+    logs.set_up(settings)
     store = patiently(lambda: Store.open(settings), log=log)
     try:
         StudyRunner(store).run(idle_seconds=parsed.exit_when_idle)
