@@ -1,5 +1,7 @@
 """The dashboard's entry. Start it with ``streamlit run streamlit_app.py``."""
 
-from mnist_dash.ui.app.entry import show
+import streamlit as st
 
-show()
+from mnist_dash.ui.server.options import SCRIPT, options
+
+app = st.App(SCRIPT, **options())

@@ -16,6 +16,9 @@
 | MNIST_DASH_VISITORS | what those without a role are: viewer or nobody | nobody |
 | MNIST_DASH_TRUST_EMAILS | 1: the sign-in does not say whether it has verified an e-mail, and is believed | 0 |
 | MNIST_DASH_ALLOW_UNAUTHENTICATED | 1: whoever reaches a server without sign-in is an editor | 0 |
+| MNIST_DASH_FRAME_ANCESTORS | origins whose pages may show the dashboard in a frame, separated by commas | none but its own |
+| MNIST_DASH_METRICS_TOKEN | what a request from elsewhere must send to read /metrics | nobody elsewhere may |
+| MNIST_DASH_LOG_FORMAT | text, or json: a JSON object a line | text |
 | MNIST_DASH_MAX_QUEUED | runs of one person that may wait at a time | no limit |
 | MNIST_DASH_MAX_RUNNING | runs of one person that may be in training when another is submitted | no limit |
 | MNIST_DASH_MAX_TRIALS | trials that one person's studies may still have to do | no limit |
@@ -27,7 +30,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -40,6 +43,8 @@ MIN_FREE_BYTES = 200 * 2**20
 """Room below which no run is accepted: a checkpoint of the largest network with Adam's moments fits."""
 _WHO = re.compile(r"[^@\s,]*@[^@\s,]+")
 """An e-mail, or a domain with its @."""
+_ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d+)?")
+"""A scheme, a host and perhaps a port, as a Content-Security-Policy names them."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,12 @@ class Settings:
     """Whether the artifact folder is taken whatever it lacks."""
     access: Access = Access()
     quotas: Quotas = Quotas()
+    frame_ancestors: tuple[str, ...] = ()
+    """Origins whose pages may show the dashboard in a frame, beside its own."""
+    metrics_token: str = field(default="", repr=False)
+    """What lets a request from elsewhere read the metrics; empty where nothing does."""
+    log_json: bool = False
+    """Whether a line of the log is a JSON object."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -126,7 +137,15 @@ class Settings:
                 trials=_limit(env, "MNIST_DASH_MAX_TRIALS"),
                 work=_limit(env, "MNIST_DASH_MAX_WORK"),
             ),
+            frame_ancestors=_origins(env, "MNIST_DASH_FRAME_ANCESTORS"),
+            metrics_token=env.get("MNIST_DASH_METRICS_TOKEN", "").strip(),
+            log_json=_word(env, "MNIST_DASH_LOG_FORMAT", {"text": False, "json": True}),
         )
+
+    @property
+    def keeps_workers(self) -> bool:
+        """Whether the dashboard keeps workers of its own."""
+        return self.n_workers != 0 and not self.access.read_only
 
     @property
     def is_sqlite(self) -> bool:
@@ -166,6 +185,14 @@ def _word(env: Mapping[str, str], name: str, words: Mapping[str, bool]) -> bool:
 
 def _flag(env: Mapping[str, str], name: str) -> bool:
     return _word(env, name, {"0": False, "1": True, "false": False, "true": True})
+
+
+def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = tuple(part for part in re.split(r"[\s,;]+", env.get(name, "")) if part)
+    wrong = [part for part in found if not _ORIGIN.fullmatch(part)]
+    if wrong:
+        raise InvalidInput(f"{name}: {wrong[0]!r} is no origin. Write https://course.example.org, separated by commas.")
+    return found
 
 
 def _people(env: Mapping[str, str], name: str) -> tuple[str, ...]:

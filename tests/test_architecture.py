@@ -28,6 +28,7 @@ _LIGHT_CORE = tuple(room for room in _CORE if room not in {"core.network", "core
 ALLOWED = {
     "errors": (),
     "settings": ("errors",),
+    "logs": ("settings",),
     "text": (),
     "core.kinds": ("errors",),
     "core.layers": ("errors", "core.kinds"),
@@ -43,14 +44,14 @@ ALLOWED = {
     "core.training": ("errors", *_CONFIG, "core.data", "core.analysis", "core.network", "core.hardware"),
     "runs.store": ("errors", "settings", *_CONFIG, "core.hardware"),
     "runs.access": ("errors", "settings", *_CONFIG, "runs.store"),
-    "runs.execution": ("errors", "settings", *_CORE, "runs.store", "runs.access"),
+    "runs.execution": ("errors", "settings", "logs", *_CORE, "runs.store", "runs.access"),
     "runs.actions": ("errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
     "runs.query": ("errors", *_LIGHT_CORE, "runs.store", "runs.access", "runs.actions"),
     "runs.transfer": (PACKAGE, "errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
     "search.definition": ("errors", *_CONFIG),
     "search.studies": ("errors", *_CONFIG, "runs.store", "runs.query", "runs.transfer", "search.definition"),
     "search.engine": (
-        *("errors", "settings", *_CONFIG, "runs.store", "runs.access", "runs.execution"),
+        *("errors", "settings", "logs", *_CONFIG, "runs.store", "runs.access", "runs.execution"),
         *("search.definition", "search.studies"),
     ),
     "search.actions": ("errors", "runs.store", "runs.access", "runs.actions", "search.definition", "search.studies", "search.engine"),
@@ -64,7 +65,8 @@ ALLOWED = {
         *("search.definition", "search.studies", *_FIGURES),
     ),
     "ui.elements": ("core.data", "core.export", "figures.base", "reports"),
-    "ui.entry": ("ui.app",),
+    "ui.entry": ("ui.app", "ui.server"),
+    "ui.server": ("errors", "settings", "logs", "core.hardware", "runs.store", "runs.execution", "runs.query", "search.studies", "ui.app"),
     "ui.app": ("errors", "settings", "formatting", *_CONFIG, *_RUNS, "search.studies"),
     "ui.components": (
         *("errors", "formatting", *_LIGHT_CORE, *_RUNS, "search.definition", "search.studies", *_FIGURES),
@@ -78,11 +80,11 @@ ALLOWED = {
     "following": ("errors", *_LIGHT_CORE, *_RUNS, *_SEARCH),
     "cli": ("errors", "settings", PACKAGE, *_LIGHT_CORE, *_RUNS, *_SEARCH, "following", "cli.runs", "cli.studies"),
     "cli.runs": ("errors", "settings", *_LIGHT_CORE, *_RUNS, "reports", "following", "cli"),
-    "cli.studies": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "following", "cli", "cli.runs"),
+    "cli.studies": ("errors", "settings", "logs", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "following", "cli", "cli.runs"),
     "api": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "following"),
     "__main__": ("cli",),
     PACKAGE: (),
-    "streamlit_app": ("ui.app",),
+    "streamlit_app": ("ui.server",),
 }
 """The rooms, and those that each may import besides itself. Without a room for what lies in no folder, as `errors`, a file is its own."""
 EVERYWHERE = {"text", "formatting", "glossary"}
@@ -99,6 +101,8 @@ HOMES = {
     "click": (f"{PACKAGE}/cli/",),
     "jinja2": (f"{PACKAGE}/reports/page.py",),
     "rich": (f"{PACKAGE}/following/",),
+    "starlette": (f"{PACKAGE}/ui/server/",),
+    "prometheus_client": (f"{PACKAGE}/ui/server/metrics.py",),
     "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
     "torchvision": (f"{PACKAGE}/core/data/",),
     "onnxruntime": (f"{PACKAGE}/core/analysis/predictor.py",),
@@ -108,7 +112,7 @@ HOMES = {
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "onnx")
 """What takes a fifth of a second or more to import and has no place in a page or a command."""
 LIGHT = (
-    *("errors", "settings", "runs", "search", "figures", "formatting", "reports", "ui", "following", "cli", "api"),
+    *("errors", "settings", "logs", "runs", "search", "figures", "formatting", "reports", "ui", "following", "cli", "api"),
     *("streamlit_app", "__main__", PACKAGE),
 )
 MAX_LINES = 599

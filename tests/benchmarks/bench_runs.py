@@ -14,7 +14,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
@@ -25,9 +24,9 @@ from mnist_dash.runs.query.language import parse
 from mnist_dash.runs.query.lookup import lookup_runs
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
+from mnist_dash.ui.server.options import SCRIPT
 from tests.runs.many import fill
 
-ROOT = Path(__file__).parents[2]
 LOOKS = 9
 QUERIES = (
     'optimizer == "adam" and test_accuracy > 0.98',
@@ -69,9 +68,9 @@ def measure_queries(store: Store) -> None:
 
 def measure_page() -> None:
     """Print the times of the whole page on the server."""
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=60)
     app.run()
-    app.switch_page("mnist_dash/ui/pages/runs/runs.py")
+    app.switch_page("../pages/runs/runs.py")
     _timed("page", app.run)
     queries = iter([QUERIES[0].replace("0.98", f"0.98{digit}") for digit in range(LOOKS)])
     _timed("page with another query each time", lambda: app.text_input(key="q").set_value(next(queries)).run())

@@ -30,6 +30,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.settings import Settings
+from mnist_dash.ui.server.options import SCRIPT
 from tests.new_store import new_store
 from tests.waiting import PATIENCE_SECONDS
 
@@ -71,7 +72,7 @@ def main_module() -> Iterator[None]:
 @pytest.fixture
 def app(store: Store) -> AppTest:
     """The dashboard, not yet drawn."""
-    return AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS)
+    return AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -94,12 +94,11 @@ def export(study: str, *, csv: str | None, optuna: str | None, yaml: str | None)
 
 def conduct() -> int:
     """Advance studies until Ctrl+C."""
-    import logging
-
+    from mnist_dash import logs
     from mnist_dash.search.engine.study_runner import StudyRunner
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     with opened() as store:
+        logs.set_up(store.settings)
         runner = StudyRunner(store)
         print(f"{runner.name} advances studies until Ctrl+C; then another study runner takes over.", file=sys.stderr)
         try:

@@ -6,6 +6,7 @@ from a folder of IDX files, or from torchvision's own download.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import shutil
 import tempfile
@@ -56,8 +57,9 @@ def check_archives(data_dir: Path, *, packaged: Path = PACKAGED_ARCHIVES) -> Non
 def ensure_mnist(data_dir: Path, *, packaged: Path = PACKAGED_ARCHIVES) -> None:
     """Put MNIST's four verified archives and their unpacked files below `data_dir`, as torchvision lays them out.
 
-    `torchvision.datasets.MNIST` unpacks copies in a folder of this call's own, and each file is then renamed into place: whole at any
-    moment, whatever number of processes do this at once. Nothing is done when all is there and verified.
+    Copies are unpacked in a folder of this call's own, and each file is then renamed into place: whole at any moment, whatever number of
+    processes do this at once. Nothing is done when all is there and verified. torchvision would do the same after an import of more than a
+    second, for which the first run of a new installation would wait.
 
     Raises:
         DataError: an archive is missing or damaged, or the folder cannot be written.
@@ -76,16 +78,15 @@ def ensure_mnist(data_dir: Path, *, packaged: Path = PACKAGED_ARCHIVES) -> None:
 
 
 def _unpack(data_dir: Path, packaged: Path) -> None:
-    from torchvision.datasets import MNIST  # slow to import, and needed once a data folder
-
     folder = mnist_folder(data_dir)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=data_dir) as own:
         own_folder = mnist_folder(Path(own))
         own_folder.mkdir(parents=True)
         for archive in MNIST_ARCHIVES:
-            shutil.copyfile(_verified(archive, data_dir, packaged), own_folder / f"{archive.name}.gz")
-        MNIST(own, download=True)
+            packed = shutil.copyfile(_verified(archive, data_dir, packaged), own_folder / f"{archive.name}.gz")
+            with gzip.open(packed) as content, (own_folder / archive.name).open("wb") as file:
+                shutil.copyfileobj(content, file)
         for archive in MNIST_ARCHIVES:
             for name in (f"{archive.name}.gz", archive.name):
                 (own_folder / name).replace(folder / name)

@@ -20,6 +20,7 @@ import safetensors.numpy
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
+from mnist_dash import logs
 from mnist_dash.core.analysis.embedding import EmbeddingParameters, Report, check_embedding, compute_embedding, load_ahead
 from mnist_dash.errors import Fenced, MnistDashError
 from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisState, analysis_from_row, identified
@@ -210,5 +211,6 @@ def main(settings: Settings, *, idle_seconds: float = IDLE_SECONDS) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    main(Settings.from_environment())
+    found = Settings.from_environment()
+    logs.set_up(found)
+    main(found)

@@ -7,6 +7,7 @@ and its workers give their runs back to the queue.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -22,6 +23,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
+from mnist_dash import logs
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, gpu_names
 from mnist_dash.errors import MnistDashError
 from mnist_dash.settings import Settings
@@ -30,10 +32,13 @@ LOCK_FILE = "supervisor.lock"
 TICK_SECONDS = 0.5
 RESTART_SECONDS = 2.0
 """Pause before a process that died is started again."""
+COMPANION_SECONDS = 3.0
+"""For so long what serves beside the workers leaves the cores to their start, for which the first run may wait already."""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment of a process that leaves the cores to the workers."""
 GRACE_SECONDS = 8.0
 log = logging.getLogger("mnist_dash.supervisor")
+_asked_to_end = threading.Event()
 _starting = threading.Lock()
 _started: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -59,12 +64,25 @@ def ensure_workers(settings: Settings, *, companions: Sequence[str] = ()) -> Non
     """
     with _starting:
         known = _started.get(settings.database_url)
-        if settings.n_workers == 0 or settings.access.read_only or (known is not None and known.poll() is None):
+        if not settings.keeps_workers or (known is not None and known.poll() is None):
             return
         command = [sys.executable, "-m", "mnist_dash.runs.execution.supervisor", *companions]
         _started[settings.database_url] = subprocess.Popen(  # noqa: S603 - this interpreter, this package
             command, stdin=subprocess.PIPE, env=child_environment(settings), start_new_session=True
         )
+
+
+def end_workers() -> None:
+    """End what `ensure_workers` has started, and wait until runs in hand are back in the queue: `GRACE_SECONDS` and a moment at most."""
+    with _starting:
+        started = list(_started.values())
+        _started.clear()
+    for supervisor in started:
+        assert supervisor.stdin is not None
+        supervisor.stdin.close()
+    for supervisor in started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            supervisor.wait(GRACE_SECONDS + 4 * TICK_SECONDS)
 
 
 def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, slot: Slot | None = None) -> subprocess.Popen[bytes]:
@@ -76,9 +94,9 @@ def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, 
     if slot is not None:
         command += ["--device", slot.device, "--threads", str(slot.n_threads)]
         environment |= {} if slot.gpu is None else {VISIBLE_GPUS: slot.gpu}
-    logs = settings.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / "workers.log").open("ab") as log_file:
+    folder = settings.home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "workers.log").open("ab") as log_file:
         return subprocess.Popen(  # noqa: S603 - this interpreter, this package
             command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=environment, start_new_session=True
         )
@@ -104,10 +122,10 @@ def slots(settings: Settings, gpus: Sequence[str]) -> list[Slot]:
 
 def start_companion(settings: Settings, module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a module of this package as a process of its own session, with one thread; its log is named after it."""
-    logs = settings.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    folder = settings.home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
     environment = child_environment(settings) | ONE_THREAD
-    with (logs / f"{module.rpartition('.')[2]}.log").open("ab") as log_file:
+    with (folder / f"{module.rpartition('.')[2]}.log").open("ab") as log_file:
         return subprocess.Popen(  # noqa: S603 - this interpreter, this package
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
@@ -122,22 +140,24 @@ def supervise(settings: Settings, parent: IO[bytes], companions: Sequence[str] =
     """Wait for the lock, keep the workers running, and end with `parent`'s end of file."""
     settings.home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.home / LOCK_FILE)
-    while not _ended(parent):
+    while True:
         try:
             lock.acquire(timeout=0)
         except Timeout:
+            if _ended(parent):
+                return
             continue
         with lock:
             starters = [partial(start_worker, settings, slot=slot) for slot in slots(settings, gpu_names())]
-            _keep([*starters, *(partial(start_companion, settings, module) for module in companions)], parent)
+            later = [partial(start_companion, settings, module) for module in companions]
+            _keep([*starters, *later], parent, due=[0.0] * len(starters) + [time.monotonic() + COMPANION_SECONDS] * len(later))
             return
 
 
-def _keep(starters: Sequence[Callable[[], subprocess.Popen[bytes]]], parent: IO[bytes]) -> None:
-    """Keep one process of each starter running."""
+def _keep(starters: Sequence[Callable[[], subprocess.Popen[bytes]]], parent: IO[bytes], *, due: list[float]) -> None:
+    """Keep one process of each starter running, from the moment at which each is due."""
     processes: list[subprocess.Popen[bytes] | None] = [None] * len(starters)
-    due = [0.0] * len(starters)
-    while not _ended(parent):
+    while True:
         for index, start in enumerate(starters):
             process = processes[index]
             if process is not None and process.poll() is not None:
@@ -145,6 +165,8 @@ def _keep(starters: Sequence[Callable[[], subprocess.Popen[bytes]]], parent: IO[
                 processes[index], due[index] = None, time.monotonic() + RESTART_SECONDS
             elif process is None and time.monotonic() >= due[index]:
                 processes[index] = start()
+        if _ended(parent):
+            break
     _end([process for process in processes if process is not None])
 
 
@@ -161,9 +183,9 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 def _ended(parent: IO[bytes]) -> bool:
-    """Wait a tick for the server's end of the pipe to close."""
+    """Wait a tick for the server's end of the pipe to close, or for somebody to end this process."""
     readable, _, _ = select.select([parent], [], [], TICK_SECONDS)
-    return bool(readable) and not os.read(parent.fileno(), 1)
+    return _asked_to_end.is_set() or (bool(readable) and not os.read(parent.fileno(), 1))
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -185,11 +207,13 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def main() -> None:
     """Be the supervisor process of the server at the other end of standard input."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)  # a terminal's Ctrl+C ends the server, and the server's end ends this
+    signal.signal(signal.SIGTERM, lambda *_: _asked_to_end.set())  # systemd sends it to every process of a unit: no worker is left behind
     try:
-        supervise(Settings.from_environment(), sys.stdin.buffer, sys.argv[1:])
+        settings = Settings.from_environment()
+        logs.set_up(settings)
+        supervise(settings, sys.stdin.buffer, sys.argv[1:])
     except MnistDashError as error:
         log.error("%s", error)  # noqa: TRY400 - a sentence, not a traceback
 

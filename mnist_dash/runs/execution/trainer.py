@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -107,9 +108,14 @@ class Trainer:
         """Process id of the living child, None where there is none."""
         return None if self._process is None else self._process.pid
 
-    def warm_up(self) -> None:
-        """Start the server that children are forked from, with torch and the data in its memory."""
+    def begin_warm_up(self) -> None:
+        """Start the server that children are forked from and return at once; it loads torch and the data meanwhile."""
         os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+        forkserver.ensure_running()
+
+    def warm_up(self) -> None:
+        """Wait until the server that children are forked from has torch and the data in its memory."""
+        self.begin_warm_up()
         process = self._context.Process(target=_nothing, daemon=True)
         process.start()
         process.join()

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from mnist_dash import logs
 from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
@@ -56,6 +57,8 @@ MOST_WAITING_BYTES = 256 * 2**20
 EPOCH_MARGIN = 1.2
 """How much longer than the last epoch the next one may take, with its checkpoint, for a worker whose time is limited."""
 EMPTY_BIN_SECONDS = 600.0
+BENCHMARK_IDLE_SECONDS = 2.0
+"""How long a worker that began with a run to do must have been idle before it times its device."""
 OFFER_LOST_SECONDS = 5.0
 """Between two looks for queued runs that have no job."""
 log = logging.getLogger("mnist_dash.worker")
@@ -79,14 +82,16 @@ class Worker:
         )
         self._settings = settings
         self._identity = identity
+        self._trainer = Trainer(training, keep_warm=device == "cuda")
+        self._trainer.begin_warm_up()  # beside the opening of the store, which takes as long on a machine that is busy
         self._store = patiently(lambda: Store.open(settings), log=log)
         self._records = WorkerRecords(self._store, identity)
         self._outage = Outage(log)
         self._beaten_at = self._watches_since = self._offer_lost_at = _awake()
-        self._trainer = Trainer(training, keep_warm=device == "cuda")
         self._ending = threading.Event()
         self._in_hand: Job | None = None
         self._ends_at = math.inf
+        self._is_benchmarked = False
         self._idle_since: float | None = time.monotonic()
         self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
 
@@ -97,9 +102,8 @@ class Worker:
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
         with contextlib.suppress(GaveUp):
-            if not self._wait(self._records.is_benchmarked):
-                rates = self._trainer.benchmark(self._identity.device, self._identity.n_threads)
-                self._wait(lambda: self._records.record_benchmark(rates))
+            if self._nothing_waits():  # whoever waits for the first run does not wait for this as well
+                self._benchmark_once()
             self._wait(self._records.sign_on)
         self._idle_since = time.monotonic()  # warming up and the benchmark were no idling
         consumer = JobConsumer(self._settings.database_url, self._identity.id, self._identity.device, self._execute)
@@ -110,9 +114,19 @@ class Worker:
             self._beat()
             if time.monotonic() > self._ends_at:
                 self._ending.set()
+            if not self._is_benchmarked and self._idle_seconds() > BENCHMARK_IDLE_SECONDS:
+                with contextlib.suppress(GaveUp):
+                    self._benchmark_once()
             if exit_when_idle_seconds is not None and self._idle_seconds() > exit_when_idle_seconds and self._nothing_waits():
                 self._ending.set()
         self._end()
+
+    def _benchmark_once(self) -> None:
+        """Time the device, unless that was done on this machine before."""
+        if not self._is_benchmarked and not self._wait(self._records.is_benchmarked):
+            rates = self._trainer.benchmark(self._identity.device, self._identity.n_threads)
+            self._wait(lambda: self._records.record_benchmark(rates))
+        self._is_benchmarked = True
 
     def _idle_seconds(self) -> float:
         since = self._idle_since
@@ -180,7 +194,8 @@ class Worker:
             if run is not None:
                 self._idle_since = None
                 try:
-                    self._attempt(run)
+                    with logs.about(run=run.id, attempt=run.attempt):
+                        self._attempt(run)
                 finally:
                     self._idle_since = time.monotonic()
                 self._wait(self._records.mark_idle)
@@ -503,7 +518,7 @@ def main(
 ) -> None:
     """Run a worker in this process until it is asked to end, or its time is up."""
     ends_at = time.monotonic() + for_seconds
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logs.set_up(settings)
     where: DeviceKind = device or ("cuda" if n_cuda_devices() else "cpu")
     if where == "cpu":
         os.environ[VISIBLE_GPUS] = ""  # its trainers use none, whatever a configuration leaves open

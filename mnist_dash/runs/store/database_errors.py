@@ -6,6 +6,7 @@ Sources: https://www.sqlite.org/rescode.html, and appendix A of PostgreSQL's man
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ POSTGRESQL_CLASSES = {
 }
 """By `sqlstate`, or by what it begins with; the longest that fits counts."""
 
+_failures: Counter[str] = Counter()
+
 
 @contextmanager
 def classify_error(url: str) -> Iterator[None]:
@@ -119,8 +122,14 @@ def classify_error(url: str) -> Iterator[None]:
     except sa.exc.DBAPIError as error:
         found = class_of(error)
         what = found.what.format(seconds=schema.BUSY_TIMEOUT_SECONDS)
+        _failures[found.exception.__name__] += 1
         where = sa.make_url(url).render_as_string(hide_password=True)
         raise found.exception(f"{what} ({_first_line(error)}; {where}). {found.remedy}") from error
+
+
+def failures() -> dict[str, int]:
+    """Count what the database refused this process so far, by the name of the exception that was raised for it."""
+    return dict(_failures)
 
 
 def class_of(error: sa.exc.DBAPIError) -> ErrorClass:

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from mnist_dash import logs
 from mnist_dash.errors import Fenced, MnistDashError, StorageUnavailable, StoreError
 from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
@@ -79,7 +80,8 @@ class StudyRunner:
             self._beat_at = time.monotonic()
             self._hold()
         for study_id, advancer in list(self._held.items()):
-            self._step(study_id, advancer)
+            with logs.about(study=study_id):
+                self._step(study_id, advancer)
         if self._held:
             self._busy_at = time.monotonic()
 
@@ -170,8 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
     parser.add_argument("--exit-when-idle", type=float, metavar="SECONDS")
     parsed = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = Settings.from_environment()
+    logs.set_up(settings)
     try:
         store = patiently(lambda: Store.open(settings), log=log)
     except MnistDashError as error:

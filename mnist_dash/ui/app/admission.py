@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from mnist_dash.errors import InvalidInput, NotAllowed
-from mnist_dash.runs.access import sharing
 from mnist_dash.runs.store.identities import OWNER, Person, Role, role_of
-from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Access, Settings
+
+if TYPE_CHECKING:
+    from mnist_dash.runs.store.run_store import Store
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 """What a share link's secret is called in the address."""
@@ -116,9 +118,23 @@ def email(access: Access) -> str | None:
 
 
 def is_local() -> bool:
-    """Say whether only this machine itself reaches the server: by the address it listens on, its host names, and the request."""
-    hosts = [st.get_option("server.address"), *(st.get_option("server.allowedHosts") or ())]
-    return all(map(_is_loopback, hosts)) and not any(name in st.context.headers for name in _FORWARDED)
+    """Say whether only this machine itself reaches the server: by the address it listens on, its host names, and the session's request."""
+    return listens_locally() and is_direct(st.context.headers)
+
+
+def listens_locally() -> bool:
+    """Say whether the address that the server listens on and its host names are this machine's own."""
+    return all(map(is_loopback, [st.get_option("server.address"), *(st.get_option("server.allowedHosts") or ())]))
+
+
+def is_direct(headers: Mapping[str, str]) -> bool:
+    """Say whether a request came without a proxy."""
+    return not any(name in headers for name in _FORWARDED)
+
+
+def may_admit(access: Access) -> bool:
+    """Say, before anybody has come, whether this server lets somebody in."""
+    return bool(providers()) or access.read_only or access.allow_unauthenticated or listens_locally()
 
 
 def _admit(access: Access, store: Callable[[], Store]) -> Person:
@@ -132,6 +148,8 @@ def _admit(access: Access, store: Callable[[], Store]) -> Person:
         )
     wanted = token()
     if wanted is not None:
+        from mnist_dash.runs.access import sharing  # and the database's libraries with it, for which the workers' start does not wait
+
         admitted = sharing.visitor(store(), wanted)
         st.session_state[_TOKEN_KEY] = wanted
         return admitted
@@ -154,7 +172,8 @@ def _turned_away(who: str | None) -> str:
     return "You are not signed in. Sign in, or ask for a share link."
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
+    """Say whether an address or a host name is this machine's own."""
     name = (host or "").strip("[]")
     try:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback

@@ -4,42 +4,46 @@ from __future__ import annotations
 
 import gc
 import importlib
-import threading
 
 import streamlit as st
 
-from mnist_dash.runs.execution.supervisor import ensure_workers
 from mnist_dash.runs.store.records import History
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
 from mnist_dash.ui.app import admission
 
+LOADED_AHEAD = (
+    "mnist_dash.ui.app.entry",
+    "mnist_dash.ui.forms.train_settings",
+    "mnist_dash.ui.pages.train.launch",
+    "mnist_dash.ui.pages.run.results",
+    "mnist_dash.figures.base.confusion",
+    "mnist_dash.core.analysis.evaluation",
+)
+"""What the Train page imports, then what the page of the first run does."""
+
 
 def store() -> Store:
-    """Give this server's store, acting for whoever looks on in this session.
-
-    The first call opens it, and every call sees to it that the local workers run and studies are advanced, unless the server is read-only.
+    """Give this server's store, acting for whoever looks on in this session. The first call opens it.
 
     Raises:
         NotAllowed: nobody who may look on.
         StoreError: it cannot be opened.
     """
     settings = admission.settings()
-    person = admission.person(settings, lambda: _open(settings))
-    opened = _open(settings).acting_for(person)
-    ensure_workers(opened.settings, companions=["mnist_dash.search.engine.study_runner"])
-    return opened
+    person = admission.person(settings, lambda: shared_store(settings))
+    return shared_store(settings).acting_for(person)
 
 
 @st.cache_resource(show_spinner=False)
-def _open(settings: Settings) -> Store:
-    threading.Thread(target=_load_ahead, name="load-ahead", daemon=True).start()
+def shared_store(settings: Settings) -> Store:
+    """Open the store, once for all sessions; whoever asks for it has seen to who may."""
     return Store.open(settings)
 
 
-def _load_ahead() -> None:
-    """Load what the first run's page and the Draw page need while the first person still looks at the Train page: a second of imports."""
-    for name in ("mnist_dash.figures.base.confusion", "mnist_dash.core.analysis.evaluation"):
+def load_ahead() -> None:
+    """Load what the first pages need, before anybody asks for one where there is time: seconds of imports."""
+    for name in LOADED_AHEAD:
         importlib.import_module(name)
     curves = importlib.import_module("mnist_dash.figures.base.curves")
     curves.draw_curves((), metric="loss", options=curves.CurveOptions()).to_json()

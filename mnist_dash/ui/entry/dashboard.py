@@ -1,8 +1,10 @@
 """The dashboard's entry within the package, which `mnist-dash dashboard` serves with the configuration beside it.
 
-``streamlit_app.py`` at the top of a checkout shows the same.
+``streamlit_app.py`` at the top of a checkout serves the same.
 """
 
-from mnist_dash.ui.app.entry import show
+import streamlit as st
 
-show()
+from mnist_dash.ui.server.options import SCRIPT, options
+
+app = st.App(SCRIPT, **options())

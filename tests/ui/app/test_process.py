@@ -15,9 +15,9 @@ PROGRAM = """
 import sys
 from streamlit.testing.v1 import AppTest
 
-app = AppTest.from_file("streamlit_app.py", default_timeout=240).run()
+app = AppTest.from_file("mnist_dash/ui/entry/pages.py", default_timeout=240).run()
 for name in ("runs", "run", "data", "draw", "system"):
-    app.switch_page(f"mnist_dash/ui/pages/{name}/{name}.py").run()
+    app.switch_page(f"../pages/{name}/{name}.py").run()
     assert not app.exception, name
 import mnist_dash.core.analysis.evaluation
 

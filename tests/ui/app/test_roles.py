@@ -23,9 +23,12 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.actions import steering
+from mnist_dash.settings import Settings
 from mnist_dash.ui.app import navigation
+from mnist_dash.ui.server.lifespan import keep_workers
+from mnist_dash.ui.server.options import SCRIPT
 from tests.search.conftest import define
-from tests.ui.conftest import CONFIG, ROOT, texts
+from tests.ui.conftest import CONFIG, texts
 from tests.waiting import PATIENCE_SECONDS
 
 LINE = (((0.5, 0.1), (0.5, 0.9)),)
@@ -108,7 +111,7 @@ def visit(scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Visit:
     def visited(look: Look, page: str, app: AppTest | None = None, **more: str) -> AppTest:
         app = app or _arrive(look, monkeypatch)
         name, query = page.partition(",")[0], PAGES[page][1]
-        app.switch_page(f"mnist_dash/ui/pages/{name}/{name}.py")
+        app.switch_page(f"../pages/{name}/{name}.py")
         app.query_params.clear()
         for key, value in ({key: scene.get(value, value) for key, value in query.items()} | more).items():
             app.query_params[key] = value
@@ -128,7 +131,7 @@ def _arrive(look: Look, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     people = PEOPLE if look.has_sign_in else {}
     for name, value in (people | dict(look.environment)).items():
         monkeypatch.setenv(f"MNIST_DASH_{name}", value)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS)
     if look.has_sign_in:
         app.secrets.update(AUTH)
     app.user = dict(look.user or {})
@@ -231,10 +234,10 @@ def test_share_link_shows_its_view_and_nothing_else(visit: Visit, store: Store, 
         assert "Shared view, read-only." in texts(app)
         assert not set(buttons) & keys(app)
         assert app.query_params["token"] in (scene[link], [scene[link]])
-        app.switch_page("mnist_dash/ui/pages/runs/runs.py")
+        app.switch_page("../pages/runs/runs.py")
         app.run()
         assert app.error[0].value.startswith("This share link does not include this page")
-        app.switch_page("mnist_dash/ui/pages/run/run.py")
+        app.switch_page("../pages/run/run.py")
         app.query_params["run"] = scene["ended"]
         app.query_params.pop("token", None)  # it stays with the session
         app.run()
@@ -288,16 +291,20 @@ def test_server_that_others_reach_serves_nothing(visit: Visit, monkeypatch: pyte
     former = st.get_option(option)
     laptop = ROLES["owner of a laptop"]
     started: list[object] = []
-    monkeypatch.setattr("mnist_dash.ui.app.resources.ensure_workers", lambda *_arguments, **_options: started.append(1))
+    monkeypatch.setattr("mnist_dash.ui.server.lifespan.ensure_workers", lambda *_arguments, **_options: started.append(1))
     from streamlit import config
 
     config.set_option(option, value)
     try:
         app = visit(laptop, "runs")
+        keep_workers(Settings.from_environment())
         assert "so others can reach it, but it has no sign-in and is not read-only" in app.error[0].value
         assert not [*app.title, *app.button, *started]
         assert visit(Look("looks", environment=(("READ_ONLY", "1"),), has_sign_in=False), "runs").title[0].value == "Runs"
         monkeypatch.delenv("MNIST_DASH_READ_ONLY")
+        monkeypatch.setenv("MNIST_DASH_ALLOW_UNAUTHENTICATED", "1")
+        keep_workers(Settings.from_environment())
+        assert started
         editor = visit(Look("offers", environment=(("ALLOW_UNAUTHENTICATED", "1"),), has_sign_in=False), "runs")
         assert {"runs_Stop", "runs_Delete"} <= keys(editor)
         assert "Share links" not in texts(visit(Look("offers", has_sign_in=False), "system"))
@@ -309,7 +316,7 @@ def test_server_that_others_reach_serves_nothing(visit: Visit, monkeypatch: pyte
 def test_request_through_a_proxy_is_not_the_owners(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy on the same machine reaches a loopback address too."""
     monkeypatch.setattr(type(st.context), "headers", {"X-Forwarded-For": "203.0.113.9"})
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS).run()
+    app = AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS).run()
     assert "so others can reach it" in app.error[0].value
     assert not app.title
 
@@ -334,7 +341,7 @@ def test_secrets_that_cannot_be_read_let_nobody_in(store: Store, tmp_path: Path,
     former = st.get_option("secrets.files")
     config.set_option("secrets.files", [str(path)])
     try:
-        app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS).run()
+        app = AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS).run()
         assert "The file of secrets is not valid TOML" in app.error[0].value
         assert not app.title
     finally:

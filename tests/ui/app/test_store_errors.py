@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Settings
-from tests.ui.conftest import ROOT
+from mnist_dash.ui.server.options import SCRIPT
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -22,6 +22,6 @@ def test_newer_database_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     with store.writing() as connection:
         connection.execute(schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99))
     store.close()
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS).run()
+    app = AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS).run()
     assert not app.exception
     assert "newer" in app.error[0].value

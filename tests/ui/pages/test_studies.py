@@ -243,7 +243,7 @@ def test_pressing_twice_is_one_study(open_page: Callable[..., AppTest], store: S
     monkeypatch.setattr(submission, "DOUBLE_CLICK_SECONDS", 600.0)  # however busy the machine is
     app = open_page("studies", new="1")
     press(app, "Launch study")
-    app.switch_page("mnist_dash/ui/pages/studies/studies.py")
+    app.switch_page("../pages/studies/studies.py")
     app.query_params["new"] = "1"
     app = press(app.run(), "Launch study")  # the second click of a double click finds the page again
     (study,) = study_store.all_studies(store)
@@ -259,7 +259,7 @@ def test_a_click_during_the_launch_is_the_same_study(
     click_during("mnist_dash.search.actions.steering.create")
     press(app, "Launch study")
     assert len(study_store.all_studies(store)) == 1
-    app.switch_page("mnist_dash/ui/pages/studies/studies.py")
+    app.switch_page("../pages/studies/studies.py")
     app.query_params["new"] = "1"
     press(app.run(), "Launch study")
     (study,) = study_store.all_studies(store)
@@ -273,7 +273,7 @@ def test_pressing_again_on_a_later_visit_is_another_study(
     monkeypatch.setattr(submission, "DOUBLE_CLICK_SECONDS", 0.0)
     app = open_page("studies", new="1")
     press(app, "Launch study")
-    app.switch_page("mnist_dash/ui/pages/studies/studies.py")
+    app.switch_page("../pages/studies/studies.py")
     app.query_params["new"] = "1"
     press(app.run(), "Launch study")
     assert {study.name for study in study_store.all_studies(store)} == {"mlp-quick-learning-rate", "mlp-quick-learning-rate-2"}
@@ -294,9 +294,7 @@ def test_the_link_brings_the_draft_back(open_page: Callable[..., AppTest]) -> No
     app = tick(open_page("studies", new="1", preset="cnn_9_9_16"), "Network", "conv.filters", "dense.dropout")
     app = type_into(choose(app, "Sampler", "random"), "High", "often", nth=1)
     link, wanted = app.query_params["draft"], app.session_state["study_draft"].tree
-    visitor = (
-        AppTest.from_file(app._script_path, default_timeout=PATIENCE_SECONDS).run().switch_page("mnist_dash/ui/pages/studies/studies.py")
-    )
+    visitor = AppTest.from_file(app._script_path, default_timeout=PATIENCE_SECONDS).run().switch_page("../pages/studies/studies.py")
     visitor.query_params["new"], visitor.query_params["draft"] = "1", link
     visitor.run()
     assert visitor.session_state["study_draft"].tree == wanted
@@ -328,7 +326,7 @@ def test_the_base_is_chosen_from_presets_and_runs(open_page: Callable[..., AppTe
     run = train(with_overrides(CONFIG, [("seed", 7)]))
     app = choose(open_page("studies", new="1"), "Base network", f"run:{run.id}")
     press(choose(app, "Base network", "preset:mlp_784"), "Launch study")
-    app.switch_page("mnist_dash/ui/pages/studies/studies.py")
+    app.switch_page("../pages/studies/studies.py")
     app.query_params["new"] = "1"
     press(choose(app.run(), "Base network", f"run:{run.id}"), "Launch study")
     bases = [study.definition.space.base for study in study_store.all_studies(store)]

@@ -42,7 +42,7 @@ def test_pressing_twice_is_one_run(open_page: Callable[..., AppTest], store: Sto
     monkeypatch.setattr(submission, "DOUBLE_CLICK_SECONDS", 600.0)  # however busy the machine is
     app = open_page("train")
     press(app, "Train")
-    app.switch_page("mnist_dash/ui/pages/train/train.py").run()  # the second click of a double click finds the page again
+    app.switch_page("../pages/train/train.py").run()  # the second click of a double click finds the page again
     press(app, "Train")
     assert store.count() == 1
 
@@ -56,7 +56,7 @@ def test_a_click_during_the_submission_is_the_same_run(
     click_during("mnist_dash.runs.actions.run_actions.submit")
     press(app, "Train")
     assert store.count() == 1
-    press(app.switch_page("mnist_dash/ui/pages/train/train.py").run(), "Train")
+    press(app.switch_page("../pages/train/train.py").run(), "Train")
     assert store.count() == 1
     assert app.query_params["run"] == store.runs()[0].id
 
