@@ -26,12 +26,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
 from mnist_dash.errors import InvalidInput
+from mnist_dash.redaction import keep_url_secret
 from mnist_dash.text import did_you_mean, listed, parse_number
 
 DATABASE_FILE = "mnist_dash.db"
@@ -80,7 +81,8 @@ class Settings:
     home: Path
     data_dir: Path
     artifact_dir: Path
-    database_url: str
+    database_url: str = field(repr=False)
+    """May have a password in it: what is shown of it goes through `mnist_dash.redaction.redact`."""
     n_workers: int
     n_threads: int
     lease_seconds: float = 10.0
@@ -102,7 +104,7 @@ class Settings:
             home=home,
             data_dir=Path(env.get("MNIST_DASH_DATA_DIR") or home / "data").expanduser().absolute(),
             artifact_dir=Path(env.get("MNIST_DASH_ARTIFACT_DIR") or home / "artifacts").expanduser().absolute(),
-            database_url=env.get("MNIST_DASH_DATABASE_URL") or f"sqlite:///{home / DATABASE_FILE}",
+            database_url=_database_url(env) or f"sqlite:///{home / DATABASE_FILE}",
             n_workers=int(_number(env, "MNIST_DASH_WORKERS", default=-1, low=0, high=256)),
             n_threads=int(_number(env, "MNIST_DASH_THREADS", default=len(os.sched_getaffinity(0)), low=1, high=1024)),
             lease_seconds=_number(env, "MNIST_DASH_LEASE_SECONDS", default=10.0, low=1, high=3600),
@@ -144,6 +146,12 @@ def _fault(text: str, value: float | None, low: float) -> str:
     if value is None or value != value:  # noqa: PLR0124 - that is how nan is told
         return f"{text!r} is no number"
     return f"{text} is too {'small' if value < low else 'large'}"
+
+
+def _database_url(env: Mapping[str, str]) -> str:
+    url = env.get("MNIST_DASH_DATABASE_URL", "").strip()
+    keep_url_secret(url)
+    return url
 
 
 def _limit(env: Mapping[str, str], name: str) -> int | None:

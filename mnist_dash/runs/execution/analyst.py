@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from mnist_dash.core.analysis.embedding import EmbeddingParameters, Report, check_embedding, compute_embedding, load_ahead
 from mnist_dash.errors import Fenced, MnistDashError
+from mnist_dash.redaction import guard_output
 from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisState, analysis_from_row, identified
 from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.store import artifacts, schema
@@ -210,5 +211,6 @@ def main(settings: Settings, *, idle_seconds: float = IDLE_SECONDS) -> None:
 
 
 if __name__ == "__main__":
+    guard_output()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     main(Settings.from_environment())

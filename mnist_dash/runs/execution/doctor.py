@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,9 +23,11 @@ import sqlalchemy as sa
 from mnist_dash.core.data.archives import MNIST_ARCHIVES, check_archives
 from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.errors import ArtifactError, DataError, MnistDashError, StorageFull, StoreError, StoreLocked, StoreTooNew
+from mnist_dash.redaction import redact
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.database_errors import check_url
 from mnist_dash.runs.store.database_file import sqlite_file
 from mnist_dash.runs.store.records import Worker
 from mnist_dash.runs.store.run_store import Store
@@ -75,7 +77,11 @@ class Check:
 
 def examine(settings: Settings) -> tuple[Check, ...]:
     """Check the machine, then the store."""
-    return (*examine_machine(settings), *examine_store(settings))
+    return tuple(map(_shown, (*examine_machine(settings), *examine_store(settings))))
+
+
+def _shown(check: Check) -> Check:
+    return replace(check, finding=redact(check.finding), remedy=redact(check.remedy))
 
 
 def examine_machine(settings: Settings) -> tuple[Check, ...]:
@@ -85,6 +91,10 @@ def examine_machine(settings: Settings) -> tuple[Check, ...]:
 
 def examine_store(settings: Settings) -> tuple[Check, ...]:
     """Check the database and what it knows: artifacts, queue and workers."""
+    try:
+        check_url(settings.database_url)
+    except StoreError as error:
+        return (Check("database", Verdict.PROBLEM, str(error), "Correct the variable, or unset it."),)
     database = sqlite_file(settings.database_url)
     if database is not None and not database.exists():
         return (Check("database", Verdict.OK, f"there is none yet at {database}; the first start makes it."),)

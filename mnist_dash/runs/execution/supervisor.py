@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, gpu_names
 from mnist_dash.errors import MnistDashError
+from mnist_dash.redaction import guard_output
 from mnist_dash.settings import Settings
 
 LOCK_FILE = "supervisor.lock"
@@ -185,6 +186,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 def main() -> None:
     """Be the supervisor process of the server at the other end of standard input."""
+    guard_output()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)  # a terminal's Ctrl+C ends the server, and the server's end ends this

@@ -25,6 +25,7 @@ from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageFull
+from mnist_dash.redaction import guard_output
 from mnist_dash.runs.execution.processes import machine_id, own_mark
 from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task
 from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdentity, WorkerRecords
@@ -461,6 +462,7 @@ def main(
     settings: Settings, *, exit_when_idle_seconds: float | None = None, device: DeviceKind | None = None, n_threads: int | None = None
 ) -> None:
     """Run a worker in this process until it is asked to end."""
+    guard_output()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     where: DeviceKind = device or ("cuda" if n_cuda_devices() else "cpu")
     if where == "cpu":

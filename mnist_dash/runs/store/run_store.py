@@ -20,8 +20,9 @@ import sqlalchemy as sa
 from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.errors import IllegalTransition, NotAllowed, StoreError, UnknownRun
+from mnist_dash.redaction import redact
 from mnist_dash.runs.store import schema
-from mnist_dash.runs.store.database_errors import classify_error
+from mnist_dash.runs.store.database_errors import check_url, classify_error
 from mnist_dash.runs.store.database_file import DatabaseFile
 from mnist_dash.runs.store.engine import Job, JobQueue
 from mnist_dash.runs.store.identities import OWNER, Person
@@ -66,6 +67,7 @@ class Store:
             StoreLocked: another process holds it.
             StoreError: it cannot be opened or is no database.
         """
+        check_url(settings.database_url)
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
             settings.artifact_dir.mkdir(parents=True, exist_ok=True)
@@ -360,7 +362,7 @@ def update(connection: sa.Connection, run_id: str, *, held_by: int | None = None
     conditions = [runs.c.id == run_id]
     if held_by is not None:
         conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
-    result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **values))
+    result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **_shown(values)))
     bump_revision(connection)
     return result.rowcount == 1
 
@@ -387,9 +389,14 @@ def transition(
         values |= {"ended_at": now(), "stop_requested": False, "pause_requested": None, "change_requested": None}
     if target is not RunState.RUNNING:
         values |= {"lease_until": None}
-    result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
+    result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **_shown(values)))
     bump_revision(connection)
     return result.rowcount == 1
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    """Take secrets out of a reason before it is stored: it may be the message of any library, and goes to pages, exports and archives."""
+    return values | ({"reason": redact(values["reason"])} if values.get("reason") else {})
 
 
 def bump_revision(connection: sa.Connection) -> None:

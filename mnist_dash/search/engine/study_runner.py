@@ -18,6 +18,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from mnist_dash.errors import Fenced, MnistDashError, StorageFull, StoreError
+from mnist_dash.redaction import guard_output, redact
 from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
 from mnist_dash.runs.store import schema
@@ -98,7 +99,7 @@ class StudyRunner:
             self._pause(study_id, str(error))
         except Exception as error:
             log.exception("Study %s broke.", study_id)
-            self._pause(study_id, f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug.")
+            self._pause(study_id, redact(f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug."))
 
     def _tidy(self, study_id: str, advancer: Advancer) -> None:
         study = study_store.find(self._store, study_id)
@@ -167,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}")
     parser.add_argument("--exit-when-idle", type=float, metavar="SECONDS")
     parsed = parser.parse_args(arguments)
+    guard_output()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     settings = Settings.from_environment()
     store = patiently(lambda: Store.open(settings), log=log)
