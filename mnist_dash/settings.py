@@ -19,6 +19,8 @@
 | MNIST_DASH_MAX_RUNNING | runs of one person that may be in training when another is submitted | no limit |
 | MNIST_DASH_MAX_TRIALS | trials that one person's studies may still have to do | no limit |
 | MNIST_DASH_MAX_WORK | epochs times parameters of a run | no limit |
+| MNIST_DASH_MAX_LINK_SESSIONS | sessions that may look at one share link at a time | 50 |
+| MNIST_DASH_MAX_LINK_EXPORTS | files that one share link's visitors may have made within a minute | 10 |
 """
 
 from __future__ import annotations
@@ -58,6 +60,10 @@ class Access:
     """Whether an e-mail counts of which the sign-in does not say that it is verified."""
     allow_unauthenticated: bool = False
     """Whether whoever reaches a server without sign-in may edit."""
+    link_sessions: int = 50
+    """Sessions that may look at one share link at a time."""
+    link_exports: int = 10
+    """Files that the visitors of one share link may have made within a minute."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,8 @@ class Settings:
                 visitors_look=_word(env, "MNIST_DASH_VISITORS", {"nobody": False, "viewer": True}),
                 trust_emails=_flag(env, "MNIST_DASH_TRUST_EMAILS"),
                 allow_unauthenticated=_flag(env, "MNIST_DASH_ALLOW_UNAUTHENTICATED"),
+                link_sessions=int(_number(env, "MNIST_DASH_MAX_LINK_SESSIONS", default=50, low=1, high=1e6)),
+                link_exports=int(_number(env, "MNIST_DASH_MAX_LINK_EXPORTS", default=10, low=0, high=1e6)),
             ),
             quotas=Quotas(
                 queued=_limit(env, "MNIST_DASH_MAX_QUEUED"),

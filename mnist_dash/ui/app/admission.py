@@ -17,7 +17,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from mnist_dash.errors import InvalidInput, MnistDashError, NotAllowed
 from mnist_dash.redaction import keep_secret
-from mnist_dash.runs.access import sharing
+from mnist_dash.runs.access import link_use, sharing
 from mnist_dash.runs.store.identities import OWNER, Person, Role, role_of
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.settings import Access, Settings
@@ -159,6 +159,8 @@ def _admit(access: Access, store: Callable[[], Store]) -> Person:
     wanted = token()
     if wanted is not None:
         admitted = sharing.visitor(store(), wanted)
+        context = get_script_run_ctx()
+        link_use.SERVER.enter(wanted.partition(".")[0], "" if context is None else context.session_id, most=access.link_sessions)
         st.session_state[_TOKEN_KEY] = wanted
         return admitted
     if has_sign_in:

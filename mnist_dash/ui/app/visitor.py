@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.errors import MnistDashError, NotAllowed, StorageFull, StoreError, StoreUnavailable
+from mnist_dash.errors import InvalidInput, MnistDashError, NotAllowed, StorageFull, StoreError, StoreUnavailable
 from mnist_dash.redaction import redact
 from mnist_dash.runs.store.identities import Role
 from mnist_dash.ui.app import admission
@@ -37,6 +37,8 @@ def error_sentence(error: MnistDashError) -> str:
     if admission.is_admin():
         return redact(str(error))
     match error:
+        case InvalidInput():
+            return redact(str(error))
         case StoreUnavailable():
             return "The database does not answer. This page comes back by itself when it does."
         case StoreError():
