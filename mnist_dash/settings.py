@@ -23,6 +23,8 @@
 | MNIST_DASH_MAX_RUNNING | runs of one person that may be in training when another is submitted | no limit |
 | MNIST_DASH_MAX_TRIALS | trials that one person's studies may still have to do | no limit |
 | MNIST_DASH_MAX_WORK | epochs times parameters of a run | no limit |
+| MNIST_DASH_MAX_LINK_SESSIONS | sessions that may look at one share link at a time | 50 |
+| MNIST_DASH_MAX_LINK_EXPORTS | files that one share link's visitors may have made within a minute | 10 |
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from pathlib import Path
 import platformdirs
 
 from mnist_dash.errors import InvalidInput
+from mnist_dash.redaction import keep_secret, keep_url_secret
 from mnist_dash.text import did_you_mean, listed, parse_number
 
 DATABASE_FILE = "mnist_dash.db"
@@ -63,6 +66,10 @@ class Access:
     """Whether an e-mail counts of which the sign-in does not say that it is verified."""
     allow_unauthenticated: bool = False
     """Whether whoever reaches a server without sign-in may edit."""
+    link_sessions: int = 50
+    """Sessions that may look at one share link at a time."""
+    link_exports: int = 10
+    """Files that the visitors of one share link may have made within a minute."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,8 @@ class Settings:
     home: Path
     data_dir: Path
     artifact_dir: Path
-    database_url: str
+    database_url: str = field(repr=False)
+    """May have a password in it: what is shown of it goes through `mnist_dash.redaction.redact`."""
     n_workers: int
     n_threads: int
     lease_seconds: float = 10.0
@@ -116,7 +124,7 @@ class Settings:
             home=home,
             data_dir=Path(env.get("MNIST_DASH_DATA_DIR") or home / "data").expanduser().absolute(),
             artifact_dir=Path(env.get("MNIST_DASH_ARTIFACT_DIR") or home / "artifacts").expanduser().absolute(),
-            database_url=env.get("MNIST_DASH_DATABASE_URL") or f"sqlite:///{home / DATABASE_FILE}",
+            database_url=_database_url(env) or f"sqlite:///{home / DATABASE_FILE}",
             n_workers=int(_number(env, "MNIST_DASH_WORKERS", default=-1, low=0, high=256)),
             n_threads=int(_number(env, "MNIST_DASH_THREADS", default=len(os.sched_getaffinity(0)), low=1, high=1024)),
             lease_seconds=_number(env, "MNIST_DASH_LEASE_SECONDS", default=10.0, low=1, high=3600),
@@ -130,6 +138,8 @@ class Settings:
                 visitors_look=_word(env, "MNIST_DASH_VISITORS", {"nobody": False, "viewer": True}),
                 trust_emails=_flag(env, "MNIST_DASH_TRUST_EMAILS"),
                 allow_unauthenticated=_flag(env, "MNIST_DASH_ALLOW_UNAUTHENTICATED"),
+                link_sessions=int(_number(env, "MNIST_DASH_MAX_LINK_SESSIONS", default=50, low=1, high=1e6)),
+                link_exports=int(_number(env, "MNIST_DASH_MAX_LINK_EXPORTS", default=10, low=0, high=1e6)),
             ),
             quotas=Quotas(
                 queued=_limit(env, "MNIST_DASH_MAX_QUEUED"),
@@ -138,7 +148,7 @@ class Settings:
                 work=_limit(env, "MNIST_DASH_MAX_WORK"),
             ),
             frame_ancestors=_origins(env, "MNIST_DASH_FRAME_ANCESTORS"),
-            metrics_token=env.get("MNIST_DASH_METRICS_TOKEN", "").strip(),
+            metrics_token=_metrics_token(env),
             log_json=_word(env, "MNIST_DASH_LOG_FORMAT", {"text": False, "json": True}),
         )
 
@@ -167,6 +177,18 @@ def _fault(text: str, value: float | None, low: float) -> str:
     if value is None or value != value:  # noqa: PLR0124 - that is how nan is told
         return f"{text!r} is no number"
     return f"{text} is too {'small' if value < low else 'large'}"
+
+
+def _database_url(env: Mapping[str, str]) -> str:
+    url = env.get("MNIST_DASH_DATABASE_URL", "").strip()
+    keep_url_secret(url)
+    return url
+
+
+def _metrics_token(env: Mapping[str, str]) -> str:
+    token = env.get("MNIST_DASH_METRICS_TOKEN", "").strip()
+    keep_secret(token)
+    return token
 
 
 def _limit(env: Mapping[str, str], name: str) -> int | None:

@@ -87,7 +87,7 @@ ALLOWED = {
     "streamlit_app": ("ui.server",),
 }
 """The rooms, and those that each may import besides itself. Without a room for what lies in no folder, as `errors`, a file is its own."""
-EVERYWHERE = {"text", "formatting", "glossary"}
+EVERYWHERE = {"text", "formatting", "glossary", "redaction"}
 """What imports nothing of the package but each other, and every room may import."""
 MAX_FILES = 15
 """Python files of a folder, its ``__init__.py`` left out."""

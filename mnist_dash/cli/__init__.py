@@ -16,6 +16,7 @@ from mnist_dash.cli.command import as_typed, explain, program
 from mnist_dash.cli.commands import COMMANDS
 from mnist_dash.cli.completion import VARIABLE, complete
 from mnist_dash.errors import MnistDashError
+from mnist_dash.redaction import guard_output, redact
 
 EXIT_DONE = 0
 EXIT_INVALID = 2
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` are those of the process by default."""
     if VARIABLE in os.environ:
         return complete(COMMANDS, os.environ[VARIABLE])
+    guard_output()
     try:
         with COMMANDS.make_context(program(), list(sys.argv[1:] if arguments is None else arguments)) as context:
             code: int = COMMANDS.invoke(context)
@@ -37,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(explain(error), file=sys.stderr)
         return EXIT_INVALID
     except MnistDashError as error:
-        print(as_typed(str(error)), file=sys.stderr)
+        print(redact(as_typed(str(error))), file=sys.stderr)
         return EXIT_INVALID
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

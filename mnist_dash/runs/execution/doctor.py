@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -31,9 +31,11 @@ from mnist_dash.errors import (
     StoreLocked,
     StoreTooNew,
 )
+from mnist_dash.redaction import redact
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.database_errors import check_url
 from mnist_dash.runs.store.database_file import sqlite_file
 from mnist_dash.runs.store.hosts import blocked, hosts
 from mnist_dash.runs.store.places.opening import place_of
@@ -86,7 +88,11 @@ class Check:
 
 def examine(settings: Settings) -> tuple[Check, ...]:
     """Check the machine, then the store."""
-    return (*examine_machine(settings), *examine_store(settings))
+    return tuple(map(_shown, (*examine_machine(settings), *examine_store(settings))))
+
+
+def _shown(check: Check) -> Check:
+    return replace(check, finding=redact(check.finding), remedy=redact(check.remedy))
 
 
 def examine_machine(settings: Settings) -> tuple[Check, ...]:
@@ -96,6 +102,10 @@ def examine_machine(settings: Settings) -> tuple[Check, ...]:
 
 def examine_store(settings: Settings) -> tuple[Check, ...]:
     """Check the database and what it knows: artifacts, queue and workers."""
+    try:
+        check_url(settings.database_url)
+    except StoreError as error:
+        return (Check("database", Verdict.PROBLEM, str(error), "Correct the variable, or unset it."),)
     database = sqlite_file(settings.database_url)
     if database is not None and not database.exists():
         return (Check("database", Verdict.OK, f"there is none yet at {database}; the first start makes it."),)

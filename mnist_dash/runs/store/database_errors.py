@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from mnist_dash.errors import MnistDashError, StorageFull, StoreError, StoreLocked, StoreUnavailable
+from mnist_dash.redaction import redact
 from mnist_dash.runs.store import schema
 
 
@@ -104,12 +105,18 @@ POSTGRESQL_CLASSES = {
 _failures: Counter[str] = Counter()
 
 
+_NO_URL = (
+    "MNIST_DASH_DATABASE_URL is no database URL. Write postgresql+psycopg://USER:PASSWORD@HOST/DATABASE, with signs other than letters "
+    "and digits in the password percent-encoded."
+)
+
+
 @contextmanager
 def classify_error(url: str) -> Iterator[None]:
     """Raise the project's own exception in place of a database driver's.
 
     Args:
-        url: of the database, for the message; its password is left out.
+        url: of the database, for the message, without its password.
 
     Raises:
         StoreLocked: another process holds the database, or was faster; trying again helps.
@@ -123,8 +130,19 @@ def classify_error(url: str) -> Iterator[None]:
         found = class_of(error)
         what = found.what.format(seconds=schema.BUSY_TIMEOUT_SECONDS)
         _failures[found.exception.__name__] += 1
-        where = sa.make_url(url).render_as_string(hide_password=True)
-        raise found.exception(f"{what} ({_first_line(error)}; {where}). {found.remedy}") from error
+        raise found.exception(redact(f"{what} ({_first_line(error)}; {url}). {found.remedy}")) from error
+
+
+def check_url(url: str) -> None:
+    """Check that a URL is one of a database that can be used.
+
+    Raises:
+        StoreError: it is none; the message has nothing of it, as any part may be the password.
+    """
+    try:
+        sa.make_url(url).get_dialect().import_dbapi()
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ValueError, ImportError):
+        raise StoreError(_NO_URL) from None
 
 
 def failures() -> dict[str, int]:

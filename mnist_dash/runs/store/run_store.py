@@ -21,8 +21,9 @@ from mnist_dash.core.config.naming import run_name
 from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.hardware.devices import n_cuda_devices
 from mnist_dash.errors import IllegalTransition, NotAllowed, StorageUnavailable, StoreError, UnknownRun
+from mnist_dash.redaction import redact
 from mnist_dash.runs.store import schema
-from mnist_dash.runs.store.database_errors import classify_error
+from mnist_dash.runs.store.database_errors import check_url, classify_error
 from mnist_dash.runs.store.database_file import DatabaseFile
 from mnist_dash.runs.store.engine import Job, JobQueue
 from mnist_dash.runs.store.identities import OWNER, Person
@@ -72,6 +73,7 @@ class Store:
             ArtifactsElsewhere: the artifacts that it names are not in this process's folder.
             StoreError: it cannot be opened or is no database.
         """
+        check_url(settings.database_url)
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
             place_of(settings).prepare()
@@ -379,7 +381,7 @@ def update(
         conditions.append(runs.c.state == only_in)
     if held_by is not None:
         conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
-    result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **values))
+    result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **_shown(values)))
     bump_revision(connection)
     return result.rowcount == 1
 
@@ -406,7 +408,7 @@ def transition(
         values |= {"ended_at": now(), "stop_requested": False, "pause_requested": None, "change_requested": None}
     if target is not RunState.RUNNING:
         values |= {"lease_until": None}
-    result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **values))
+    result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **_shown(values)))
     bump_revision(connection)
     return result.rowcount == 1
 
@@ -424,6 +426,11 @@ def _next_number(connection: sa.Connection) -> int:
         connection.execute(insert(meta).values(key=_NUMBER, value=known).on_conflict_do_nothing())
         connection.execute(count_up)
     return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == _NUMBER)).scalar_one())
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    """Take secrets out of a reason before it is stored: it may be the message of any library, and goes to pages, exports and archives."""
+    return values | ({"reason": redact(values["reason"])} if values.get("reason") else {})
 
 
 def bump_revision(connection: sa.Connection) -> None:

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from mnist_dash import logs
 from mnist_dash.errors import Fenced, MnistDashError, StorageUnavailable, StoreError
+from mnist_dash.redaction import redact
 from mnist_dash.runs.execution.processes import machine_id, own_mark, process_lives
 from mnist_dash.runs.execution.supervisor import start_companion
 from mnist_dash.runs.store import schema
@@ -103,7 +104,7 @@ class StudyRunner:
             self._pause(study_id, str(error))
         except Exception as error:
             log.exception("Study %s broke.", study_id)
-            self._pause(study_id, f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug.")
+            self._pause(study_id, redact(f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug."))
 
     def _tidy(self, study_id: str, advancer: Advancer) -> None:
         study = study_store.find(self._store, study_id)

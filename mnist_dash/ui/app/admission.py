@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from mnist_dash.errors import InvalidInput, NotAllowed
+from mnist_dash.errors import InvalidInput, MnistDashError, NotAllowed
+from mnist_dash.redaction import keep_secret
+from mnist_dash.runs.access import link_use
 from mnist_dash.runs.store.identities import OWNER, Person, Role, role_of
 from mnist_dash.settings import Access, Settings
 
@@ -92,12 +94,36 @@ def secrets() -> dict[str, object]:
         InvalidInput: there are, but they cannot be read; nobody is let in then.
     """
     try:
-        return dict(st.secrets.to_dict())
+        found = dict(st.secrets.to_dict())
     except FileNotFoundError as error:
         there = [path for path in st.get_option("secrets.files") if Path(path).exists()]
         if there:
             raise InvalidInput(f"The file of secrets is not valid TOML: {error} Correct {Path(there[0]).name}, or remove it.") from error
         return {}
+    _keep_secrets(found)
+    return found
+
+
+def _keep_secrets(section: Mapping[str, object]) -> None:
+    for name, value in section.items():
+        if isinstance(value, Mapping):
+            _keep_secrets(value)
+        elif isinstance(value, str) and "secret" in name:
+            keep_secret(value)
+
+
+def is_admin() -> bool:
+    """Say whether whoever looks on runs this server, without asking the database: it may be what does not answer."""
+    if token() is not None:
+        return False
+    try:
+        return _admit(settings().access, _no_store).role.covers(Role.ADMIN)
+    except MnistDashError:
+        return False
+
+
+def _no_store() -> NoReturn:
+    raise NotAllowed("Share links are looked up in the database.")
 
 
 def providers() -> tuple[str | None, ...]:
@@ -151,6 +177,8 @@ def _admit(access: Access, store: Callable[[], Store]) -> Person:
         from mnist_dash.runs.access import sharing  # and the database's libraries with it, for which the workers' start does not wait
 
         admitted = sharing.visitor(store(), wanted)
+        context = get_script_run_ctx()
+        link_use.SERVER.enter(wanted.partition(".")[0], "" if context is None else context.session_id, most=access.link_sessions)
         st.session_state[_TOKEN_KEY] = wanted
         return admitted
     if has_sign_in:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash.errors import MnistDashError, NotAllowed
+from mnist_dash.redaction import guard_output
 from mnist_dash.runs.store.patience import TRANSIENT
 from mnist_dash.ui.app import admission, visitor
 from mnist_dash.ui.app.moving import wait_for_database
@@ -14,6 +15,7 @@ from mnist_dash.ui.app.palette import palette
 
 def show() -> None:
     """Show the page that the address names."""
+    guard_output()
     page = st.navigation(all_pages(), position="hidden")
     st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
     st.session_state["page_arrived"] = st.session_state.get("page_shown") != page.url_path
@@ -36,4 +38,4 @@ def show() -> None:
     except TRANSIENT as error:
         wait_for_database(error)
     except MnistDashError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(visitor.error_sentence(error), icon=":material/error:")

@@ -12,7 +12,9 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.store.patience import TRANSIENT
+from mnist_dash.ui.app import admission
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import error_sentence
 
 Arguments = ParamSpec("Arguments")
 RETRY_SECONDS = 2.0
@@ -59,7 +61,5 @@ def wait_for_database(error: MnistDashError) -> None:
 def _say(error: MnistDashError) -> None:
     since = st.session_state.setdefault(_SINCE_KEY, time.monotonic())
     silent = formatting.duration(time.monotonic() - since)
-    st.warning(
-        f"The database has not answered for {silent}. Training goes on, and this page comes back by itself. {error}",
-        icon=":material/cloud_off:",
-    )
+    waits = f"The database has not answered for {silent}. Training goes on, and this page comes back by itself. "
+    st.warning((waits if admission.is_admin() else "") + error_sentence(error), icon=":material/cloud_off:")

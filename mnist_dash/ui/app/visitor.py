@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.errors import NotAllowed
+from mnist_dash.errors import InvalidInput, MnistDashError, NotAllowed, StorageFull, StoreError, StoreUnavailable
+from mnist_dash.redaction import redact
 from mnist_dash.runs.store.identities import Role
 from mnist_dash.ui.app import admission
 from mnist_dash.ui.app.resources import store
@@ -29,6 +30,25 @@ def may_administer() -> bool:
 def has_share_link() -> bool:
     """Say whether whoever looks on came by a share link, and so sees nothing beside it."""
     return store().person.only is not None
+
+
+def error_sentence(error: MnistDashError) -> str:
+    """Say what went wrong: all of it to who runs the server; to others nothing of its database, its disk and its folders."""
+    if admission.is_admin():
+        return redact(str(error))
+    match error:
+        case InvalidInput():
+            return redact(str(error))
+        case StoreUnavailable():
+            return "The database does not answer. This page comes back by itself when it does."
+        case StoreError():
+            return "The database cannot be used. Tell whoever runs this dashboard."
+        case StorageFull():
+            return "The disk of the server refuses to be written. Tell whoever runs this dashboard."
+    found, text = admission.settings(), redact(str(error))
+    for folder in (found.artifact_dir, found.data_dir, found.home):
+        text = text.replace(str(folder), "…")
+    return text
 
 
 def looking_on() -> None:

@@ -15,6 +15,7 @@ from mnist_dash.core.export.notebook import notebook
 from mnist_dash.core.export.script import training_script
 from mnist_dash.errors import MnistDashError
 from mnist_dash.reports.run_report import comparison_html, run_html, title
+from mnist_dash.runs.access import link_use
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
@@ -25,6 +26,7 @@ from mnist_dash.runs.transfer.model_bundle import model_bundle, run_onnx
 from mnist_dash.runs.transfer.tables import epochs_table, steps_table, to_csv, to_parquet
 from mnist_dash.search.studies.records import Study
 from mnist_dash.text import plural, verb
+from mnist_dash.ui.app import admission
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
 
@@ -250,7 +252,7 @@ def _import() -> None:
 def _button(download: _Download, stem: str, *, key: str) -> None:
     st.download_button(
         download.label,
-        download.make,
+        _counted(download.make),
         file_name=f"{stem}{'.' if '.' not in download.ending else '-'}{download.ending}",
         mime=download.mime,
         key=f"{key}_{download.ending}",
@@ -259,6 +261,20 @@ def _button(download: _Download, stem: str, *, key: str) -> None:
         disabled=bool(download.why_not),
         help=download.why_not or download.help,
     )
+
+
+def _counted(make: Callable[[], bytes | str]) -> Callable[[], bytes | str]:
+    """Count what is made for visitors of a share link, who may have so many files within a minute."""
+    token = admission.token()
+    if token is None:
+        return make
+    most = store().settings.access.link_exports
+
+    def made() -> bytes | str:
+        link_use.SERVER.export(token.partition(".")[0], most=most)
+        return make()
+
+    return made
 
 
 def _study_page(opened: Store, study: Study) -> bytes:

@@ -21,6 +21,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.addresses import refuse_choice
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import error_sentence
 from mnist_dash.ui.components import selection
 from mnist_dash.ui.components.selection import Selection
 
@@ -111,7 +112,7 @@ def choose(run: Run) -> Evaluated | None:
     try:
         return evaluated(run, part, chosen)
     except (ArtifactError, DataError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return None
 
 
@@ -135,7 +136,7 @@ def selected(of: Evaluated) -> Selection:
     try:
         return selection.current(len(of.labels), validation=of.part == "validation")
     except InvalidInput as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return Selection()
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from mnist_dash.errors import StoreTooNew
+from mnist_dash.redaction import redact
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.database_file import copy_sqlite, sqlite_file
 from mnist_dash.runs.store.schema import SCHEMA_VERSION
@@ -47,7 +48,7 @@ def migrate(engine: sa.Engine) -> None:
             version = _upgrade(connection, version)
     if version > SCHEMA_VERSION:
         raise StoreTooNew(
-            f"The database {engine.url.render_as_string(hide_password=True)} has schema version {version}; this MNIST Dash reads "
+            f"The database {redact(engine.url.render_as_string(hide_password=True))} has schema version {version}; this MNIST Dash reads "
             f"versions up to {SCHEMA_VERSION}. Upgrade MNIST Dash, or point MNIST_DASH_HOME at another folder."
         )
 

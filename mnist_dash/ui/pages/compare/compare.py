@@ -8,7 +8,7 @@ from mnist_dash.errors import InvalidInput
 from mnist_dash.ui.app.addresses import refuse_choice, rename_old
 from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import COMPARE, follow
-from mnist_dash.ui.app.visitor import has_share_link
+from mnist_dash.ui.app.visitor import error_sentence, has_share_link
 from mnist_dash.ui.components.export import comparison_downloads
 from mnist_dash.ui.components.share import share_popover
 from mnist_dash.ui.elements.live_plot import preload_plotly
@@ -66,7 +66,7 @@ def show() -> None:
     try:
         shown = board(ids) if ids else None
     except InvalidInput as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         picker(None)
         return
     if not has_share_link():

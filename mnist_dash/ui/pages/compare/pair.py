@@ -24,6 +24,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import run_link
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import error_sentence
 from mnist_dash.ui.components.selected_images import more_button, shown
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.elements.picture_grid import picture_grid
@@ -77,7 +78,7 @@ def choose_pair(board: Board) -> Pair | None:
         comparison.check_same_images(a, b)
         return Pair(a, b, answers(a), answers(b))
     except MnistDashError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return None
 
 
@@ -147,7 +148,7 @@ def _against_all(board: Board, pair: Pair) -> None:
     try:
         tested = compare_all(pair.answers_a.right, [answers(run).right for run in others])
     except MnistDashError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return
     corrected = holm([each.p_value for each in tested])
     rows = pd.DataFrame(

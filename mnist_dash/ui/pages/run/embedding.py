@@ -28,7 +28,7 @@ from mnist_dash.ui.app.addresses import refuse_choice, refuse_number
 from mnist_dash.ui.app.moving import moving
 from mnist_dash.ui.app.navigation import TRAIN
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.app.visitor import has_share_link, may_edit
+from mnist_dash.ui.app.visitor import error_sentence, has_share_link, may_edit
 from mnist_dash.ui.pages.run.embedding_picture import ask, draw_picture
 
 TICK_SECONDS = 0.5
@@ -45,7 +45,7 @@ def draw(run: Run) -> None:
     try:
         check_embedding(parameters, run.config)
     except InvalidInput as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return
     found = analyses.find(store(), run.id, _KIND, parameters.model_dump())
     if found is None or found.state is AnalysisState.FAILED:

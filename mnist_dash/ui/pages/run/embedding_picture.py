@@ -26,7 +26,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_number
 from mnist_dash.ui.app.resources import store
-from mnist_dash.ui.app.visitor import may_edit
+from mnist_dash.ui.app.visitor import error_sentence, may_edit
 from mnist_dash.ui.components import selection
 from mnist_dash.ui.components.run_evaluation import evaluated
 from mnist_dash.ui.components.selected_images import choose_cell, sentence
@@ -87,7 +87,7 @@ def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> N
     try:
         shown = _read(run, parameters, done)
     except (ArtifactError, DataError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         if may_edit():
             st.button(
                 "Compute again", key="emb_again", icon=":material/replay:", on_click=ask, args=(run, parameters), kwargs={"again": True}
@@ -196,7 +196,7 @@ def _selected(run: Run, parameters: EmbeddingParameters) -> Selection:
         text = st.query_params.get(TRAIN_IMAGE, "")
         return Selection(image=int(text) if text.isascii() and text.isdigit() and int(text) < parameters.n_points else None)
     except InvalidInput as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return Selection()
 
 

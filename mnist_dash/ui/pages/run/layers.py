@@ -14,6 +14,7 @@ from mnist_dash.figures.run.weights import draw_distributions
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.navigation import RUNS, TRAIN
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import error_sentence
 from mnist_dash.ui.components.trained_network import N_ASKED, TrainedNetwork, dead_counts, trained_network
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.run.layer_changes import by_epoch
@@ -44,7 +45,7 @@ def draw(run: Run) -> None:
         st.subheader("Weights and dead units")
         _figures(run, network)
     except (InvalidInput, DataError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
 
 
 def layer_table(run: Run) -> None:
@@ -78,7 +79,7 @@ def _network(run: Run) -> TrainedNetwork | None:
     try:
         return trained_network(run)
     except (ArtifactError, DataError) as error:
-        st.warning(f"The weights of this run cannot be shown. {error}", icon=":material/warning:")
+        st.warning(f"The weights of this run cannot be shown. {error_sentence(error)}", icon=":material/warning:")
         st.page_link(TRAIN, label="Clone and edit", icon=":material/model_training:", query_params={"from": run.id})
         return None
 

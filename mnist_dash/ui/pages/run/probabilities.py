@@ -19,6 +19,7 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.text import plural
 from mnist_dash.ui.app.addresses import refuse_choice
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.app.visitor import error_sentence
 from mnist_dash.ui.components.run_evaluation import Evaluated, evaluated, sources
 from mnist_dash.ui.components.selected_images import draw_grid, sentence
 from mnist_dash.ui.components.selection import Selection
@@ -149,7 +150,7 @@ def _by_epoch(run: Run, chosen: Selection) -> None:
     try:
         figure = _epochs_figure(store().settings.database_url, run.id, run.revision, chosen.true, run)
     except (ArtifactError, DataError) as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(error_sentence(error), icon=":material/error:")
         return
     st.caption(f"On the test set with dropout off. The selected true class is highlighted. {plural(len(epochs), 'epoch')} kept.")
     live_plot(figure, key="class_accuracy_chart", alt="Test accuracy of each class by epoch", height=360)
