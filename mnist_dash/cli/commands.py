@@ -7,7 +7,7 @@ import click
 from mnist_dash import __version__
 from mnist_dash.cli import completion
 from mnist_dash.cli.command import Command, Group
-from mnist_dash.cli.parameters import COUNT, DURATION, FILE, PORT, SECONDS, as_json
+from mnist_dash.cli.parameters import COUNT, DAYS, DURATION, FILE, GIGABYTES, PORT, SECONDS, as_json
 from mnist_dash.cli.runs.archive_commands import ARCHIVES
 from mnist_dash.cli.runs.commands import ANNOTATIONS, LISTINGS, TRAINING
 from mnist_dash.cli.runs.steer_commands import STEERING
@@ -124,6 +124,29 @@ The hash of every file is checked first. Runs that were in training go on from t
         as_json("print one object"),
     ),
 )
+RETENTION = Command(
+    "retention",
+    target="mnist_dash.cli.retention:retention",
+    line="remove the files of old runs",
+    text="""\
+Remove weights, checkpoints, probabilities and embeddings of ended runs by age and by size, the oldest first.
+Their rows, curves and metrics stay.
+
+It only shows what would go, unless --apply is given.""",
+    examples=("retention --older-than 90d", "retention --older-than 90d --max-gb 20 --apply", "retention --max-gb 5 --no-keep-starred"),
+    notes=(
+        "Runs in the bin, runs that have not ended and those that an open run goes on from keep theirs.",
+        "Files that were removed cannot be brought back: make a backup before, or train the run again. The run's page says what went.",
+        "With --json, one object: applied, n_bytes, and runs with run, ended_at, n_files and n_bytes.",
+    ),
+    params=(
+        click.Option(["--older-than"], type=DAYS, metavar="AGE", help="runs that ended longer ago, such as 90d or 12w"),
+        click.Option(["--max-gb"], type=GIGABYTES, metavar="N", help="the oldest runs, until the artifacts of all have at most N GB"),
+        click.Option(["--keep-starred/--no-keep-starred"], default=True, help="leave starred runs alone, or do not (default: do)"),
+        click.Option(["--apply"], is_flag=True, help="remove them; without it nothing is changed"),
+        as_json("print one object"),
+    ),
+)
 COMPLETION = Command(
     "completion",
     target="mnist_dash.cli.completion:script",
@@ -144,7 +167,21 @@ COMMANDS = Group(
     line="train networks on MNIST",
     text=_ABOUT,
     notes=(_DASHBOARD, _ENVIRONMENT, _CODES),
-    commands=(DASHBOARD, *TRAINING, STUDY, *LISTINGS, *ANNOTATIONS, *STEERING, *ARCHIVES, WORKER, DOCTOR, BACKUP, RESTORE, COMPLETION),
+    commands=(
+        DASHBOARD,
+        *TRAINING,
+        STUDY,
+        *LISTINGS,
+        *ANNOTATIONS,
+        *STEERING,
+        *ARCHIVES,
+        WORKER,
+        DOCTOR,
+        BACKUP,
+        RESTORE,
+        RETENTION,
+        COMPLETION,
+    ),
 )
 """All commands, in the order in which the help lists them."""
 click.version_option(__version__, message=f"MNIST Dash {__version__}", help="show the version and exit")(COMMANDS)

@@ -109,6 +109,21 @@ class Name(click.ParamType[str]):
         return [CompletionItem(name, help=about) for name, about in self._names() if name.startswith(incomplete)]
 
 
+class Days(click.ParamType[Any]):
+    """An age, as ``90d``, ``12w`` or a plain number of days."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as click gives it
+        """Read the days."""
+        text = str(value).strip().lower()
+        read = parse_number(text.rstrip("dw") if text[-1:] in ("d", "w") else text)
+        if read is None or not 0 <= read <= MAX_DAYS:
+            self.fail(f"{value!r} is no age (0d to {MAX_DAYS:,}d). Type 90d or 12w, for example.", param, ctx)
+        return read * 7 if text.endswith("w") else read
+
+
+MAX_DAYS = 36_500
 COUNT = Number(low=1, example="20", whole=True)
 SEED = Number(low=0, high=2**32 - 1, example="7", whole=True)
 EPOCHS_SCALE = Number(low=0, high=10, above=True, example="0.1")
@@ -116,6 +131,8 @@ SECONDS = Number(low=0, example="30", unit="seconds")
 DURATION = Duration(low=10, high=365 * 86_400, example="55m")
 MINUTES = Number(low=0, high=100_000, above=True, example="10", unit="minutes")
 RATE = Number(example="0.001")
+DAYS = Days()
+GIGABYTES = Number(low=0, high=1e6, example="20", unit="GB")
 PORT = Number(low=1, high=65_535, example="8600", whole=True)
 FILE = click.Path()
 RUN = Name(completion.runs)

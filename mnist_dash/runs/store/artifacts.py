@@ -154,7 +154,7 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
         query = sa.select(table.c.path, table.c.sha256).where(_named(run_id, kind, part))
         row = connection.execute(query).first()
     if row is None:
-        raise ArtifactError(f"Run {run_id} has left no {kind}: it finished no epoch, or they were deleted. Train it again.")
+        raise ArtifactError(f"Run {run_id} has left no {kind}: it finished no epoch, or they were removed. Train it again.")
     place = place_of(store.settings)
     path = place.location(row.path)
     try:

@@ -32,6 +32,8 @@ class EventKind(StrEnum):
     """It went back to an earlier epoch, because a checkpoint could not be read."""
     STOPPED = "stopped"
     """Somebody stopped it, or asked its worker to."""
+    CLEARED = "cleared"
+    """Its files were removed by a retention rule; its row and history are kept."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from mnist_dash.core.config.run_config import DatasetName, RunConfig
 from mnist_dash.core.data.idx import CLASS_NAMES, read_images, read_labels
 from mnist_dash.core.data.splits import validation_indices
 from mnist_dash.errors import ArtifactError, DataError, InvalidInput
-from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store import artifacts, events
 from mnist_dash.runs.store.artifacts import ArtifactKind
+from mnist_dash.runs.store.events import EventKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.addresses import refuse_choice
 from mnist_dash.ui.app.navigation import TRAIN
@@ -88,6 +89,11 @@ def choose(run: Run) -> Evaluated | None:
     found = sources(run)
     parts = [part for part in PARTS if found.kept(part)]
     if not parts:
+        cleared = [event for event in events.events_of(store(), run.id) if event.kind is EventKind.CLEARED]
+        if cleared:
+            st.info(f"{cleared[-1].at:%Y-%m-%d}: {cleared[-1].sentence}", icon=":material/folder_delete:")
+            st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})
+            return None
         st.info(
             "The test set was not evaluated because the run diverged or ended before its first epoch. "
             "Change its configuration and start a new run to see errors.",

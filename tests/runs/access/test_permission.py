@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import NotAllowed
 from mnist_dash.runs.access import sharing
-from mnist_dash.runs.actions import drawings, run_actions, run_annotations, views
+from mnist_dash.runs.actions import drawings, retention, run_actions, run_annotations, views
 from mnist_dash.runs.actions import steering as course
 from mnist_dash.runs.execution import analyses
 from mnist_dash.runs.execution.analyses import AnalysisKind
 from mnist_dash.runs.query import comparison
-from mnist_dash.runs.store import schema
+from mnist_dash.runs.store import artifacts, schema
+from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.identities import OWNER, Person, Role
 from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.store.states import RunState
@@ -61,6 +62,13 @@ class Scene:
 
 
 Act = Callable[[Store, Scene], object]
+
+
+def _clear_all(store: Store, _scene: Scene) -> object:
+    everything = retention.Rule(max_bytes=0, keep_starred=False)
+    return retention.apply(store, everything, retention.preview(store, everything))
+
+
 ACTIONS: dict[str, tuple[Role, Act]] = {
     "runs.actions.run_actions.submit": (Role.EDITOR, lambda s, _: run_actions.submit(s, CONFIG)),
     "runs.actions.run_actions.stop": (Role.EDITOR, lambda s, scene: run_actions.stop(s, scene.queued)),
@@ -94,6 +102,7 @@ ACTIONS: dict[str, tuple[Role, Act]] = {
     "runs.actions.steering.fork": (Role.EDITOR, lambda s, scene: course.fork(s, scene.trained, 2, {"learning_rate": 0.01})),
     "runs.actions.steering.continue_run": (Role.EDITOR, lambda s, scene: course.continue_run(s, scene.trained, 5)),
     "runs.actions.steering.train_again": (Role.EDITOR, lambda s, scene: course.train_again(s, scene.trained)),
+    "runs.actions.retention.apply": (Role.ADMIN, _clear_all),
     "search.actions.steering.create": (Role.EDITOR, lambda s, _: steering.create(s, define("another"))),
     "search.actions.steering.pause": (Role.EDITOR, lambda s, scene: steering.pause(s, scene.running)),
     "search.actions.steering.resume": (Role.EDITOR, lambda s, scene: steering.resume(s, scene.paused)),
@@ -183,6 +192,9 @@ def set_scene(store: Store, archive: Path) -> Scene:
     queued, ended, deleted = (run_actions.submit(store, CONFIG) for _ in range(3))
     for run_id in (ended, deleted):
         store.transition(run_id, RunState.STOPPED)
+    file = artifacts.write(store.settings, ended, ArtifactKind.WEIGHTS, b"weights")
+    with store.writing() as connection:
+        artifacts.record(connection, ended, ArtifactKind.WEIGHTS, file, epoch=1)
     run_actions.delete(store, [deleted])
     running, paused = steering.create(store, define("running")), steering.create(store, define("paused"))
     try_one(store, running)

@@ -9,6 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions
+from mnist_dash.runs.store import artifacts
+from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from tests.runs.conftest import new_worker
@@ -44,3 +46,18 @@ def test_hosts_are_a_table_and_a_run_out_of_reach_is_told(open_page: Callable[..
     assert sentence in texts(open_page("system"))
     assert sentence in texts(open_page("run", run=run_id))
     assert sentence in open_page("runs").dataframe[0].value["Comments"].iloc[0]
+
+
+def test_files_of_old_runs_are_shown_and_removed(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+    """Nothing goes before it was shown and confirmed; afterwards the page and the run say what went."""
+    run = train()
+    app = open_page("system")
+    assert "retention_apply" not in {button.key for button in app.button}
+    app.number_input(key="retention_gb").set_value(0.0).run()
+    assert "1 run, " in texts(app)
+    assert artifacts.has(store, run.id, ArtifactKind.WEIGHTS)
+    app.button(key="retention_apply").click().run()
+    assert not app.exception
+    assert not artifacts.has(store, run.id, ArtifactKind.WEIGHTS)
+    assert any("The files of 1 run were removed" in said.value for said in app.success)
+    assert "by the rule: at most 0 B of artifacts, starred runs kept." in texts(open_page("run", run=run.id, view="errors"))

@@ -18,6 +18,7 @@ from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.components.export import import_section
 from mnist_dash.ui.components.run_look import title_of
 from mnist_dash.ui.pages.system.identities import people_section
+from mnist_dash.ui.pages.system.retention import retention_section
 
 TICK_SECONDS = 2.0
 PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
@@ -121,6 +122,7 @@ st.caption("`mnist-dash doctor` checks data, database, artifacts and workers, an
 moving(moving_section, every=TICK_SECONDS)()
 people_section()
 storage_section()
+retention_section()
 if may_edit():
     import_section()
 versions_section()
