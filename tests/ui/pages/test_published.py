@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.published import EXPERIMENTS
+from mnist_dash.formatting import plain
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
@@ -30,7 +31,7 @@ def test_opens_an_experiment_from_its_link(open_page: Callable[..., AppTest], tr
     row = app.dataframe[0].value.set_index("Experiment").loc["mlp_784_adam"]
     assert (row["Runs"], row["Our accuracy"], row["Verdict"]) == (1, 98.0, "within 0.3 points")
     assert "out of reach of SGD" in texts(app)
-    assert any(run.id[:4] in link.label for link in app.get("page_link"))  # type: ignore[union-attr]
+    assert any(plain(run.title) in link.label for link in app.get("page_link"))  # type: ignore[union-attr]
 
 
 def test_three_seeds_are_queued_that_are_not_there_yet(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:

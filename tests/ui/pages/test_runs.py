@@ -239,3 +239,11 @@ def test_views_are_kept_by_name(open_page: Callable[..., AppTest], train: Callab
     assert "runs_view_0" not in {button.key for button in app.button}
     app.button(key="runs_view_undo").click().run()
     assert app.button(key="runs_view_0").label == "by \\<test\\>"
+
+
+def test_the_metric_that_sorts_stands_among_the_first_columns(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+    """Columns without anything in them are hidden, and what a person sorts by follows the name."""
+    train()
+    shown = list(open_page("runs", sort="Learning rate").dataframe[0].value.columns)
+    assert shown[:4] == ["Run", "Name", "State", "Learning rate"]
+    assert not {"Notes", "Tags"} & set(shown)

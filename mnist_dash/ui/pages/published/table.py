@@ -14,6 +14,7 @@ from mnist_dash.core.config.published import EXPERIMENTS
 from mnist_dash.runs.query.reproduction import Comparison, compare, points
 from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
+from mnist_dash.ui.components.tables import without_empty
 
 CHOSEN = "experiment"
 """The query parameter that names the opened experiment."""
@@ -36,7 +37,7 @@ def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
     """Draw the table; a click on a row opens its experiment."""
     names = list(found)
     chosen = st.query_params.get(CHOSEN)
-    rows = pd.DataFrame([_row(compared) for compared in found.values()])
+    rows = without_empty(pd.DataFrame([_row(compared) for compared in found.values()]), keep=["Our accuracy"])
     fraction = st.column_config.NumberColumn(format="%.2f %%")
     st.dataframe(
         rows,
@@ -56,7 +57,7 @@ def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
             "Difference, points": st.column_config.NumberColumn(format="%+.2f"),
             "Published loss": st.column_config.NumberColumn(format="%.3g"),
             "Our loss": st.column_config.NumberColumn(format="%.3g"),
-            "Our s/epoch": st.column_config.NumberColumn(format="%.1f"),
+            "Our s/epoch": st.column_config.NumberColumn(format="%.3g"),
         },
         alt="Published experiments with their numbers and ours",
     )

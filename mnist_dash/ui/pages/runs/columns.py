@@ -21,30 +21,35 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.components.run_look import STATE_LOOK
+from mnist_dash.ui.components.tables import without_empty
 
+FIRST_ORDER = "created"
+"""By what the list is sorted without a choice."""
 COLUMNS_KEY, DIFFERING_KEY = "cols", "differ"
 """Their names in the address."""
 Looks = Mapping[str, ColumnConfig | ButtonColumnResult | str | None]
 FIRST = (
     "run",
-    "starred",
     "name",
     "state",
-    "network",
-    "rule",
-    "batch_size",
-    "progress",
-    "curve",
+    "test_accuracy",
     "best_val_accuracy",
     "last_val_accuracy",
-    "test_accuracy",
+    "curve",
+    "progress",
     "time",
+    "starred",
     "created",
+    "batch_size",
     "tag",
     "notes",
     "remarks",
+    "network",
+    "rule",
 )
-"""The columns without a choice; the first one is always there."""
+"""The columns without a choice, the metrics before what the name says already; the first one is always there."""
+N_NAMING = 3
+"""The first columns, which say which run it is; what the list is sorted by follows them."""
 
 
 def _remarks(run: Run) -> list[str]:
@@ -81,8 +86,11 @@ def titles() -> Mapping[str, str]:
     return {name: found[name] for name in ordered}
 
 
-def column_choice() -> tuple[tuple[str, ...], bool]:
+def column_choice(sorted_by: str) -> tuple[tuple[str, ...], bool]:
     """Let a person choose the columns.
+
+    Args:
+        sorted_by: the field by which the runs are sorted; where nobody has chosen columns, it is one of the first.
 
     Returns:
         Their names, and whether to show only what differs.
@@ -97,7 +105,10 @@ def column_choice() -> tuple[tuple[str, ...], bool]:
             bind="query-params",
             help="Hides the columns in which all listed runs agree, and shows every setting in which they differ.",
         )
-    names = tuple(dict.fromkeys(name for name in (FIRST[0], *(chosen or FIRST)) if name in titles()))
+    wanted = tuple(chosen) or FIRST
+    if wanted == FIRST and sorted_by != FIRST_ORDER and sorted_by in titles():
+        wanted = (*FIRST[:N_NAMING], sorted_by, *FIRST[N_NAMING:])
+    names = tuple(dict.fromkeys(name for name in (FIRST[0], *wanted) if name in titles()))
     return names, bool(differing)
 
 
@@ -134,8 +145,10 @@ def frame(entries: Sequence[Listed], names: Sequence[str], *, differing: bool) -
     if differing and len(entries) > 1:
         cells = {name: column for name, column in cells.items() if name == FIRST[0] or len(set(map(repr, column))) > 1}
     table = pd.DataFrame({titles()[name]: _column(fields.get(name), name, column) for name, column in cells.items()})
+    if set(FIRST) <= set(names):  # what a person has chosen stays, empty or not
+        table = without_empty(table, keep=[titles()[FIRST[0]]])
     looks = {titles()[name]: _look(fields.get(name), name) for name in cells}
-    return table, {title: look for title, look in looks.items() if look is not None}  # None would hide the column
+    return table, {title: look for title, look in looks.items() if look is not None and title in table}  # None would hide the column
 
 
 def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:

@@ -40,7 +40,7 @@ def runs_section() -> None:
     pages = max(1, math.ceil(count / PAGE_SIZE))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         order = order_choice(_another_list)
-        names, differing = column_choice()
+        names, differing = column_choice(order.field.name)
         page = page_choice(pages)
         st.caption(plural(count, "run") + (f", {PAGE_SIZE} per page" if pages > 1 else ""))
     entries = listed(which, order, page)

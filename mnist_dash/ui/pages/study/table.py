@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from mnist_dash import formatting
-from mnist_dash.figures.study.trials import ranking, titles
+from mnist_dash.figures.study.trials import Objective, ranking, titles
 from mnist_dash.reports.study_snapshot import Snapshot, short
 from mnist_dash.search.actions import steering
 from mnist_dash.search.studies.records import Trial
@@ -15,10 +15,12 @@ from mnist_dash.text import plural
 from mnist_dash.ui.app.navigation import TRAIN, run_link
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import has_share_link, may_edit
+from mnist_dash.ui.components.tables import without_empty
 from mnist_dash.ui.pages.study.head import act
 from mnist_dash.ui.pages.study.selection import select, selected
 
 PAGE_SIZE = 100
+SPREAD = "± over seeds"
 ORDERS = ("best first", "newest first")
 
 
@@ -39,7 +41,7 @@ def trials_view(board: Snapshot) -> None:
     numbers = tuple(trial.number for trial in shown)
     key = f"study_table_{board.study.id}_{order}_{page}_{hash(numbers)}"
     st.dataframe(
-        _frame(board, shown),
+        without_empty(_frame(board, shown), keep=[goal.title for goal in board.objectives]),
         key=key,
         hide_index=True,
         height=min(560, 38 + 35 * len(shown)),
@@ -115,7 +117,8 @@ def _frame(board: Snapshot, shown: list[Trial]) -> pd.DataFrame:
             value = None if trial.figures is None or place >= len(trial.figures) else trial.figures[place]
             row[goal.title] = value * 100 if value is not None and goal.is_share else value
         if board.study.definition.seeds > 1:
-            row["± over seeds"] = trial.deviation
+            share = 100 if board.objectives[0].is_share and trial.deviation is not None else 1
+            row[SPREAD] = None if trial.deviation is None else share * trial.deviation
         row |= {names[axis.path]: trial.parameters.get(axis.path) for axis in board.axes}
         row["Epochs"] = len(trial.curve)
         row["Duration"] = (
@@ -129,11 +132,17 @@ def _frame(board: Snapshot, shown: list[Trial]) -> pd.DataFrame:
 
 
 def _formats(board: Snapshot) -> dict[str, ColumnConfig]:
-    shares = {goal.title: st.column_config.NumberColumn(format="%.2f %%") for goal in board.objectives if goal.is_share}
+    column = st.column_config.NumberColumn
+    goals = {goal.title: column(format=_format(goal)) for goal in board.objectives}
+    goals |= {SPREAD: column(format=_format(board.objectives[0]))}
     names = titles(board.axes)
     numbers = {names[axis.path]: st.column_config.NumberColumn(format="%.3g") for axis in board.axes if axis.kind == "float"}
     link = st.column_config.LinkColumn(display_text=r"run=(\w+)")
-    return {**shares, **numbers, "Run": link, "Trial": st.column_config.NumberColumn(pinned=True)}
+    return {**goals, **numbers, "Run": link, "Trial": st.column_config.NumberColumn(pinned=True)}
+
+
+def _format(goal: Objective) -> str:
+    return "%.2f %%" if goal.is_share else "localized" if goal.name == "parameters" else "%.3g"
 
 
 def _take_rows(key: str, numbers: tuple[int, ...]) -> None:
