@@ -38,11 +38,19 @@ def title_of(run_id: str) -> str:
 def progress(run: Run) -> str:
     """Say where a live run is: ``Epoch 3 of 5, 12 s left``."""
     if run.state is RunState.QUEUED:
-        return (
-            "Waiting for a worker"
-            if run.attempt == 0
-            else "Its worker is gone. The run continues from its last checkpoint as soon as another worker is free."
-        )
+        return _waiting() if run.attempt == 0 else f"Its worker is gone. The run continues from its last checkpoint. {_waiting()}"
     now = min(run.epoch + 1, run.config.epochs)
     left = f", {formatting.duration(run.seconds_left)} left" if run.seconds_left is not None else ""
     return f"Epoch {now} of {run.config.epochs}{left}"
+
+
+def _waiting() -> str:
+    """Say what a queued run waits for."""
+    alive = [worker for worker in store().workers() if worker.state != "gone"]
+    if any(worker.state == "idle" for worker in alive):
+        return "Waiting for a worker"
+    if alive:
+        return "Waiting for a worker: all are busy"
+    if store().settings.keeps_workers:
+        return "Waiting for a worker: it is starting and loads PyTorch, a few seconds"
+    return "Waiting for a worker: none is running. Start one with `python -m mnist_dash worker`."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,9 @@ from mnist_dash.core.config.naming import run_name
 from mnist_dash.core.config.run_config import RunConfig, TestAsValidation
 from mnist_dash.formatting import plain
 from mnist_dash.runs.actions import run_actions, run_annotations
+from mnist_dash.runs.execution.processes import machine_id
+from mnist_dash.runs.execution.worker_records import WorkerIdentity, WorkerRecords
+from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.store.states import RunState
@@ -34,7 +38,7 @@ def test_queued_run_waits_and_can_be_stopped(open_page: Callable[..., AppTest], 
     """Stop takes a queued run out at once, and the page says so."""
     run_id = run_actions.submit(store, CONFIG)
     app = open_page("run", run=run_id)
-    assert app.progress[0].text == "Waiting for a worker"
+    assert app.progress[0].text.startswith("Waiting for a worker")
     app.button(key="run_stop").click().run()
     assert store.run(run_id).state is RunState.STOPPED
     app.run()
@@ -139,3 +143,20 @@ def test_the_longest_run_has_no_continuation(
     app = open_page("run", run=run.id)
     fields = [field.value for field in app.number_input if field.key == f"steer_continue_epochs_{run.id}"]
     assert fields == ([10_000] if offered else [])
+
+
+def test_queued_run_says_what_it_waits_for(store: Store, open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker where none is kept; one that starts where one is; a busy one; and a free one."""
+    run_id = run_actions.submit(store, CONFIG)
+
+    def said() -> str:
+        return str(open_page("run", run=run_id).progress[0].text)
+
+    assert "none is running. Start one with" in said()
+    monkeypatch.setenv("MNIST_DASH_WORKERS", "1")
+    assert "it is starting" in said()
+    worker = WorkerRecords(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
+    worker.sign_on()
+    assert said() == "Waiting for a worker"
+    worker.claim(Job(run_actions.submit(store, CONFIG.model_copy(update={"seed": 5})), 1))
+    assert "all are busy" in said()
