@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
-def used(store: Store) -> Iterator[Store]:
+def used(store: Store) -> Store:
     """A store with three files of one run."""
     run_id = run_actions.submit(store, RunConfig())
     for kind in (ArtifactKind.WEIGHTS, ArtifactKind.CHECKPOINT, ArtifactKind.TEST_PROBABILITIES):
