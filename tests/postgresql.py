@@ -32,11 +32,15 @@ class Server:
     user: str
     given: str | None = None
     """URL of any database of a server that is not this module's."""
+    address: str = ""
+    """Of this machine, at which it listens too; empty where its socket is enough."""
 
     def url(self, database: str) -> str:
         """Name a database of it."""
         if self.given is not None:
             return sa.make_url(self.given).set(database=database).render_as_string(hide_password=False)
+        if self.address:
+            return f"postgresql+psycopg://{self.user}@{self.address}/{database}"
         return f"postgresql+psycopg://{self.user}@/{database}?host={self.folder}"
 
     def new_database(self) -> str:
@@ -50,7 +54,10 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        data, options = str(self.folder / "data"), f"-c listen_addresses='' -c unix_socket_directories='{self.folder}' {_OPTIONS}"
+        data, options = (
+            str(self.folder / "data"),
+            f"-c listen_addresses='{self.address}' -c unix_socket_directories='{self.folder}' {_OPTIONS}",
+        )
         self.run("pg_ctl", "--pgdata", data, "--log", str(self.folder / "log"), "--wait", "--options", options, "start")
 
     def stop(self) -> None:
@@ -69,12 +76,12 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """Start a server, or use the one that ``MNIST_DASH_TEST_POSTGRES`` names.
+def server(address: str = "") -> Iterator[Server]:
+    """Start a server, or use the one that ``MNIST_DASH_TEST_POSTGRES`` names; with an address, always one that listens there.
 
     Where there can be none, the test is skipped with the reason; in continuous integration it fails.
     """
-    if GIVEN is not None:
+    if GIVEN is not None and not address:
         yield Server(Path(), {}, "", GIVEN)
         return
     programs = {name: path for name in PROGRAMS if (path := _find(name)) is not None}
@@ -85,9 +92,12 @@ def server() -> Iterator[Server]:
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     folder = Path(tempfile.mkdtemp(prefix="mnist-dash-postgresql-"))  # not pytest's own folder: its path is too long for a socket
     shutil.chown(folder, user)
-    started = Server(folder, programs, user)
+    started = Server(folder, programs, user, address=address)
     try:
         started.run("initdb", "--pgdata", str(folder / "data"), "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C")
+        if address:
+            with (folder / "data" / "pg_hba.conf").open("a") as file:
+                file.write("host all all samenet trust\n")
         started.start()
         try:
             yield started

@@ -17,6 +17,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
 from mnist_dash.core.hardware.devices import DeviceKind
 from mnist_dash.runs.store.database_errors import classify_error
+from mnist_dash.runs.store.schema import with_timeouts
 
 APPLICATION = "mnist-dash"
 APPLICATION_VERSION = "1"
@@ -68,7 +69,9 @@ class JobQueue:
         self._url = url
         logging.getLogger("dbos").setLevel(logging.WARNING)
         DBOS.migrate(url)
-        self._client = DBOSClient(system_database_url=url, serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION)
+        self._client = DBOSClient(
+            system_database_url=with_timeouts(url), serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION
+        )
 
     def add(self, connection: sa.Connection, job: Job, device: DeviceKind) -> None:
         """Add a job for workers of a kind of device, within the caller's transaction."""
@@ -122,7 +125,7 @@ class JobConsumer:
         self._url = url
         self._config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": url,
+            "system_database_url": with_timeouts(url),
             "application_version": APPLICATION_VERSION,
             "executor_id": worker_id,
             "serializer": DBOSPortableJSONSerializer(),
