@@ -2,6 +2,7 @@
 #   make run         set up, then serve the dashboard at http://localhost:8501 (PORT=8600 for another port)
 #   make test        set up, then lint, types, tests, a real browser included; a quarter of an hour on two cores
 #   make test-all    the tests that `make test` leaves out, slow or rare
+#   make audit       known vulnerabilities of what is installed; says so when nobody can be asked
 #   make benchmark   the training engine beside the usual PyTorch loop; wants a quiet machine
 #   make faults      the tests that kill workers, trainers and servers, the long ones too
 #   make format      rewrite the sources the way `make test` wants them
@@ -18,10 +19,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install -qq --root-user-action=ignore
 
-.PHONY: help run test test-all lint lint-javascript types pytest benchmark faults format clean
+.PHONY: help run test test-all lint lint-javascript types pytest audit benchmark faults format clean
 
 help:
-	@sed -n '2,8p' Makefile | sed 's/^# *//'
+	@sed -n '2,9p' Makefile | sed 's/^# *//'
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m streamlit run streamlit_app.py --server.port $(PORT) $(ARGS)
@@ -54,6 +55,10 @@ test-all: $(VENV)/test.stamp $(VENV)/browser.stamp
 	@$(PYTEST) -m slow tests/browser $(ARGS)
 	@$(PYTEST) -m slow $(BESIDE) --timeout 1800 $(ARGS)
 	@MNIST_DASH_TEST_DATABASE=postgresql $(PYTEST) $(BESIDE) --timeout 1800 tests/runs tests/search tests/faults $(ARGS)
+	@$(MAKE) --silent audit
+
+audit: $(VENV)/test.stamp
+	@$(BIN)/python -m tests.dependencies
 
 faults: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest tests/faults --timeout 1800 $(ARGS)

@@ -11,7 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 
 from mnist_dash.errors import NotAllowed
-from mnist_dash.text import plural
+from mnist_dash.text import plural, verb
 
 MINUTE = 60.0
 """A visitor counts for so many seconds after a page was last drawn for them; exports are counted over the same time."""
@@ -41,7 +41,10 @@ class LinkUse:
             for other in [other for other, moment in seen.items() if moment < oldest]:
                 del seen[other]
             if session not in seen and len(seen) >= most:
-                raise NotAllowed(f"{plural(len(seen), 'session')} of this share link are open now, as many as may. Reload it in a minute.")
+                raise NotAllowed(
+                    f"{plural(len(seen), 'session')} of this share link {verb(len(seen), 'are')} open now, as many as may. "
+                    "Reload it in a minute."
+                )
             seen[session] = self._clock()
 
     def export(self, link_id: str, *, most: int) -> None:
@@ -56,7 +59,8 @@ class LinkUse:
                 made.popleft()
             if len(made) >= most:
                 raise NotAllowed(
-                    f"{plural(len(made), 'file')} were exported by this share link within a minute, as many as may. Wait a minute."
+                    f"{plural(len(made), 'file')} {verb(len(made), 'were')} exported by this share link within a minute, as many as may. "
+                    "Wait a minute."
                 )
             made.append(self._clock())
 

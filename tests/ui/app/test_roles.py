@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from mnist_dash.core.config.published import EXPERIMENTS
 from mnist_dash.core.data.drawing import encode_strokes
-from mnist_dash.runs.access import sharing
+from mnist_dash.runs.access import link_use, sharing
 from mnist_dash.runs.actions import drawings, run_actions
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.identities import Person, Role
@@ -346,3 +346,14 @@ def test_secrets_that_cannot_be_read_let_nobody_in(store: Store, tmp_path: Path,
         assert not app.title
     finally:
         config.set_option("secrets.files", former)
+
+
+def test_so_many_visitors_of_a_link_and_no_more(store: Store, scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens a link at which as many look as may reads that, and sees nothing of the run."""
+    monkeypatch.setenv("MNIST_DASH_MAX_LINK_SESSIONS", "1")
+    link_use.SERVER.enter(scene["link"].partition(".")[0], "somebody else", most=1)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS)
+    app.query_params["token"] = scene["link"]
+    app.run()
+    assert "1 session of this share link is open now" in texts(app)
+    assert store.run(scene["live"]).title not in texts(app)
