@@ -7,7 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from http.client import HTTPMessage
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield served
 
 
-def ask(served: Dashboard, path: str, **headers: str) -> tuple[int, HTTPMessage, str]:
+def ask(served: Dashboard, path: str, **headers: str) -> tuple[int, Message, str]:
     """Ask a server and give status, headers and text."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(served.url + path, headers=names)  # noqa: S310 - this machine's
