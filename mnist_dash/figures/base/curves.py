@@ -154,14 +154,17 @@ def draw_both(loss: Sequence[Curve], accuracy: Sequence[Curve], *, options: Curv
         (loss, "loss", "y", [0.5 + _GAP / 2, 1]),
         (accuracy, "accuracy", "y2", [0, 0.5 - _GAP / 2]),
     )
+    marks: list[go.Scatter] = []
     for curves, metric, axis, domain in parts:
         traces = _traces(curves, metric, options, best_epoch)
         for trace in traces:
             trace.update(yaxis=axis, uid=f"{metric}, {trace.uid}", showlegend=trace.showlegend is not False and axis == "y")
             if trace.hoverinfo != "skip":
                 trace.hovertemplate = trace.hovertemplate.replace("<extra>", f"<extra>{metric}, ")
-        figure.add_traces([*traces, *_marks(curves, metric, options, ("x", axis))])
+        figure.add_traces(traces)
+        marks += _marks(curves, metric, options, ("x", axis))
         figure.update_layout({f"yaxis{axis[1:]}": _value_axis(curves, metric, options) | {"domain": domain}})
+    figure.add_traces(marks)  # last: they come and go, and a line that a person has hidden is known by its place
     figure.update_layout(hoversubplots="axis", xaxis={"anchor": "y2"})
     return figure if loss or accuracy else _waiting(figure)
 
