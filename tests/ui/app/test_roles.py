@@ -352,7 +352,7 @@ def test_so_many_visitors_of_a_link_and_no_more(store: Store, scene: dict[str, s
     """Whoever opens a link at which as many look as may reads that, and sees nothing of the run."""
     monkeypatch.setenv("MNIST_DASH_MAX_LINK_SESSIONS", "1")
     link_use.SERVER.enter(scene["link"].partition(".")[0], "somebody else", most=1)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=PATIENCE_SECONDS)
+    app = AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS)
     app.query_params["token"] = scene["link"]
     app.run()
     assert "1 session of this share link is open now" in texts(app)
