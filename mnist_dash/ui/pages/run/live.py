@@ -17,7 +17,7 @@ from mnist_dash.figures.base.curves import Axis, Curve, CurveOptions, Metric, dr
 from mnist_dash.figures.run.branches import Mark, add_marks, parent_curves
 from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.events import EventKind, events_of
-from mnist_dash.runs.store.hosts import blocked
+from mnist_dash.runs.store.hosts import NOBODY, blocked
 from mnist_dash.runs.store.records import History, Run
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.ui.app.moving import moving
@@ -81,7 +81,8 @@ def tab_title(run: Run) -> str:
 def _waits(run: Run) -> str:
     """Say what a run waits for that does not come by itself; empty where there is nothing."""
     if run.state is RunState.QUEUED:
-        return blocked(store()).get(run.id, "")
+        sentence = blocked(store()).get(run.id, "")
+        return "" if sentence == NOBODY else sentence  # `progress` says so, or that one is just starting
     return run.reason if run.state is RunState.RUNNING else ""
 
 
