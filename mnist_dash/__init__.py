@@ -12,12 +12,13 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-_FUNCTIONS = ("train", "run", "study", "studies", "compare")
+_FUNCTIONS = ("train", "run", "study", "studies", "compare", "load_data")
 _HOMES = dict.fromkeys(_FUNCTIONS, "mnist_dash.api.functions") | {
     "open_store": "mnist_dash.api.store",
+    "MnistDashError": "mnist_dash.errors",
     "RunConfig": "mnist_dash.core.config.run_config",
 }
-__all__ = ["RunConfig", "compare", "open_store", "run", "runs", "studies", "study", "train"]
+__all__ = ["MnistDashError", "RunConfig", "compare", "load_data", "open_store", "run", "runs", "studies", "study", "train"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - several

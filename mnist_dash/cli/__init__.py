@@ -1,4 +1,4 @@
-"""The command line: the same actions, queue and workers as the pages, from a terminal.
+"""The command line: the same actions, queue and workers as the pages, from a terminal; without a command it opens the dashboard.
 
 Exit codes: 0 done (for `train`: the run finished or was stopped), 1 it went wrong (the run failed or diverged, `doctor` found a problem),
 2 the input is invalid and nothing was changed. Sentences for a person go to standard error where standard output is for a program.
@@ -25,12 +25,12 @@ EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; `arguments` are those of the process by default."""
+    """Run one command, `dashboard` if none is named, and return its exit code; `arguments` are those of the process by default."""
     if VARIABLE in os.environ:
         return complete(COMMANDS, os.environ[VARIABLE])
     guard_output()
     try:
-        with COMMANDS.make_context(program(), list(sys.argv[1:] if arguments is None else arguments)) as context:
+        with COMMANDS.make_context(program(), list(sys.argv[1:] if arguments is None else arguments) or ["dashboard"]) as context:
             code: int = COMMANDS.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as ended:

@@ -20,7 +20,7 @@ Runs and studies are those of the dashboard: what starts here appears there. A r
 
 _DASHBOARD = """\
 Open the dashboard:
-  python -m mnist_dash dashboard"""
+  python -m mnist_dash"""
 
 _ENVIRONMENT = """\
 Environment:
@@ -42,11 +42,11 @@ DASHBOARD = Command(
     text="""\
 Serve the dashboard on this machine and open it in the browser; Ctrl+C ends it.
 
-It listens on localhost alone. Runs go on in their workers when the dashboard ends.""",
+It listens on localhost alone. Runs go on in their workers when the dashboard ends. Without any command, this one is meant.""",
     examples=("dashboard", "dashboard --port 8600 --no-browser"),
     notes=("Streamlit's other settings are environment variables, such as STREAMLIT_SERVER_ADDRESS.",),
     params=(
-        click.Option(["--port"], type=PORT, default=8501, metavar="N", help="port to listen on (default: 8501)"),
+        click.Option(["--port"], type=PORT, metavar="N", help="port to listen on (default: 8501, or the next one that is free)"),
         click.Option(["--browser/--no-browser"], default=True, help="open a browser window, or do not (default: do)"),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -88,7 +89,6 @@ REFUSED = (
     ("trian", "No such command 'trian'. Did you mean train?"),
     ("fly", "No such command 'fly'. Commands are dashboard, train,"),
     ("--verison", "No such option '--verison'. Did you mean --version?"),
-    ("", "Usage: python -m mnist_dash"),
 )
 """Command lines that cannot be done, and what is said of them."""
 
@@ -122,9 +122,18 @@ def test_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     """The overview names all commands, how to open the dashboard, the environment and the exit codes."""
     text = _help(capsys)
     assert [name for name in COMMANDS if " " not in name and f"\n  {name} " not in text] == []
-    assert "python -m mnist_dash dashboard" in text
+    assert "Open the dashboard:\n  python -m mnist_dash\n" in text
     assert "MNIST_DASH_HOME" in text
     assert "Exit codes" in text
+
+
+def test_dashboard_is_meant_where_no_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without arguments the dashboard opens in the browser, on a port that Streamlit finds free."""
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr("os.execv", lambda _program, arguments: started.append(arguments))
+    main([])
+    main(["dashboard", "--port", "8600", "--no-browser"])
+    assert [arguments[-2:] for arguments in started] == [["--server.headless", "false"], ["--server.port", "8600"]]
 
 
 def test_installed_script_names_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
-import zipfile
 from importlib.resources import files
 from pathlib import Path
-
-import pytest
 
 from mnist_dash.ui.pages.studies.listing import FILES_FOLDER
 from tests.cli.conftest import command
@@ -47,22 +42,6 @@ def test_package_holds_what_the_dashboard_needs() -> None:
     assert (package / "ui/entry/.streamlit/config.toml").read_bytes() == (ROOT / ".streamlit/config.toml").read_bytes()
     assert package / "studies" == FILES_FOLDER
     assert {path.name for path in FILES_FOLDER.glob("*.yaml")} == {path.name for path in (ROOT / "studies").glob("*.yaml")}
-
-
-@pytest.mark.slow
-def test_wheel_holds_entry_configuration_and_studies(tmp_path: Path) -> None:
-    """A wheel has everything that `mnist-dash dashboard` reads."""
-    source = tmp_path / "source"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path), str(source)]
-    subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        entry = archive.read("mnist_dash/ui/entry/.streamlit/config.toml")
-    assert entry == (ROOT / ".streamlit/config.toml").read_bytes()
-    studies = {f"mnist_dash/studies/{path.name}" for path in (ROOT / "studies").glob("*.yaml")}
-    assert names >= {"mnist_dash/ui/entry/dashboard.py", "mnist_dash/ui/app/icon.svg", *studies}
 
 
 def _own_address() -> str:
