@@ -19,9 +19,14 @@ function paintFigure(source, theme) {
  * @param {Theme} theme
  */
 function paintTrace(trace, theme) {
-  const { color, scale, ring } = trace.meta ?? {}
+  const { color, shade, scale, ring } = trace.meta ?? {}
   if (color !== undefined) {
     const painted = color === "text" ? theme.text : theme.categorical[color % theme.categorical.length]
+    trace.line = { ...trace.line, color: painted }
+    trace.marker = { ...trace.marker, color: painted }
+  }
+  if (shade !== undefined) {
+    const painted = shadeOf(shade, theme)
     trace.line = { ...trace.line, color: painted }
     trace.marker = { ...trace.marker, color: painted }
   }
@@ -32,6 +37,27 @@ function paintTrace(trace, theme) {
   }
   if (ring !== undefined) trace.marker = { ...trace.marker, line: { ...trace.marker?.line, color: theme[ring] } }
 }
+
+/** Places of the chart colours between which the lines of ordered values are coloured: each can be read as a line, and all in their order. */
+const SHADES = [1, 3, 0]
+
+/**
+ * @param {number} share from 0, the least value, to 1
+ * @param {Theme} theme
+ * @returns {string}
+ */
+function shadeOf(share, theme) {
+  const place = Math.min(1, Math.max(0, share)) * (SHADES.length - 1)
+  const first = Math.min(Math.floor(place), SHADES.length - 2)
+  const [from, to] = [channels(theme.categorical[SHADES[first]]), channels(theme.categorical[SHADES[first + 1]])]
+  return `rgb(${from.map((channel, index) => Math.round(channel + (to[index] - channel) * (place - first))).join(",")})`
+}
+
+/**
+ * @param {string} hex such as `#0072b2`
+ * @returns {number[]}
+ */
+const channels = hex => [1, 3, 5].map(index => Number.parseInt(hex.trim().slice(index, index + 2), 16))
 
 const VISIBLE_STEP = 4
 

@@ -28,6 +28,8 @@ interface Trace extends Paint {
   meta?: {
     /** Place of a chart colour. */
     color?: number | "text"
+    /** Place among ordered values, from 0 to 1. */
+    shade?: number
     scale?: "sequential" | "diverging"
     /** Outlines markers. */
     ring?: "text" | "background"

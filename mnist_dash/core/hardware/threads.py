@@ -11,8 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from mnist_dash.core.config.run_config import RunConfig
 
 SMALL_STEP_FLOPS = 50_000_000
@@ -31,6 +29,8 @@ def threads_for(config: RunConfig) -> Iterator[None]:
 
     Only the calling thread and those that torch starts, once a process, are bound.
     """
+    import torch  # a worker asks for `worthwhile_threads` and loads no torch
+
     n_available = torch.get_num_threads()
     n_threads = worthwhile_threads(config, n_available)
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -47,6 +47,8 @@ def threads_for(config: RunConfig) -> Iterator[None]:
 
 def _bind(cores: list[int]) -> None:
     """Start torch's threads on all cores but the first, which is for the calling thread; they inherit its mask when they start."""
+    import torch
+
     os.sched_setaffinity(0, cores[1:])
     torch.ones(1 << 20).add_(1)
     os.sched_setaffinity(0, cores[:1])

@@ -58,6 +58,7 @@ def train(
     on_checkpoint: Callable[[Checkpoint], None],
     should_stop: Callable[[], bool],
     on_ending: Callable[[Ending], None] = lambda _: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> TrainingResult:
     """Train a configuration's network.
 
@@ -72,6 +73,7 @@ def train(
         on_checkpoint: takes the state after each epoch.
         should_stop: asked before every step; cheap.
         on_ending: told how the loop ended, before the final figures are computed, which takes up to some seconds.
+        clock: seconds from any moment on; stands still while `should_stop` keeps the training waiting.
 
     Returns:
         The final figures. After a stop they are those of the weights of that moment. A diverged run has none, and the weights of its last
@@ -83,7 +85,7 @@ def train(
         ArtifactError: `resume` is no checkpoint of this configuration.
     """
     with threads_for(config), exact_arithmetic():
-        return _train(_Run(config, data_dir, resume, on_step, should_stop), on_epoch, on_checkpoint, on_ending)
+        return _train(_Run(config, data_dir, resume, on_step, should_stop, clock=clock), on_epoch, on_checkpoint, on_ending)
 
 
 def _train(
@@ -122,9 +124,11 @@ class _Run:
         resume: bytes | None,
         on_step: Callable[[StepReport], None],
         should_stop: Callable[[], bool],
+        *,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         saved, groups = checkpoint.unpack(resume, config) if resume is not None else (None, {})
-        self.config, self.should_stop = config, should_stop
+        self.config, self.should_stop, self.clock = config, should_stop, clock
         self.clip = clip_bounds(config.probability_clip)
         self.device = resolve_device(config.device)
         self.counters = saved or Counters(hash_until(config, 0), resolve_precision(config, self.device))
@@ -197,14 +201,14 @@ class _Run:
         epoch = self.counters.epoch + 1
         self._settle(epoch)
         self.meter.begin_epoch(epoch)
-        start = time.perf_counter()
+        start = self.clock()
         rate, step = self._train_steps(epoch, start)
         running_loss, running_accuracy = self.meter.averages()
-        trained = time.perf_counter()
+        trained = self.clock()
         on_training = self._evaluate(self.data.training, epoch)
         on_test = self._evaluate(self.data.test, epoch, keep_probabilities=is_kept(epoch, self.config.epochs))
         on_validation = on_test if self.data.validation is self.data.test else self._evaluate(self.data.validation, epoch)
-        evaluated = time.perf_counter()
+        evaluated = self.clock()
         report = EpochReport(
             epoch=epoch,
             step=step,
@@ -246,9 +250,9 @@ class _Run:
         if ending is Ending.FINISHED and self.best is not None:
             checkpoint.copy_into(self.values, self.best)
         if ending is not Ending.DIVERGED and counters.epoch > 0:
-            start = time.perf_counter()
+            start = self.clock()
             test = self._outputs(self.data.test)
-            seconds = (time.perf_counter() - start) / len(self.data.test)
+            seconds = (self.clock() - start) / len(self.data.test)
             validation = test if self.data.validation is self.data.test else self._outputs(self.data.validation)
         weights = self.last_epoch_weights if ending is Ending.DIVERGED else self.network.export()
         return TrainingResult(
@@ -289,7 +293,7 @@ class _Run:
                 self.meter.flush()
                 raise Interrupted
             measured = self.steps.step(index)
-            seconds = before + time.perf_counter() - start
+            seconds = before + self.clock() - start
             self.meter.add(measured, step=counters.step + index + 1, n_images=self.steps.n_images(index), seconds=seconds)
         return planned[-1], counters.step + n_steps
 

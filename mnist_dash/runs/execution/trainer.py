@@ -13,10 +13,13 @@ import contextlib
 import multiprocessing
 import os
 import queue
+import select
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -59,12 +62,59 @@ class Broken:
     reason: str
 
 
+class Word(StrEnum):
+    """What the worker tells a trainer that has a task."""
+
+    STOP = "stop"
+    WAIT = "wait"
+    """Others have the turn."""
+    GO = "go"
+
+
 Message = StepReport | EpochReport | Checkpoint | Ending | TrainingResult | Broken
-Training = Callable[[Task, Callable[[Message], None], Callable[[], bool]], TrainingResult]
-"""What a trainer executes: the task, a function that takes reports, a function that says whether to stop."""
 
 
-def train_task(task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> TrainingResult:
+class Pace:
+    """The trainer's side of stopping and of taking turns. Told by the thread that listens, asked by the one that trains."""
+
+    def __init__(self) -> None:
+        self._stop, self._turn = threading.Event(), threading.Event()
+        self._seconds_waited = 0.0
+
+    def __call__(self) -> bool:
+        """Wait for the turn, and say whether to stop; a stop needs no turn."""
+        if not self._turn.is_set():
+            began = time.perf_counter()
+            self._turn.wait()
+            self._seconds_waited += time.perf_counter() - began
+        return self._stop.is_set()
+
+    def clock(self) -> float:
+        """Read a clock that stands still while others have the turn, in seconds."""
+        return time.perf_counter() - self._seconds_waited
+
+    def tell(self, word: Word) -> None:
+        """Take a word of the worker's."""
+        match word:
+            case Word.STOP:
+                self._stop.set()
+                self._turn.set()
+            case Word.GO:
+                self._turn.set()
+            case Word.WAIT if not self._stop.is_set():
+                self._turn.clear()
+
+    def begin(self) -> None:
+        """Prepare for a task: a stop was meant for the former one, and whether it has the turn is still to be said."""
+        self._stop.clear()
+        self._turn.clear()
+
+
+Training = Callable[[Task, Callable[[Message], None], Pace], TrainingResult]
+"""What a trainer executes: the task, a function that takes reports, and what says whether to stop."""
+
+
+def train_task(task: Task, send: Callable[[Message], None], pace: Pace) -> TrainingResult:
     """Train a task's configuration; the `Training` of every real trainer."""
     import torch
 
@@ -78,8 +128,9 @@ def train_task(task: Task, send: Callable[[Message], None], should_stop: Callabl
         on_step=send,
         on_epoch=send,
         on_checkpoint=send,
-        should_stop=should_stop,
+        should_stop=pace,
         on_ending=send,
+        clock=pace.clock,
     )
 
 
@@ -92,8 +143,12 @@ class TrainerDied(Exception):
         super().__init__(f"the trainer's process {how}")
 
 
+_processes = threading.RLock()
+"""Held to start and to end a child: `multiprocessing` looks after all children of the process whenever one is started."""
+
+
 class Trainer:
-    """The worker's handle on a trainer process. One task at a time; not for several threads."""
+    """The worker's handle on a trainer process. One task at a time; for one thread, but for `give_turn`."""
 
     def __init__(self, training: Training = train_task, *, keep_warm: bool = False) -> None:
         self._context = multiprocessing.get_context("forkserver")
@@ -102,6 +157,8 @@ class Trainer:
         self._keep_warm = keep_warm
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._sending = threading.Lock()
+        self._has_turn = True
 
     @property
     def pid(self) -> int | None:
@@ -135,13 +192,26 @@ class Trainer:
 
     def start(self, task: Task) -> None:
         """Begin a task, in a warm child where one is kept, in a fresh one otherwise."""
-        if self._process is None or not self._process.is_alive():
-            self._pipe, theirs = self._context.Pipe()
-            self._process = self._context.Process(target=_serve, args=(theirs, self._training), daemon=True)
-            self._process.start()
-            theirs.close()
-        assert self._pipe is not None
-        self._pipe.send(task)
+        with self._sending:
+            with _processes:
+                if self._process is None or not self._process.is_alive():
+                    self._pipe, theirs = self._context.Pipe()
+                    self._process = self._context.Process(target=_serve, args=(theirs, self._training), daemon=True)
+                    self._process.start()
+                    theirs.close()
+            assert self._pipe is not None
+            self._pipe.send(task)
+            self._pipe.send(Word.GO if self._has_turn else Word.WAIT)
+
+    def give_turn(self, has_turn: bool) -> None:  # noqa: FBT001 - the one thing that it says
+        """Let the task go on, or have it wait before its next step; it keeps its memory and gives up its cores."""
+        with self._sending:
+            if has_turn is not self._has_turn and self._pipe is not None:
+                if not select.select([], [self._pipe], [], 0)[1]:
+                    return  # frozen: it has not read what was said to it for long
+                with contextlib.suppress(OSError):
+                    self._pipe.send(Word.GO if has_turn else Word.WAIT)
+            self._has_turn = has_turn
 
     def receive(self, timeout_seconds: float) -> Message | None:
         """Wait for the next message; None when none came in time.
@@ -155,8 +225,9 @@ class Trainer:
                 return None
             message: Message = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self._process.join(JOIN_SECONDS)
-            exit_code = self._process.exitcode
+            with _processes:
+                self._process.join(JOIN_SECONDS)
+                exit_code = self._process.exitcode
             self.kill()
             raise TrainerDied(exit_code) from error
         return message
@@ -164,8 +235,8 @@ class Trainer:
     def ask_to_stop(self) -> None:
         """Ask the task in hand to end; its result follows."""
         assert self._pipe is not None
-        with contextlib.suppress(OSError):
-            self._pipe.send("stop")
+        with self._sending, contextlib.suppress(OSError):
+            self._pipe.send(Word.STOP)
 
     def done(self) -> None:
         """Let the child go after its result, unless it is kept warm."""
@@ -174,13 +245,15 @@ class Trainer:
 
     def kill(self) -> None:
         """End the child now, whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process.close()
-        if self._pipe is not None:
-            self._pipe.close()
-        self._process = self._pipe = None
+        with self._sending:
+            if self._process is not None:
+                with _processes:
+                    self._process.kill()
+                    self._process.join()
+                    self._process.close()
+            if self._pipe is not None:
+                self._pipe.close()
+            self._process = self._pipe = None
 
 
 def _nothing() -> None:
@@ -202,13 +275,13 @@ def _serve(pipe: Connection, training: Training) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     outbox = _Outbox()
-    stop = threading.Event()
-    threading.Thread(target=_listen, args=(pipe, tasks, stop), daemon=True).start()
+    pace = Pace()
+    threading.Thread(target=_listen, args=(pipe, tasks, pace), daemon=True).start()
     threading.Thread(target=_speak, args=(pipe, outbox), daemon=True).start()
     while True:
         task = tasks.get()
         try:
-            outbox.put(training(task, outbox.put, stop.is_set))
+            outbox.put(training(task, outbox.put, pace))
         except MnistDashError as error:
             outbox.put(Broken(str(error)))
         except MemoryError:
@@ -229,18 +302,18 @@ def _failure(error: Exception) -> str:
     return f"Training failed: {type(error).__name__}: {error}. Please report this as a bug."
 
 
-def _listen(pipe: Connection, tasks: queue.SimpleQueue[Task], stop: threading.Event) -> None:
-    """Take tasks and stops; when the worker is gone, so is its trainer."""
+def _listen(pipe: Connection, tasks: queue.SimpleQueue[Task], pace: Pace) -> None:
+    """Take tasks and words; when the worker is gone, so is its trainer."""
     while True:
         try:
             message = pipe.recv()
         except (EOFError, OSError):
             os._exit(1)
         if isinstance(message, Task):
-            stop.clear()  # here, so that a stop that follows at once is not lost
+            pace.begin()  # here, so that a stop that follows at once is not lost
             tasks.put(message)
         else:
-            stop.set()
+            pace.tell(message)
 
 
 class _Outbox:

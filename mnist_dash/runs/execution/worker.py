@@ -1,7 +1,8 @@
 """A worker: takes jobs from the queue, has them trained by its trainer, records what it reports.
 
 The process is a loop on its main thread (signs of life, sweeping up after dead workers, ending) and a thread of the queue's in which one
-job at a time is executed. What it writes goes through `WorkerRecords`, at most twice a second.
+job at a time is executed. A job of a race takes the race's waiting runs along, each with a thread and a trainer of its own. What it writes
+goes through `WorkerRecords`, at most twice a second and run.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from typing import TypeVar
 from mnist_dash import logs
 from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
+from mnist_dash.core.hardware.threads import worthwhile_threads
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageUnavailable
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.execution.processes import machine_id, own_mark
+from mnist_dash.runs.execution.race import Cohort, race_of, waiting_rivals
 from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task
+from mnist_dash.runs.execution.turns import Turns
 from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifact_policy import empty_bin, thin_checkpoints
@@ -88,6 +92,8 @@ class Worker:
         self._records = WorkerRecords(self._store, identity)
         self._outage = Outage(log)
         self._beaten_at = self._watches_since = self._offer_lost_at = _awake()
+        self._training = training
+        self._turns = Turns(n_threads)
         self._ending = threading.Event()
         self._in_hand: Job | None = None
         self._ends_at = math.inf
@@ -194,20 +200,47 @@ class Worker:
             if run is not None:
                 self._idle_since = None
                 try:
-                    with logs.about(run=run.id, attempt=run.attempt):
-                        self._attempt(run)
+                    self._train(run)
                 finally:
                     self._idle_since = time.monotonic()
                 self._wait(self._records.mark_idle)
 
-    def _attempt(self, run: Run) -> None:
+    def _train(self, run: Run) -> None:
+        """Train a run; where it is one of a race, with those of its rivals that wait too."""
+        race = self._wait(lambda: race_of(self._store, run.id))
+        if race is None:
+            with logs.about(run=run.id, attempt=run.attempt):
+                self._attempt(run, self._trainer)
+        else:
+            cohort = Cohort(partial(self._next_rival, race), self._race, is_ending=self._ending.is_set)
+            cohort.go(run)
+
+    def _next_rival(self, race: str) -> Run | None:
+        """Take a run of a race that waits; None where there is none."""
+        for job in self._wait(lambda: waiting_rivals(self._store, race)):
+            run = self._wait(partial(self._records.claim, job))
+            if run is not None:
+                with contextlib.suppress(*TRANSIENT):  # it would be found void
+                    self._store.queue_client.cancel(job)
+                return run
+        return None
+
+    def _race(self, run: Run) -> None:
+        """Train a run of a race in a trainer of its own, in turns with its rivals."""
+        trainer, most = Trainer(self._training), self._identity.n_threads
+        n_threads = worthwhile_threads(run.config, most) if self._identity.device == "cpu" else most
+        about = logs.about(run=run.id, attempt=run.attempt)
+        with contextlib.suppress(GaveUp), about, self._turns.taken_by(trainer, n_threads):
+            self._attempt(run, trainer)
+
+    def _attempt(self, run: Run, trainer: Trainer) -> None:
         """Execute one attempt of a run. Whatever happens, the trainer is free afterwards and the run is not left to nobody."""
         log.info("Run %s, attempt %d.", run.id, run.attempt)
         execution = _Execution(
             run,
             store=self._store,
             records=self._records,
-            trainer=self._trainer,
+            trainer=trainer,
             n_threads=self._identity.n_threads,
             is_ending=self._ending.is_set,
             ends_at=self._ends_at,
@@ -218,13 +251,13 @@ class Worker:
                 self._ending.set()
         except Fenced as error:
             log.warning("%s", error)
-            self._trainer.kill()
+            trainer.kill()
         except GaveUp:
-            self._trainer.kill()
+            trainer.kill()
             raise
         except Exception as error:
             log.exception("Run %s, attempt %d, broke.", run.id, run.attempt)
-            self._trainer.kill()
+            trainer.kill()
             reason = f"its worker met an error ({type(error).__name__}: {error})"
             self._wait(lambda: self._records.release(run.id, run.attempt, reason=reason))
 
@@ -282,6 +315,8 @@ class _Execution:
         self._trouble = ""
         """What the run waits for, as its page says it."""
         self._renewed_at = time.monotonic()
+        self._has_moved = False
+        """Whether a step has been recorded: the first one is at once, for whoever watches."""
         self._stop_asked = False
         self._wish = Wish.NONE
         """What is to be done at the end of an epoch; a stop waits for none."""
@@ -399,7 +434,7 @@ class _Execution:
             while self._waiting and self._waiting[0].files:
                 self._record_epoch(self._waiting[0])
                 self._waiting.popleft()
-            if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+            if time.monotonic() - self._renewed_at > RENEW_SECONDS or (self._steps and not self._has_moved):
                 self._renew()
         except TRANSIENT as error:
             self._database.failed(error)
@@ -439,7 +474,7 @@ class _Execution:
         steps = [] if self._waiting else self._steps
         self._stop_asked |= self._records.renew(self._run, steps, reason=self._trouble)
         if steps:
-            self._steps = []
+            self._steps, self._has_moved = [], True
         self._renewed_at = time.monotonic()
 
     def _settle(self) -> None:

@@ -44,6 +44,7 @@ class StudyDefinition(Spec):
     pruner: Pruner = NoPruner()
     budget: Budget = Budget(trials=DEFAULT_TRIALS)
     parallelism: int = Field(1, ge=1, le=256, description="trials in flight at a time")
+    race: bool = Field(False, description="whether the trials in flight train in turns, so that all move forward together")
     seeds: int = Field(1, ge=1, le=20, description="runs a trial, seed after seed; the objective is their mean")
     seed: int = Field(0, ge=0, lt=2**32, description="of the sampler; the runs' own begins with the base's")
     keep: ArtifactPolicy = ArtifactPolicy()

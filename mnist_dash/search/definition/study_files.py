@@ -22,7 +22,7 @@ MAX_FILE_BYTES = 100_000
 READY_FOLDER = Path(__file__).parents[2] / "studies"
 """The study files that come with the package."""
 _FIELDS = ("name", "question", "base", "set", "space", "objective", "objectives", "sampler", "pruner", "budget", "parallelism", "seeds")
-FIELDS = (*_FIELDS, "seed", "keep")
+FIELDS = (*_FIELDS, "race", "seed", "keep")
 """The words at the top level of a study file; docs/studies.md explains them."""
 _RANGE_FIELDS = ("low", "high", "log", "step", "when", "values")
 
@@ -95,7 +95,7 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
             "parameters": [_parameter(str(path), wanted) for path, wanted in space.items()],
         },
     }
-    for word in ("question", "parallelism", "seeds", "seed"):
+    for word in ("question", "parallelism", "race", "seeds", "seed"):
         if word in tree:
             definition[word] = tree[word]
     wanted = tree.get("objectives", tree.get("objective"))
@@ -140,6 +140,8 @@ def write_study(definition: StudyDefinition) -> str:
     tree["pruner"] = definition.pruner.model_dump(mode="json")
     tree["budget"] = definition.budget.model_dump(mode="json", exclude_none=True)
     tree |= {"parallelism": definition.parallelism, "seeds": definition.seeds, "seed": definition.seed}
+    if definition.race:
+        tree["race"] = True
     keep = definition.keep
     tree["keep"] = f"best {keep.n_best}" if keep.kind == "best" else keep.kind
     return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120))
@@ -195,6 +197,15 @@ def _conditions(place: str, when: object) -> list[dict[str, Any]]:
             values = _values(f"{place}.when", str(path), allowed if isinstance(allowed, list) else [allowed])
             conditions.append({"path": str(path), "values": values})
     return conditions
+
+
+def read_values(path: str, values: object) -> list[Any]:
+    """Read values of a setting that somebody typed, numbers as people write them.
+
+    Raises:
+        InvalidStudy: one stands where a number is wanted, and is none.
+    """
+    return _values(f"space.{path}", path, values) if values else []
 
 
 def _values(place: str, path: str, values: object) -> list[Any]:

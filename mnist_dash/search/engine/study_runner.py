@@ -36,7 +36,7 @@ from mnist_dash.settings import Settings
 MODULE = "mnist_dash.search.engine.study_runner"
 LOOK_SECONDS = 0.03
 """Between two looks at the store's revision while a study lives; half of what passes between a trial's end and the next one."""
-IDLE_LOOK_SECONDS = 0.5
+IDLE_LOOK_SECONDS = 0.1
 BEAT_SECONDS = 1.0
 EXIT_INVALID = 2
 """As commands end when what they were given cannot be used."""
@@ -77,7 +77,7 @@ class StudyRunner:
         if revision == self._seen and not beat:
             return
         self._seen = revision
-        if beat:
+        if beat or not self._held:  # a new study does not wait for the next beat
             self._beat_at = time.monotonic()
             self._hold()
         for study_id, advancer in list(self._held.items()):

@@ -31,7 +31,13 @@ class SubmitButton:
     """What has to be done with those before it can be pressed."""
 
 
-def launch_panel(form: Form[Any, Any], ready: T | None, button: SubmitButton, preflight: Callable[[T], None]) -> None:
+def launch_panel(
+    form: Form[Any, Any],
+    ready: T | None,
+    button: SubmitButton,
+    preflight: Callable[[T], None],
+    beside: Callable[[T | None], None] | None = None,
+) -> None:
     """Draw the button, why the last press was refused, and the preflight or what is wrong.
 
     Args:
@@ -39,18 +45,22 @@ def launch_panel(form: Form[Any, Any], ready: T | None, button: SubmitButton, pr
         ready: what would be submitted; None where something is wrong.
         button: submits it.
         preflight: draws what it will cost.
+        beside: draws what else can be done with it, beside the button.
     """
     if may_edit():
-        st.button(
-            button.label,
-            key=button.key,
-            type="primary",
-            icon=button.icon,
-            width="stretch",
-            shortcut=SUBMIT,
-            disabled=ready is None,
-            on_click=button.on_click,
-        )
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                button.label,
+                key=button.key,
+                type="primary",
+                icon=button.icon,
+                width="stretch",
+                shortcut=SUBMIT,
+                disabled=ready is None,
+                on_click=button.on_click,
+            )
+            if beside is not None:
+                beside(ready)
     if form.session.refusal:
         st.error(form.session.refusal, icon=":material/error:")
     if ready is None:

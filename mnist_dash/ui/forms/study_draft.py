@@ -48,6 +48,7 @@ _DEFAULTS: Tree = {
     "pruner": PRUNER_KINDS["none"]().model_dump(mode="json"),
     "budget": Budget(trials=DEFAULT_TRIALS).model_dump(mode="json"),
     "parallelism": 1,
+    "race": False,
     "seeds": 1,
     "seed": 0,
     "keep": ArtifactPolicy().model_dump(mode="json"),

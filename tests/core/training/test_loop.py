@@ -217,3 +217,26 @@ def test_test_set_is_watched_and_kept_evenly(data_dir: Path) -> None:
     for report, saved in zip(outcome.epochs, outcome.checkpoints, strict=True):
         assert saved.test_probabilities is not None
         assert np.mean(saved.test_probabilities.argmax(1) == labels) == pytest.approx(report.test_accuracy)
+
+
+def test_times_are_those_of_the_clock(data_dir: Path) -> None:
+    """A clock that counts its readings: what a training says it took is what passed on it, and nothing else of it changes."""
+    readings, ticks = iter(range(10**6)), list[int]()
+
+    def clock() -> float:
+        ticks.append(next(readings))
+        return float(ticks[-1])
+
+    config = SMALL.model_copy(update={"epochs": 1})
+    result = train(
+        config,
+        data_dir=data_dir,
+        on_step=lambda _: None,
+        on_epoch=lambda _: None,
+        on_checkpoint=lambda _: None,
+        should_stop=lambda: False,
+        clock=clock,
+    )
+    assert result.seconds_training == int(result.seconds_training) >= config.n_steps
+    assert result.seconds_training + result.seconds_evaluation <= ticks[-1]
+    assert result.weights == run(config, data_dir).result.weights

@@ -12,6 +12,7 @@ import pytest
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import with_overrides
 from mnist_dash.errors import InvalidInput
+from mnist_dash.search.definition.race import race_of
 from mnist_dash.search.definition.study_files import parse_study, write_study
 from mnist_dash.ui.forms.composition import FIRST_PRESET
 from mnist_dash.ui.forms.study_draft import StudyDraft
@@ -273,3 +274,12 @@ def test_words_are_listed_and_numbers_ranged() -> None:
     assert definition.space.paths == ("optimizer.learning_rate", "layers.1.activation", "layers.1.l2")
     assert not {"layers.1.activation", "layers.1.l2"} & set(draft.other_settings)
     assert StudyDraft.from_link(typed.link()).tree == typed.tree
+
+
+def test_a_race_stays_one_in_its_link() -> None:
+    """A draft made from a race, of a file say, and the address that it is put into."""
+    draft = StudyDraft.from_definition(race_of(PRESETS["mlp_quick"].config, "batch_size", "64, 128"), origin="file:race")
+    for each in (draft, StudyDraft.from_link(draft.link())):
+        definition = each.check(name="race").definition
+        assert definition is not None
+        assert definition.race

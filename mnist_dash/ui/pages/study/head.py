@@ -42,8 +42,8 @@ def trials_an_hour(board: Snapshot) -> float | None:
     return float(3600 * (len(ended) - 1) / (ended[-1] - ended[0]))
 
 
-def head(board: Snapshot) -> None:
-    """Draw state, actions, progress and figures."""
+def head(board: Snapshot, *, brief: bool = False) -> None:
+    """Draw state, actions, progress and, unless it is to be brief, figures."""
     study = board.study
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{badge(study.state)} {_sentence(board)}", width="stretch")
@@ -51,7 +51,8 @@ def head(board: Snapshot) -> None:
             _actions(study)
         study_downloads(study)
     _progress(board)
-    _figures(board)
+    if not brief:
+        _figures(board)
     if study.state.is_live and not study.is_advanced and (datetime.now(UTC).timestamp() - study.created_at) > 10:
         st.warning(
             "No study runner is active, so no trial starts. Start one with `mnist-dash study conduct`.",

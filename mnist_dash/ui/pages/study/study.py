@@ -7,6 +7,7 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.errors import UnknownStudy
 from mnist_dash.reports.study_snapshot import Snapshot
+from mnist_dash.search.definition.race import is_race
 from mnist_dash.search.studies import study_store
 from mnist_dash.ui.app.addresses import rename_old
 from mnist_dash.ui.app.moving import moving
@@ -18,10 +19,13 @@ from mnist_dash.ui.elements.live_plot import preload_plotly
 from mnist_dash.ui.pages.study import charts, table
 from mnist_dash.ui.pages.study.board import snapshot
 from mnist_dash.ui.pages.study.head import head
+from mnist_dash.ui.pages.study.race import race_view
 from mnist_dash.ui.pages.study.steer import steer_view
 
 TICK_SECONDS = 1.0
+RACE_TICK_SECONDS = 0.4
 VIEWS: dict[str, Callable[[Snapshot], None]] = {
+    "race": race_view,
     "progress": charts.progress_view,
     "hyperparameters": charts.settings_view,
     "Pareto front": charts.front_view,
@@ -31,7 +35,6 @@ VIEWS: dict[str, Callable[[Snapshot], None]] = {
 }
 FORMER_VIEWS = {"settings": "hyperparameters", "front": "Pareto front"}
 """Names of views in addresses of older versions."""
-FIRST_VIEW = next(iter(VIEWS))
 
 
 def no_study(sentence: str) -> None:
@@ -53,7 +56,8 @@ def show_study(study_id: str) -> None:
         share_popover("study", (study.id,))
     if study.definition.question:
         st.caption(formatting.plain(study.definition.question))
-    moving(body, every=TICK_SECONDS if study.state.is_live else None)(study.id, drawn_live=study.state.is_live)
+    tick = RACE_TICK_SECONDS if study.definition.race else TICK_SECONDS
+    moving(body, every=tick if study.state.is_live else None)(study.id, drawn_live=study.state.is_live)
 
 
 def body(study_id: str, *, drawn_live: bool) -> None:
@@ -62,18 +66,25 @@ def body(study_id: str, *, drawn_live: bool) -> None:
     board = snapshot(study_id)
     if board.study.state.is_live != drawn_live:
         st.rerun()  # the ticks begin or end
+    is_raced = board.study.definition.race
     with st.container():
-        head(board)
+        head(board, brief=is_raced and st.query_params.get("view", "race") == "race")
     with st.container():
         rename_old(STUDY, "view", FORMER_VIEWS)
-        left_out = {"Pareto front"} if len(board.objectives) == 1 else set()
-        left_out |= set() if may_edit() else {"steer"}
-        views = [name for name in VIEWS if name not in left_out]
+        first = "race" if is_raced else "progress"
         view = st.segmented_control(
-            "View", views, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
+            "View", views_of(board), default=first, required=True, key="view", bind="query-params", label_visibility="collapsed"
         )
     with st.container():
         VIEWS[str(view)](board)
+
+
+def views_of(board: Snapshot) -> list[str]:
+    """List the views that a study has, for whoever looks at it."""
+    left_out = {"Pareto front"} if len(board.objectives) == 1 else set()
+    left_out |= set() if may_edit() else {"steer"}
+    left_out |= set() if is_race(board.study.definition) else {"race"}
+    return [name for name in VIEWS if name not in left_out]
 
 
 wanted = st.query_params.get("study", "").strip()

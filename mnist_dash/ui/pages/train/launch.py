@@ -22,6 +22,7 @@ from mnist_dash.ui.forms.fields import TrainForm
 from mnist_dash.ui.forms.launch_panel import SubmitButton, cost_table, expected_time, launch_panel
 from mnist_dash.ui.forms.submission import submit
 from mnist_dash.ui.forms.train_settings import open_more_fields
+from mnist_dash.ui.pages.train.race import race_popover
 
 
 def launch_card(form: TrainForm) -> None:
@@ -30,7 +31,7 @@ def launch_card(form: TrainForm) -> None:
     with st.container(border=True):
         _choose_preset(form.draft)
         _changes(form)
-        launch_panel(form, form.checked.config, button, _preflight)
+        launch_panel(form, form.checked.config, button, _preflight, race_popover)
 
 
 def _choose_preset(draft: Draft) -> None:

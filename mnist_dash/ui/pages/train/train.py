@@ -10,6 +10,7 @@ from mnist_dash.ui.forms.fields import TrainForm
 from mnist_dash.ui.forms.layer_editor import layer_editor
 from mnist_dash.ui.forms.train_settings import more_fields, training_fields
 from mnist_dash.ui.pages.train.launch import launch_card
+from mnist_dash.ui.pages.train.race import RACE
 
 
 def asked_draft() -> Draft | None:
@@ -30,6 +31,7 @@ def first_draft() -> Draft:
 
 if st.session_state.get("page_arrived"):
     TRAIN.begin_visit()
+    RACE.begin_visit()
 refused = TRAIN.load(asked_draft, first_draft)
 draft = TRAIN.draft
 TRAIN.write_address(draft.link())
