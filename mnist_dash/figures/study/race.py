@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mnist_dash.figures.base.curves import GOOD_ACCURACY, smooth
+from mnist_dash.figures.base.axes import counted_axis
+from mnist_dash.figures.base.curves import smooth
 from mnist_dash.figures.base.hover import hover_texts
 from mnist_dash.figures.study.drawing import LOOKS, say_empty, study_layout, write_choice
 from mnist_dash.figures.study.trials import Objective
@@ -24,8 +25,9 @@ SMOOTHING = 0.9
 MOST_POINTS = 150
 """Of a line by step."""
 _ENDED_EARLY = ("pruned", "stopped", "diverged", "failed")
+_GOOD_ACCURACY = 0.9
 _CLIPPED_ACCURACY = 0.6
-"""Once somebody is as good as `GOOD_ACCURACY`, the axis begins here at the lowest."""
+"""Once somebody is as good as `_GOOD_ACCURACY`, the axis begins here at the lowest: a loser's whole curve is no outlier of its own."""
 _LOG_RATIO = 8.0
 """From this ratio of the largest value to the least on, values stand on a logarithmic axis."""
 
@@ -88,14 +90,13 @@ def draw_race(contestants: Sequence[Contestant], metric: Metric, *, n_epochs: in
     is_share = metric == "accuracy"
     y: dict[str, object] = {"title": {"text": metric, "standoff": 6}, "zeroline": False, "automargin": True}
     y |= {"tickformat": ".2~%"} if is_share else {"type": "log", "dtick": "D2"}
-    x = {"title": {"text": "epoch", "standoff": 6}, "range": [0, n_epochs * 1.01], "zeroline": False}
-    figure = go.Figure(layout=study_layout(f"race {metric}", xaxis=x, yaxis=y, legend=_legend()))
+    figure = go.Figure(layout=study_layout(f"race {metric}", xaxis=counted_axis("epoch", 0, n_epochs, margin=0), yaxis=y, legend=_legend()))
     if not any(len(run.steps) for one in contestants for run in one.runs):
         return say_empty(figure, "Waiting for the first steps")
     for index, one in enumerate(contestants):
         shade = _shade(index, len(contestants))
         figure.add_traces([*_batches(one, shade), *_by_epoch(one, shade, is_share=is_share), *_cross(one, shade)])
-    if is_share and any(len(run.epochs) and run.epochs.max() >= GOOD_ACCURACY for one in contestants for run in one.runs):
+    if is_share and any(len(run.epochs) and run.epochs.max() >= _GOOD_ACCURACY for one in contestants for run in one.runs):
         figure.update_yaxes(autorangeoptions={"clipmin": _CLIPPED_ACCURACY, "clipmax": 1.005})
     return figure
 
