@@ -9,12 +9,15 @@ from mnist_dash.core.export.markup import visible
 
 _CELL = "text-align: left; padding: 0.1em 1em 0.1em 0; background: none; border: none"
 
+_TABLE = "margin: 0.3em 0; border: none; background: none; color: inherit; font-size: inherit"
+"""A table takes colour and size from the page only where it is told to, if the page has no doctype."""
+
 
 def card(title: str, rows: Sequence[tuple[str, str]], *, note: str = "") -> str:
     """Write a heading, rows of a name and a value, and a sentence, as HTML; every text is escaped."""
     cells = "".join(f"<tr>{_cell(name, 0.75)}{_cell(value)}</tr>" for name, value in rows)
     below = f"<div style='max-width: 48em'>{_text(note)}</div>" if note else ""
-    return f"<div><strong>{_text(title)}</strong><table style='margin: 0.3em 0; border: none'>{cells}</table>{below}</div>"
+    return f"<div style='margin-bottom: 0.5em'><strong>{_text(title)}</strong><table style='{_TABLE}'>{cells}</table>{below}</div>"
 
 
 def lines(title: str, rows: Sequence[tuple[str, str]], *, note: str = "") -> str:

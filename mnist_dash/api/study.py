@@ -88,7 +88,8 @@ class Study:
         Raises:
             NoWorker: no worker can be started.
         """
-        wait(FollowedStudy(self._store, self.id), progress=progress)
+        if not self.state.has_ended:
+            wait(FollowedStudy(self._store, self.id), progress=progress)
         return self
 
     def stop(self) -> None:

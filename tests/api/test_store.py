@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import os
 import signal
 import subprocess
@@ -178,18 +179,22 @@ def test_unknown_study_names_those_that_are_near() -> None:
         md.study("nobody.yaml")
 
 
+STUDY = """
+import json, sys
+import mnist_dash as md
+space = {"optimizer.learning_rate": {"low": 0.001, "high": 0.01, "log": True}}
+study = md.study({"name": "tiny", "set": json.loads(sys.argv[1]), "space": space}, budget=2)
+assert study.state == "finished", study
+assert study.trials["state"].tolist() == ["complete", "complete"]
+assert study.best["val_accuracy"] == study.trials["val_accuracy"].max()
+assert study.best_run.config.optimizer.learning_rate == study.best["optimizer.learning_rate"]
+assert md.study("tiny").id == study.id
+assert md.studies()["name"].tolist() == ["tiny"]
+"""
+"""A script; its workers and its study runner outlive it for some seconds."""
+
+
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the worker outlives who started it
-@pytest.mark.usefixtures("store")
 def test_study_is_run_and_read() -> None:
     """A dict is run to its end: its trials are a table, the best of them a run; its name gives it again."""
-    space = {"optimizer.learning_rate": {"low": 0.001, "high": 0.01, "log": True}}
-    study = md.study({"name": "tiny", "set": SMALL, "space": space}, budget=2)
-    assert study.state == "finished"
-    assert study.trials["state"].tolist() == ["complete", "complete"]
-    assert study.best is not None
-    assert study.best["val_accuracy"] == study.trials["val_accuracy"].max()
-    assert study.best_run is not None
-    assert study.best_run.config.optimizer.learning_rate == study.best["optimizer.learning_rate"]
-    assert md.study("tiny").id == study.id
-    assert md.studies()["name"].tolist() == ["tiny"]
+    subprocess.run([sys.executable, "-c", STUDY, json.dumps(SMALL)], check=True)
