@@ -41,6 +41,7 @@ URL = f"postgresql+psycopg://keeper:{WRITTEN}@127.0.0.1:1/dash"
 def _own_secrets() -> Iterator[None]:
     """Forget afterwards what a test has called a secret."""
     kept = set(redaction._kept)
+    redaction._kept.clear()
     yield
     redaction._kept.clear()
     redaction._kept.update(kept)

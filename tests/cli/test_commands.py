@@ -50,6 +50,8 @@ REFUSED = (
     ("worker --exit-when-idle -1", "--exit-when-idle: -1 is too small (at least 0 seconds). Type --exit-when-idle 30, for example."),
     ("worker --exit-when-idle nan", "--exit-when-idle: 'nan' is not a number (at least 0 seconds)."),
     ("worker --exit-when-idle inf", "--exit-when-idle: inf is too large (at least 0 seconds)."),
+    ("retention --older-than soon", "--older-than: 'soon' is no age (0d to 36,500d). Type 90d or 12w, for example."),
+    ("retention --max-gb -1", "--max-gb: -1 is too small (at least 0 and at most 1,000,000.0 GB)."),
     ("worker --for soon", "--for: 'soon' is not a time (such as 90s, 55m or 1h30m). Type --for 55m, for example."),
     ("worker --for 2s", "--for: 2s is too short ("),
     ("worker --device tpu", "--device: 'tpu' is not one of 'cpu', 'cuda'."),

@@ -28,6 +28,7 @@ from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_de
 from mnist_dash.core.hardware.threads import worthwhile_threads
 from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageUnavailable
+from mnist_dash.runs.access.permission import thin_audit
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.execution.processes import machine_id, own_mark
 from mnist_dash.runs.execution.race import Cohort, race_of, waiting_rivals
@@ -164,6 +165,7 @@ class Worker:
             if self._idle_since is not None and time.monotonic() > self._empty_bin_at:
                 empty_bin(self._store)
                 thin_checkpoints(self._store)
+                thin_audit(self._store)
                 self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
         except TRANSIENT as error:
             self._outage.failed(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import NotAllowed
 from mnist_dash.runs.access import sharing
+from mnist_dash.runs.access.permission import thin_audit
 from mnist_dash.runs.actions import drawings, retention, run_actions, run_annotations, views
 from mnist_dash.runs.actions import steering as course
 from mnist_dash.runs.execution import analyses
@@ -123,6 +125,7 @@ ACTIONS: dict[str, tuple[Role, Act]] = {
 
 SYSTEM = {
     "runs.access.permission.require": "keeps refusals",
+    "runs.access.permission.thin_audit": "a worker's housekeeping",
     "runs.store.artifact_policy.empty_bin": "a worker's housekeeping",
     "runs.store.artifact_policy.thin_checkpoints": "a worker's housekeeping",
     "runs.execution.lost_jobs.offer_again": "a worker's housekeeping",
@@ -234,6 +237,20 @@ def test_owner_may_everything(store: Store, scene: Scene) -> None:
     """Nothing asks whoever sits at the machine; what they own has no name."""
     assert store.person == OWNER
     assert store.run(scene.queued).owner is None
+
+
+def test_refusals_are_thinned(store: Store) -> None:
+    """Old ones go, and of the same deed on one day all but the last; who tried what stays, and so does the last day."""
+    day, present = 86_400, time.time()
+    noon = (present // day - 3) * day + day / 2
+    tries = [(noon, "ann", "stop run 1"), (noon + 60, "ann", "stop run 1"), (noon + 60, "ben", "stop run 1"), (noon, "ann", "stop run 2")]
+    tries += [(present - 400 * day, "ann", "stop run 1"), (present, "ann", "stop run 1"), (present, "ann", "stop run 1")]
+    with store.writing() as connection:
+        rows = [{"at": at, "person": person, "role": "viewer", "deed": deed, "allowed": False} for at, person, deed in sorted(tries)]
+        connection.execute(schema.audit.insert(), rows)
+    assert thin_audit(store) == 2
+    assert thin_audit(store) == 0
+    assert thin_audit(store, most=2) == 3
 
 
 def test_no_action_is_missing() -> None:
