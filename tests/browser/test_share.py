@@ -105,6 +105,7 @@ def expect_same_view(editor: Page, visitor: Page, run_id: str) -> None:
     expect(visitor.get_by_role("heading", name=run_id)).to_be_visible()
     expect(visitor.get_by_text("Shared view, read-only.")).to_be_visible()
     for page in (editor, visitor):
+        page.get_by_role("button", name="Axes").click()
         expect(page.get_by_role("radio", name="step")).to_be_checked()
         expect(page.get_by_role("switch", name="Log loss")).to_be_checked()
     expect(editor.locator(".st-key-run_stop")).to_have_count(1)
