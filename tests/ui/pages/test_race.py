@@ -37,7 +37,7 @@ def test_race_untouched_starts_eight_learning_rates(open_page: Open, store: Stor
     assert (study.name, study.definition.race, study.definition.parallelism) == ("race-learning-rate", True, 8)
     assert app.query_params["study"] == study.id
     assert app.title[0].value.replace("\\", "") == "race-learning-rate"
-    press(app.switch_page("mnist_dash/ui/pages/train/train.py").run(), "Start race")
+    press(app.switch_page("../pages/train/train.py").run(), "Start race")
     assert len(study_store.all_studies(store)) == 1
 
 
