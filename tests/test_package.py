@@ -114,7 +114,7 @@ def test_installed_pages_and_functions_work(installed: Path, tmp_path: Path) -> 
         "from streamlit.testing.v1 import AppTest\n"
         "assert 'environment' in md.__file__, md.__file__\n"
         "assert md.runs().empty and md.load_data('test')[0].shape == (10_000, 28, 28)\n"
-        "page = AppTest.from_file(str(files('mnist_dash') / 'ui/entry/dashboard.py'), default_timeout=120).run()\n"
+        "page = AppTest.from_file(str(files('mnist_dash') / 'ui/entry/pages.py'), default_timeout=120).run()\n"
         "assert not page.exception and not page.error, (page.exception, page.error)\n"
         "assert [one.label for one in page.button if 'Train' in one.label], page.button\n"
     )
