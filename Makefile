@@ -1,6 +1,6 @@
 # Everything from a fresh clone with Python 3.11 or newer, pip and make:
 #   make run         set up, then serve the dashboard at http://localhost:8501 (PORT=8600 for another port)
-#   make test        set up, then lint, types, tests, a real browser included; a quarter of an hour on two cores
+#   make test        set up, then lint, types, tests, a real browser included; about ten minutes on two cores
 #   make test-all    the tests that `make test` leaves out, slow or rare
 #   make audit       known vulnerabilities of what is installed; says so when nobody can be asked
 #   make benchmark   the training engine beside the usual PyTorch loop; wants a quiet machine
