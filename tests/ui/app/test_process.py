@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.ui.conftest import ROOT
 
 PROGRAM = """
@@ -25,7 +23,6 @@ print(sorted(name for name in ("torch", "torchvision", "optuna") if name in sys.
 """
 
 
-@pytest.mark.slow
 def test_pages_load_no_torch(tmp_path: Path) -> None:
     """A page is there at once: what trains is loaded by the processes that train."""
     environment = os.environ | {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_WORKERS": "0"}

@@ -7,7 +7,6 @@ import streamlit as st
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import InvalidStudy
 from mnist_dash.glossary import help_for
-from mnist_dash.search.actions import steering
 from mnist_dash.search.definition.race import RULES, RaceSetting, Rule, race_of, race_settings
 from mnist_dash.search.definition.study_definition import StudyDefinition
 from mnist_dash.search.studies import study_store
@@ -113,6 +112,8 @@ def _submit(config: RunConfig) -> None:
 
 
 def _send(definition: StudyDefinition, key: str) -> str:
+    from mnist_dash.search.actions import steering  # loads Optuna, for which the first page does not wait
+
     name = definition.name
     if study_store.exists(store(), name):
         name = steering.free_name(store(), name)
