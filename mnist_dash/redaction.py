@@ -25,8 +25,8 @@ _NAMED = re.compile(
 )
 _TOKEN = re.compile(r"\b(?P<link>[0-9a-f]{16})\.[\w-]{43}(?![\w-])")
 """A share link's: the id says which link it is and opens nothing."""
-_BEARER = re.compile(r"(?P<before>\b(?:bearer\s+|token=))[^\s&\"',;)]+", re.IGNORECASE)
-"""What a request's header or an address carries."""
+_BEARER = re.compile(r"(?P<before>\b(?:bearer\s+|token=))(?![0-9a-f]{16}\.\*{3})[^\s&\"',;)]+", re.IGNORECASE)
+"""What a request's header or an address carries, but for a share link's token that is hidden already."""
 _kept: set[str] = set()
 _lock = threading.Lock()
 
@@ -56,7 +56,7 @@ def redact(text: str) -> str:
     text = _URL_PASSWORD.sub(rf"\g<before>{HIDDEN}", text)
     text = _NAMED.sub(rf"\g<name>{HIDDEN}", text)
     text = _TOKEN.sub(rf"\g<link>.{HIDDEN}", text)
-    return _BEARER.sub(lambda found: found.group(0) if found.group(0).endswith(f".{HIDDEN}") else found.group("before") + HIDDEN, text)
+    return _BEARER.sub(rf"\g<before>{HIDDEN}", text)
 
 
 def guard_output() -> None:

@@ -157,14 +157,13 @@ class Run:
             matrix = self.confusion_matrix()
             return painted(draw_confusion(matrix.to_numpy().tolist(), list(matrix.columns)))
         run, past = self.record, self._store.history(self.id)
-        changed = [run.config.steps_until(epoch) for epoch in range(run.config.epochs + 1)] if run.config.changes else ()
         curves = prepare_curves(
             past.epochs,
             past.steps,
             metric=what,
             axis=axis,
             steps_per_epoch=run.config.steps_per_epoch,
-            steps_until=changed,
+            steps_until=run.config.epoch_ends,
             leak=run.config.leaks_test_set,
         )
         options = CurveOptions(axis=axis, log_scale=log, smoothing=smoothing)

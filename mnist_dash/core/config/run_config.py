@@ -205,6 +205,11 @@ class RunConfig(Spec):
                 begun, size = change.after_epoch, change.batch_size
         return n_steps + (epoch - begun) * math.ceil(self.n_training / size)
 
+    @property
+    def epoch_ends(self) -> tuple[int, ...]:
+        """Optimizer updates in the first 0, 1, 2 ... epochs where a change may make them differ; empty without changes."""
+        return tuple(map(self.steps_until, range(self.epochs + 1))) if self.changes else ()
+
     def at(self, epoch: int) -> RunConfig:
         """Give the settings that hold in an epoch, as a configuration without changes."""
         values: dict[str, Any] = {}

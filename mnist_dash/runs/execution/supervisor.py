@@ -94,12 +94,16 @@ def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, 
     if slot is not None:
         command += ["--device", slot.device, "--threads", str(slot.n_threads)]
         environment |= {} if slot.gpu is None else {VISIBLE_GPUS: slot.gpu}
-    folder = settings.home / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "workers.log").open("ab") as log_file:
+    with _log_file(settings, "workers") as log_file:
         return subprocess.Popen(  # noqa: S603 - this interpreter, this package
             command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=environment, start_new_session=True
         )
+
+
+def _log_file(settings: Settings, name: str) -> IO[bytes]:
+    folder = settings.home / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / f"{name}.log").open("ab")
 
 
 def slots(settings: Settings, gpus: Sequence[str]) -> list[Slot]:
@@ -122,10 +126,8 @@ def slots(settings: Settings, gpus: Sequence[str]) -> list[Slot]:
 
 def start_companion(settings: Settings, module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a module of this package as a process of its own session, with one thread; its log is named after it."""
-    folder = settings.home / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
     environment = child_environment(settings) | ONE_THREAD
-    with (folder / f"{module.rpartition('.')[2]}.log").open("ab") as log_file:
+    with _log_file(settings, module.rpartition(".")[2]) as log_file:
         return subprocess.Popen(  # noqa: S603 - this interpreter, this package
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,

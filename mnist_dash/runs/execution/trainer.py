@@ -181,13 +181,15 @@ class Trainer:
         """Time the device in a child of its own: operations a second by kind of network, empty where it could not be timed."""
         ours, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_benchmark, args=(theirs, device, n_threads), daemon=True)
-        process.start()
+        with _processes:  # a worker that began with a run times its device later, beside the threads of its jobs
+            process.start()
         theirs.close()
         try:
             rates: dict[str, float] = ours.recv()
         except EOFError:
             rates = {}
-        process.join()
+        with _processes:
+            process.join()
         return rates
 
     def start(self, task: Task) -> None:

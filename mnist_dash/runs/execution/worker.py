@@ -211,8 +211,7 @@ class Worker:
         """Train a run; where it is one of a race, with those of its rivals that wait too."""
         race = self._wait(lambda: race_of(self._store, run.id))
         if race is None:
-            with logs.about(run=run.id, attempt=run.attempt):
-                self._attempt(run, self._trainer)
+            self._attempt(run, self._trainer)
         else:
             cohort = Cohort(partial(self._next_rival, race), self._race, is_ending=self._ending.is_set)
             cohort.go(run)
@@ -231,11 +230,14 @@ class Worker:
         """Train a run of a race in a trainer of its own, in turns with its rivals."""
         trainer, most = Trainer(self._training), self._identity.n_threads
         n_threads = worthwhile_threads(run.config, most) if self._identity.device == "cpu" else most
-        about = logs.about(run=run.id, attempt=run.attempt)
-        with contextlib.suppress(GaveUp), about, self._turns.taken_by(trainer, n_threads):
+        with contextlib.suppress(GaveUp), self._turns.taken_by(trainer, n_threads):
             self._attempt(run, trainer)
 
     def _attempt(self, run: Run, trainer: Trainer) -> None:
+        with logs.about(run=run.id, attempt=run.attempt):
+            self._execute_attempt(run, trainer)
+
+    def _execute_attempt(self, run: Run, trainer: Trainer) -> None:
         """Execute one attempt of a run. Whatever happens, the trainer is free afterwards and the run is not left to nobody."""
         log.info("Run %s, attempt %d.", run.id, run.attempt)
         execution = _Execution(

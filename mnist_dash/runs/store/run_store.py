@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mnist_dash.core.config.naming import run_name
 from mnist_dash.core.config.run_config import Device, RunConfig, canonical_json, parse_config
 from mnist_dash.core.hardware.devices import n_cuda_devices
-from mnist_dash.errors import IllegalTransition, NotAllowed, StorageUnavailable, StoreError, UnknownRun
+from mnist_dash.errors import NotAllowed, StorageUnavailable, StoreError, UnknownRun
 from mnist_dash.redaction import redact
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.database_errors import check_url, classify_error
@@ -206,23 +206,6 @@ class Store:
         lives = workers.c.ended_at.is_(None) & (workers.c.seen_at > now() - self.settings.lease_seconds)
         alive = connection.execute(sa.select(workers.c.device).distinct().where(lives)).scalars().all()
         self.queue_client.add(connection, job, route(device, alive, gpu_here=n_cuda_devices() > 0))
-
-    def transition(self, run_id: str, target: RunState, *, reason: str = "") -> None:
-        """Move a run to another state on a person's behalf.
-
-        Raises:
-            UnknownRun: no run has this id.
-            IllegalTransition: its state does not allow it.
-        """
-        with self.writing() as connection:
-            if not transition(connection, run_id, target, reason=reason):
-                state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar()
-                if state is None:
-                    raise UnknownRun(self.unknown_run(run_id))
-                allowed = ", ".join(sources(target))
-                raise IllegalTransition(
-                    f"Run {run_id} is {state} and cannot become {target}; only one that is {allowed} can. Open it to see why."
-                )
 
     def mark_deleted(self, run_ids: Iterable[str], *, deleted: bool) -> None:
         """Put runs into the bin, or take them out of it."""

@@ -377,7 +377,7 @@ def create_engine(url: str) -> Engine:
     return engine
 
 
-def wait_for_turn(connection: sa.Connection) -> None:
-    """Let one transaction at a time pass, until it ends; SQLite does so by itself."""
+def wait_for_turn(connection: sa.Connection, lock: int = TURN) -> None:
+    """Let one transaction at a time pass a lock, until it ends; on SQLite the write lock, which it has from its start, does so."""
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(TURN)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock)))

@@ -24,7 +24,7 @@ from mnist_dash.runs.query import comparison
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.identities import OWNER, Person, Role
-from mnist_dash.runs.store.run_store import Store, update
+from mnist_dash.runs.store.run_store import Store, transition, update
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.runs.transfer import archive_export, archive_import
 from mnist_dash.search.actions import steering
@@ -194,7 +194,8 @@ def set_scene(store: Store, archive: Path) -> Scene:
     views.save_view(store, "runs", "old", "q=y")
     queued, ended, deleted = (run_actions.submit(store, CONFIG) for _ in range(3))
     for run_id in (ended, deleted):
-        store.transition(run_id, RunState.STOPPED)
+        with store.writing() as connection:
+            transition(connection, run_id, RunState.STOPPED)
     file = artifacts.write(store.settings, ended, ArtifactKind.WEIGHTS, b"weights")
     with store.writing() as connection:
         artifacts.record(connection, ended, ArtifactKind.WEIGHTS, file, epoch=1)

@@ -16,7 +16,7 @@ from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.execution import supervisor
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.identities import OWNER, Person, Role, role_of
-from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.run_store import Store, transition
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.search.actions import steering
@@ -217,7 +217,8 @@ def test_quota_of_runs_in_training(store: Store) -> None:
     """No further run while as many train as may."""
     ann = _limited(store, MAX_RUNNING="1")
     run_id = run_actions.submit(ann, CONFIG)
-    store.transition(run_id, RunState.RUNNING)
+    with store.writing() as connection:
+        transition(connection, run_id, RunState.RUNNING)
     with pytest.raises(QuotaExceeded, match=r"1 run of yours is running, as many as one person may have \(1\)"):
         run_actions.submit(ann, CONFIG)
     with pytest.raises(QuotaExceeded, match=r"2 trials at a time are more runs in training than one person may have \(1\)"):

@@ -12,7 +12,7 @@ from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.query.reproduction import Comparison, Point, compare, points
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.run_store import Store
+from mnist_dash.runs.store.run_store import Store, transition
 from mnist_dash.runs.store.states import RunState
 
 LINEAR = PRESETS["linear_10_10"]
@@ -61,7 +61,8 @@ def test_finds_runs_whatever_their_seed_and_once_a_seed(store: Store) -> None:
         config = LINEAR.config.model_copy(update={"seed": seed, "epochs": epochs})
         ids[seed] = run_actions.submit(store, config, preset="linear_10_10")
         for state in (RunState.RUNNING, RunState.FINISHED):
-            store.transition(ids[seed], state)
+            with store.writing() as connection:
+                transition(connection, ids[seed], state)
     (found,) = compare(store, points([LINEAR]))
     assert {run.id for run in found.runs} == {ids[0], ids[1]}
 

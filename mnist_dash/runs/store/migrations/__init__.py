@@ -72,9 +72,8 @@ def _version(connection: sa.Connection) -> int | None:
 
 
 def keep_others_out(connection: sa.Connection) -> None:
-    """Let no other process migrate until this transaction ends; on SQLite its own lock does so."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_NUMBER)))
+    """Let no other process migrate until this transaction ends."""
+    schema.wait_for_turn(connection, LOCK_NUMBER)
 
 
 def _create(connection: sa.Connection) -> int:

@@ -186,7 +186,7 @@ def _draw(_database_url: str, run_id: str, revision: int, options: CurveOptions,
             metric=metric,
             axis=options.axis,
             steps_per_epoch=_run.config.steps_per_epoch,
-            steps_until=[_run.config.steps_until(epoch) for epoch in range(_run.config.epochs + 1)] if _run.config.changes else (),
+            steps_until=_run.config.epoch_ends,
             leak=_run.config.leaks_test_set,
             published=_published(_run),
         )

@@ -66,19 +66,24 @@ def _form(config: RunConfig) -> None:
 
 def _setting(config: RunConfig) -> RaceSetting:
     """Draw the choice of the hyperparameter and give it; what is typed is the path of another one."""
-    known = {setting.title: setting for setting in race_settings(config)}
+    known = [setting.title for setting in race_settings(config)]
     if _SETTING_KEY not in st.session_state:
-        st.session_state[_SETTING_KEY] = next(iter(known))
+        st.session_state[_SETTING_KEY] = known[0]
     chosen = str(
         st.selectbox(
             "Hyperparameter",
-            list(known),
+            known,
             key=_SETTING_KEY,
             accept_new_options=True,
             help="Choose one, or type the path of any other, such as layers.1.l2.",
         )
     )
-    return known.get(chosen, RaceSetting(chosen, chosen, ()))
+    return _named(config, chosen)
+
+
+def _named(config: RunConfig, title: str) -> RaceSetting:
+    """Find a hyperparameter by its title; what is none is the path of another one."""
+    return next((setting for setting in race_settings(config) if setting.title == title), RaceSetting(title, title, ()))
 
 
 def _values_key(setting: RaceSetting) -> str:
@@ -92,9 +97,7 @@ def _typed(config: RunConfig) -> StudyDefinition:
     Raises:
         InvalidStudy: what is typed makes no race.
     """
-    known = {setting.title: setting for setting in race_settings(config)}
-    chosen = str(st.session_state[_SETTING_KEY])
-    setting = known.get(chosen, RaceSetting(chosen, chosen, ()))
+    setting = _named(config, str(st.session_state[_SETTING_KEY]))
     text = str(st.session_state.get(_values_key(setting), ""))
     seeds, rule = int(st.session_state[_SEEDS_KEY]), st.session_state[_RULE_KEY]
     return race_of(config, setting.path, text, seeds=seeds, rule=rule)
