@@ -9,6 +9,7 @@ from mnist_dash import formatting
 from mnist_dash.errors import MnistDashError
 from mnist_dash.runs.actions import retention
 from mnist_dash.runs.actions.retention import Candidate, Rule
+from mnist_dash.runs.query import catalog
 from mnist_dash.text import plural
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import error_sentence, may_administer
@@ -52,7 +53,9 @@ def _rule() -> Rule | None:
 
 
 def _show(found: tuple[Candidate, ...]) -> None:
-    shown = [(store().run(one.run_id).title, one.ended_at, one.n_files, one.n_bytes / 1e6) for one in found[:N_SHOWN]]
+    first = found[:N_SHOWN]
+    titles = {each.run.id: each.run.title for each in catalog.by_ids(store(), [one.run_id for one in first])}
+    shown = [(titles[one.run_id], one.ended_at, one.n_files, one.n_bytes / 1e6) for one in first if one.run_id in titles]
     rows = pd.DataFrame(shown, columns=["Run", "Ended", "Files", "MB"])
     columns = {"Ended": st.column_config.DatetimeColumn(format="YYYY-MM-DD"), "MB": st.column_config.NumberColumn(format="%.1f")}
     st.dataframe(rows, hide_index=True, column_config=columns, alt="Runs whose files would be removed")
