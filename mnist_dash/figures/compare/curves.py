@@ -27,6 +27,8 @@ _MOST_PLACES = 300
 """Places at which the mean of a group is taken at most, where its runs do not share theirs."""
 _SOME = 3
 """From so many lines on, a whole line may be an outlier."""
+_SAMPLES = 21
+"""Of the values of a run, from its worst to its best, where many runs decide a range together."""
 _CROWDED = 12
 """More lines than these have neither points nor a legend: the pointer names them."""
 Floats = npt.NDArray[np.float64]
@@ -252,11 +254,16 @@ def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions,
 
 
 def _pooled(lines: Sequence[axes.Line]) -> list[axes.Line]:
-    """Take many lines as one, so that a whole run may be an outlier; of two nobody can say which one is."""
-    if len(lines) < _SOME:
+    """Take many lines as one, so that a whole run may be an outlier; of two nobody can say which one is.
+
+    Each counts as much as any other, however many epochs it has.
+    """
+    known = [line.y[np.isfinite(line.y)] for line in lines]
+    known = [values for values in known if len(values)]
+    if len(known) < _SOME:
         return list(lines)
-    x, y = (np.concatenate([getattr(line, name) for line in lines]) for name in ("x", "y"))
-    return [axes.Line(x, y, is_curve=False)]
+    y = np.concatenate([np.quantile(values, np.linspace(0, 1, _SAMPLES)) for values in known])
+    return [axes.Line(np.arange(len(y), dtype=np.float64), y, is_curve=False)]
 
 
 def _position_axis(options: OverlayOptions, places: Sequence[Floats]) -> dict[str, Any]:

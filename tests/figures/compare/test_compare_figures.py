@@ -84,6 +84,17 @@ def test_an_accuracy_on_a_logarithmic_axis_is_its_error() -> None:
     assert min(draw_bands([wide], "x", OverlayOptions(log_y=True)).data[0].y) > 0
 
 
+def test_a_short_run_is_seen_beside_a_long_one() -> None:
+    """However many epochs a run has, it decides the range as much as any other; one far below them all is at the edge, with a mark."""
+    long = line("a", [*range(1, 13)], [0.966, 0.973, 0.974, 0.976, 0.977, 0.979, 0.977, 0.978, 0.979, 0.975, 0.973, 0.981])
+    figure = draw_overlay(
+        [long, line("b", [1, 2], [0.938, 0.945]), line("c", [1, 2], [0.11, 0.11])], "validation accuracy", OverlayOptions()
+    )
+    low = figure.layout.yaxis.autorangeoptions.minallowed
+    assert 0.9 < low < 0.938
+    assert [mark.text[0] for mark in figure.data if (mark.meta or {}).get("edge")] == ["11.00 %"]
+
+
 def test_smoothed_lines_have_the_recorded_ones_behind() -> None:
     """The legend names each run once; zoom is kept while the axes are the same."""
     figure = draw_overlay([line("a", [1, 2, 3], [0.5, 0.9, 0.7])], "x", OverlayOptions(smoothing=0.5))
