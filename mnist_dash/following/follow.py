@@ -73,7 +73,7 @@ def follow(followed: Followed, *, show: Show, interruptions: Interruptions, stop
                 show(view)
             if followed.has_ended:
                 return
-            if interruptions.count and not is_stopping:
+            if stops and interruptions.count and not is_stopping:
                 is_stopping = True
                 _stop(followed)
             followed.tend()

@@ -100,7 +100,13 @@ def test_impossible_training_queues_nothing(config: str | None, settings: dict[s
 @pytest.mark.usefixtures("store", "no_worker")
 def test_interrupting_leaves_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl+C ends the waiting, not the run, and the cell says so."""
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    default = signal.getsignal(signal.SIGINT)
+
+    def interrupt() -> None:
+        wait_until(lambda: signal.getsignal(signal.SIGINT) is not default)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     run = md.train(SMALL)
     assert run.state == "queued"
     assert f"run {run.id} goes on" in capsys.readouterr().err
