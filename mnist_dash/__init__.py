@@ -18,7 +18,18 @@ _HOMES = dict.fromkeys(_FUNCTIONS, "mnist_dash.api.functions") | {
     "MnistDashError": "mnist_dash.errors",
     "RunConfig": "mnist_dash.core.config.run_config",
 }
-__all__ = ["MnistDashError", "RunConfig", "compare", "load_data", "open_store", "run", "runs", "studies", "study", "train"]
+__all__ = [
+    "MnistDashError",
+    "RunConfig",
+    "compare",
+    "load_data",
+    "open_store",
+    "run",
+    "runs",
+    "studies",
+    "study",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - several

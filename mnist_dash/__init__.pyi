@@ -10,4 +10,15 @@ from mnist_dash.core.config.run_config import RunConfig as RunConfig
 from mnist_dash.errors import MnistDashError as MnistDashError
 
 __version__: str
-__all__ = ["MnistDashError", "RunConfig", "compare", "load_data", "open_store", "run", "runs", "studies", "study", "train"]
+__all__ = [
+    "MnistDashError",
+    "RunConfig",
+    "compare",
+    "load_data",
+    "open_store",
+    "run",
+    "runs",
+    "studies",
+    "study",
+    "train",
+]

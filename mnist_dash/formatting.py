@@ -68,7 +68,9 @@ def size(n_bytes: float) -> str:
 
 def moment(time: datetime | float) -> str:
     """Write a time in UTC and say so: ``2026-03-01 17:41 UTC``; a number is seconds since 1970."""
-    known = datetime.fromtimestamp(time, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+    known = (
+        datetime.fromtimestamp(time, UTC) if isinstance(time, int | float) else time.astimezone(UTC)
+    )
     return f"{known:%Y-%m-%d %H:%M} UTC"
 
 

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("glossary.md")
-_ENTRY = re.compile(r"^\*\*(?P<term>[^*]+)\*\*(?: \(also (?P<others>[^)]+)\))?: (?P<sentence>.+)$", re.MULTILINE)
+_ENTRY = re.compile(
+    r"^\*\*(?P<term>[^*]+)\*\*(?: \(also (?P<others>[^)]+)\))?: (?P<sentence>.+)$", re.MULTILINE
+)
 
 
 @cache

@@ -34,7 +34,14 @@ def set_up(settings: Settings) -> None:
     guard_output()
     logging.basicConfig(level=logging.INFO)
     formatter = LineFormatter(as_json=settings.log_json)
-    loggers = [logging.getLogger(), *(logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger))]
+    loggers = [
+        logging.getLogger(),
+        *(
+            logger
+            for logger in logging.root.manager.loggerDict.values()
+            if isinstance(logger, logging.Logger)
+        ),
+    ]
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         handler.setFormatter(formatter)
 
@@ -53,7 +60,9 @@ class LineFormatter(logging.Formatter):
 
     def _json(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(
+                timespec="milliseconds"
+            ),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),

@@ -18,14 +18,19 @@ from urllib.parse import unquote, urlsplit
 HIDDEN = "***"
 LEAST_LENGTH = 8
 """Shorter secrets are hidden where a URL or a name says what they are, and not in every word that has them."""
-_URL_PASSWORD = re.compile(r"(?P<before>\b[a-z][a-z0-9+.\-]*://[^\s:/?#\"'@]*:)[^\s\"']*(?=@)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(
+    r"(?P<before>\b[a-z][a-z0-9+.\-]*://[^\s:/?#\"'@]*:)[^\s\"']*(?=@)", re.IGNORECASE
+)
 """Up to the last ``@`` of the word, since a password that was not percent-encoded may have some itself."""
 _NAMED = re.compile(
-    r"(?P<name>[\w-]*(?:password|passwd|secret|api_?key)[\"']?\s*[=:]\s*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;)}\]\"']+)", re.IGNORECASE
+    r"(?P<name>[\w-]*(?:password|passwd|secret|api_?key)[\"']?\s*[=:]\s*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;)}\]\"']+)",
+    re.IGNORECASE,
 )
 _TOKEN = re.compile(r"\b(?P<link>[0-9a-f]{16})\.[\w-]{43}(?![\w-])")
 """A share link's: the id says which link it is and opens nothing."""
-_BEARER = re.compile(r"(?P<before>\b(?:bearer\s+|token=))(?![0-9a-f]{16}\.\*{3})[^\s&\"',;)]+", re.IGNORECASE)
+_BEARER = re.compile(
+    r"(?P<before>\b(?:bearer\s+|token=))(?![0-9a-f]{16}\.\*{3})[^\s&\"',;)]+", re.IGNORECASE
+)
 """What a request's header or an address carries, but for a share link's token that is hidden already."""
 _kept: set[str] = set()
 _lock = threading.Lock()
@@ -69,7 +74,9 @@ def guard_output() -> None:
         record = factory(*arguments, **named)
         record.msg, record.args = redact(record.getMessage()), ()
         if record.exc_info:
-            record.exc_text = redact("".join(traceback.format_exception(*record.exc_info)).rstrip("\n"))
+            record.exc_text = redact(
+                "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+            )
             record.exc_info = None  # a formatter of its own would write it anew
         return record
 

@@ -119,14 +119,31 @@ class Settings:
             InvalidInput: a number is not one, or is out of bounds; a person is no e-mail; a word is unknown.
         """
         env = os.environ if environment is None else environment
-        home = Path(env.get("MNIST_DASH_HOME") or platformdirs.user_data_dir("mnist-dash", appauthor=False)).expanduser().absolute()
+        home = (
+            Path(
+                env.get("MNIST_DASH_HOME")
+                or platformdirs.user_data_dir("mnist-dash", appauthor=False)
+            )
+            .expanduser()
+            .absolute()
+        )
         return cls(
             home=home,
             data_dir=Path(env.get("MNIST_DASH_DATA_DIR") or home / "data").expanduser().absolute(),
-            artifact_dir=Path(env.get("MNIST_DASH_ARTIFACT_DIR") or home / "artifacts").expanduser().absolute(),
+            artifact_dir=Path(env.get("MNIST_DASH_ARTIFACT_DIR") or home / "artifacts")
+            .expanduser()
+            .absolute(),
             database_url=_database_url(env) or f"sqlite:///{home / DATABASE_FILE}",
             n_workers=int(_number(env, "MNIST_DASH_WORKERS", default=-1, low=0, high=256)),
-            n_threads=int(_number(env, "MNIST_DASH_THREADS", default=len(os.sched_getaffinity(0)), low=1, high=1024)),
+            n_threads=int(
+                _number(
+                    env,
+                    "MNIST_DASH_THREADS",
+                    default=len(os.sched_getaffinity(0)),
+                    low=1,
+                    high=1024,
+                )
+            ),
             lease_seconds=_number(env, "MNIST_DASH_LEASE_SECONDS", default=10.0, low=1, high=3600),
             max_attempts=int(_number(env, "MNIST_DASH_MAX_ATTEMPTS", default=5, low=1, high=100)),
             artifacts_are_lost=_flag(env, "MNIST_DASH_ARTIFACTS_LOST"),
@@ -138,8 +155,12 @@ class Settings:
                 visitors_look=_word(env, "MNIST_DASH_VISITORS", {"nobody": False, "viewer": True}),
                 trust_emails=_flag(env, "MNIST_DASH_TRUST_EMAILS"),
                 allow_unauthenticated=_flag(env, "MNIST_DASH_ALLOW_UNAUTHENTICATED"),
-                link_sessions=int(_number(env, "MNIST_DASH_MAX_LINK_SESSIONS", default=50, low=1, high=1e6)),
-                link_exports=int(_number(env, "MNIST_DASH_MAX_LINK_EXPORTS", default=10, low=0, high=1e6)),
+                link_sessions=int(
+                    _number(env, "MNIST_DASH_MAX_LINK_SESSIONS", default=50, low=1, high=1e6)
+                ),
+                link_exports=int(
+                    _number(env, "MNIST_DASH_MAX_LINK_EXPORTS", default=10, low=0, high=1e6)
+                ),
             ),
             quotas=Quotas(
                 queued=_limit(env, "MNIST_DASH_MAX_QUEUED"),
@@ -169,7 +190,9 @@ def _number(env: Mapping[str, str], name: str, *, default: float, low: float, hi
         return default
     value = parse_number(text)
     if value is None or not low <= value <= high:
-        raise InvalidInput(f"{name}: {_fault(text, value, low)} ({low:,g} to {high:,g}). Correct the variable, or unset it.")
+        raise InvalidInput(
+            f"{name}: {_fault(text, value, low)} ({low:,g} to {high:,g}). Correct the variable, or unset it."
+        )
     return value
 
 
@@ -213,7 +236,9 @@ def _origins(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     found = tuple(part for part in re.split(r"[\s,;]+", env.get(name, "")) if part)
     wrong = [part for part in found if not _ORIGIN.fullmatch(part)]
     if wrong:
-        raise InvalidInput(f"{name}: {wrong[0]!r} is no origin. Write https://course.example.org, separated by commas.")
+        raise InvalidInput(
+            f"{name}: {wrong[0]!r} is no origin. Write https://course.example.org, separated by commas."
+        )
     return found
 
 

@@ -6,9 +6,13 @@ import difflib
 import re
 from collections.abc import Iterable
 
-_DURATION = re.compile(r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?")
+_DURATION = re.compile(
+    r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?"
+)
 """Days, hours, minutes and seconds; a number alone is seconds."""
-_NUMBER = re.compile(r"[+-]?(\d+(_\d+)*|\d{1,3}(,\d{3})+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(\d+(_\d+)*|\d{1,3}(,\d{3})+)?(\.\d*)?(e[+-]?\d+)?", re.IGNORECASE | re.ASCII
+)
 _MOST_DIGITS = 400
 _NO_NUMBER = ("inf", "infinity", "nan")
 _SINGULARS = {"are": "is", "have": "has", "were": "was", "do": "does"}
@@ -54,8 +58,13 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
     """
     folded = {each: _folded(each) for each in known}
     names: dict[str, list[str]] = {}
-    for each, alias in (*folded.items(), *((each, whole.rpartition(".")[2]) for each, whole in folded.items() if "." in whole)):
-        names.setdefault(alias, []).append(each)  # whole names first: ``sed`` is nearer to ``seed`` than to ``split.seed``
+    for each, alias in (
+        *folded.items(),
+        *((each, whole.rpartition(".")[2]) for each, whole in folded.items() if "." in whole),
+    ):
+        names.setdefault(alias, []).append(
+            each
+        )  # whole names first: ``sed`` is nearer to ``seed`` than to ``split.seed``
     wanted = _folded(name)
     if wanted in names:
         return names[wanted][:n]
@@ -91,7 +100,9 @@ def parse_duration(text: str) -> float | None:
     if found is None or not text.strip():
         return None
     amounts = (float(amount or 0) for amount in found.groups())
-    return sum(amount * seconds for amount, seconds in zip(amounts, (86_400, 3600, 60, 1), strict=True))
+    return sum(
+        amount * seconds for amount, seconds in zip(amounts, (86_400, 3600, 60, 1), strict=True)
+    )
 
 
 def _folded(name: str) -> str:

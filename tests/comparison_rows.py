@@ -16,7 +16,13 @@ from mnist_dash.runs.store.states import RunState
 
 
 def add_runs(
-    store: Store, configs: Sequence[RunConfig], accuracies: Sequence[float], *, n_epochs: int = 3, first: int = 0, **more: object
+    store: Store,
+    configs: Sequence[RunConfig],
+    accuracies: Sequence[float],
+    *,
+    n_epochs: int = 3,
+    first: int = 0,
+    **more: object,
 ) -> list[str]:
     """Write a finished run of each configuration with its test accuracy and a history; returns their ids, the oldest first.
 
@@ -31,8 +37,18 @@ def add_runs(
     runs, epochs = [], []
     for number, (config, accuracy) in enumerate(zip(configs, accuracies, strict=True), first):
         run_id = f"{number:08x}"
-        row: dict[str, object] = {"id": run_id, "state": RunState.FINISHED, "config": canonical_json(config), "config_hash": config.hash}
-        row |= {"created_at": 1e9 + number, "n_steps": 150, "n_parameters": config.n_parameters, "epoch": n_epochs}
+        row: dict[str, object] = {
+            "id": run_id,
+            "state": RunState.FINISHED,
+            "config": canonical_json(config),
+            "config_hash": config.hash,
+        }
+        row |= {
+            "created_at": 1e9 + number,
+            "n_steps": 150,
+            "n_parameters": config.n_parameters,
+            "epoch": n_epochs,
+        }
         row |= {
             "test_accuracy": accuracy,
             "test_loss": 1 - accuracy,
@@ -43,9 +59,20 @@ def add_runs(
         runs.append(row | {"last_val_accuracy": accuracy, "last_val_loss": 1 - accuracy} | more)
         for epoch in range(1, n_epochs + 1):
             now = accuracy - 0.1 / epoch
-            figures = {f"{part}_{kind}": now if kind == "accuracy" else 1 - now for part in _PARTS for kind in ("accuracy", "loss")}
-            times = {"seconds_training": 1.0, "seconds_evaluation": 0.25, "images_per_second": 5e4, "learning_rate": 0.001}
-            epochs.append({"run_id": run_id, "epoch": epoch, "step": 50 * epoch, **figures, **times})
+            figures = {
+                f"{part}_{kind}": now if kind == "accuracy" else 1 - now
+                for part in _PARTS
+                for kind in ("accuracy", "loss")
+            }
+            times = {
+                "seconds_training": 1.0,
+                "seconds_evaluation": 0.25,
+                "images_per_second": 5e4,
+                "learning_rate": 0.001,
+            }
+            epochs.append(
+                {"run_id": run_id, "epoch": epoch, "step": 50 * epoch, **figures, **times}
+            )
     with store.writing() as connection:
         connection.execute(schema.runs.insert(), runs)
         connection.execute(schema.epochs.insert(), epochs)

@@ -13,10 +13,14 @@ from mnist_dash.runs.execution import analyses
 from mnist_dash.runs.store.run_store import Store
 from tests.databases import KIND
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: threads that spin in barriers collapse beside other work
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # before torch is loaded: threads that spin in barriers collapse beside other work
 
 # A loaded machine makes any example slow now and then; pytest's own timeout catches what hangs.
-hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("patient")
 
 

@@ -23,7 +23,9 @@ def settings_with_database(variables: Mapping[str, str]) -> Settings:
     """Read settings, with a new, empty database of this test run's kind."""
     if KIND != "postgresql":
         return Settings.from_environment(variables)
-    return Settings.from_environment({**variables, "MNIST_DASH_DATABASE_URL": _server().new_database()})
+    return Settings.from_environment(
+        {**variables, "MNIST_DASH_DATABASE_URL": _server().new_database()}
+    )
 
 
 @functools.cache

@@ -77,9 +77,15 @@ def licences(package: Distribution) -> set[str]:
     """Name the licences of a package: its SPDX expression's parts, its classifiers', or what it writes."""
     about = package.metadata.json
     expression = str(about.get("license_expression") or about.get("license") or "").strip()
-    if "license_expression" in about or re.fullmatch(r"[\w.+-]+( (AND|OR|WITH) [\w.+-]+)+", expression):
+    if "license_expression" in about or re.fullmatch(
+        r"[\w.+-]+( (AND|OR|WITH) [\w.+-]+)+", expression
+    ):
         return {part.strip(" ()") for part in re.split(r"\bAND\b|\bOR\b", expression)}
-    classified = {text.rpartition(" :: ")[2] for text in about.get("classifier", ()) if text.startswith("License ::")}
+    classified = {
+        text.rpartition(" :: ")[2]
+        for text in about.get("classifier", ())
+        if text.startswith("License ::")
+    }
     return classified - {"OSI Approved"} or {expression}
 
 
@@ -101,29 +107,50 @@ def audit(packages: Iterable[Distribution]) -> int:
             "--timeout",
             "10",
         ]
-        done = subprocess.run([sys.executable, "-m", "pip_audit", *options], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "pip_audit", *options],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     try:
         answer = json.loads(done.stdout)
     except ValueError:
         why = (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        print(f"Not audited, because the service of known vulnerabilities cannot be asked: {why[:200]}")
+        print(
+            f"Not audited, because the service of known vulnerabilities cannot be asked: {why[:200]}"
+        )
         return 0
-    faults = [(each["name"], each["version"], fault) for each in answer["dependencies"] for fault in each.get("vulns", ())]
+    faults = [
+        (each["name"], each["version"], fault)
+        for each in answer["dependencies"]
+        for fault in each.get("vulns", ())
+    ]
     for name, version, fault in faults:
-        print(f"{name} {version}: {fault['id']}, mended in {', '.join(fault['fix_versions']) or 'no version yet'}")
+        print(
+            f"{name} {version}: {fault['id']}, mended in {', '.join(fault['fix_versions']) or 'no version yet'}"
+        )
     skipped = [each["name"] for each in answer["dependencies"] if "skip_reason" in each]
     if len(skipped) == len(pinned):
-        print("Not audited, because the service of known vulnerabilities knows none of the packages: it was not the one that was asked.")
+        print(
+            "Not audited, because the service of known vulnerabilities knows none of the packages: it was not the one that was asked."
+        )
         return 0
     if skipped:
         print(f"Not audited, because nothing is known of them: {', '.join(sorted(skipped))}")
-    print(f"{len(answer['dependencies']) - len(skipped)} packages audited, {len(faults)} known vulnerabilities.")
+    print(
+        f"{len(answer['dependencies']) - len(skipped)} packages audited, {len(faults)} known vulnerabilities."
+    )
     return 1 if faults else 0
 
 
 def _needed(requirements: Iterable[str]) -> list[str]:
     found = map(Requirement, requirements)
-    return [_canonical(one.name) for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [
+        _canonical(one.name)
+        for one in found
+        if one.marker is None or one.marker.evaluate({"extra": ""})
+    ]
 
 
 def _name(line: str) -> str:

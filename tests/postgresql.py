@@ -38,7 +38,9 @@ class Server:
     def url(self, database: str) -> str:
         """Name a database of it."""
         if self.given is not None:
-            return sa.make_url(self.given).set(database=database).render_as_string(hide_password=False)
+            return (
+                sa.make_url(self.given).set(database=database).render_as_string(hide_password=False)
+            )
         if self.address:
             return f"postgresql+psycopg://{self.user}@{self.address}/{database}"
         return f"postgresql+psycopg://{self.user}@/{database}?host={self.folder}"
@@ -58,11 +60,23 @@ class Server:
             str(self.folder / "data"),
             f"-c listen_addresses='{self.address}' -c unix_socket_directories='{self.folder}' {_OPTIONS}",
         )
-        self.run("pg_ctl", "--pgdata", data, "--log", str(self.folder / "log"), "--wait", "--options", options, "start")
+        self.run(
+            "pg_ctl",
+            "--pgdata",
+            data,
+            "--log",
+            str(self.folder / "log"),
+            "--wait",
+            "--options",
+            options,
+            "start",
+        )
 
     def stop(self) -> None:
         """Stop it as a crash does: every connection breaks."""
-        self.run("pg_ctl", "--pgdata", str(self.folder / "data"), "--mode", "immediate", "--wait", "stop")
+        self.run(
+            "pg_ctl", "--pgdata", str(self.folder / "data"), "--mode", "immediate", "--wait", "stop"
+        )
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs as the cluster's owner; it refuses to run as root."""
@@ -90,11 +104,24 @@ def server(address: str = "") -> Iterator[Server]:
             f"PostgreSQL is not installed ({', '.join(sorted(missing))} not found): nothing is tested on it. `apt-get install postgresql`"
         )
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    folder = Path(tempfile.mkdtemp(prefix="mnist-dash-postgresql-"))  # not pytest's own folder: its path is too long for a socket
+    folder = Path(
+        tempfile.mkdtemp(prefix="mnist-dash-postgresql-")
+    )  # not pytest's own folder: its path is too long for a socket
     shutil.chown(folder, user)
     started = Server(folder, programs, user, address=address)
     try:
-        started.run("initdb", "--pgdata", str(folder / "data"), "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C")
+        started.run(
+            "initdb",
+            "--pgdata",
+            str(folder / "data"),
+            "--auth",
+            "trust",
+            "--no-sync",
+            "--encoding",
+            "UTF8",
+            "--locale",
+            "C",
+        )
         if address:
             with (folder / "data" / "pg_hba.conf").open("a") as file:
                 file.write("host all all samenet trust\n")
@@ -109,5 +136,11 @@ def server(address: str = "") -> Iterator[Server]:
 
 def _find(program: str) -> str | None:
     """Find a program on the path, or in the newest of Debian's folders."""
-    versions = sorted(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name) if path.parent.name.isdigit() else 0, reverse=True)
-    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, versions)]))
+    versions = sorted(
+        DEBIAN.glob("*/bin"),
+        key=lambda path: int(path.parent.name) if path.parent.name.isdigit() else 0,
+        reverse=True,
+    )
+    return shutil.which(
+        program, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, versions)])
+    )

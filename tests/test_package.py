@@ -29,10 +29,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     source = folder / "source"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
-    changed = subprocess.run(["git", "diff", "HEAD", "--binary"], cwd=ROOT, check=True, capture_output=True).stdout
+    changed = subprocess.run(
+        ["git", "diff", "HEAD", "--binary"], cwd=ROOT, check=True, capture_output=True
+    ).stdout
     if changed:
         subprocess.run(["git", "apply"], cwd=source, check=True, input=changed)
-    subprocess.run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)],
+        check=True,
+        capture_output=True,
+    )
     return folder
 
 
@@ -43,7 +49,18 @@ def installed(built: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     scripts = environment / "bin"
     (wheel,) = built.glob("*.whl")
-    pip = [sys.executable, "-m", "pip", "--python", str(scripts / "python"), "install", "--no-deps", "--no-index", "-q", str(wheel)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(scripts / "python"),
+        "install",
+        "--no-deps",
+        "--no-index",
+        "-q",
+        str(wheel),
+    ]
     subprocess.run(pip, check=True)
     (site_packages,) = environment.glob("lib/python*/site-packages")
     (site_packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
@@ -56,7 +73,9 @@ def test_wheel_holds_every_file_of_the_package(built: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         entry = archive.read("mnist_dash/ui/entry/.streamlit/config.toml")
-    tracked = subprocess.run(["git", "ls-files", "mnist_dash"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    tracked = subprocess.run(
+        ["git", "ls-files", "mnist_dash"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
     files = {name for name in tracked if not name.endswith(".d.ts") and (ROOT / name).is_file()}
     studies = {f"mnist_dash/studies/{path.name}" for path in (ROOT / "studies").glob("*.yaml")}
     assert names == files | studies
@@ -68,7 +87,13 @@ def test_source_archive_builds_the_same(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as content:
         names = {name.partition("/")[2] for name in content.getnames()}
-    assert names >= {"pyproject.toml", "requirements.txt", "LICENSE", "README.md", "mnist_dash/ui/entry/.streamlit/config.toml"}
+    assert names >= {
+        "pyproject.toml",
+        "requirements.txt",
+        "LICENSE",
+        "README.md",
+        "mnist_dash/ui/entry/.streamlit/config.toml",
+    }
 
 
 def test_metadata_is_that_of_the_project(built: Path) -> None:
@@ -78,7 +103,9 @@ def test_metadata_is_that_of_the_project(built: Path) -> None:
         (name,) = (name for name in archive.namelist() if name.endswith("METADATA"))
         metadata = archive.read(name).decode()
     assert f"Version: {mnist_dash.__version__}\n" in metadata
-    for extra in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]:
+    for extra in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]:
         assert f"Provides-Extra: {extra}\n" in metadata
     assert "Requires-Dist: streamlit<1.68,>=1.67" in metadata
 
@@ -89,9 +116,18 @@ def test_command_without_arguments_serves_the_dashboard(installed: Path, tmp_pat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (tmp_path / "empty").mkdir()
-    environment = os.environ | {"MNIST_DASH_WORKERS": "0", "STREAMLIT_SERVER_PORT": str(port), "BROWSER": "true"}
+    environment = os.environ | {
+        "MNIST_DASH_WORKERS": "0",
+        "STREAMLIT_SERVER_PORT": str(port),
+        "BROWSER": "true",
+    }
     with subprocess.Popen(
-        [installed / "mnist-dash"], cwd=tmp_path / "empty", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [installed / "mnist-dash"],
+        cwd=tmp_path / "empty",
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             wait_until(lambda: _read(port, "/_stcore/health") == "ok", "the server to answer")
@@ -118,8 +154,17 @@ def test_installed_pages_and_functions_work(installed: Path, tmp_path: Path) -> 
         "assert not page.exception and not page.error, (page.exception, page.error)\n"
         "assert [one.label for one in page.button if 'Train' in one.label], page.button\n"
     )
-    environment = os.environ | {"MNIST_DASH_WORKERS": "0", "MNIST_DASH_ALLOW_UNAUTHENTICATED": "1"}  # AppTest has no address
-    subprocess.run([installed / "python", "-c", code], cwd=tmp_path, env=environment, check=True, timeout=PATIENCE_SECONDS * 3)
+    environment = os.environ | {
+        "MNIST_DASH_WORKERS": "0",
+        "MNIST_DASH_ALLOW_UNAUTHENTICATED": "1",
+    }  # AppTest has no address
+    subprocess.run(
+        [installed / "python", "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        timeout=PATIENCE_SECONDS * 3,
+    )
 
 
 def _read(port: int, path: str) -> str:

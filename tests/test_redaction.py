@@ -62,9 +62,18 @@ def assert_clean(text: str) -> None:
             f"postgresql+psycopg:///dash?host=/run&user=keeper&password={WRITTEN}",
             "postgresql+psycopg:///dash?host=/run&user=keeper&password=***",
         ),
-        (f"host=db user=keeper password={PASSWORD} dbname=dash", "host=db user=keeper password=*** dbname=dash"),
-        (f"{{'cookie_secret': '{PASSWORD}', 'client_id': 'dash'}}", "{'cookie_secret': ***, 'client_id': 'dash'}"),
-        (f"GET /run?run=1a2b&token={'0a' * 8}.{'x' * 43} 200", f"GET /run?run=1a2b&token={'0a' * 8}.*** 200"),
+        (
+            f"host=db user=keeper password={PASSWORD} dbname=dash",
+            "host=db user=keeper password=*** dbname=dash",
+        ),
+        (
+            f"{{'cookie_secret': '{PASSWORD}', 'client_id': 'dash'}}",
+            "{'cookie_secret': ***, 'client_id': 'dash'}",
+        ),
+        (
+            f"GET /run?run=1a2b&token={'0a' * 8}.{'x' * 43} 200",
+            f"GET /run?run=1a2b&token={'0a' * 8}.*** 200",
+        ),
         (
             "https://example.org/a:b, loss: 0.25; see ann@example.org",
             "https://example.org/a:b, loss: 0.25; see ann@example.org",
@@ -79,16 +88,23 @@ def test_secrets_are_known_by_their_form(text: str, left: str) -> None:
 
 def test_settings_hide_their_password() -> None:
     """It is in no repr, and is a secret from then on wherever it stands and however it is written."""
-    settings = Settings.from_environment({"MNIST_DASH_HOME": "/nowhere", "MNIST_DASH_DATABASE_URL": URL})
+    settings = Settings.from_environment(
+        {"MNIST_DASH_HOME": "/nowhere", "MNIST_DASH_DATABASE_URL": URL}
+    )
     assert settings.database_url == URL
     assert_clean(repr(settings))
     assert redact(f"the server says: {PASSWORD} or {WRITTEN}") == "the server says: *** or ***"
 
 
-def test_silent_database_keeps_its_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_silent_database_keeps_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Neither the exception nor the doctor nor a command says it; host and user are for whoever runs it."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(tmp_path))
-    for url in (URL, f"postgresql+psycopg:///dash?host=127.0.0.1&port=1&user=keeper&password={WRITTEN}"):
+    for url in (
+        URL,
+        f"postgresql+psycopg:///dash?host=127.0.0.1&port=1&user=keeper&password={WRITTEN}",
+    ):
         monkeypatch.setenv("MNIST_DASH_DATABASE_URL", url)
         settings = Settings.from_environment()
         with pytest.raises(StoreUnavailable) as caught:
@@ -99,10 +115,19 @@ def test_silent_database_keeps_its_password(tmp_path: Path, monkeypatch: pytest.
         assert_clean(said)
 
 
-@pytest.mark.parametrize("url", [f"{PASSWORD}", f"postgresql://u:{PASSWORD}/x@host:{PASSWORD}/db", f"nothing://keeper:{PASSWORD}@host/db"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"{PASSWORD}",
+        f"postgresql://u:{PASSWORD}/x@host:{PASSWORD}/db",
+        f"nothing://keeper:{PASSWORD}@host/db",
+    ],
+)
 def test_wrong_url_is_not_repeated(tmp_path: Path, url: str) -> None:
     """What cannot be read as a URL may be a password from its first letter on."""
-    settings = Settings.from_environment({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_DATABASE_URL": url})
+    settings = Settings.from_environment(
+        {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_DATABASE_URL": url}
+    )
     with pytest.raises(StoreError, match="MNIST_DASH_DATABASE_URL is no database URL") as caught:
         Store.open(settings)
     assert_clean(str(caught.value) + repr(examine_store(settings)))
@@ -119,7 +144,14 @@ def test_processes_log_no_password(tmp_path: Path) -> None:
         "thread = threading.Thread(target=fail); thread.start(); thread.join()\nraise RuntimeError(url)\n"
     )
     environment = os.environ | {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_DATABASE_URL": URL}
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stderr.count("postgresql+psycopg://keeper:***@127.0.0.1:1/dash") == 4
     assert done.stderr.count("Traceback") == 3
     assert_clean(done.stderr)
@@ -127,7 +159,11 @@ def test_processes_log_no_password(tmp_path: Path) -> None:
 
 def test_every_process_guards_its_output() -> None:
     """Whatever begins a log begins with the guard."""
-    begins = [path.name for path in (ROOT / "mnist_dash").rglob("*.py") if "logging.basicConfig" in path.read_text()]
+    begins = [
+        path.name
+        for path in (ROOT / "mnist_dash").rglob("*.py")
+        if "logging.basicConfig" in path.read_text()
+    ]
     assert begins == ["logs.py"]
     for entry in ("logs.py", "cli/__init__.py", "ui/app/entry.py"):
         assert "guard_output()" in (ROOT / "mnist_dash" / entry).read_text()
@@ -139,8 +175,13 @@ def test_reason_and_archive_have_no_password(tmp_path: Path) -> None:
     records: WorkerRecords = new_worker(store, "worker", pid=os.getpid())
     run = records.claim(Job(run_actions.submit(store, _config()), 1))
     assert run is not None
-    records.finish(run, Outcome(RunState.FAILED, reason=f"Training failed: cannot reach {URL}."), files={})
-    assert store.run(run.id).reason == "Training failed: cannot reach postgresql+psycopg://keeper:***@127.0.0.1:1/dash."
+    records.finish(
+        run, Outcome(RunState.FAILED, reason=f"Training failed: cannot reach {URL}."), files={}
+    )
+    assert (
+        store.run(run.id).reason
+        == "Training failed: cannot reach postgresql+psycopg://keeper:***@127.0.0.1:1/dash."
+    )
     assert_clean(archive_of(store, [run.id]).decode("latin-1"))
     store.close()
 
@@ -157,7 +198,9 @@ def _config() -> RunConfig:
         (f"{'0a' * 8}.{'x' * 43}", "", "The database does not answer.", "keeper"),
     ],
 )
-def test_outage_tells_visitors_nothing(monkeypatch: pytest.MonkeyPatch, token: str, email: str, sentence: str, hidden: str) -> None:
+def test_outage_tells_visitors_nothing(
+    monkeypatch: pytest.MonkeyPatch, token: str, email: str, sentence: str, hidden: str
+) -> None:
     """Whoever runs the server reads host and user, everybody else only that there is an outage; nobody the password."""
     monkeypatch.setenv("MNIST_DASH_DATABASE_URL", URL)
     monkeypatch.setenv("MNIST_DASH_WORKERS", "0")
@@ -169,7 +212,11 @@ def test_outage_tells_visitors_nothing(monkeypatch: pytest.MonkeyPatch, token: s
     if token:
         app.query_params["token"] = token
     app.run()
-    said = "\n".join(str(element.value) for kind in ("warning", "error") for element in app.get(kind))  # type: ignore[union-attr]
+    said = "\n".join(
+        str(element.value)  # type: ignore[union-attr]
+        for kind in ("warning", "error")
+        for element in app.get(kind)
+    )
     assert sentence in said
     assert ("keeper" in said) is not bool(hidden)
     assert "127.0.0.1" in said or hidden

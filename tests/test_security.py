@@ -30,10 +30,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         yield dashboard
 
 
-def ask(dashboard: Dashboard, path: str, *, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+def ask(
+    dashboard: Dashboard, path: str, *, method: str = "GET", **headers: str
+) -> tuple[int, bytes]:
     """Send one request as it stands, which a browser would tidy up, and return status and body."""
     connection = http.client.HTTPConnection(dashboard.url.removeprefix("http://"), timeout=30)
-    connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    connection.request(
+        method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
     answer = connection.getresponse()
     content = b"" if answer.status == http.HTTPStatus.SWITCHING_PROTOCOLS else answer.read()
     connection.close()
@@ -60,12 +64,29 @@ def test_every_threat_names_a_test() -> None:
         assert f"def {name}(" in (ROOT / path).read_text(), test
 
 
-@pytest.mark.parametrize("root", ["/media/", "/component/", "/_stcore/bidi-components/", "/app/static/", "/static/"])
-@pytest.mark.parametrize("up", ["", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "mnist_dash.live_plot/" + "../" * 14])
+@pytest.mark.parametrize(
+    "root", ["/media/", "/component/", "/_stcore/bidi-components/", "/app/static/", "/static/"]
+)
+@pytest.mark.parametrize(
+    "up",
+    [
+        "",
+        "../" * 12,
+        "..%2f" * 12,
+        "%2e%2e/" * 12,
+        "..%5c" * 12,
+        "mnist_dash.live_plot/" + "../" * 14,
+    ],
+)
 def test_no_address_gives_a_file_of_the_server(served: Dashboard, root: str, up: str) -> None:
     """Neither climbing out of a folder nor an absolute path nor a guessed name gives what lies in the home."""
     home = str(served.store.settings.home).lstrip("/")
-    for name in ("secrets.toml", "artifacts/1a/1a2b3c4d/weights.safetensors", "logs/workers.log", "mnist_dash.db"):
+    for name in (
+        "secrets.toml",
+        "artifacts/1a/1a2b3c4d/weights.safetensors",
+        "logs/workers.log",
+        "mnist_dash.db",
+    ):
         for path in (f"{up}{home}/{name}", f"{up}/{home}/{name}", f"{up}{name}"):
             status, content = ask(served, root + path)
             assert MARK not in content
@@ -77,7 +98,15 @@ def test_no_address_gives_a_file_of_the_server(served: Dashboard, root: str, up:
 def test_strangers_upload_nothing(served: Dashboard) -> None:
     """A file for a session that is not there is refused."""
     for session in ("unknown", "0" * 36):
-        assert ask(served, f"/_stcore/upload_file/{session}/file", method="PUT", Content_Type="multipart/form-data; boundary=x")[0] >= 400
+        assert (
+            ask(
+                served,
+                f"/_stcore/upload_file/{session}/file",
+                method="PUT",
+                Content_Type="multipart/form-data; boundary=x",
+            )[0]
+            >= 400
+        )
 
 
 def test_agents_are_not_served(served: Dashboard) -> None:
@@ -103,8 +132,12 @@ def test_foreign_hosts_open_no_websocket(served: Dashboard) -> None:
 
 def test_nothing_is_unpickled() -> None:
     """No module has what executes what it reads."""
-    ways = re.compile(r"\bpickle\.load|\btorch\.load\(|allow_pickle=True|\byaml\.(unsafe_|full_)?load\(|(?<![.\w])(eval|exec)\(|shell=True")
-    found = [path.name for path in (ROOT / "mnist_dash").rglob("*.py") if ways.search(path.read_text())]
+    ways = re.compile(
+        r"\bpickle\.load|\btorch\.load\(|allow_pickle=True|\byaml\.(unsafe_|full_)?load\(|(?<![.\w])(eval|exec)\(|shell=True"
+    )
+    found = [
+        path.name for path in (ROOT / "mnist_dash").rglob("*.py") if ways.search(path.read_text())
+    ]
     assert found == []
 
 

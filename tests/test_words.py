@@ -24,22 +24,45 @@ def literals(source: Source) -> Iterator[tuple[int, str]]:
     documentation = {
         id(node.body[0].value)
         for node in ast.walk(source.tree)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and node.body and isinstance(node.body[0], ast.Expr)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
     }
-    documentation |= {id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)}
-    inner = {id(part) for node in ast.walk(source.tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    documentation |= {
+        id(node.value) for node in ast.walk(source.tree) if isinstance(node, ast.Expr)
+    }
+    inner = {
+        id(part)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
     for node in ast.walk(source.tree):
         if id(node) in documentation | inner:
             continue
         if isinstance(node, ast.JoinedStr):
-            yield node.lineno, "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+            yield (
+                node.lineno,
+                "".join(
+                    str(part.value) if isinstance(part, ast.Constant) else "{}"
+                    for part in node.values
+                ),
+            )
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and " " in node.value.strip()
+        ):
             yield node.lineno, node.value
 
 
 def test_no_text_in_the_sources_has_outdated_words() -> None:
     """Texts of pages, charts, reports and cards: none has a word that the field does not use."""
-    read = [source for source in sources() if source.layer in READ_BY_PEOPLE or source.path.name in {"model_bundle.py", "notebook.py"}]
+    read = [
+        source
+        for source in sources()
+        if source.layer in READ_BY_PEOPLE or source.path.name in {"model_bundle.py", "notebook.py"}
+    ]
     assert len(read) > 100
     found = [
         f"{source.path.relative_to(ROOT)}:{line} {fault}"
@@ -97,7 +120,11 @@ def test_every_help_text_comes_from_the_glossary_or_is_a_sentence() -> None:
                     unknown.append(f"{where} {ast.unparse(node)}")
             for keyword in node.keywords:
                 if keyword.arg in {"help", "hint"}:
-                    unplain += [f"{where} {text!r}" for text in _written(keyword.value) if text and not SENTENCE.match(text)]
+                    unplain += [
+                        f"{where} {text!r}"
+                        for text in _written(keyword.value)
+                        if text and not SENTENCE.match(text)
+                    ]
     assert unknown == []
     assert unplain == []
 
@@ -110,7 +137,9 @@ def _written(node: ast.expr) -> Iterator[str]:
         for value in node.values:
             yield from _written(value)
     elif isinstance(node, ast.JoinedStr):
-        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+        )
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
 
@@ -132,7 +161,11 @@ def test_numbers_have_three_digits_on_pages_and_all_elsewhere() -> None:
     assert [number(value) for value in (0.00042976810, 2.3016, 1e-7, 12345.6, 60_000, 0.0)] == [
         *("0.00043", "2.3", "1e-7", "12,346", "60,000", "0"),
     ]
-    assert [exact(value) for value in (0.00042976810, 2.3016, 60_000)] == ["0.0004297681", "2.3016", "60,000"]
+    assert [exact(value) for value in (0.00042976810, 2.3016, 60_000)] == [
+        "0.0004297681",
+        "2.3016",
+        "60,000",
+    ]
     assert moment(0.0) == "1970-01-01 00:00 UTC"
     now = datetime(2026, 1, 3, tzinfo=UTC)
     assert ago(datetime(2026, 1, 2, tzinfo=UTC), now=now) == "1 day ago"

@@ -29,7 +29,14 @@ class Scale(LayerKind):
     """Multiplies every feature, or every channel of an image, by a trained factor."""
 
     label = "Scale"
-    controls = (Control("start", "Start", hint="First value of every factor", search=SearchRange(0.5, 2.0, log=True)),)
+    controls = (
+        Control(
+            "start",
+            "Start",
+            hint="First value of every factor",
+            search=SearchRange(0.5, 2.0, log=True),
+        ),
+    )
     is_measured = True
 
     kind: Literal["scale"] = "scale"
@@ -50,7 +57,9 @@ class Scale(LayerKind):
     def add_to(self, network: NetworkBuilder, shape: Shape) -> None:
         """Add it to a network in training."""
         name = f"{network.module()}.weight"
-        factors = network.parameter(name, torch.zeros(shape[-1], device=network.device), order=network.order)
+        factors = network.parameter(
+            name, torch.zeros(shape[-1], device=network.device), order=network.order
+        )
         network.step(lambda x, _: x * _along(factors, x))
 
     def has_gradient(self, shape: Shape) -> bool:
@@ -118,7 +127,10 @@ class SignDescent(OptimizerKind):
     """Steps of equal size down a running sum of gradients: ``v = keep * v + g; w -= rate * sign(v)``."""
 
     label = "Sign descent"
-    controls = (LEARNING_RATE, Control("keep", "Keep", hint="Share of the sum that stays", search=SearchRange(0.5, 0.95)))
+    controls = (
+        LEARNING_RATE,
+        Control("keep", "Keep", hint="Share of the sum that stays", search=SearchRange(0.5, 0.95)),
+    )
 
     kind: Literal["sign_descent"] = "sign_descent"
     learning_rate: LearningRate = 0.001

@@ -40,12 +40,21 @@ def tags_of(store: Store, run_id: str) -> tuple[str, ...]:
     """Read the tags of one run in alphabetical order."""
     tags = schema.run_tags
     with store.reading() as connection:
-        return tuple(connection.execute(sa.select(tags.c.tag).where(tags.c.run_id == run_id).order_by(tags.c.tag)).scalars())
+        return tuple(
+            connection.execute(
+                sa.select(tags.c.tag).where(tags.c.run_id == run_id).order_by(tags.c.tag)
+            ).scalars()
+        )
 
 
 def train_into(store: Store, config: RunConfig = TINY) -> Run:
     """Train a configuration here and now, and record it as a worker does."""
-    records = WorkerRecords(store, WorkerIdentity(f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2))
+    records = WorkerRecords(
+        store,
+        WorkerIdentity(
+            f"played {secrets.token_hex(4)}", "here", machine_id(), os.getpid(), "cpu", 2
+        ),
+    )
     records.sign_on()
     run = records.claim(Job(run_actions.submit(store, config), 1))
     assert run is not None
@@ -62,13 +71,18 @@ def train_into(store: Store, config: RunConfig = TINY) -> Run:
     )
     for report, state in zip(epochs, states, strict=True):
         file = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, state.payload)
-        records.record_epoch(run, [step for step in steps if step.epoch == report.epoch], report, file)
+        records.record_epoch(
+            run, [step for step in steps if step.epoch == report.epoch], report, file
+        )
     assert result.test_probabilities is not None
     contents = {
         ArtifactKind.WEIGHTS: result.weights,
         ArtifactKind.TEST_PROBABILITIES: artifacts.pack_probabilities(result.test_probabilities),
     }
-    files = {kind: artifacts.write(store.settings, run.id, kind, content) for kind, content in contents.items()}
+    files = {
+        kind: artifacts.write(store.settings, run.id, kind, content)
+        for kind, content in contents.items()
+    }
     outcome = Outcome(
         RunState.FINISHED,
         "All epochs are done.",

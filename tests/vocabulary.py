@@ -50,8 +50,36 @@ _IN_STUDIES = {"hyperparameters": r"\b[Ss]ettings?\b"}
 _CODE = re.compile(r"`[^`]*`|</?\w[^>]*>")
 """Code in quotes, and tags of HTML."""
 _SPOKEN = {
-    *("label", "body", "help", "value", "placeholder", "text", "alt", "title", "caption", "content", "options", "page_title", "tooltip"),
-    *("names", "hovertext", "name", "ticktext", "summary", "note", "does", "where", "sheet", "sentence", "titles", "captions", "delta"),
+    *(
+        "label",
+        "body",
+        "help",
+        "value",
+        "placeholder",
+        "text",
+        "alt",
+        "title",
+        "caption",
+        "content",
+        "options",
+        "page_title",
+        "tooltip",
+    ),
+    *(
+        "names",
+        "hovertext",
+        "name",
+        "ticktext",
+        "summary",
+        "note",
+        "does",
+        "where",
+        "sheet",
+        "sentence",
+        "titles",
+        "captions",
+        "delta",
+    ),
 }
 """Fields of what a page sends to the browser that a person reads."""
 _HIDDEN = {
@@ -94,7 +122,13 @@ def spoken(app: AppTest) -> Iterator[str]:
 
 def _texts(message: Any) -> Iterator[str]:  # noqa: ANN401 - a protobuf message, which has no types
     for field, value in message.ListFields():
-        values = list(value.values()) if hasattr(value, "values") else list(value) if _is_list(value) else [value]
+        values = (
+            list(value.values())
+            if hasattr(value, "values")
+            else list(value)
+            if _is_list(value)
+            else [value]
+        )
         for each in values:
             if hasattr(each, "ListFields"):
                 yield from _texts(each)
@@ -105,7 +139,11 @@ def _texts(message: Any) -> Iterator[str]:  # noqa: ANN401 - a protobuf message,
 
 
 def _is_list(value: object) -> bool:
-    return not isinstance(value, str | bytes) and not hasattr(value, "ListFields") and hasattr(value, "__iter__")
+    return (
+        not isinstance(value, str | bytes)
+        and not hasattr(value, "ListFields")
+        and hasattr(value, "__iter__")
+    )
 
 
 def _of_json(text: str) -> Iterator[str]:

@@ -14,7 +14,9 @@ PATIENCE_MS = 1000 * PATIENCE_SECONDS
 """The same for a browser."""
 
 
-def wait_until(condition: Callable[[], bool], what: str = "the condition", *, seconds: float = PATIENCE_SECONDS) -> float:
+def wait_until(
+    condition: Callable[[], bool], what: str = "the condition", *, seconds: float = PATIENCE_SECONDS
+) -> float:
     """Wait until something is so and return the seconds that it took; fail with `what` was waited for when it takes too long."""
     start = time.monotonic()
     while not condition():

@@ -2,4 +2,6 @@
 
 import warnings
 
-warnings.filterwarnings("ignore", message="IProgress not found")  # Optuna imports tqdm, which wants widgets; our bars need none
+warnings.filterwarnings(
+    "ignore", message="IProgress not found"
+)  # Optuna imports tqdm, which wants widgets; our bars need none

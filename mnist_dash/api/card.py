@@ -23,7 +23,13 @@ def card(title: str, rows: Sequence[tuple[str, str]], *, note: str = "") -> str:
 def lines(title: str, rows: Sequence[tuple[str, str]], *, note: str = "") -> str:
     """Write the same for a terminal."""
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join([title, *(f"  {name:<{width}}  {visible(value)}" for name, value in rows), *([note] if note else [])])
+    return "\n".join(
+        [
+            title,
+            *(f"  {name:<{width}}  {visible(value)}" for name, value in rows),
+            *([note] if note else []),
+        ]
+    )
 
 
 def _cell(text: str, opacity: float = 1) -> str:

@@ -9,8 +9,21 @@ import pandas as pd
 from plotly.graph_objects import Figure
 
 from mnist_dash.api.card import card, lines
-from mnist_dash.core.analysis.significance import ALPHA, GroupMean, compare_paired, group_mean, welch
-from mnist_dash.core.analysis.verdicts import MEASURES, TEST_ACCURACY, Measure, judge_groups, judge_pair, write_p
+from mnist_dash.core.analysis.significance import (
+    ALPHA,
+    GroupMean,
+    compare_paired,
+    group_mean,
+    welch,
+)
+from mnist_dash.core.analysis.verdicts import (
+    MEASURES,
+    TEST_ACCURACY,
+    Measure,
+    judge_groups,
+    judge_pair,
+    write_p,
+)
 from mnist_dash.errors import InvalidInput
 from mnist_dash.figures.base.paint import painted
 from mnist_dash.figures.compare.curves import OverlayOptions, RunLine, draw_overlay
@@ -48,7 +61,9 @@ class Comparison:
     def settings(self) -> pd.DataFrame:
         """What differs in the configurations: one row a setting, one column a run."""
         found = self._compared.settings
-        return pd.DataFrame.from_dict(dict(found), orient="index", columns=[run.id for run in self._compared.runs])
+        return pd.DataFrame.from_dict(
+            dict(found), orient="index", columns=[run.id for run in self._compared.runs]
+        )
 
     def plot(self, metric: str = "val_accuracy", *, log: bool = False) -> Figure:
         """Draw one line a run over its epochs.
@@ -57,14 +72,26 @@ class Comparison:
             metric: a column of `Run.history`, such as ``val_loss``.
             log: whether the y axis is logarithmic; an accuracy is then drawn as its error.
         """
-        columns = [str(name) for name in self._compared.epochs.columns if name not in ("run_id", "epoch")]
+        columns = [
+            str(name) for name in self._compared.epochs.columns if name not in ("run_id", "epoch")
+        ]
         if metric not in columns:
-            raise InvalidInput(f"metric: no such column {metric!r} ({listed(columns)}). {did_you_mean(metric, columns)}".rstrip())
+            raise InvalidInput(
+                f"metric: no such column {metric!r} ({listed(columns)}). {did_you_mean(metric, columns)}".rstrip()
+            )
         styles = looks([run.id for run in self._compared.runs])
         curves = []
         for run in self._compared.runs:
             rows = self._compared.history(run.id)
-            curves.append(RunLine(run.id, run.title, styles[run.id], rows["epoch"].to_numpy(float), rows[metric].to_numpy(float)))
+            curves.append(
+                RunLine(
+                    run.id,
+                    run.title,
+                    styles[run.id],
+                    rows["epoch"].to_numpy(float),
+                    rows[metric].to_numpy(float),
+                )
+            )
         options = OverlayOptions(is_share=metric.endswith("_accuracy"), log_y=log)
         return painted(draw_overlay(curves, metric.replace("_", " "), options))
 
@@ -75,8 +102,16 @@ class Comparison:
         return card(*self._summary(), note=self.sentence)
 
     def _summary(self) -> tuple[str, list[tuple[str, str]]]:
-        difference = NOTHING if self.difference is None else self.measure.write_difference(self.difference, signed=True)
-        ends = (self.measure.write_difference(end, signed=True) for end in (self.low, self.high) if end is not None)
+        difference = (
+            NOTHING
+            if self.difference is None
+            else self.measure.write_difference(self.difference, signed=True)
+        )
+        ends = (
+            self.measure.write_difference(end, signed=True)
+            for end in (self.low, self.high)
+            if end is not None
+        )
         rows = [
             (f"difference in {self.measure.title}, B − A", difference),
             ("95 % interval", " to ".join(ends) or NOTHING),
@@ -105,7 +140,16 @@ def compare_runs(store: Store, a: str, b: str) -> Comparison:
     )
     sentence = judge_pair(found, f"A ({run_a.title})", f"B ({run_b.title})")
     compared = comparison.load(store, [a, b])
-    return Comparison(sentence, found.difference, found.low, found.high, found.p_value, table, TEST_ACCURACY, compared)
+    return Comparison(
+        sentence,
+        found.difference,
+        found.low,
+        found.high,
+        found.p_value,
+        table,
+        TEST_ACCURACY,
+        compared,
+    )
 
 
 def compare_groups(store: Store, a: Sequence[str], b: Sequence[str], metric: str) -> Comparison:
@@ -116,7 +160,9 @@ def compare_groups(store: Store, a: Sequence[str], b: Sequence[str], metric: str
         InvalidInput: there is no such metric, or a group has no finished run with it.
     """
     if metric not in MEASURES:
-        raise InvalidInput(f"metric: no such metric {metric!r} ({listed(MEASURES)}). {did_you_mean(metric, MEASURES)}".rstrip())
+        raise InvalidInput(
+            f"metric: no such metric {metric!r} ({listed(MEASURES)}). {did_you_mean(metric, MEASURES)}".rstrip()
+        )
     measure = MEASURES[metric]
     for run_id in (*a, *b):
         store.run(run_id)
@@ -124,8 +170,13 @@ def compare_groups(store: Store, a: Sequence[str], b: Sequence[str], metric: str
     means = {letter: _mean(compared, ids, measure, letter) for letter, ids in (("A", a), ("B", b))}
     test = welch(means["A"], means["B"])
     verdict = judge_groups(measure, ("A", means["A"]), ("B", means["B"]), test)
-    rows = {letter: [mean.n, mean.mean, mean.deviation, mean.low, mean.high] for letter, mean in means.items()}
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["seeds", "mean", "deviation", "low", "high"])
+    rows = {
+        letter: [mean.n, mean.mean, mean.deviation, mean.low, mean.high]
+        for letter, mean in means.items()
+    }
+    table = pd.DataFrame.from_dict(
+        rows, orient="index", columns=["seeds", "mean", "deviation", "low", "high"]
+    )
     difference = means["B"].mean - means["A"].mean
     low, high, p_value = (None, None, None) if test is None else (test.low, test.high, test.p_value)
     return Comparison(verdict.sentence, difference, low, high, p_value, table, measure, compared)
@@ -133,7 +184,11 @@ def compare_groups(store: Store, a: Sequence[str], b: Sequence[str], metric: str
 
 def _mean(compared: Compared, ids: Sequence[str], measure: Measure, letter: str) -> GroupMean:
     shown = {run.id for run in compared.runs}
-    figures = comparison.seed_figures(compared, Group({}, tuple(run_id for run_id in ids if run_id in shown)), measure)
+    figures = comparison.seed_figures(
+        compared, Group({}, tuple(run_id for run_id in ids if run_id in shown)), measure
+    )
     if not figures.by_seed:
-        raise InvalidInput(f"No run of group {letter} has finished with a {measure.title}. Wait for one, or choose others.")
+        raise InvalidInput(
+            f"No run of group {letter} has finished with a {measure.title}. Wait for one, or choose others."
+        )
     return group_mean(figures.by_seed)

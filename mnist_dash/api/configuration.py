@@ -27,7 +27,9 @@ def configuration(base: Base, settings: Mapping[str, Any]) -> tuple[RunConfig, s
         InvalidInput: the base is something else.
     """
     name = base if isinstance(base, str) else None
-    config = with_overrides(_base(base), [(path.replace("__", "."), value) for path, value in settings.items()])
+    config = with_overrides(
+        _base(base), [(path.replace("__", "."), value) for path, value in settings.items()]
+    )
     return config, name_of(config, first=name)
 
 

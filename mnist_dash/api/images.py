@@ -24,7 +24,9 @@ def grey_values(images: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - any arr
     """
     array = np.asarray(images)
     if array.dtype.kind not in "uifb":
-        raise InvalidInput(f"images: values of type {array.dtype} are no grey values (numbers). Pass an array of numbers.")
+        raise InvalidInput(
+            f"images: values of type {array.dtype} are no grey values (numbers). Pass an array of numbers."
+        )
     array = _shaped(array)
     whole = array.dtype.kind in "uib"
     high = 255 if whole and array.dtype.kind != "b" else 1
@@ -34,7 +36,11 @@ def grey_values(images: Any) -> npt.NDArray[np.uint8]:  # noqa: ANN401 - any arr
             "(whole numbers from 0 to 255, or floats from 0 to 1). "
             "Scale them, or convert them to uint8."
         )
-    return array.astype(np.uint8) if high == 255 else np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    return (
+        array.astype(np.uint8)
+        if high == 255
+        else np.rint(array.astype(np.float64) * 255).astype(np.uint8)
+    )
 
 
 def _shaped(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -43,4 +49,6 @@ def _shaped(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array.reshape(-1, SIDE, SIDE)
     if len(shape) == 2 and shape[1] == SIDE**2:
         return array.reshape(-1, SIDE, SIDE)
-    raise InvalidInput(f"images: the shape {shape} is no list of images ((n, 28, 28)). Reshape the array, or resize the images.")
+    raise InvalidInput(
+        f"images: the shape {shape} is no list of images ((n, 28, 28)). Reshape the array, or resize the images."
+    )

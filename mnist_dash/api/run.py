@@ -28,7 +28,14 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural
 
-METRICS = ("test_accuracy", "test_loss", "best_val_accuracy", "best_epoch", "last_val_accuracy", "last_val_loss")
+METRICS = (
+    "test_accuracy",
+    "test_loss",
+    "best_val_accuracy",
+    "best_epoch",
+    "last_val_accuracy",
+    "last_val_loss",
+)
 Plot = Literal["loss", "accuracy", "confusion"]
 
 
@@ -70,7 +77,11 @@ class Run:
         """Its metrics: accuracies in [0, 1], losses in nats, seconds; None for what is not known yet."""
         run = self.record
         found = {name: getattr(run, name) for name in METRICS}
-        return found | {"epochs": run.epoch, "parameters": run.n_parameters, "seconds": run.seconds_training}
+        return found | {
+            "epochs": run.epoch,
+            "parameters": run.n_parameters,
+            "seconds": run.seconds_training,
+        }
 
     @property
     def history(self) -> pd.DataFrame:
@@ -139,12 +150,25 @@ class Run:
             ArtifactError: it has no stored test predictions.
         """
         dataset = self.record.config.dataset
-        probabilities = artifacts.read_probabilities(self._store, self.id, ArtifactKind.TEST_PROBABILITIES)
-        counts = confusion_matrix(read_labels(dataset, "test", self._store.settings.data_dir), probabilities)
+        probabilities = artifacts.read_probabilities(
+            self._store, self.id, ArtifactKind.TEST_PROBABILITIES
+        )
+        counts = confusion_matrix(
+            read_labels(dataset, "test", self._store.settings.data_dir), probabilities
+        )
         names = [str(name) for name in CLASS_NAMES[dataset]]
-        return pd.DataFrame(counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted"))
+        return pd.DataFrame(
+            counts, index=pd.Index(names, name="true"), columns=pd.Index(names, name="predicted")
+        )
 
-    def plot(self, what: Plot = "loss", *, axis: Axis = "epoch", log: bool = False, smoothing: float = 0.0) -> Figure:
+    def plot(
+        self,
+        what: Plot = "loss",
+        *,
+        axis: Axis = "epoch",
+        log: bool = False,
+        smoothing: float = 0.0,
+    ) -> Figure:
         """Draw what the run's page draws.
 
         Args:
@@ -181,8 +205,15 @@ class Run:
             ("state", f"{run.state}, {plural(run.epoch, 'epoch')} of {run.config.epochs}"),
             ("test accuracy", percent(run.test_accuracy)),
             ("test loss", number(run.test_loss)),
-            ("best validation accuracy", percent(run.best_val_accuracy) + (f" after epoch {run.best_epoch}" if run.best_epoch else "")),
+            (
+                "best validation accuracy",
+                percent(run.best_val_accuracy)
+                + (f" after epoch {run.best_epoch}" if run.best_epoch else ""),
+            ),
             ("parameters", f"{run.n_parameters:,}"),
-            ("training", f"{duration(run.seconds_training)} on {run.device}" if run.device else NOTHING),
+            (
+                "training",
+                f"{duration(run.seconds_training)} on {run.device}" if run.device else NOTHING,
+            ),
         ]
         return f"Run {run.id}, {run.title}", rows

@@ -34,7 +34,16 @@ from mnist_dash.search.studies import study_store
 from mnist_dash.settings import Settings
 from mnist_dash.text import listed
 
-FIRST_COLUMNS = ("title", "state", "test_accuracy", "best_val_accuracy", "test_loss", "epoch", "n_parameters", "seconds_training")
+FIRST_COLUMNS = (
+    "title",
+    "state",
+    "test_accuracy",
+    "best_val_accuracy",
+    "test_loss",
+    "epoch",
+    "n_parameters",
+    "seconds_training",
+)
 
 Runs = Run | str | Sequence[Run | str]
 """A run or its id, or a list of them."""
@@ -107,14 +116,26 @@ class OpenStore:
             InvalidQuery: the query cannot be read; the message points at the place.
             InvalidInput: there is no such field to sort by.
         """
-        found = catalog.page(self._store, catalog.Scope(parse(query)), order=_order(sort), limit=limit)
+        found = catalog.page(
+            self._store, catalog.Scope(parse(query)), order=_order(sort), limit=limit
+        )
         if not found:
             return pd.DataFrame(columns=list(FIRST_COLUMNS), index=pd.Index([], name="run"))
         table = runs_table(self._store, [each.run.id for each in found]).set_index("run")
         table.insert(0, "title", [each.run.title for each in found])
-        return table[[*FIRST_COLUMNS, *(name for name in table.columns if name not in FIRST_COLUMNS)]]
+        return table[
+            [*FIRST_COLUMNS, *(name for name in table.columns if name not in FIRST_COLUMNS)]
+        ]
 
-    def study(self, /, study: Source, *, wait: bool = True, progress: bool = True, **changes: Any) -> Study:  # noqa: ANN401 - words of a study file
+    def study(
+        self,
+        /,
+        study: Source,
+        *,
+        wait: bool = True,
+        progress: bool = True,
+        **changes: Any,  # noqa: ANN401 - words of a study file
+    ) -> Study:
         """Run a study, or go on with the one of its name.
 
         Args:
@@ -132,7 +153,9 @@ class OpenStore:
         if isinstance(study, str) and not is_file(study):
             found = Study(self._store, study)
         else:
-            study_id, _ = start(self._store, definition_of(study, changes), has_limit="budget" in changes)
+            study_id, _ = start(
+                self._store, definition_of(study, changes), has_limit="budget" in changes
+            )
             found = Study(self._store, study_id)
         if wait:
             return found.wait(progress=progress)
@@ -143,10 +166,18 @@ class OpenStore:
     def studies(self) -> pd.DataFrame:
         """List studies by their ids, the newest first."""
         rows = [
-            {"study": one.id, "name": one.name, "state": one.state.value, "seconds": one.seconds_used, "question": one.definition.question}
+            {
+                "study": one.id,
+                "name": one.name,
+                "state": one.state.value,
+                "seconds": one.seconds_used,
+                "question": one.definition.question,
+            }
             for one in study_store.all_studies(self._store)
         ]
-        return pd.DataFrame(rows, columns=["study", "name", "state", "seconds", "question"]).set_index("study")
+        return pd.DataFrame(
+            rows, columns=["study", "name", "state", "seconds", "question"]
+        ).set_index("study")
 
     def compare(self, a: Runs, b: Runs, *, metric: str = "test_accuracy") -> Comparison:
         """Say whether B differs from A, by the tests of the Compare page.
@@ -183,7 +214,9 @@ class OpenStore:
         Raises:
             DataError: it is missing or damaged.
         """
-        return read_images(dataset, part, self._store.settings.data_dir), read_labels(dataset, part, self._store.settings.data_dir)
+        return read_images(dataset, part, self._store.settings.data_dir), read_labels(
+            dataset, part, self._store.settings.data_dir
+        )
 
     def close(self) -> None:
         """Let go of all connections; runs and studies go on."""
@@ -212,7 +245,9 @@ def open_store(where: str | Path) -> OpenStore:
         return OpenStore(Store.open(replace(Settings.from_environment(), database_url=str(where))))
     own = {"MNIST_DASH_DATABASE_URL", "MNIST_DASH_ARTIFACT_DIR"}
     environment = {name: value for name, value in os.environ.items() if name not in own}
-    return OpenStore(Store.open(Settings.from_environment(environment | {"MNIST_DASH_HOME": str(where)})))
+    return OpenStore(
+        Store.open(Settings.from_environment(environment | {"MNIST_DASH_HOME": str(where)}))
+    )
 
 
 def default_store() -> OpenStore:
@@ -232,7 +267,9 @@ def _order(sort: str) -> catalog.Order:
     found = fields.find(name)
     if found is None:
         near = fields.similar(name)
-        raise InvalidInput(f"sort: no such field {name!r}. {f'Did you mean {listed(near)}?' if near else 'docs/runs.md lists them all.'}")
+        raise InvalidInput(
+            f"sort: no such field {name!r}. {f'Did you mean {listed(near)}?' if near else 'docs/runs.md lists them all.'}"
+        )
     return catalog.Order(found, descending=not sort.startswith("-"))
 
 

@@ -60,11 +60,29 @@ class Study:
             row: dict[str, Any] = {"number": trial.number, "state": trial.state.value}
             row |= dict(zip(objectives, trial.figures or (), strict=False))
             row |= {path: trial.parameters.get(path) for path in study.definition.space.paths}
-            row |= {"deviation": trial.deviation, "test_accuracy": cost.test_accuracy if cost else None}
+            row |= {
+                "deviation": trial.deviation,
+                "test_accuracy": cost.test_accuracy if cost else None,
+            }
             rows.append(
-                row | {"seconds": cost.seconds if cost else None, "runs": list(cost.run_ids) if cost else [], "reason": trial.reason}
+                row
+                | {
+                    "seconds": cost.seconds if cost else None,
+                    "runs": list(cost.run_ids) if cost else [],
+                    "reason": trial.reason,
+                }
             )
-        head = ["number", "state", *objectives, *study.definition.space.paths, "deviation", "test_accuracy", "seconds", "runs", "reason"]
+        head = [
+            "number",
+            "state",
+            *objectives,
+            *study.definition.space.paths,
+            "deviation",
+            "test_accuracy",
+            "seconds",
+            "runs",
+            "reason",
+        ]
         return pd.DataFrame(rows, columns=list(dict.fromkeys(head))).set_index("number")
 
     @property
@@ -77,7 +95,14 @@ class Study:
     def best_run(self) -> Run | None:
         """The first run of the best trial; None where no trial is complete."""
         trial = self._best()
-        return None if trial is None else Run(self._store, study_store.runs_of(self._store, self.id, [trial.number])[trial.number][0])
+        return (
+            None
+            if trial is None
+            else Run(
+                self._store,
+                study_store.runs_of(self._store, self.id, [trial.number])[trial.number][0],
+            )
+        )
 
     def wait(self, *, progress: bool = True) -> Study:
         """Wait for its end; Ctrl+C, or interrupting the cell, ends the waiting and leaves it running.
@@ -112,14 +137,27 @@ class Study:
 
     def _summary(self) -> tuple[str, list[tuple[str, str]]]:
         study, best = self.record, self._best()
-        counts = ", ".join(f"{count:,} {state}" for state, count in study_store.counts(self._store, self.id).items()) or NOTHING
+        counts = (
+            ", ".join(
+                f"{count:,} {state}"
+                for state, count in study_store.counts(self._store, self.id).items()
+            )
+            or NOTHING
+        )
         first = study.definition.objectives[0]
-        value = NOTHING if best is None or best.figures is None else objective(first, best.figures[0])
+        value = (
+            NOTHING if best is None or best.figures is None else objective(first, best.figures[0])
+        )
         rows = [
             ("state", f"{study.state}, {duration(study.seconds_used)} of running"),
             ("trials", counts),
             (f"best {study.definition.goals[0].title}", value),
-            ("hyperparameters", NOTHING if best is None else f"trial {best.number}: {hyperparameters(best.parameters)}"),
+            (
+                "hyperparameters",
+                NOTHING
+                if best is None
+                else f"trial {best.number}: {hyperparameters(best.parameters)}",
+            ),
             ("created", f"{datetime.fromtimestamp(study.created_at, tz=UTC):%Y-%m-%d %H:%M} UTC"),
         ]
         return f"Study {study.id}, {study.name}", rows
@@ -155,4 +193,8 @@ def is_file(text: str) -> bool:
 def _located(source: str | Path) -> Path:
     path = Path(source)
     ready = READY_FOLDER / path.name
-    return ready if not path.exists() and path.parent in (Path(), Path("studies")) and ready.exists() else path
+    return (
+        ready
+        if not path.exists() and path.parent in (Path(), Path("studies")) and ready.exists()
+        else path
+    )

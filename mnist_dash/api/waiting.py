@@ -25,7 +25,10 @@ def wait(followed: Followed, *, progress: bool) -> bool:
         else:
             follow(followed, show=_nothing, interruptions=interruptions, stops=False)
     if not followed.has_ended:
-        print(f"Interrupted: {followed.title} goes on. wait() follows it again, stop() stops it.", file=sys.stderr)
+        print(
+            f"Interrupted: {followed.title} goes on. wait() follows it again, stop() stops it.",
+            file=sys.stderr,
+        )
     return followed.has_ended
 
 

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complete(COMMANDS, os.environ[VARIABLE])
     guard_output()
     try:
-        with COMMANDS.make_context(program(), list(sys.argv[1:] if arguments is None else arguments) or ["dashboard"]) as context:
+        with COMMANDS.make_context(
+            program(), list(sys.argv[1:] if arguments is None else arguments) or ["dashboard"]
+        ) as context:
             code: int = COMMANDS.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as ended:
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `runs | head` has read enough; the flush at exit must not fail
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # `runs | head` has read enough; the flush at exit must not fail
         return EXIT_DONE
     return code

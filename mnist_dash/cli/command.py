@@ -78,7 +78,11 @@ class Command(click.Command):
         given = [name for name in self.only_one_of if ctx.params.get(name) is not None]
         if not ctx.resilient_parsing and (len(given) > 1 or (self.needs_one and not given)):
             options = [f"--{name}" for name in given or self.only_one_of]
-            wrong = f"{listed(options, last='and')} exclude each other" if given else f"None of {listed(options)} is given"
+            wrong = (
+                f"{listed(options, last='and')} exclude each other"
+                if given
+                else f"None of {listed(options)} is given"
+            )
             raise click.UsageError(f"{wrong}. Give one of them.", ctx)
         return rest
 
@@ -99,7 +103,15 @@ class Command(click.Command):
 class Group(click.Group):
     """A command that has commands of its own, listed in the order in which they were added."""
 
-    def __init__(self, name: str, *, line: str, text: str, notes: Sequence[str], commands: Sequence[click.Command]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        line: str,
+        text: str,
+        notes: Sequence[str],
+        commands: Sequence[click.Command],
+    ) -> None:
         self.line = line
         self.notes = tuple(notes)
         super().__init__(
@@ -136,10 +148,16 @@ def explain(error: click.UsageError) -> str:
         case click.exceptions.NoArgsIsHelpError():
             return error.message
         case click.NoSuchCommand():
-            hint = did_you_mean(error.command_name, commands) or f"Commands are {listed(commands, last='and')}."
+            hint = (
+                did_you_mean(error.command_name, commands)
+                or f"Commands are {listed(commands, last='and')}."
+            )
             return f"No such command {error.command_name!r}. {hint}"
         case click.NoSuchOption():
-            hint = did_you_mean(error.option_name, _options(context)) or f"`{path} --help` lists its options."
+            hint = (
+                did_you_mean(error.option_name, _options(context))
+                or f"`{path} --help` lists its options."
+            )
             return f"No such option {error.option_name!r}. {hint}"
         case click.MissingParameter() if error.param is not None:
             what = f": {error.param.help}" if error.param.help else ""
@@ -151,7 +169,9 @@ def explain(error: click.UsageError) -> str:
 
 def name_of(parameter: click.Parameter) -> str:
     """Name a parameter as the help does: ``--limit`` or ``RUN``."""
-    return parameter.opts[-1] if isinstance(parameter, click.Option) else parameter.human_readable_name
+    return (
+        parameter.opts[-1] if isinstance(parameter, click.Option) else parameter.human_readable_name
+    )
 
 
 def _described(option: click.Option | None) -> click.Option | None:
@@ -168,7 +188,11 @@ def _commands(context: click.Context | None) -> tuple[str, ...]:
 def _options(context: click.Context | None) -> list[str]:
     if context is None:
         return []
-    return [option for parameter in context.command.get_params(context) for option in (*parameter.opts, *parameter.secondary_opts)]
+    return [
+        option
+        for parameter in context.command.get_params(context)
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    ]
 
 
 def _deferred(target: str) -> Callable[..., int]:

@@ -44,10 +44,21 @@ Serve the dashboard on this machine and open it in the browser; Ctrl+C ends it.
 
 It listens on localhost alone. Runs go on in their workers when the dashboard ends. Without any command, this one is meant.""",
     examples=("dashboard", "dashboard --port 8600 --no-browser"),
-    notes=("Streamlit's other settings are environment variables, such as STREAMLIT_SERVER_ADDRESS.",),
+    notes=(
+        "Streamlit's other settings are environment variables, such as STREAMLIT_SERVER_ADDRESS.",
+    ),
     params=(
-        click.Option(["--port"], type=PORT, metavar="N", help="port to listen on (default: 8501, or the next one that is free)"),
-        click.Option(["--browser/--no-browser"], default=True, help="open a browser window, or do not (default: do)"),
+        click.Option(
+            ["--port"],
+            type=PORT,
+            metavar="N",
+            help="port to listen on (default: 8501, or the next one that is free)",
+        ),
+        click.Option(
+            ["--browser/--no-browser"],
+            default=True,
+            help="open a browser window, or do not (default: do)",
+        ),
     ),
 )
 WORKER = Command(
@@ -59,7 +70,12 @@ Execute queued runs until Ctrl+C or SIGTERM. The run in training then returns to
 
 The dashboard starts workers itself (MNIST_DASH_WORKERS of them). This command is for other machines: MNIST_DASH_DATABASE_URL names the
 common database, and MNIST_DASH_ARTIFACT_DIR a folder that all of them reach.""",
-    examples=("worker", "worker --device cpu --threads 2", "worker --exit-when-idle 60", "worker --for 55m"),
+    examples=(
+        "worker",
+        "worker --device cpu --threads 2",
+        "worker --exit-when-idle 60",
+        "worker --for 55m",
+    ),
     notes=(
         (
             "--for is for machines that are lent for a time, as by a job scheduler. The worker ends before the time is up: it gives its "
@@ -67,10 +83,26 @@ common database, and MNIST_DASH_ARTIFACT_DIR a folder that all of them reach."""
         ),
     ),
     params=(
-        click.Option(["--device"], type=click.Choice(("cpu", "cuda")), help="device to train on (default: cuda if there is one, else cpu)"),
-        click.Option(["--threads"], type=COUNT, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)"),
-        click.Option(["--exit-when-idle"], type=SECONDS, metavar="SECONDS", help="end after so long without a run (default: never)"),
-        click.Option(["--for", "for_seconds"], type=DURATION, metavar="TIME", help="end within this time, such as 55m (default: never)"),
+        click.Option(
+            ["--device"],
+            type=click.Choice(("cpu", "cuda")),
+            help="device to train on (default: cuda if there is one, else cpu)",
+        ),
+        click.Option(
+            ["--threads"], type=COUNT, metavar="N", help="CPU threads (default: MNIST_DASH_THREADS)"
+        ),
+        click.Option(
+            ["--exit-when-idle"],
+            type=SECONDS,
+            metavar="SECONDS",
+            help="end after so long without a run (default: never)",
+        ),
+        click.Option(
+            ["--for", "for_seconds"],
+            type=DURATION,
+            metavar="TIME",
+            help="end within this time, such as 55m (default: never)",
+        ),
     ),
 )
 DOCTOR = Command(
@@ -133,16 +165,34 @@ Remove weights, checkpoints, probabilities and embeddings of ended runs by age a
 Their rows, curves and metrics stay.
 
 It only shows what would go, unless --apply is given.""",
-    examples=("retention --older-than 90d", "retention --older-than 90d --max-gb 20 --apply", "retention --max-gb 5 --no-keep-starred"),
+    examples=(
+        "retention --older-than 90d",
+        "retention --older-than 90d --max-gb 20 --apply",
+        "retention --max-gb 5 --no-keep-starred",
+    ),
     notes=(
         "Runs in the bin, runs that have not ended and those that an open run goes on from keep theirs.",
         "Files that were removed cannot be brought back: make a backup before, or train the run again. The run's page says what went.",
         "With --json, one object: applied, n_bytes, and runs with run, ended_at, n_files and n_bytes.",
     ),
     params=(
-        click.Option(["--older-than"], type=DAYS, metavar="AGE", help="runs that ended longer ago, such as 90d or 12w"),
-        click.Option(["--max-gb"], type=GIGABYTES, metavar="N", help="the oldest runs, until the artifacts of all have at most N GB"),
-        click.Option(["--keep-starred/--no-keep-starred"], default=True, help="leave starred runs alone, or do not (default: do)"),
+        click.Option(
+            ["--older-than"],
+            type=DAYS,
+            metavar="AGE",
+            help="runs that ended longer ago, such as 90d or 12w",
+        ),
+        click.Option(
+            ["--max-gb"],
+            type=GIGABYTES,
+            metavar="N",
+            help="the oldest runs, until the artifacts of all have at most N GB",
+        ),
+        click.Option(
+            ["--keep-starred/--no-keep-starred"],
+            default=True,
+            help="leave starred runs alone, or do not (default: do)",
+        ),
         click.Option(["--apply"], is_flag=True, help="remove them; without it nothing is changed"),
         as_json("print one object"),
     ),
@@ -160,7 +210,14 @@ It works for the script `mnist-dash`, which pip installs.""",
         "completion zsh >> ~/.zshrc",
         "completion fish > ~/.config/fish/completions/mnist-dash.fish",
     ),
-    params=(click.Argument(["shell"], type=click.Choice(completion.SHELLS), metavar="SHELL", help="bash, zsh or fish"),),
+    params=(
+        click.Argument(
+            ["shell"],
+            type=click.Choice(completion.SHELLS),
+            metavar="SHELL",
+            help="bash, zsh or fish",
+        ),
+    ),
 )
 COMMANDS = Group(
     "mnist-dash",
@@ -184,4 +241,6 @@ COMMANDS = Group(
     ),
 )
 """All commands, in the order in which the help lists them."""
-click.version_option(__version__, message=f"MNIST Dash {__version__}", help="show the version and exit")(COMMANDS)
+click.version_option(
+    __version__, message=f"MNIST Dash {__version__}", help="show the version and exit"
+)(COMMANDS)

@@ -111,7 +111,10 @@ def _store() -> Iterator[Store | None]:
 
     try:
         settings = Settings.from_environment()
-        is_new = settings.is_sqlite and not Path(settings.database_url.removeprefix("sqlite:///")).exists()
+        is_new = (
+            settings.is_sqlite
+            and not Path(settings.database_url.removeprefix("sqlite:///")).exists()
+        )
         store = None if is_new else Store.open(settings)
     except MnistDashError:
         store = None

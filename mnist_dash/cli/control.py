@@ -33,7 +33,13 @@ def stop(run: str) -> int:
     return 0
 
 
-def worker(*, device: Literal["cpu", "cuda"] | None, threads: int | None, exit_when_idle: float | None, for_seconds: float | None) -> int:
+def worker(
+    *,
+    device: Literal["cpu", "cuda"] | None,
+    threads: int | None,
+    exit_when_idle: float | None,
+    for_seconds: float | None,
+) -> int:
     """Execute queued runs until asked to end, or until the time is up."""
     from mnist_dash.core.hardware.devices import check_device
     from mnist_dash.runs.execution.worker import main
@@ -57,7 +63,11 @@ def doctor(*, repair: bool, as_json: bool) -> int:
     checks = examine(Settings.from_environment())
     well = all(check.verdict is not Verdict.PROBLEM for check in checks)
     if as_json:
-        print(json_line({"well": well, "checks": [asdict(check) for check in checks], "repaired": done}))
+        print(
+            json_line(
+                {"well": well, "checks": [asdict(check) for check in checks], "repaired": done}
+            )
+        )
     else:
         for sentence in done or (["Nothing had to be repaired."] if repair else []):
             print(f"repair  {sentence}")
@@ -81,13 +91,22 @@ def backup(*, file: str, as_json: bool) -> int:
     from mnist_dash.runs.transfer.backup import back_up
 
     with opened() as store, shown(quiet=True) as show:
-        done = back_up(store, Path(file), report=lambda fraction, what: show(View(f"backup · {what}", fraction)))
+        done = back_up(
+            store,
+            Path(file),
+            report=lambda fraction, what: show(View(f"backup · {what}", fraction)),
+        )
     if as_json:
         print(json_line({"file": file} | asdict(done)))
         return 0
-    print(f"{plural(done.n_runs, 'run')} and {plural(done.n_files, 'file')} written to {file}, {done.n_bytes:,} bytes.")
+    print(
+        f"{plural(done.n_runs, 'run')} and {plural(done.n_files, 'file')} written to {file}, {done.n_bytes:,} bytes."
+    )
     if done.n_missing:
-        print(f"{plural(done.n_missing, 'file')} that the database names {verb(done.n_missing, 'were')} not there.", file=sys.stderr)
+        print(
+            f"{plural(done.n_missing, 'file')} that the database names {verb(done.n_missing, 'were')} not there.",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -97,9 +116,15 @@ def restore(*, file: str, as_json: bool) -> int:
 
     settings = Settings.from_environment()
     with shown(quiet=True) as show:
-        done = restore(settings, Path(file), report=lambda fraction, what: show(View(f"restore · {what}", fraction)))
+        done = restore(
+            settings,
+            Path(file),
+            report=lambda fraction, what: show(View(f"restore · {what}", fraction)),
+        )
     if as_json:
         print(json_line({"home": str(settings.home)} | asdict(done)))
     else:
-        print(f"{plural(done.n_runs, 'run')} and {plural(done.n_files, 'file')} restored to {settings.home}.")
+        print(
+            f"{plural(done.n_runs, 'run')} and {plural(done.n_files, 'file')} restored to {settings.home}."
+        )
     return 0

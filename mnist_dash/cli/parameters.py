@@ -33,32 +33,56 @@ class Number(click.ParamType[Any]):
     name = "number"
 
     def __init__(
-        self, *, low: float = -math.inf, high: float = math.inf, example: str, whole: bool = False, above: bool = False, unit: str = ""
+        self,
+        *,
+        low: float = -math.inf,
+        high: float = math.inf,
+        example: str,
+        whole: bool = False,
+        above: bool = False,
+        unit: str = "",
     ) -> None:
         self.low, self.high, self.example = low, high, example
         self.is_whole, self.is_above, self.unit = whole, above, unit
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:  # noqa: ANN401 - as click gives it
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click gives it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float | int:
         """Read the number."""
         if not isinstance(value, str):
             given: float = value
             return given
         read = parse_number(value)
         if read is None or math.isnan(read) or (self.is_whole and not isinstance(read, int)):
-            self._refuse(f"{value!r} is not a {'whole ' if self.is_whole else ''}number", param, ctx)
+            self._refuse(
+                f"{value!r} is not a {'whole ' if self.is_whole else ''}number", param, ctx
+            )
         if read < self.low or (self.is_above and read <= self.low):
             self._refuse(f"{value} is too small", param, ctx)
         if read > self.high or math.isinf(read):
             self._refuse(f"{value} is too large", param, ctx)
         return read
 
-    def _refuse(self, wrong: str, param: click.Parameter | None, ctx: click.Context | None) -> NoReturn:
-        low = "" if math.isinf(self.low) else f"{'above' if self.is_above else 'at least'} {self.low:,}"
+    def _refuse(
+        self, wrong: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> NoReturn:
+        low = (
+            ""
+            if math.isinf(self.low)
+            else f"{'above' if self.is_above else 'at least'} {self.low:,}"
+        )
         high = "" if math.isinf(self.high) else f"at most {self.high:,}"
         bounds = " and ".join(bound for bound in (low, high) if bound)
         allowed = " ".join(word for word in (bounds, self.unit) if word)
-        typed = f"{name_of(param)} {self.example}" if isinstance(param, click.Option) else self.example
-        self.fail(f"{wrong}{f' ({allowed})' if allowed else ''}. Type {typed}, for example.", param, ctx)
+        typed = (
+            f"{name_of(param)} {self.example}" if isinstance(param, click.Option) else self.example
+        )
+        self.fail(
+            f"{wrong}{f' ({allowed})' if allowed else ''}. Type {typed}, for example.", param, ctx
+        )
 
 
 class Duration(click.ParamType[float]):
@@ -75,15 +99,30 @@ class Duration(click.ParamType[float]):
     def __init__(self, *, low: float, high: float, example: str) -> None:
         self.low, self.high, self.example = low, high, example
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as click gives it
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click gives it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
         """Read the time."""
         read = parse_duration(value) if isinstance(value, str) else float(value)
         allowed = f"{duration(self.low)} to {duration(self.high)}"
-        typed = f"{name_of(param)} {self.example}" if isinstance(param, click.Option) else self.example
+        typed = (
+            f"{name_of(param)} {self.example}" if isinstance(param, click.Option) else self.example
+        )
         if read is None:
-            self.fail(f"{value!r} is not a time (such as 90s, 55m or 1h30m). Type {typed}, for example.", param, ctx)
+            self.fail(
+                f"{value!r} is not a time (such as 90s, 55m or 1h30m). Type {typed}, for example.",
+                param,
+                ctx,
+            )
         if not self.low <= read <= self.high:
-            self.fail(f"{value} is too {'short' if read < self.low else 'long'} ({allowed}). Type {typed}, for example.", param, ctx)
+            self.fail(
+                f"{value} is too {'short' if read < self.low else 'long'} ({allowed}). Type {typed}, for example.",
+                param,
+                ctx,
+            )
         return read
 
 
@@ -106,7 +145,11 @@ class Name(click.ParamType[str]):
         incomplete: str,
     ) -> list[CompletionItem[Any]]:
         """Give the names that begin so."""
-        return [CompletionItem(name, help=about) for name, about in self._names() if name.startswith(incomplete)]
+        return [
+            CompletionItem(name, help=about)
+            for name, about in self._names()
+            if name.startswith(incomplete)
+        ]
 
 
 class Days(click.ParamType[Any]):
@@ -114,12 +157,21 @@ class Days(click.ParamType[Any]):
 
     name = "age"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as click gives it
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click gives it
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
         """Read the days."""
         text = str(value).strip().lower()
         read = parse_number(text.rstrip("dw") if text[-1:] in ("d", "w") else text)
         if read is None or not 0 <= read <= MAX_DAYS:
-            self.fail(f"{value!r} is no age (0d to {MAX_DAYS:,}d). Type 90d or 12w, for example.", param, ctx)
+            self.fail(
+                f"{value!r} is no age (0d to {MAX_DAYS:,}d). Type 90d or 12w, for example.",
+                param,
+                ctx,
+            )
         return read * 7 if text.endswith("w") else read
 
 
@@ -146,9 +198,16 @@ def as_json(about: str) -> click.Option:
 
 def run(**attributes: Any) -> click.Argument:  # noqa: ANN401 - click's own
     """Give the argument that names a run."""
-    return click.Argument(["run"], type=RUN, metavar="RUN", help="the run's id; `runs` lists them", **attributes)
+    return click.Argument(
+        ["run"], type=RUN, metavar="RUN", help="the run's id; `runs` lists them", **attributes
+    )
 
 
 def study() -> click.Argument:
     """Give the argument that names a study."""
-    return click.Argument(["study"], type=STUDY, metavar="STUDY", help="the study's id or name; `study list` lists them")
+    return click.Argument(
+        ["study"],
+        type=STUDY,
+        metavar="STUDY",
+        help="the study's id or name; `study list` lists them",
+    )

@@ -56,7 +56,9 @@ class Interruptions:
         self.count += 1
 
 
-def follow(followed: Followed, *, show: Show, interruptions: Interruptions, stops: bool = True) -> None:
+def follow(
+    followed: Followed, *, show: Show, interruptions: Interruptions, stops: bool = True
+) -> None:
     """Wait until something has ended, showing it whenever it changed.
 
     Args:
@@ -117,7 +119,10 @@ def _stop(followed: Followed) -> None:
         followed.stop()
     except IllegalTransition:
         return  # it ended at the same moment
-    print(f"Stopping {followed.title}; its results are kept. Ctrl+C again returns at once.", file=sys.stderr)
+    print(
+        f"Stopping {followed.title}; its results are kept. Ctrl+C again returns at once.",
+        file=sys.stderr,
+    )
 
 
 def _nothing(_view: View) -> None:
@@ -139,6 +144,8 @@ def _bar() -> Iterator[Show]:
             for line in view.above:
                 progress.console.print(line, markup=False, highlight=False)
             total = None if view.fraction is None else 1.0
-            progress.update(task, total=total, completed=view.fraction or 0.0, description=view.description)
+            progress.update(
+                task, total=total, completed=view.fraction or 0.0, description=view.description
+            )
 
         yield show

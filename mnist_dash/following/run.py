@@ -53,13 +53,18 @@ class FollowedRun:
             return ()
         self._told.add(now)
         if run.epoch:
-            return (f"run {run.id}: epoch {run.epoch}/{run.config.epochs}: validation accuracy {percent(run.last_val_accuracy)}",)
+            return (
+                f"run {run.id}: epoch {run.epoch}/{run.config.epochs}: validation accuracy {percent(run.last_val_accuracy)}",
+            )
         return (f"run {run.id}: {run.state}{f' on {run.worker}' if run.worker else ''}",)
 
 
 def _description(run: Run) -> str:
     epochs = run.config.epochs
-    parts = [f"{100 * run.progress:.0f} % of run {run.id}, {run.state}", f"epoch {min(run.epoch + 1, epochs)} of {epochs}"]
+    parts = [
+        f"{100 * run.progress:.0f} % of run {run.id}, {run.state}",
+        f"epoch {min(run.epoch + 1, epochs)} of {epochs}",
+    ]
     if run.last_val_accuracy is not None:
         parts.append(f"validation accuracy {percent(run.last_val_accuracy)}")
     if run.seconds_left is not None:

@@ -45,7 +45,9 @@ class Standing:
         if self.total is not None and self.per_hour:
             limits.append(3600 * max(0, self.total - self.n_ended) / self.per_hour)
         if self.study.definition.budget.minutes is not None:
-            limits.append(max(0.0, 60 * self.study.definition.budget.minutes - self.study.seconds_used))
+            limits.append(
+                max(0.0, 60 * self.study.definition.budget.minutes - self.study.seconds_used)
+            )
         return min(limits, default=None)
 
     @property
@@ -81,7 +83,9 @@ class FollowedStudy:
     @property
     def has_ended(self) -> bool:
         """Whether it has ended, or an error paused it."""
-        return self.study.state.has_ended or (self.study.state is StudyState.PAUSED and bool(self.study.reason))
+        return self.study.state.has_ended or (
+            self.study.state is StudyState.PAUSED and bool(self.study.reason)
+        )
 
     def look(self) -> View | None:
         """Read what changed; None where nothing did."""
@@ -89,16 +93,26 @@ class FollowedStudy:
         if revision == self._revision and time.monotonic() - self._read_at < LOOK_SECONDS:
             return None
         self._read_at = time.monotonic()
-        changed = study_store.trials(self._store, self._id, after_revision=self._revision) if revision != self._revision else ()
+        changed = (
+            study_store.trials(self._store, self._id, after_revision=self._revision)
+            if revision != self._revision
+            else ()
+        )
         self._revision = revision
         self.study = study_store.find(self._store, self._id)
         if self.study.edition != self._edition:
             self._edition, self._total = self.study.edition, self.study.definition.n_planned
-        new = tuple(trial for trial in changed if not trial.state.is_open and trial.number not in self._ended)
+        new = tuple(
+            trial
+            for trial in changed
+            if not trial.state.is_open and trial.number not in self._ended
+        )
         self._ended |= {trial.number for trial in new}
         self._running |= {trial.number for trial in changed if trial.state is TrialState.RUNNING}
         self._running -= self._ended
-        self._best = best_trial((*([self._best] if self._best else []), *new), self.study.definition)
+        self._best = best_trial(
+            (*([self._best] if self._best else []), *new), self.study.definition
+        )
         return _view(Standing(self.study, len(self._ended), self._total, self._best), new)
 
     def tend(self) -> None:
@@ -131,16 +145,27 @@ def _view(standing: Standing, new: Sequence[Trial]) -> View:
 
 def _trial_line(trial: Trial, definition: StudyDefinition) -> str:
     """Write an ended trial in a line: number, state, objective values, hyperparameters."""
-    values = [objective(name, value) for name, value in zip(definition.objectives, trial.figures or (), strict=False)]
-    words = " ".join([f"trial {trial.number}", trial.state.value, *([" / ".join(values)] if values else [])])
+    values = [
+        objective(name, value)
+        for name, value in zip(definition.objectives, trial.figures or (), strict=False)
+    ]
+    words = " ".join(
+        [f"trial {trial.number}", trial.state.value, *([" / ".join(values)] if values else [])]
+    )
     return f"{words} ({hyperparameters(trial.parameters)})"
 
 
 def _details(standing: Standing) -> str:
-    total = plural(standing.n_ended, "trial") if standing.total is None else f"{standing.n_ended:,} of {plural(standing.total, 'trial')}"
+    total = (
+        plural(standing.n_ended, "trial")
+        if standing.total is None
+        else f"{standing.n_ended:,} of {plural(standing.total, 'trial')}"
+    )
     parts = [total]
     if standing.best is not None and standing.best.figures is not None:
-        parts.append(f"best value {objective(standing.study.definition.objectives[0], standing.best.figures[0])}")
+        parts.append(
+            f"best value {objective(standing.study.definition.objectives[0], standing.best.figures[0])}"
+        )
     if standing.per_hour is not None:
         parts.append(f"{standing.per_hour:,.0f} trials per hour")
     if standing.seconds_left is not None:

@@ -68,8 +68,16 @@ class WorkerStarter:
     def _fill_up(self, alive: Sequence[Worker]) -> None:
         """Start what is missing beside the workers that are alive, as far as they leave threads; GPUs are shared by those who have them."""
         signed_on = {worker.pid for worker in alive}
-        starting = [own.slot for own in self._own if own.process.pid not in signed_on and own.slot is not None]
-        n_free = self._store.settings.n_threads - sum(worker.n_threads for worker in alive) - sum(slot.n_threads for slot in starting)
+        starting = [
+            own.slot
+            for own in self._own
+            if own.process.pid not in signed_on and own.slot is not None
+        ]
+        n_free = (
+            self._store.settings.n_threads
+            - sum(worker.n_threads for worker in alive)
+            - sum(slot.n_threads for slot in starting)
+        )
         for slot in self._slots()[len(alive) + len(starting) :]:
             if slot is not None and slot.device == "cpu" and slot.n_threads <= n_free:
                 self._start(slot)
@@ -86,7 +94,9 @@ class WorkerStarter:
         self._own.append(_Own(slot, process, time.monotonic()))
 
     def _count(self, own: _Own) -> None:
-        self._n_failures = self._n_failures + 1 if time.monotonic() - own.started_at < STEADY_SECONDS else 1
+        self._n_failures = (
+            self._n_failures + 1 if time.monotonic() - own.started_at < STEADY_SECONDS else 1
+        )
         if self._n_failures >= MAX_STARTS:
             raise NoWorker(
                 f"The worker ended {MAX_STARTS} times with exit code {own.process.returncode}. "

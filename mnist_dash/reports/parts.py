@@ -143,7 +143,9 @@ def headline(figures: Iterable[tuple[str, str, str]]) -> Headline:
     return Headline(tuple(figures))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> Table:
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()
+) -> Table:
     """Make a table.
 
     Args:

@@ -28,7 +28,18 @@ from mnist_dash.figures.base.confusion import draw_confusion
 from mnist_dash.figures.base.curves import Curve, CurveOptions, Metric, draw_curves, prepare_curves
 from mnist_dash.figures.run.calibration_curve import draw_calibration
 from mnist_dash.reports.page import page
-from mnist_dash.reports.parts import Part, chart, group, headline, listing, paragraph, pictures, section, side_by_side, table
+from mnist_dash.reports.parts import (
+    Part,
+    chart,
+    group,
+    headline,
+    listing,
+    paragraph,
+    pictures,
+    section,
+    side_by_side,
+    table,
+)
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
@@ -58,7 +69,11 @@ def run_html(store: Store, run_id: str) -> bytes:
     past = store.history(run_id)
     found = _evaluated(store, run)
     sections = [] if found is None else _evaluation(store, run, *found)
-    missing = "" if found is not None else "This run has no stored test predictions, so there is no confusion matrix and no list of errors."
+    missing = (
+        ""
+        if found is not None
+        else "This run has no stored test predictions, so there is no confusion matrix and no list of errors."
+    )
     return page(
         title(run),
         paragraph(_about(run), look="quiet"),
@@ -66,7 +81,10 @@ def run_html(store: Store, run_id: str) -> bytes:
         paragraph(formatting.LEAK if run.config.leaks_test_set else "", look="warning"),
         section("Notes", paragraph(run.notes or "")),
         _headline(run),
-        section("Learning curves", side_by_side(*(_curves(run, past.epochs, past.steps, metric) for metric in METRICS)))
+        section(
+            "Learning curves",
+            side_by_side(*(_curves(run, past.epochs, past.steps, metric) for metric in METRICS)),
+        )
         if len(past.epochs)
         else None,
         paragraph(missing, look="quiet"),
@@ -90,18 +108,34 @@ def comparison_html(store: Store, run_ids: Sequence[str]) -> bytes:
     """
     runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
     if not 2 <= len(runs) <= MOST_COMPARED:
-        raise InvalidInput(f"{plural(len(runs), 'run')} cannot be compared (2 to {MOST_COMPARED}). Choose others.")
+        raise InvalidInput(
+            f"{plural(len(runs), 'run')} cannot be compared (2 to {MOST_COMPARED}). Choose others."
+        )
     epochs = {run.id: store.history(run.id).epochs for run in runs}
     leaks = [run.title for run in runs if run.config.leaks_test_set]
     confusions = [_small_confusion(store, run) for run in runs[:MOST_CONFUSIONS]]
-    rest = f"Those of the first {plural(MOST_CONFUSIONS, 'run')}." if len(runs) > MOST_CONFUSIONS else ""
+    rest = (
+        f"Those of the first {plural(MOST_CONFUSIONS, 'run')}."
+        if len(runs) > MOST_CONFUSIONS
+        else ""
+    )
     return page(
         f"Comparison of {plural(len(runs), 'run')}",
-        paragraph(f"These runs validate on the test set (a leak): {', '.join(leaks)}." if leaks else "", look="warning"),
+        paragraph(
+            f"These runs validate on the test set (a leak): {', '.join(leaks)}." if leaks else "",
+            look="warning",
+        ),
         section("Metrics", _runs_table(runs)),
-        paragraph("The intervals are Wilson's at 95 %. They cover the chance in the choice of test images, not that of the seed."),
-        section("Validation", side_by_side(*(_overlay(runs, epochs, metric) for metric in METRICS))),
-        section("Settings that differ", _differences(runs) or paragraph("These runs have the same configuration.")),
+        paragraph(
+            "The intervals are Wilson's at 95 %. They cover the chance in the choice of test images, not that of the seed."
+        ),
+        section(
+            "Validation", side_by_side(*(_overlay(runs, epochs, metric) for metric in METRICS))
+        ),
+        section(
+            "Settings that differ",
+            _differences(runs) or paragraph("These runs have the same configuration."),
+        ),
         section(
             "Confusion matrices",
             paragraph(rest, look="quiet") if any(confusions) else None,
@@ -129,11 +163,21 @@ def _headline(run: Run) -> Part:
         (
             "Test accuracy",
             formatting.percent(run.test_accuracy),
-            f"95 % interval {formatting.percent_range(low, high)}" if low is not None and high is not None else "",
+            f"95 % interval {formatting.percent_range(low, high)}"
+            if low is not None and high is not None
+            else "",
         ),
-        ("Best validation accuracy", formatting.percent(run.best_val_accuracy), f"after epoch {run.best_epoch}" if run.best_epoch else ""),
+        (
+            "Best validation accuracy",
+            formatting.percent(run.best_val_accuracy),
+            f"after epoch {run.best_epoch}" if run.best_epoch else "",
+        ),
         ("Parameters", f"{run.n_parameters:,}", plural(len(run.config.layers), "layer")),
-        ("Training", formatting.duration(run.seconds_training), f"{run.device or 'no device'}, {run.precision or run.config.precision}"),
+        (
+            "Training",
+            formatting.duration(run.seconds_training),
+            f"{run.device or 'no device'}, {run.precision or run.config.precision}",
+        ),
     ]
     return headline(figures)
 
@@ -146,9 +190,19 @@ def _interval(run: Run) -> tuple[float | None, float | None]:
 
 def _curves(run: Run, epochs: pd.DataFrame, steps: pd.DataFrame, metric: Metric) -> Part:
     lines = prepare_curves(
-        epochs, steps, metric=metric, axis="epoch", steps_per_epoch=run.config.steps_per_epoch, leak=run.config.leaks_test_set
+        epochs,
+        steps,
+        metric=metric,
+        axis="epoch",
+        steps_per_epoch=run.config.steps_per_epoch,
+        leak=run.config.leaks_test_set,
     )
-    figure = draw_curves(lines, metric=metric, options=CurveOptions(log_scale=metric == "loss"), best_epoch=run.best_epoch)
+    figure = draw_curves(
+        lines,
+        metric=metric,
+        options=CurveOptions(log_scale=metric == "loss"),
+        best_epoch=run.best_epoch,
+    )
     return chart(figure, alt=f"{metric} by epoch: training, validation, test")
 
 
@@ -162,7 +216,9 @@ def _evaluated(store: Store, run: Run) -> tuple[Labels, Probabilities] | None:
     return (labels, probabilities) if len(labels) == len(probabilities) else None
 
 
-def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabilities) -> list[Part | None]:
+def _evaluation(
+    store: Store, run: Run, labels: Labels, probabilities: Probabilities
+) -> list[Part | None]:
     names = CLASS_NAMES[run.config.dataset]
     rows = [
         (name, f"{row.precision:.4f}", f"{row.recall:.4f}", f"{row.f1:.4f}", f"{row.support:,}")
@@ -188,8 +244,15 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
             "On the test set",
             side_by_side(
                 group(
-                    chart(draw_confusion(confusion, names), alt=f"Confusion matrix on {len(labels):,} test images", height=460),
-                    paragraph("Rows are true classes, columns predicted ones; cells are counts of images.", look="quiet"),
+                    chart(
+                        draw_confusion(confusion, names),
+                        alt=f"Confusion matrix on {len(labels):,} test images",
+                        height=460,
+                    ),
+                    paragraph(
+                        "Rows are true classes, columns predicted ones; cells are counts of images.",
+                        look="quiet",
+                    ),
                 ),
                 table(("Class", *figures), rows, numbers=figures),
             ),
@@ -197,7 +260,10 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
         section(
             "Confidence and calibration",
             chart(draw_calibration(curve), alt="Accuracy by confidence"),
-            paragraph(f"Expected calibration error {formatting.percent(curve.expected_error)}.", look="quiet"),
+            paragraph(
+                f"Expected calibration error {formatting.percent(curve.expected_error)}.",
+                look="quiet",
+            ),
         ),
         section(f"The {len(shown)} worst errors", pictures(shown)) if shown else None,
     ]
@@ -205,10 +271,20 @@ def _evaluation(store: Store, run: Run, labels: Labels, probabilities: Probabili
 
 def _layers(run: Run) -> Part:
     rows = [
-        (planned.name, planned.summary, format_shape(planned.output_shape), f"{planned.n_parameters:,}", planned.parameter_arithmetic)
+        (
+            planned.name,
+            planned.summary,
+            format_shape(planned.output_shape),
+            f"{planned.n_parameters:,}",
+            planned.parameter_arithmetic,
+        )
         for planned in run.config.plan
     ]
-    return table(("Layer", "Arguments", "Output", "Parameters", "Parameter calculation"), rows, numbers=("Parameters",))
+    return table(
+        ("Layer", "Arguments", "Output", "Parameters", "Parameter calculation"),
+        rows,
+        numbers=("Parameters",),
+    )
 
 
 def _epochs(epochs: pd.DataFrame) -> Part:
@@ -219,7 +295,10 @@ def _epochs(epochs: pd.DataFrame) -> Part:
         "seconds_training",
     ]
     rows = [
-        tuple(formatting.exact(float(value)) if name != "epoch" else f"{value:.0f}" for name, value in zip(columns, row, strict=True))
+        tuple(
+            formatting.exact(float(value)) if name != "epoch" else f"{value:.0f}"
+            for name, value in zip(columns, row, strict=True)
+        )
         for row in epochs[columns].to_numpy()
     ]
     headings = [name.replace("_", " ") for name in columns]
@@ -233,11 +312,26 @@ def _short(run: Run) -> str:
 
 
 def _runs_table(runs: Sequence[Run]) -> Part:
-    headings = ("Run", "Name", "State", "Test accuracy", "95 % interval", "Best validation", "Parameters", "Epochs", "Seed", "Training")
+    headings = (
+        "Run",
+        "Name",
+        "State",
+        "Test accuracy",
+        "95 % interval",
+        "Best validation",
+        "Parameters",
+        "Epochs",
+        "Seed",
+        "Training",
+    )
     rows = []
     for run in runs:
         low, high = _interval(run)
-        interval = formatting.percent_range(low, high) if low is not None and high is not None else formatting.NOTHING
+        interval = (
+            formatting.percent_range(low, high)
+            if low is not None and high is not None
+            else formatting.NOTHING
+        )
         rows.append(
             (
                 *(
@@ -248,7 +342,12 @@ def _runs_table(runs: Sequence[Run]) -> Part:
                     interval,
                     formatting.percent(run.best_val_accuracy),
                 ),
-                *(f"{run.n_parameters:,}", run.epoch, run.config.seed, formatting.duration(run.seconds_training)),
+                *(
+                    f"{run.n_parameters:,}",
+                    run.epoch,
+                    run.config.seed,
+                    formatting.duration(run.seconds_training),
+                ),
             )
         )
     return table(headings, rows, numbers=headings[3:])
@@ -268,18 +367,29 @@ def _overlay(runs: Sequence[Run], epochs: dict[str, pd.DataFrame], metric: Metri
         if len(epochs[run.id])
     ]
     figure = draw_curves(lines, metric=metric, options=CurveOptions(log_scale=metric == "loss"))
-    return chart(figure, alt=f"Validation {metric} of {plural(len(lines), 'run')} by epoch", height=380 + 12 * len(lines))
+    return chart(
+        figure,
+        alt=f"Validation {metric} of {plural(len(lines), 'run')} by epoch",
+        height=380 + 12 * len(lines),
+    )
 
 
 def _differences(runs: Sequence[Run]) -> Part | None:
     """List the settings that are not the same in all runs; layers by what they are, in full where only their details differ."""
     layers = [[planned.summary for planned in run.config.plan] for run in runs]
     same_layers = all(own == layers[0] for own in layers)
-    trees = [run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"}) for run in runs]
-    settings = [{path: "none" if value is None else str(value) for path, value in nested.leaves(tree)} for tree in trees]
+    trees = [
+        run.config.model_dump(mode="json", exclude=None if same_layers else {"layers"})
+        for run in runs
+    ]
+    settings = [
+        {path: "none" if value is None else str(value) for path, value in nested.leaves(tree)}
+        for tree in trees
+    ]
     if not same_layers:
         settings = [
-            {f"layer {place}": what for place, what in enumerate(own, 1)} | rest for own, rest in zip(layers, settings, strict=True)
+            {f"layer {place}": what for place, what in enumerate(own, 1)} | rest
+            for own, rest in zip(layers, settings, strict=True)
         ]
     rows = []
     for path in dict.fromkeys(itertools.chain.from_iterable(settings)):

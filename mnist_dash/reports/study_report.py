@@ -16,7 +16,17 @@ from mnist_dash.figures.study.slice import draw_slices, slices_height
 from mnist_dash.figures.study.trials import Trials, best, ranking, titles
 from mnist_dash.glossary import help_for
 from mnist_dash.reports.page import page
-from mnist_dash.reports.parts import Part, chart, group, headline, listing, paragraph, section, side_by_side, table
+from mnist_dash.reports.parts import (
+    Part,
+    chart,
+    group,
+    headline,
+    listing,
+    paragraph,
+    section,
+    side_by_side,
+    table,
+)
 from mnist_dash.reports.study_snapshot import Snapshot, read_snapshot, short
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.search.definition.study_files import write_study
@@ -56,17 +66,33 @@ def study_html(store: Store, study_id: str) -> bytes:
 def _about(board: Snapshot) -> str:
     study = board.study
     reason = f" {study.reason}" if study.reason else ""
-    return f"Study {study.id}, {study.state}, created {formatting.moment(study.created_at)}.{reason}"
+    return (
+        f"Study {study.id}, {study.state}, created {formatting.moment(study.created_at)}.{reason}"
+    )
 
 
 def _headline(board: Snapshot, n_complete: int) -> Part:
     found, goal = board.best, board.objectives[0]
-    value = goal.write(found.figures[0]) if found is not None and found.figures else formatting.NOTHING
+    value = (
+        goal.write(found.figures[0]) if found is not None and found.figures else formatting.NOTHING
+    )
     figures = [
         (f"Best {goal.title}", value, f"trial {found.number}" if found is not None else ""),
-        ("Trials", f"{len(board.trials):,}", f"{n_complete:,} complete, {board.count(TrialState.PRUNED):,} pruned"),
-        ("Hyperparameters", f"{len(board.axes)}", f"{plural(board.study.definition.seeds, 'seed')} per trial"),
-        ("Running time", formatting.duration(board.study.seconds_used), f"sampler {board.study.definition.sampler.kind}"),
+        (
+            "Trials",
+            f"{len(board.trials):,}",
+            f"{n_complete:,} complete, {board.count(TrialState.PRUNED):,} pruned",
+        ),
+        (
+            "Hyperparameters",
+            f"{len(board.axes)}",
+            f"{plural(board.study.definition.seeds, 'seed')} per trial",
+        ),
+        (
+            "Running time",
+            formatting.duration(board.study.seconds_used),
+            f"sampler {board.study.definition.sampler.kind}",
+        ),
     ]
     return headline(figures)
 
@@ -74,12 +100,18 @@ def _headline(board: Snapshot, n_complete: int) -> Part:
 def _progress(board: Snapshot) -> list[Part | None]:
     first = board.objectives[0]
     history = [
-        chart(draw_history(board.columns, goal, column=column), alt=f"{goal.title} by trial, with the best value so far", height=380)
+        chart(
+            draw_history(board.columns, goal, column=column),
+            alt=f"{goal.title} by trial, with the best value so far",
+            height=380,
+        )
         for column, goal in enumerate(board.objectives)
     ]
     curves = any(trial.curve for trial in board.trials)
     beside = [
-        chart(draw_intermediate(board.columns, first), alt=f"{first.title} by epoch of each trial") if curves else None,
+        chart(draw_intermediate(board.columns, first), alt=f"{first.title} by epoch of each trial")
+        if curves
+        else None,
         chart(draw_edf(board.columns, first), alt=f"Fraction of the trials by {first.title}"),
     ]
     return [*history, side_by_side(*beside)]
@@ -87,9 +119,15 @@ def _progress(board: Snapshot) -> list[Part | None]:
 
 def _importances(board: Snapshot) -> Part | None:
     sign = -1 if board.objectives[0].maximize else 1
-    complete = [trial for trial in board.trials if trial.state is TrialState.COMPLETE and trial.figures is not None]
+    complete = [
+        trial
+        for trial in board.trials
+        if trial.state is TrialState.COMPLETE and trial.figures is not None
+    ]
     losses = [sign * trial.figures[0] for trial in complete if trial.figures is not None]
-    rated = importances(board.study.definition.space, [trial.parameters for trial in complete], losses)
+    rated = importances(
+        board.study.definition.space, [trial.parameters for trial in complete], losses
+    )
     if not rated:
         return None
     what = help_for("hyperparameter importance")
@@ -107,18 +145,30 @@ def _settings(board: Snapshot) -> list[Part]:
             alt="Parallel coordinates: one line per trial across all hyperparameters",
             height=380,
         ),
-        chart(draw_slices(drawn, goal, board.axes), alt=f"{goal.title} by each hyperparameter", height=slices_height(len(board.axes))),
+        chart(
+            draw_slices(drawn, goal, board.axes),
+            alt=f"{goal.title} by each hyperparameter",
+            height=slices_height(len(board.axes)),
+        ),
     ]
 
 
 def _drawn(board: Snapshot) -> Trials:
-    return best(board.columns, board.objectives[0], MOST_DRAWN) if len(board.trials) > MOST_DRAWN else board.columns
+    return (
+        best(board.columns, board.objectives[0], MOST_DRAWN)
+        if len(board.trials) > MOST_DRAWN
+        else board.columns
+    )
 
 
 def _fronts(board: Snapshot) -> list[Part]:
     return [
         chart(
-            draw_pareto(board.columns, (board.objectives[one], board.objectives[other]), columns=(one, other)),
+            draw_pareto(
+                board.columns,
+                (board.objectives[one], board.objectives[other]),
+                columns=(one, other),
+            ),
             alt=f"{board.objectives[one].title} against {board.objectives[other].title}, with the Pareto front",
             height=460,
         )
@@ -138,16 +188,35 @@ def _trials(board: Snapshot) -> Part | None:
         trial = board.trials[place]
         figures = trial.figures or ()
         values = [
-            goal.write(figures[column]) if column < len(figures) else formatting.NOTHING for column, goal in enumerate(board.objectives)
+            goal.write(figures[column]) if column < len(figures) else formatting.NOTHING
+            for column, goal in enumerate(board.objectives)
         ]
-        settings = [short(trial.parameters[axis.path]) if axis.path in trial.parameters else formatting.NOTHING for axis in board.axes]
-        rows.append((trial.number, trial.state, *values, *settings, " ".join(board.runs.get(trial.number, ()))))
+        settings = [
+            short(trial.parameters[axis.path])
+            if axis.path in trial.parameters
+            else formatting.NOTHING
+            for axis in board.axes
+        ]
+        rows.append(
+            (
+                trial.number,
+                trial.state,
+                *values,
+                *settings,
+                " ".join(board.runs.get(trial.number, ())),
+            )
+        )
     more = (
-        f"The best {MOST_TRIALS} of {len(board.trials):,}; the study's CSV file has all of them." if len(board.trials) > MOST_TRIALS else ""
+        f"The best {MOST_TRIALS} of {len(board.trials):,}; the study's CSV file has all of them."
+        if len(board.trials) > MOST_TRIALS
+        else ""
     )
     return group(table(headings, rows, numbers=("Trial", *goals)), paragraph(more, look="quiet"))
 
 
 def _events(board: Snapshot) -> Part | None:
-    rows = [(f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}", event.sentence) for event in board.events]
+    rows = [
+        (f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}", event.sentence)
+        for event in board.events
+    ]
     return table(("Time (UTC)", "Event"), rows) if rows else None

@@ -52,11 +52,17 @@ def read_snapshot(opened: Store, study: Study, former: Snapshot | None = None) -
     runs = dict(former.runs) if former is not None else {}
     missing = [trial.number for trial in changed if trial.number not in runs]
     if missing:
-        runs |= study_store.runs_of(opened, study.id, missing if former is not None and len(missing) < 500 else None)
-    goals = tuple(figures.Objective(goal.name, goal.title, goal.maximize) for goal in study.definition.goals)
+        runs |= study_store.runs_of(
+            opened, study.id, missing if former is not None and len(missing) < 500 else None
+        )
+    goals = tuple(
+        figures.Objective(goal.name, goal.title, goal.maximize) for goal in study.definition.goals
+    )
     columns = _columns(ordered, study.definition)
     axes = tuple(_axis(parameter, columns) for parameter in study.definition.space.parameters)
-    return Snapshot(study, ordered, study_store.events(opened, study.id), runs, columns, goals, axes)
+    return Snapshot(
+        study, ordered, study_store.events(opened, study.id), runs, columns, goals, axes
+    )
 
 
 def _columns(trials: tuple[Trial, ...], definition: StudyDefinition) -> figures.Trials:
@@ -74,7 +80,12 @@ def _columns(trials: tuple[Trial, ...], definition: StudyDefinition) -> figures.
         parameters={path: [trial.parameters.get(path) for trial in trials] for path in paths},
         curves=[trial.curve for trial in trials],
         deviations=np.array([_or_nan(trial.deviation) for trial in trials]),
-        started=np.array([_or_nan(trial.started_at or (trial.created_at if trial.ended_at else None)) for trial in trials]),
+        started=np.array(
+            [
+                _or_nan(trial.started_at or (trial.created_at if trial.ended_at else None))
+                for trial in trials
+            ]
+        ),
         ended=np.array([_or_nan(trial.ended_at) for trial in trials]),
         hovers=[_hover(trial, names) for trial in trials],
     )
@@ -83,9 +94,21 @@ def _columns(trials: tuple[Trial, ...], definition: StudyDefinition) -> figures.
 def _axis(parameter: Parameter, columns: figures.Trials | None) -> figures.Axis:
     """Describe a setting; its range is that of all trials, which a narrowed range no longer contains."""
     if isinstance(parameter, Choice):
-        seen = [] if columns is None else [value for value in columns.parameters[parameter.path] if value is not None]
-        return figures.Axis(parameter.path, "choice", choices=tuple(dict.fromkeys((*parameter.values, *seen))))
-    numbers = [] if columns is None else [value for value in columns.parameters[parameter.path] if isinstance(value, int | float)]
+        seen = (
+            []
+            if columns is None
+            else [value for value in columns.parameters[parameter.path] if value is not None]
+        )
+        return figures.Axis(
+            parameter.path, "choice", choices=tuple(dict.fromkeys((*parameter.values, *seen)))
+        )
+    numbers = (
+        []
+        if columns is None
+        else [
+            value for value in columns.parameters[parameter.path] if isinstance(value, int | float)
+        ]
+    )
     low, high = min((float(parameter.low), *numbers)), max((float(parameter.high), *numbers))
     return figures.Axis(parameter.path, parameter.kind, log=parameter.log, low=low, high=high)
 

@@ -28,5 +28,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[OpenStor
     """A store with two runs of one configuration and two seeds, for the tests of one module."""
     home = tmp_path_factory.mktemp("trained")
     opened = new_store(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
-    yield OpenStore(opened), train_into(opened), train_into(opened, TINY.model_copy(update={"seed": 1}))
+    yield (
+        OpenStore(opened),
+        train_into(opened),
+        train_into(opened, TINY.model_copy(update={"seed": 1})),
+    )
     opened.close()

@@ -24,9 +24,13 @@ def test_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every cell runs against a new home; runs, figures and tables are shown richly, and no progress bar is left."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(tmp_path / "notebook"))
     monkeypatch.setenv("MNIST_DASH_THREADS", "2")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FILE.parents[1]), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(FILE.parents[1]), os.environ.get("PYTHONPATH", "")])
+    )
     book = nbformat.read(FILE, as_version=4)  # type: ignore[no-untyped-call]
-    nbclient.NotebookClient(book, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    nbclient.NotebookClient(
+        book, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     outputs = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     shown = json.dumps(outputs)
     assert "<progress" not in shown

@@ -32,7 +32,10 @@ def test_predictions_are_those_that_were_tested(trained: Trained) -> None:
     """Grey values and floats give the same probabilities; their errors are those of the confusion matrix."""
     opened, recorded, _ = trained
     run = opened.run(recorded.id)
-    images, labels = read_images("mnist", "test", PACKAGED_ARCHIVES)[:500], read_labels("mnist", "test", PACKAGED_ARCHIVES)
+    images, labels = (
+        read_images("mnist", "test", PACKAGED_ARCHIVES)[:500],
+        read_labels("mnist", "test", PACKAGED_ARCHIVES),
+    )
     probabilities = run.predict(images)
     assert probabilities.shape == (500, 10)
     assert np.array_equal(probabilities, run.predict(images[:, None].astype(np.float32) / 255))

@@ -34,7 +34,9 @@ SMALL = TINY.model_dump(mode="json")
 @pytest.fixture
 def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody works: what is trained stays in the queue."""
-    monkeypatch.setattr("mnist_dash.following.worker_start.WorkerStarter.ensure", lambda _self: None)
+    monkeypatch.setattr(
+        "mnist_dash.following.worker_start.WorkerStarter.ensure", lambda _self: None
+    )
 
 
 def test_importing_loads_nothing_heavy() -> None:
@@ -68,9 +70,21 @@ def test_package_of_runs_lists_them() -> None:
 def test_settings_are_named_as_on_the_command_line() -> None:
     """Dots or two underscores, text or values: the configuration is the one that `--set` makes."""
     dotted: dict[str, Any] = {"split.fraction": "0.2"}
-    run = md.train(SMALL, wait=False, name="mine", tags=["demo"], optimizer__learning_rate=0.01, seed=3, **dotted)
+    run = md.train(
+        SMALL,
+        wait=False,
+        name="mine",
+        tags=["demo"],
+        optimizer__learning_rate=0.01,
+        seed=3,
+        **dotted,
+    )
     assert isinstance(run.config.split, TailSplit)
-    assert (run.config.optimizer.learning_rate, run.config.split.fraction, run.config.seed) == (0.01, 0.2, 3)
+    assert (run.config.optimizer.learning_rate, run.config.split.fraction, run.config.seed) == (
+        0.01,
+        0.2,
+        3,
+    )
     assert (run.name, run.state) == ("mine", "queued")
     assert md.train(RunConfig(), wait=False).record.preset == "mlp_quick"
     table = md.runs("tag == 'demo'")
@@ -89,7 +103,9 @@ def test_settings_are_named_as_on_the_command_line() -> None:
         (None, {"tags": ["a\nb"]}, InvalidInput, "tag"),
     ],
 )
-def test_impossible_training_queues_nothing(config: str | None, settings: dict[str, Any], error: type[Exception], said: str) -> None:
+def test_impossible_training_queues_nothing(
+    config: str | None, settings: dict[str, Any], error: type[Exception], said: str
+) -> None:
     """The error is the product's own sentence."""
     with pytest.raises(error) as refused:
         md.train(config, **settings)
@@ -126,7 +142,10 @@ def test_another_thread_may_wait() -> None:
 def test_queries_are_the_pages_own(store: Store) -> None:
     """The newest first, or by a field; what cannot be read says where."""
     add_runs(store, [RunConfig(seed=seed) for seed in range(3)], [0.97, 0.99, 0.98])
-    assert md.runs("test_accuracy > 97.5%", sort="test_accuracy")["test_accuracy"].tolist() == [0.99, 0.98]
+    assert md.runs("test_accuracy > 97.5%", sort="test_accuracy")["test_accuracy"].tolist() == [
+        0.99,
+        0.98,
+    ]
     assert md.runs(sort="-test_accuracy", limit=1)["test_accuracy"].tolist() == [0.97]
     with pytest.raises(InvalidQuery, match="optimizer"):
         md.runs("optimzer == 'adam'")
@@ -152,8 +171,15 @@ def test_two_runs_are_compared_on_their_images(trained: Trained) -> None:
 
 def test_groups_of_seeds_are_compared_by_welch(store: Store) -> None:
     """Lists are groups; a group without a finished run, and a metric that is none, are refused."""
-    good = add_runs(store, [RunConfig(seed=seed, batch_size=64) for seed in range(3)], [0.981, 0.982, 0.983])
-    bad = add_runs(store, [RunConfig(seed=seed, batch_size=512) for seed in range(3)], [0.961, 0.962, 0.963], first=10)
+    good = add_runs(
+        store, [RunConfig(seed=seed, batch_size=64) for seed in range(3)], [0.981, 0.982, 0.983]
+    )
+    bad = add_runs(
+        store,
+        [RunConfig(seed=seed, batch_size=512) for seed in range(3)],
+        [0.961, 0.962, 0.963],
+        first=10,
+    )
     found = md.compare(good, bad)
     assert found.is_significant
     assert found.difference == pytest.approx(-0.02)

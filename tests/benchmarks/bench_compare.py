@@ -35,24 +35,45 @@ def measure(n_runs: int, n_compared: int, n_epochs: int) -> None:
     """Print the times of a comparison within such a store."""
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": folder, "MNIST_DASH_DATA_DIR": str(Path(folder) / "data")}))
-        configs = [RunConfig(batch_size=1 + number // SEEDS, seed=number % SEEDS, epochs=n_epochs) for number in range(n_runs)]
-        ids = add_runs(store, configs, (0.97 + 0.01 * generator.random(n_runs)).tolist(), n_epochs=n_epochs)[:n_compared]
+        store = Store.open(
+            Settings.from_environment(
+                {"MNIST_DASH_HOME": folder, "MNIST_DASH_DATA_DIR": str(Path(folder) / "data")}
+            )
+        )
+        configs = [
+            RunConfig(batch_size=1 + number // SEEDS, seed=number % SEEDS, epochs=n_epochs)
+            for number in range(n_runs)
+        ]
+        ids = add_runs(
+            store, configs, (0.97 + 0.01 * generator.random(n_runs)).tolist(), n_epochs=n_epochs
+        )[:n_compared]
         for run_id in ids:
             answer(store, run_id, generator.choice(10_000, WRONG, replace=False).tolist())
-        print(f"{n_compared} of {n_runs:,} runs of {n_epochs} epochs; first, then the median of {TIMES} more")
+        print(
+            f"{n_compared} of {n_runs:,} runs of {n_epochs} epochs; first, then the median of {TIMES} more"
+        )
         compared = _timed("read runs, histories and settings", lambda: comparison.load(store, ids))
         _timed("what has changed", lambda: comparison.revisions(store, ids))
         groups = _timed("group by all but the seed", lambda: comparison.group_runs(compared))
-        _timed("count what was ranked by test accuracy", lambda: comparison.rankings(store, compared))
+        _timed(
+            "count what was ranked by test accuracy", lambda: comparison.rankings(store, compared)
+        )
         _timed("draw all curves", lambda: _draw(compared))
         _timed(
             "means with intervals",
-            lambda: [group_mean(comparison.seed_figures(compared, group, TEST_ACCURACY).by_seed) for group in groups],
+            lambda: [
+                group_mean(comparison.seed_figures(compared, group, TEST_ACCURACY).by_seed)
+                for group in groups
+            ],
         )
-        answers = _timed("read all answers", lambda: [comparison.answers(store, run) for run in compared.runs])
+        answers = _timed(
+            "read all answers", lambda: [comparison.answers(store, run) for run in compared.runs]
+        )
         right = [each.right for each in answers]
-        _timed("test all against the first", lambda: holm([each.p_value for each in compare_all(right[0], right[1:])]))
+        _timed(
+            "test all against the first",
+            lambda: holm([each.p_value for each in compare_all(right[0], right[1:])]),
+        )
         _timed("the runs that are offered", lambda: comparison.candidates(store))
         store.close()
 
@@ -62,7 +83,15 @@ def _draw(compared: comparison.Compared) -> str:
     lines = []
     for run in compared.runs:
         rows = compared.history(run.id)
-        lines.append(RunLine(run.id, run.id, look[run.id], rows["epoch"].to_numpy(float), rows["val_accuracy"].to_numpy(float)))
+        lines.append(
+            RunLine(
+                run.id,
+                run.id,
+                look[run.id],
+                rows["epoch"].to_numpy(float),
+                rows["val_accuracy"].to_numpy(float),
+            )
+        )
     return str(draw_overlay(lines, "validation accuracy", OverlayOptions()).to_json())
 
 

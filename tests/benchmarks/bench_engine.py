@@ -42,31 +42,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.child:
         _serve(options)
         return 0
-    chosen = [contest for contest in CONTESTS if not options.networks or contest.name in options.networks]
+    chosen = [
+        contest for contest in CONTESTS if not options.networks or contest.name in options.networks
+    ]
     with tempfile.TemporaryDirectory() as folder:
         data_dir = options.data_dir or Path(folder)
         ensure_mnist(data_dir)  # its archives come with the package
         if options.accuracy:
-            rows = [compare_accuracy(contest, data_dir=data_dir, n_epochs=options.epochs, n_seeds=options.seeds) for contest in chosen]
+            rows = [
+                compare_accuracy(
+                    contest, data_dir=data_dir, n_epochs=options.epochs, n_seeds=options.seeds
+                )
+                for contest in chosen
+            ]
             sys.stdout.write(json.dumps(rows) + "\n" if options.json else "")
             return 0
         rows = [
-            compare(contest, data_dir=data_dir, n_epochs=options.epochs, n_threads=options.threads, passive=options.passive)
+            compare(
+                contest,
+                data_dir=data_dir,
+                n_epochs=options.epochs,
+                n_threads=options.threads,
+                passive=options.passive,
+            )
             for contest in chosen
         ]
     if options.json:
         sys.stdout.write(json.dumps(rows) + "\n")
-    missed = [row["network"] for row in rows if row["ratio_best"] < row["target_best"] or row["ratio_float32"] < row["target_float32"]]
+    missed = [
+        row["network"]
+        for row in rows
+        if row["ratio_best"] < row["target_best"] or row["ratio_float32"] < row["target_float32"]
+    ]
     sys.stderr.write(f"missed: {', '.join(missed) or 'none'}\n")
     return 1 if missed and options.strict else 0
 
 
-def compare(contest: Contest, *, data_dir: Path, n_epochs: int, n_threads: int, passive: bool) -> dict[str, Any]:
+def compare(
+    contest: Contest, *, data_dir: Path, n_epochs: int, n_threads: int, passive: bool
+) -> dict[str, Any]:
     """Time the contenders on one network by turns and print the table's row; a row is seconds an epoch, ratios and targets."""
-    children = {name: _start(contest, name, data_dir, n_threads, passive=passive) for name in CONTENDERS}
+    children = {
+        name: _start(contest, name, data_dir, n_threads, passive=passive) for name in CONTENDERS
+    }
     seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     try:
-        precision = {name: _ask(child, 0.02)["precision"] for name, child in children.items()}["auto"]
+        precision = {name: _ask(child, 0.02)["precision"] for name, child in children.items()}[
+            "auto"
+        ]
         for _ in range(n_epochs):
             for name, child in children.items():
                 seconds[name].append(_ask(child, contest.fraction)["seconds"])
@@ -110,15 +133,29 @@ def _print_row(row: dict[str, Any]) -> None:
     )
 
 
-def _start(contest: Contest, contender: str, data_dir: Path, n_threads: int, *, passive: bool) -> subprocess.Popen[str]:
+def _start(
+    contest: Contest, contender: str, data_dir: Path, n_threads: int, *, passive: bool
+) -> subprocess.Popen[str]:
     from mnist_dash.runs.execution.trainer import ENVIRONMENT
 
     own = ENVIRONMENT if contender != "usual" else {"OMP_WAIT_POLICY": "PASSIVE"} if passive else {}
     environment = {**own, **os.environ}
-    command = [sys.executable, "-m", "tests.benchmarks.bench_engine", "--child", contender, "--networks", contest.name]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.bench_engine",
+        "--child",
+        contender,
+        "--networks",
+        contest.name,
+    ]
     command += ["--data-dir", str(data_dir), "--threads", str(n_threads)]
     return subprocess.Popen(
-        command, env={**environment, "OMP_NUM_THREADS": str(n_threads)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env={**environment, "OMP_NUM_THREADS": str(n_threads)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -206,7 +243,9 @@ def _engine(contest: Contest, precision: str, data_dir: Path) -> tuple[str, Time
     return run.counters.precision, epochs()
 
 
-def compare_accuracy(contest: Contest, *, data_dir: Path, n_epochs: int, n_seeds: int) -> dict[str, Any]:
+def compare_accuracy(
+    contest: Contest, *, data_dir: Path, n_epochs: int, n_seeds: int
+) -> dict[str, Any]:
     """Train to the end with several seeds, by the usual loop and by the engine, from the same initial weights; test accuracies."""
     from mnist_dash.core.training.loop import train
 
@@ -224,7 +263,10 @@ def compare_accuracy(contest: Contest, *, data_dir: Path, n_epochs: int, n_seeds
                 should_stop=lambda: False,
             )
             accuracies[name].append(result.test_accuracy or 0.0)
-    texts = [f"{name} {statistics.mean(values):.4f} ± {statistics.pstdev(values):.4f}" for name, values in accuracies.items()]
+    texts = [
+        f"{name} {statistics.mean(values):.4f} ± {statistics.pstdev(values):.4f}"
+        for name, values in accuracies.items()
+    ]
     sys.stderr.write(f"{contest.title}, {n_epochs} epochs, {n_seeds} seeds: {', '.join(texts)}\n")
     return {"network": contest.name, "epochs": n_epochs, **accuracies}
 
@@ -237,7 +279,10 @@ def _usual_accuracy(contest: Contest, config: RunConfig, data_dir: Path) -> floa
     from mnist_dash.core.network.torch_network import build_sequential
 
     torch.manual_seed(config.seed)
-    parts = [datasets.MNIST(data_dir, train=train, download=True, transform=transforms.ToTensor()) for train in (True, False)]
+    parts = [
+        datasets.MNIST(data_dir, train=train, download=True, transform=transforms.ToTensor())
+        for train in (True, False)
+    ]
     model = build_sequential(config)
     optimizer, criterion = contest.optimizer(model.parameters()), torch.nn.CrossEntropyLoss()
     for _ in range(config.epochs):
@@ -247,25 +292,48 @@ def _usual_accuracy(contest: Contest, config: RunConfig, data_dir: Path) -> floa
             optimizer.step()
     model.eval()
     with torch.no_grad():
-        n_right = sum(int((model(images).argmax(1) == labels).sum()) for images, labels in DataLoader(parts[1], batch_size=1000))
+        n_right = sum(
+            int((model(images).argmax(1) == labels).sum())
+            for images, labels in DataLoader(parts[1], batch_size=1000)
+        )
     return n_right / len(parts[1])
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_engine", description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--epochs", type=int, default=5, help="rounds, each one epoch (or the stated part of one) a contender")
-    parser.add_argument("--networks", nargs="+", choices=[contest.name for contest in CONTESTS], help="only these")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.bench_engine",
+        description=__doc__.splitlines()[0] if __doc__ else "",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=5,
+        help="rounds, each one epoch (or the stated part of one) a contender",
+    )
+    parser.add_argument(
+        "--networks", nargs="+", choices=[contest.name for contest in CONTESTS], help="only these"
+    )
     parser.add_argument("--threads", type=int, default=2, help="threads of every contender")
     parser.add_argument(
         "--passive",
         action="store_true",
         help="the usual loop's idle threads sleep instead of spinning, as the engine's do: for a busy machine",
     )
-    parser.add_argument("--data-dir", type=Path, help="folder of data sets; a temporary one by default")
-    parser.add_argument("--accuracy", action="store_true", help="compare test accuracies over seeds after --epochs instead of times")
+    parser.add_argument(
+        "--data-dir", type=Path, help="folder of data sets; a temporary one by default"
+    )
+    parser.add_argument(
+        "--accuracy",
+        action="store_true",
+        help="compare test accuracies over seeds after --epochs instead of times",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="seeds of --accuracy")
-    parser.add_argument("--strict", action="store_true", help="end with 1 when a promised ratio is missed")
-    parser.add_argument("--json", action="store_true", help="print the rows as one JSON array on standard output")
+    parser.add_argument(
+        "--strict", action="store_true", help="end with 1 when a promised ratio is missed"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the rows as one JSON array on standard output"
+    )
     parser.add_argument("--child", choices=CONTENDERS, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 

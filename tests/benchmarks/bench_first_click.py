@@ -33,10 +33,25 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 @contextmanager
 def serve(home: Path, port: int, entry: str) -> Iterator[float]:
     """Start a server and give the moment of its start as soon as it answers."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_DASH")} | {"MNIST_DASH_HOME": str(home)}
-    command = [sys.executable, "-m", "streamlit", "run", entry, "--server.port", str(port), "--server.headless", "true"]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MNIST_DASH")
+    } | {"MNIST_DASH_HOME": str(home)}
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        entry,
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+    ]
     started = time.perf_counter()
-    with (home / "server.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server:
+    with (
+        (home / "server.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server,
+    ):
         try:
             while not answers(port):
                 time.sleep(0.02)
@@ -60,7 +75,10 @@ def answers(port: int) -> bool:
 
 def measure(browser: Browser, seconds_up: float, entry: str) -> tuple[float, float, float]:
     """Give the seconds from the start to the first answer, from opening the page to the page, and from the click to the first point."""
-    with tempfile.TemporaryDirectory(prefix="first-click-") as home, serve(Path(home), port := free_port(), entry) as started:
+    with (
+        tempfile.TemporaryDirectory(prefix="first-click-") as home,
+        serve(Path(home), port := free_port(), entry) as started,
+    ):
         answered = time.perf_counter() - started
         time.sleep(seconds_up)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -90,8 +108,14 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for seconds_up in parsed.up:
             rounds = [measure(browser, seconds_up, parsed.entry) for _ in range(parsed.rounds)]
-            for name, row in (*((str(number + 1), one) for number, one in enumerate(rounds)), ("median", middle(rounds))):
-                print(f"{seconds_up:5.1f}  {row[0]:18.2f}  {row[1]:17.2f}  {row[2]:23.2f}  {name}", flush=True)
+            for name, row in (
+                *((str(number + 1), one) for number, one in enumerate(rounds)),
+                ("median", middle(rounds)),
+            ):
+                print(
+                    f"{seconds_up:5.1f}  {row[0]:18.2f}  {row[1]:17.2f}  {row[2]:23.2f}  {name}",
+                    flush=True,
+                )
         browser.close()
 
 

@@ -36,13 +36,21 @@ def seconds_per_epoch(contest: Contest, precision: str, *, data_dir: Path, n_rep
         assert isinstance(run.steps, EagerSteps)
         update = run.steps._update
         assert isinstance(update, HandwrittenUpdate)
-        x = run._gather(torch.arange(config.batch_size))[0].to(update._dtype).view(-1, 28, 28, 1).permute(0, 3, 1, 2)
+        x = (
+            run._gather(torch.arange(config.batch_size))[0]
+            .to(update._dtype)
+            .view(-1, 28, 28, 1)
+            .permute(0, 3, 1, 2)
+        )
         total = 0.0
         for operation, _, is_trained in update._pieces:
             y = operation.forward(x)
             if is_trained:
                 grad = torch.randn_like(y)
-                total += _best(lambda: operation.forward(x), n_repeats) + _best(lambda: operation.backward(grad), n_repeats)  # noqa: B023
+                total += _best(lambda: operation.forward(x), n_repeats) + _best(  # noqa: B023
+                    lambda: operation.backward(grad),  # noqa: B023
+                    n_repeats,
+                )
             x = y
     return total * config.steps_per_epoch
 
@@ -59,8 +67,15 @@ def _best(call: Callable[[], object], n_repeats: int) -> float:
 
 def main() -> None:
     """Print a table of seconds an epoch."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bench_limits", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--networks", nargs="+", choices=[contest.name for contest in CONTESTS], default=[c.name for c in CONTESTS])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.bench_limits", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=[contest.name for contest in CONTESTS],
+        default=[c.name for c in CONTESTS],
+    )
     parser.add_argument("--repeats", type=int, default=30)
     arguments = parser.parse_args()
     if any(name not in os.environ for name in ENVIRONMENT):
@@ -71,7 +86,9 @@ def main() -> None:
         for contest in CONTESTS:
             if contest.name in arguments.networks:
                 limits = [
-                    seconds_per_epoch(contest, precision, data_dir=Path(folder), n_repeats=arguments.repeats)
+                    seconds_per_epoch(
+                        contest, precision, data_dir=Path(folder), n_repeats=arguments.repeats
+                    )
                     for precision in ("float32", "bfloat16")
                 ]
                 print(f"| {contest.title} | {limits[0]:.3f} | {limits[1]:.3f} |", flush=True)

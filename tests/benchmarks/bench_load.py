@@ -34,7 +34,11 @@ from tests.browser.conftest import free_port, serve
 from tests.waiting import wait_until
 
 N_RUNS = 2
-CONFIG = RunConfig(layers=(Flatten(), Dense(units=64), Dense(units=10, activation="softmax")), batch_size=128, epochs=5_000)
+CONFIG = RunConfig(
+    layers=(Flatten(), Dense(units=64), Dense(units=10, activation="softmax")),
+    batch_size=128,
+    epochs=5_000,
+)
 QUIET_SECONDS = 20.0
 """How long the runs' speed without sessions is measured."""
 MEBIBYTE = 1 << 20
@@ -63,7 +67,9 @@ class Session:
 
     async def stay(self, until: float) -> None:
         """Open the page and watch it until a moment of the monotonic clock."""
-        async with websockets.connect(self._url, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None) as socket:
+        async with websockets.connect(
+            self._url, subprotocols=[websockets.Subprotocol("streamlit")], max_size=None
+        ) as socket:
             began = time.monotonic()
             await self._ask(socket, None)
             await self._until_finished(socket)
@@ -130,19 +136,37 @@ async def watch(port: int, run_ids: list[str], n_sessions: int, seconds: float) 
     """Have sessions watch, every second one a Run page, the others Runs."""
     ticks = Ticks()
     until = time.monotonic() + seconds
-    pages = [("run", f"run={run_ids[index % len(run_ids)]}") if index % 2 else ("runs", "") for index in range(n_sessions)]
-    ended = await asyncio.gather(*(Session(port, page, query, ticks).stay(until) for page, query in pages), return_exceptions=True)
+    pages = [
+        ("run", f"run={run_ids[index % len(run_ids)]}") if index % 2 else ("runs", "")
+        for index in range(n_sessions)
+    ]
+    ended = await asyncio.gather(
+        *(Session(port, page, query, ticks).stay(until) for page, query in pages),
+        return_exceptions=True,
+    )
     ticks.errors += [repr(error) for error in ended if error is not None]
     return ticks
 
 
 def measure(n_sessions: int, seconds: float) -> dict[str, Any]:
     """Start a dashboard and two runs, measure their speed, then again beside the sessions."""
-    with tempfile.TemporaryDirectory() as folder, serve(Path(folder), free_port(), MNIST_DASH_WORKERS=str(N_RUNS)) as served:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serve(Path(folder), free_port(), MNIST_DASH_WORKERS=str(N_RUNS)) as served,
+    ):
         store, port = served.store, int(served.url.rpartition(":")[2])
-        ids = [run_actions.submit(store, CONFIG.model_copy(update={"seed": seed})) for seed in range(N_RUNS)]
+        ids = [
+            run_actions.submit(store, CONFIG.model_copy(update={"seed": seed}))
+            for seed in range(N_RUNS)
+        ]
         asyncio.run(watch(port, ids, 1, 5))
-        wait_until(lambda: len(store.runs(states=[RunState.RUNNING])) == N_RUNS and trained_epochs(store) > N_RUNS, "both train")
+        wait_until(
+            lambda: (
+                len(store.runs(states=[RunState.RUNNING])) == N_RUNS
+                and trained_epochs(store) > N_RUNS
+            ),
+            "both train",
+        )
         began, epochs = time.monotonic(), trained_epochs(store)
         time.sleep(QUIET_SECONDS)  # the window that is measured
         alone = (trained_epochs(store) - epochs) / (time.monotonic() - began)
@@ -178,7 +202,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = measure(arguments.sessions, arguments.seconds)
-    print(json.dumps(figures) if arguments.json else "\n".join(f"{name:26} {value}" for name, value in figures.items()))
+    print(
+        json.dumps(figures)
+        if arguments.json
+        else "\n".join(f"{name:26} {value}" for name, value in figures.items())
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,12 @@ import safetensors.numpy
 ROOT = Path(__file__).parents[2]
 PRESETS = ("mlp_quick", "mlp_1500x3", "cnn_9_9_16", "cnn_32_64_adadelta")
 FIGURES = (
-    *("first in the process, ms", "the same, processor ms", "first of a network, ms", "the same, processor ms"),
+    *(
+        "first in the process, ms",
+        "the same, processor ms",
+        "first of a network, ms",
+        "the same, processor ms",
+    ),
     *("10,000 images, s", "the same, processor s"),
 )
 Ask = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
@@ -52,7 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for _ in range(options.rounds):
                 for name, root in versions.items():
                     measured[name].append(_in_process(root, preset, weights))
-        medians = {name: [statistics.median(column) for column in zip(*runs, strict=True)] for name, runs in measured.items()}
+        medians = {
+            name: [statistics.median(column) for column in zip(*runs, strict=True)]
+            for name, runs in measured.items()
+        }
         rows.append({"preset": preset, **medians})
         _print_row(preset, medians, is_first=len(rows) == 1)
     sys.stdout.write(json.dumps(rows) + "\n" if options.json else "")
@@ -64,12 +72,25 @@ def _write_weights(preset: str, path: Path) -> None:
     from mnist_dash.core.network.torch_network import build_sequential
 
     network = build_sequential(KNOWN[preset].config)
-    safetensors.numpy.save_file({name: tensor.numpy() for name, tensor in network.state_dict().items()}, path)
+    safetensors.numpy.save_file(
+        {name: tensor.numpy() for name, tensor in network.state_dict().items()}, path
+    )
 
 
 def _in_process(root: Path, preset: str, weights: Path) -> list[float]:
-    command = [sys.executable, __file__, "--child", str(root), "--presets", preset, "--weights", str(weights)]
-    figures: list[float] = json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout)
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        str(root),
+        "--presets",
+        preset,
+        "--weights",
+        str(weights),
+    ]
+    figures: list[float] = json.loads(
+        subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout
+    )
     return figures
 
 
@@ -81,12 +102,17 @@ def _measure(preset: str, path: Path) -> list[float]:
 
     config = KNOWN[preset].config
     images = read_images("mnist", "test", Path())
-    asking = _predictor if importlib.util.find_spec("mnist_dash.core.analysis.predictor") else _numpy
+    asking = (
+        _predictor if importlib.util.find_spec("mnist_dash.core.analysis.predictor") else _numpy
+    )
     first = _timed(lambda: asking(config, safetensors.numpy.load_file(path))(images[:1]))
     other = {"1.weight": np.zeros((10, 784), np.float32), "1.bias": np.zeros(10, np.float32)}
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": 10, "activation": "softmax"}]
     asking(RunConfig.model_validate({"layers": layers}), other)(images[:1])
-    weights = {name: values + np.float32(0.001) for name, values in safetensors.numpy.load_file(path).items()}  # not asked yet
+    weights = {
+        name: values + np.float32(0.001)
+        for name, values in safetensors.numpy.load_file(path).items()
+    }  # not asked yet
     again = _timed(lambda: asking(config, weights)(images[:1]))
     ask = asking(config, weights)
     many = _timed(lambda: ask(images))
@@ -117,14 +143,18 @@ def _numpy(config: object, weights: dict[str, npt.NDArray[np.float32]]) -> Ask:
 
 def _print_row(preset: str, medians: dict[str, list[float]], *, is_first: bool) -> None:
     if is_first:
-        sys.stderr.write(f"| preset | {' | '.join(f'{figure}: {name}' for figure in FIGURES for name in medians)} |\n")
+        sys.stderr.write(
+            f"| preset | {' | '.join(f'{figure}: {name}' for figure in FIGURES for name in medians)} |\n"
+        )
         sys.stderr.write(f"|{'---|' * (1 + len(FIGURES) * len(medians))}\n")
     cells = [f"{medians[name][place]:.3g}" for place in range(len(FIGURES)) for name in medians]
     sys.stderr.write(f"| {preset} | {' | '.join(cells)} |\n")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--other", type=Path, help="a checkout of another version")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--presets", nargs="+", default=PRESETS)

@@ -73,7 +73,9 @@ def main() -> None:
         trainer = Trainer()
         trainer.warm_up()
         worker = subprocess.Popen(
-            [sys.executable, "-m", "mnist_dash", "worker"], env=os.environ | {"MNIST_DASH_HOME": home}, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", "mnist_dash", "worker"],
+            env=os.environ | {"MNIST_DASH_HOME": home},
+            stderr=subprocess.DEVNULL,
         )
         try:
             queued_seconds(store, RunConfig(epochs=1, batch_size=512))  # both sides are warm
@@ -91,14 +93,30 @@ def main() -> None:
     report(bare, queued, waits, as_json=arguments.json, epochs=arguments.epochs)
 
 
-def report(bare: list[float], queued: list[float], waits: list[float], *, as_json: bool, epochs: int) -> None:
+def report(
+    bare: list[float], queued: list[float], waits: list[float], *, as_json: bool, epochs: int
+) -> None:
     """Print the medians, the ratio and the longest wait."""
     ratio = statistics.median(queued) / statistics.median(bare)
     if as_json:
-        print(json.dumps({"epochs": epochs, "bare_seconds": bare, "queued_seconds": queued, "ratio": ratio, "start_seconds": waits}))
+        print(
+            json.dumps(
+                {
+                    "epochs": epochs,
+                    "bare_seconds": bare,
+                    "queued_seconds": queued,
+                    "ratio": ratio,
+                    "start_seconds": waits,
+                }
+            )
+        )
         return
-    print(f"{epochs} epochs, bare {statistics.median(bare):.2f} s; through the queue {statistics.median(queued):.2f} s; ratio {ratio:.3f}")
-    print(f"from submitting to the claim: median {statistics.median(waits):.3f} s, longest {max(waits):.3f} s")
+    print(
+        f"{epochs} epochs, bare {statistics.median(bare):.2f} s; through the queue {statistics.median(queued):.2f} s; ratio {ratio:.3f}"
+    )
+    print(
+        f"from submitting to the claim: median {statistics.median(waits):.3f} s, longest {max(waits):.3f} s"
+    )
 
 
 if __name__ == "__main__":

@@ -53,17 +53,35 @@ def _timed(what: str, work: Callable[[], object]) -> None:
 
 def measure_queries(store: Store) -> None:
     """Print the times of what the page asks the store for."""
-    _timed("count and first page, newest first", lambda: (catalog.count(store, Scope()), catalog.page(store, Scope())))
-    _timed("last page", lambda: catalog.page(store, Scope(), offset=max(0, catalog.count(store, Scope()) - 50)))
+    _timed(
+        "count and first page, newest first",
+        lambda: (catalog.count(store, Scope()), catalog.page(store, Scope())),
+    )
+    _timed(
+        "last page",
+        lambda: catalog.page(store, Scope(), offset=max(0, catalog.count(store, Scope()) - 50)),
+    )
     for text in QUERIES:
         scope = Scope(parse(text))
-        _timed(f"count and page: {text}", lambda scope=scope: (catalog.count(store, scope), catalog.page(store, scope)))  # type: ignore[misc]
+        _timed(
+            f"count and page: {text}",
+            lambda scope=scope: (catalog.count(store, scope), catalog.page(store, scope)),  # type: ignore[misc]
+        )
     for name in ("test_accuracy", "learning_rate", "tag"):
-        _timed(f"page sorted by {name}", lambda name=name: catalog.page(store, Scope(), order=Order(_field(name))))  # type: ignore[misc]
-    by, figures = [_field("optimizer"), _field("batch_size")], [_field("best_val_accuracy"), _field("test_accuracy"), _field("seconds")]
+        _timed(
+            f"page sorted by {name}",
+            lambda name=name: catalog.page(store, Scope(), order=Order(_field(name))),  # type: ignore[misc]
+        )
+    by, figures = (
+        [_field("optimizer"), _field("batch_size")],
+        [_field("best_val_accuracy"), _field("test_accuracy"), _field("seconds")],
+    )
     for text in ("adam dense 512", "nothing has this", "33"):
         _timed(f"palette's search: {text}", lambda text=text: lookup_runs(store, text))  # type: ignore[misc]
-    _timed("groups by optimizer and batch size, three figures", lambda: catalog.groups(store, Scope(), by, figures))
+    _timed(
+        "groups by optimizer and batch size, three figures",
+        lambda: catalog.groups(store, Scope(), by, figures),
+    )
 
 
 def measure_page() -> None:
@@ -73,7 +91,10 @@ def measure_page() -> None:
     app.switch_page("../pages/runs/runs.py")
     _timed("page", app.run)
     queries = iter([QUERIES[0].replace("0.98", f"0.98{digit}") for digit in range(LOOKS)])
-    _timed("page with another query each time", lambda: app.text_input(key="q").set_value(next(queries)).run())
+    _timed(
+        "page with another query each time",
+        lambda: app.text_input(key="q").set_value(next(queries)).run(),
+    )
     assert not app.exception
     assert not app.error
 

@@ -44,11 +44,19 @@ def busy_share(runs: Iterable[Run]) -> tuple[float, float, int]:
     Args:
         runs: ended ones of one study.
     """
-    ordered = sorted((run.started_at.timestamp(), run.ended_at.timestamp(), run.worker) for run in runs if run.started_at and run.ended_at)
+    ordered = sorted(
+        (run.started_at.timestamp(), run.ended_at.timestamp(), run.worker)
+        for run in runs
+        if run.started_at and run.ended_at
+    )
     slots = {worker for _, _, worker in ordered}
     first, last = ordered[0][0], max(start for start, _, _ in ordered)
     spent = sum(min(end, last) - start for start, end, _ in ordered)
-    return spent / (len(slots) * (last - first)), sum(end - start for start, end, _ in ordered) / len(ordered), len(slots)
+    return (
+        spent / (len(slots) * (last - first)),
+        sum(end - start for start, end, _ in ordered) / len(ordered),
+        len(slots),
+    )
 
 
 def measure(*, n_trials: int, n_workers: int, epochs: int) -> None:
@@ -58,11 +66,16 @@ def measure(*, n_trials: int, n_workers: int, epochs: int) -> None:
         store = Store.open(settings)
         environment = os.environ | {"MNIST_DASH_HOME": folder}
         command = [sys.executable, "-m", "mnist_dash", "worker", "--threads", "1"]
-        workers = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(n_workers)]
+        workers = [
+            subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+            for _ in range(n_workers)
+        ]
         try:
             while sum(worker.state == "idle" for worker in store.workers()) < n_workers:
                 time.sleep(0.2)
-            study_id = steering.create(store, parse_study(TEXT.format(epochs=epochs, trials=n_trials, workers=n_workers)))
+            study_id = steering.create(
+                store, parse_study(TEXT.format(epochs=epochs, trials=n_trials, workers=n_workers))
+            )
             while not study_store.find(store, study_id).state.has_ended:
                 time.sleep(0.5)
             share, seconds, n_slots = busy_share(store.runs(limit=n_trials))

@@ -24,7 +24,11 @@ STEPS = 7
 def measure(n_trials: int) -> None:
     """Print the times of a study with so many ended trials."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": folder, "MNIST_DASH_DATA_DIR": str(Path(folder) / "data")}))
+        store = Store.open(
+            Settings.from_environment(
+                {"MNIST_DASH_HOME": folder, "MNIST_DASH_DATA_DIR": str(Path(folder) / "data")}
+            )
+        )
         study_id = fill(store, n_trials)
         with store.writing() as connection:
             connection.execute(schema.studies.update().values(held_by="bench"))

@@ -39,7 +39,12 @@ def runs_per_second(variables: dict[str, str], n_runs: int, n_workers: int) -> f
     ids = {run_actions.submit(store, RunConfig(epochs=1)) for _ in range(n_runs)}
     environment = os.environ | variables | {"PYTHONPATH": str(ROOT)}
     workers = [
-        subprocess.Popen([sys.executable, "-m", "tests.faults"], env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.faults"],
+            env=environment,
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+        )
         for _ in range(n_workers)
     ]
     try:
@@ -72,13 +77,21 @@ def main() -> None:
             home = Path(opened.enter_context(tempfile.TemporaryDirectory()))
             variables = {"MNIST_DASH_HOME": str(home), "MNIST_DASH_THREADS": "1"}
             if name == "postgresql":
-                variables["MNIST_DASH_DATABASE_URL"] = opened.enter_context(postgresql.server()).new_database()
+                variables["MNIST_DASH_DATABASE_URL"] = opened.enter_context(
+                    postgresql.server()
+                ).new_database()
             figures[name] = runs_per_second(variables, arguments.runs, arguments.workers)
     if arguments.json:
-        print(json.dumps({"runs": arguments.runs, "workers": arguments.workers, "runs_per_second": figures}))
+        print(
+            json.dumps(
+                {"runs": arguments.runs, "workers": arguments.workers, "runs_per_second": figures}
+            )
+        )
         return
     for name, rate in figures.items():
-        print(f"{name:12} {arguments.runs} runs, {arguments.workers} workers: {rate:.0f} runs a second")
+        print(
+            f"{name:12} {arguments.runs} runs, {arguments.workers} workers: {rate:.0f} runs a second"
+        )
 
 
 if __name__ == "__main__":

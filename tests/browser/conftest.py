@@ -70,13 +70,30 @@ def free_port() -> int:
 @contextlib.contextmanager
 def serve(home: Path, port: int, *options: str, **settings: str) -> Iterator[Dashboard]:
     """Serve a dashboard from a home, with more options of Streamlit and more settings."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_DASH", "OMP_"))}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MNIST_DASH", "OMP_"))
+    }
     environment |= {"MNIST_DASH_HOME": str(home), "MNIST_DASH_WORKERS": "1"} | settings
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--server.headless", "true"]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "streamlit_app.py",
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+    ]
     command += options
     url = f"http://localhost:{port}"
     store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
-    with (home / "server.log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server:
+    with (
+        (home / "server.log").open("wb") as log,
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log) as server,
+    ):
         try:
             wait_until(lambda: _is_healthy(url), "the server to answer")
             yield Dashboard(url, store, server.pid)
@@ -92,7 +109,9 @@ expect.set_options(timeout=PATIENCE_MS)
 def browser() -> Iterator[Browser]:
     """A Chromium: the one named by CHROMIUM, one on the path, or Playwright's own."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = os.environ.get("CHROMIUM") or next((found for name in names if (found := shutil.which(name))), None)
+    path = os.environ.get("CHROMIUM") or next(
+        (found for name in names if (found := shutil.which(name))), None
+    )
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield launched
@@ -109,7 +128,9 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         if message.type == "error" and not _BASE_PROBE.search(message.location.get("url", "")):
             errors.append(f"{message.text} ({message.location.get('url', '')})")
 
-    def opened(*, width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light") -> Page:
+    def opened(
+        *, width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light"
+    ) -> Page:
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", note)

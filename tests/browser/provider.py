@@ -23,7 +23,9 @@ class Provider(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.claims: dict[str, Any] = {}
-        self.key = self.published = RSAKey.generate_key(2048, {"kid": "of this test", "use": "sig", "alg": "RS256"})
+        self.key = self.published = RSAKey.generate_key(
+            2048, {"kid": "of this test", "use": "sig", "alg": "RS256"}
+        )
         self.grants: dict[str, dict[str, str]] = {}
 
     @property
@@ -68,7 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
             code = secrets.token_urlsafe(16)
             self.server.grants[code] = query
             self.send_response(302)
-            self.send_header("Location", f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}")
+            self.send_header(
+                "Location",
+                f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}",
+            )
             self.end_headers()
         else:
             self.send_error(404)
@@ -81,9 +86,25 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(400)
             return
         now = int(time.time())
-        claims = {"iss": self.server.url, "aud": grant["client_id"], "sub": "1", "iat": now, "exp": now + 600, "nonce": grant["nonce"]}
-        token = jwt.encode({"alg": "RS256", "kid": "of this test"}, claims | self.server.claims, self.server.key)
-        self._answer({"access_token": "none needed", "token_type": "Bearer", "expires_in": 600, "id_token": token})
+        claims = {
+            "iss": self.server.url,
+            "aud": grant["client_id"],
+            "sub": "1",
+            "iat": now,
+            "exp": now + 600,
+            "nonce": grant["nonce"],
+        }
+        token = jwt.encode(
+            {"alg": "RS256", "kid": "of this test"}, claims | self.server.claims, self.server.key
+        )
+        self._answer(
+            {
+                "access_token": "none needed",
+                "token_type": "Bearer",
+                "expires_in": 600,
+                "id_token": token,
+            }
+        )
 
     def _answer(self, value: dict[str, Any]) -> None:
         body = json.dumps(value).encode()

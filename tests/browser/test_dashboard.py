@@ -58,7 +58,11 @@ def test_first_minute(warm: Dashboard, page: Page) -> None:
     page.wait_for_selector(DRAWN)
     expect(page.get_by_text("Confusion matrix")).to_be_visible()
     assert confusion_total(page) == 10_000
-    accuracy = page.get_by_test_id("stMetric").filter(has_text="Test accuracy").get_by_test_id("stMetricValue")
+    accuracy = (
+        page.get_by_test_id("stMetric")
+        .filter(has_text="Test accuracy")
+        .get_by_test_id("stMetricValue")
+    )
     shown = accuracy.inner_text()
     page.reload()
     expect(accuracy).to_have_text(shown)
@@ -78,14 +82,22 @@ def test_zoom_and_hidden_lines_outlive_the_ticks(warm: Dashboard, page: Page) ->
     page.mouse.move(area["x"] + 160, area["y"] + 120, steps=4)
     page.mouse.up()
     chart.locator(".legendtoggle").nth(2).click()
-    visible = "node => node._fullData.filter(trace => !trace.meta?.edge).map(trace => trace.visible)"
-    page.wait_for_function("() => document.querySelector('.st-key-run_curves_chart .live-plot')._fullData[2].visible === 'legendonly'")
+    visible = (
+        "node => node._fullData.filter(trace => !trace.meta?.edge).map(trace => trace.visible)"
+    )
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-run_curves_chart .live-plot')._fullData[2].visible === 'legendonly'"
+    )
     zoomed, shown = chart.evaluate("node => node.layout.xaxis.range"), chart.evaluate(visible)
     draws = int(chart.get_attribute("data-draws") or 0)
-    page.wait_for_function(f"() => Number(document.querySelector('.st-key-run_curves_chart .live-plot').dataset.draws) >= {draws + 5}")
+    page.wait_for_function(
+        f"() => Number(document.querySelector('.st-key-run_curves_chart .live-plot').dataset.draws) >= {draws + 5}"
+    )
     assert chart.evaluate("node => node.layout.xaxis.range") == zoomed
     assert chart.evaluate(visible) == shown
-    page.locator(".st-key-run_stop").get_by_role("button").click()  # Streamlit has a Stop of its own in its header
+    page.locator(".st-key-run_stop").get_by_role(
+        "button"
+    ).click()  # Streamlit has a Stop of its own in its header
     expect(page.get_by_text("Confusion matrix")).to_be_visible()
     assert warm.store.run(run_id).state is RunState.STOPPED
     assert chart.evaluate("node => node.layout.xaxis.range") == zoomed
@@ -114,7 +126,9 @@ def test_double_click_is_one_run(warm: Dashboard, page: Page) -> None:
     assert warm.store.count() == before + 1
 
 
-def test_typed_layers_are_in_the_link(warm: Dashboard, page: Page, new_page: Callable[..., Page]) -> None:
+def test_typed_layers_are_in_the_link(
+    warm: Dashboard, page: Page, new_page: Callable[..., Page]
+) -> None:
     """Shape and parameters follow while a person types, and the address brings the view back in another browser."""
     units = page.get_by_role("textbox", name="Units")
     expect(units).to_have_count(3)
@@ -171,15 +185,30 @@ def test_deletes_the_ticked_run_and_brings_it_back(warm: Dashboard, page: Page) 
     expect(page.get_by_text(f"Deleted {newest.id}")).to_be_visible()
     assert warm.store.run(newest.id).deleted_at is not None
     page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_text("tick rows to compare, tag, star, stop, archive or delete them")).to_be_visible()
+    expect(
+        page.get_by_text("tick rows to compare, tag, star, stop, archive or delete them")
+    ).to_be_visible()
     assert warm.store.run(newest.id).deleted_at is None
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
 @pytest.mark.parametrize(
-    "path", ["/", "/runs", "/data", "/draw", "/system", "/run?run=LAST", "/run?run=nobody", "/run", "/?preset=nothing"]
+    "path",
+    [
+        "/",
+        "/runs",
+        "/data",
+        "/draw",
+        "/system",
+        "/run?run=LAST",
+        "/run?run=nobody",
+        "/run",
+        "/?preset=nothing",
+    ],
 )
-def test_every_page_is_whole(warm: Dashboard, new_page: Callable[..., Page], path: str, width: int, scheme: str) -> None:
+def test_every_page_is_whole(
+    warm: Dashboard, new_page: Callable[..., Page], path: str, width: int, scheme: str
+) -> None:
     """No page has an error or scrolls sideways, on a phone or a desk, by day or by night."""
     if "LAST" in path:
         finished = warm.store.runs(limit=1, states=[RunState.FINISHED])
@@ -190,4 +219,6 @@ def test_every_page_is_whole(warm: Dashboard, new_page: Callable[..., Page], pat
     page.goto(warm.url + path)
     page.wait_for_selector(READY)
     expect(page.get_by_role("heading").first).to_be_visible()
-    assert page.evaluate("[...document.querySelectorAll('section, [data-testid=stMain]')].every(e => e.scrollWidth <= e.clientWidth + 1)")
+    assert page.evaluate(
+        "[...document.querySelectorAll('section, [data-testid=stMain]')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+    )

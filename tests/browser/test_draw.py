@@ -34,8 +34,14 @@ def draw_three(page: Page) -> None:
     assert box is not None
     x, y, size = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, 0.32 * box["height"]
     steps = [index / 14 for index in range(15)]
-    upper = [(0.4 * math.sin(t), -0.5 - 0.5 * math.cos(t)) for t in (-1.1 + step * (math.pi + 1.1) for step in steps)]
-    lower = [(0.5 * math.sin(t), 0.5 - 0.5 * math.cos(t)) for t in (step * (math.pi + 1.1) for step in steps)]
+    upper = [
+        (0.4 * math.sin(t), -0.5 - 0.5 * math.cos(t))
+        for t in (-1.1 + step * (math.pi + 1.1) for step in steps)
+    ]
+    lower = [
+        (0.5 * math.sin(t), 0.5 - 0.5 * math.cos(t))
+        for t in (step * (math.pi + 1.1) for step in steps)
+    ]
     points = [(x + size * right, y + size * down) for right, down in upper + lower]
     page.mouse.move(*points[0])
     page.mouse.down()

@@ -34,7 +34,9 @@ def test_embedding_is_computed_and_linked(warm: Dashboard, page: Page) -> None:
     run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
     wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end")
     labels = read_labels("mnist", "test", warm.store.settings.data_dir)
-    probabilities = artifacts.read_probabilities(warm.store, run_id, ArtifactKind.TEST_PROBABILITIES)
+    probabilities = artifacts.read_probabilities(
+        warm.store, run_id, ArtifactKind.TEST_PROBABILITIES
+    )
     confusion = confusion_matrix(labels[:500], probabilities[:500])
     confusion[range(10), range(10)] = 0
     true, predicted = divmod(int(confusion.argmax()), 10)
@@ -44,7 +46,13 @@ def test_embedding_is_computed_and_linked(warm: Dashboard, page: Page) -> None:
     page.get_by_role("button", name="Compute").click()
     chart = page.locator(CHART)
     expect(chart).to_have_attribute("data-points", "500")
-    wanted = [image for image in sorted(ranked_images(labels, probabilities, true=true, predicted=predicted).tolist()) if image < 500]
+    wanted = [
+        image
+        for image in sorted(
+            ranked_images(labels, probabilities, true=true, predicted=predicted).tolist()
+        )
+        if image < 500
+    ]
     assert wanted
     assert chart.evaluate(BRIGHT) == wanted
 

@@ -30,7 +30,10 @@ def click_cell(page: Page, true: int, predicted: int) -> None:
     area.scroll_into_view_if_needed()
     box = area.bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + (predicted + 0.5) * box["width"] / 10, box["y"] + (true + 0.5) * box["height"] / 10)
+    page.mouse.click(
+        box["x"] + (predicted + 0.5) * box["width"] / 10,
+        box["y"] + (true + 0.5) * box["height"] / 10,
+    )
 
 
 def images(page: Page, key: str, n: int) -> list[int]:
@@ -51,7 +54,9 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     run_id = run_actions.submit(warm.store, RunConfig(epochs=1, batch_size=1000))
     wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end")
     labels = read_labels("mnist", "test", warm.store.settings.data_dir)
-    probabilities = artifacts.read_probabilities(warm.store, run_id, ArtifactKind.TEST_PROBABILITIES)
+    probabilities = artifacts.read_probabilities(
+        warm.store, run_id, ArtifactKind.TEST_PROBABILITIES
+    )
     confusion = confusion_matrix(labels, probabilities)
     wanted = ranked_images(labels, probabilities, true=4, predicted=9)
     assert len(wanted) == confusion[4, 9] > 0
@@ -78,11 +83,17 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
         page.keyboard.press("ArrowLeft")
     page.wait_for_url("**threshold=0.3*")
     found = threshold_figures(labels, probabilities, 0, 0.3)
-    expect(page.get_by_text(f"of {found.true_positives + found.false_positives:,} called 0")).to_be_visible()
+    expect(
+        page.get_by_text(f"of {found.true_positives + found.false_positives:,} called 0")
+    ).to_be_visible()
     expect(figure(page, "False positives")).to_have_text(f"{found.false_positives:,}")
     expect(figure(page, "False negatives")).to_have_text(f"{found.false_negatives:,}")
-    expect(page.locator(".st-key-threshold_images .tile")).to_have_count(len(threshold_images(labels, probabilities, 0, 0.3).flipped))
-    page.wait_for_function("() => document.querySelector('.st-key-probability_chart .live-plot').layout.shapes[0].x0 === 0.3")
+    expect(page.locator(".st-key-threshold_images .tile")).to_have_count(
+        len(threshold_images(labels, probabilities, 0, 0.3).flipped)
+    )
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-probability_chart .live-plot').layout.shapes[0].x0 === 0.3"
+    )
 
     page.goto(f"{warm.url}/run?run={run_id}&true=4&pred=9")
     page.wait_for_selector(READY)

@@ -16,7 +16,10 @@ from tests.waiting import wait_until
 from .conftest import READY, Dashboard
 
 SMALL = RunConfig(
-    layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")), split=TailSplit(fraction=0.5), batch_size=500, epochs=2
+    layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")),
+    split=TailSplit(fraction=0.5),
+    batch_size=500,
+    epochs=2,
 )
 CHART = ".st-key-run_curves_chart .live-plot"
 PLOTS = f"{CHART} .nsewdrag"
@@ -27,7 +30,11 @@ def bottoms(page: Page) -> list[float]:
     """Say where the charts of loss and of accuracy end, in pixels from the top of the screen."""
     page.wait_for_selector(f'{CHART}[data-points]:not([data-points="0"])')
     expect(page.locator(PLOTS)).to_have_count(2)
-    return sorted(page.locator(PLOTS).evaluate_all("nodes => nodes.map(node => node.getBoundingClientRect().bottom)"))
+    return sorted(
+        page.locator(PLOTS).evaluate_all(
+            "nodes => nodes.map(node => node.getBoundingClientRect().bottom)"
+        )
+    )
 
 
 def open_run(page: Page, dashboard: Dashboard, run_id: str) -> None:
@@ -37,9 +44,13 @@ def open_run(page: Page, dashboard: Dashboard, run_id: str) -> None:
 
 
 @pytest.mark.parametrize("is_live", [True, False])
-def test_the_charts_stand_on_the_first_screen(warm: Dashboard, new_page: Callable[..., Page], *, is_live: bool) -> None:
+def test_the_charts_stand_on_the_first_screen(
+    warm: Dashboard, new_page: Callable[..., Page], *, is_live: bool
+) -> None:
     """Both at 1280 by 800, at least the first one at 390 by 844; and the page can be scrolled to the rest."""
-    run_id = run_actions.submit(warm.store, SMALL.model_copy(update={"epochs": 500 if is_live else 2}))
+    run_id = run_actions.submit(
+        warm.store, SMALL.model_copy(update={"epochs": 500 if is_live else 2})
+    )
     wait_until(lambda: warm.store.run(run_id).epoch >= 1, "an epoch")
     if not is_live:
         wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end")
@@ -47,7 +58,9 @@ def test_the_charts_stand_on_the_first_screen(warm: Dashboard, new_page: Callabl
     for page, seen in ((wide, 2), (phone, 1)):
         open_run(page, warm, run_id)
         assert bottoms(page)[seen - 1] < page.viewport_size["height"]  # type: ignore[index]
-    tops = wide.locator(CHART).evaluate("node => [node.getBoundingClientRect().top, node.getBoundingClientRect().height]")
+    tops = wide.locator(CHART).evaluate(
+        "node => [node.getBoundingClientRect().top, node.getBoundingClientRect().height]"
+    )
     assert tops[1] > 400
 
 
@@ -58,7 +71,9 @@ def test_ticks_of_epochs_are_whole(warm: Dashboard, page: Page, epochs: int) -> 
     wait_until(lambda: warm.store.run(run_id).state is RunState.FINISHED, "the run's end")
     open_run(page, warm, run_id)
     bottoms(page)
-    assert page.locator(f"{CHART} .xtick text").all_text_contents() == [str(epoch) for epoch in range(epochs + 1)]
+    assert page.locator(f"{CHART} .xtick text").all_text_contents() == [
+        str(epoch) for epoch in range(epochs + 1)
+    ]
 
 
 @pytest.mark.slow

@@ -25,7 +25,11 @@ def pages(tmp_path: Path) -> dict[str, bytes]:
     try:
         runs = [train_into(store, TINY.model_copy(update={"seed": seed})).id for seed in (0, 1)]
         with store.writing() as connection:
-            update(connection, runs[0], name="</script><script>alert(1)</script><img src=x onerror=alert(2)>\x07")
+            update(
+                connection,
+                runs[0],
+                name="</script><script>alert(1)</script><img src=x onerror=alert(2)>\x07",
+            )
         makers: dict[str, Callable[[], bytes]] = {
             "run": lambda: run_html(store, runs[0]),
             "comparison": lambda: comparison_html(store, runs),
@@ -61,15 +65,22 @@ def test_opens_without_a_network(browser: Browser, pages: dict[str, bytes], tmp_
     for name, content in pages.items():
         path = tmp_path / f"{name}.html"
         path.write_bytes(content)
-        context = browser.new_context(offline=True, color_scheme="dark", viewport={"width": 390, "height": 844})
+        context = browser.new_context(
+            offline=True, color_scheme="dark", viewport={"width": 390, "height": 844}
+        )
         try:
             page = context.new_page()
             wrong, asked = watch(page)
             page.goto(path.as_uri())
             n_charts = page.locator(".chart").count()
             assert n_charts >= 4
-            page.wait_for_function("n => document.querySelectorAll('.chart .main-svg:first-child').length >= n", arg=n_charts)
-            assert page.evaluate("document.documentElement.scrollWidth") == 390, "it scrolls sideways"
+            page.wait_for_function(
+                "n => document.querySelectorAll('.chart .main-svg:first-child').length >= n",
+                arg=n_charts,
+            )
+            assert page.evaluate("document.documentElement.scrollWidth") == 390, (
+                "it scrolls sideways"
+            )
             page.emulate_media(color_scheme="light")
             page.emulate_media(media="print")
             assert wrong == []

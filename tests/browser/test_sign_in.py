@@ -69,7 +69,9 @@ def test_an_unverified_email_is_a_visitor(hosted: tuple[Dashboard, Provider], pa
     expect(page.get_by_role("link", name="Runs")).to_have_count(0)
 
 
-def test_a_token_of_another_key_signs_nobody_in(hosted: tuple[Dashboard, Provider], page: Page) -> None:
+def test_a_token_of_another_key_signs_nobody_in(
+    hosted: tuple[Dashboard, Provider], page: Page
+) -> None:
     """A token that the provider's published key did not sign is worth nothing."""
     dashboard, asked = hosted
     asked.claims = {"email": "ann@lab.org", "email_verified": True}

@@ -16,7 +16,10 @@ from tests.waiting import wait_until
 from .conftest import READY, Dashboard
 
 SMALL = RunConfig(
-    layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")), split=TailSplit(fraction=0.5), batch_size=100, epochs=5
+    layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")),
+    split=TailSplit(fraction=0.5),
+    batch_size=100,
+    epochs=5,
 )
 CHART = ".st-key-run_curves_chart .live-plot"
 
@@ -48,18 +51,31 @@ def test_fork_at_epoch_3_shows_its_branch(warm: Dashboard, page: Page) -> None:
     page.wait_for_selector(READY)
     page.wait_for_selector(f'{CHART}[data-points]:not([data-points="0"])')
     lines = {
-        line["name"]: line["y"] for line in page.locator(CHART).evaluate("node => node._fullData.map(({name, y}) => ({name, y: [...y]}))")
+        line["name"]: line["y"]
+        for line in page.locator(CHART).evaluate(
+            "node => node._fullData.map(({name, y}) => ({name, y: [...y]}))"
+        )
     }
-    before = next(y for name, y in lines.items() if name.endswith(f"{warm.store.run(parent).title}, validation"))
+    before = next(
+        y
+        for name, y in lines.items()
+        if name.endswith(f"{warm.store.run(parent).title}, validation")
+    )
     own = lines["validation"]
     assert own[:3] == before[:3]
     assert own[3] != before[3]
     assert page.locator(CHART).evaluate("node => node.layout.shapes.map(shape => shape.x0)") == [3]
     said = page.locator(CHART).evaluate("node => node.layout.annotations[0].hovertext")
     assert "learning rate 0.001 → 0.0001" in said
-    expect(page.get_by_role("link", name=f"From {warm.store.run(parent).title} after epoch 3")).to_be_visible()
+    expect(
+        page.get_by_role("link", name=f"From {warm.store.run(parent).title} after epoch 3")
+    ).to_be_visible()
     open_run(page, warm, parent)
-    expect(page.get_by_role("link", name=re.compile(rf"{re.escape(warm.store.run(child).title)} after epoch 3"))).to_be_visible()
+    expect(
+        page.get_by_role(
+            "link", name=re.compile(rf"{re.escape(warm.store.run(child).title)} after epoch 3")
+        )
+    ).to_be_visible()
 
 
 @pytest.mark.slow
@@ -73,7 +89,9 @@ def test_pause_and_resume(warm: Dashboard, page: Page) -> None:
     expect(resume).to_be_visible()
     paused = warm.store.run(run_id)
     assert paused.state is RunState.PAUSED
-    wait_until(lambda: any(worker.state == "idle" for worker in warm.store.workers()), "a free worker")
+    wait_until(
+        lambda: any(worker.state == "idle" for worker in warm.store.workers()), "a free worker"
+    )
     page.wait_for_selector(READY)
     resume.click()
     wait_until(lambda: warm.store.run(run_id).epoch > paused.epoch, "an epoch after the pause")

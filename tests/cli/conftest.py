@@ -31,7 +31,13 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with a living worker, for the tests of one module."""
     home = tmp_path_factory.mktemp("staffed")
     environment = os.environ | {"MNIST_DASH_HOME": str(home)}
-    process = subprocess.Popen([sys.executable, "-m", "mnist_dash", "worker"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnist_dash", "worker"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     opened = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home)}))
     try:
         wait_until(lambda: any(worker.state == "idle" for worker in opened.workers()))

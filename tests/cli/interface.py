@@ -24,7 +24,9 @@ def parse(arguments: Sequence[str]) -> click.Context:
     """Parse a command line down to its last command, without executing it."""
     context = COMMANDS.make_context("mnist-dash", list(arguments))
     while isinstance(context.command, click.Group):
-        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        name, command, rest = context.command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
         assert command is not None
         context = command.make_context(name, rest, parent=context)
     return context
@@ -54,7 +56,12 @@ def _commands(command: click.Command, name: str) -> dict[str, Any]:
             if isinstance(one, click.Argument)
         ],
         "options": {_names(option)[-1]: _option(option) for option in options},
-        "only_one_of": [{"options": [f"--{option}" for option in exclusive], "required": getattr(command, "needs_one", False)}]
+        "only_one_of": [
+            {
+                "options": [f"--{option}" for option in exclusive],
+                "required": getattr(command, "needs_one", False),
+            }
+        ]
         if exclusive
         else [],
     }
@@ -71,7 +78,12 @@ def _option(option: click.Option) -> dict[str, Any]:
     if option.opts[-1] in ("--help", "--version"):
         return {"names": _names(option), "takes": "nothing, and ends"}
     takes = "nothing" if option.is_flag else "values" if option.multiple else "value"
-    kind = {"names": _names(option), "takes": takes, "metavar": option.metavar, "required": option.required}
+    kind = {
+        "names": _names(option),
+        "takes": takes,
+        "metavar": option.metavar,
+        "required": option.required,
+    }
     return kind | _values(option)
 
 

@@ -26,7 +26,10 @@ def reference() -> str:
 def is_command_line(line: str) -> bool:
     """Whether the words after the program's name are a command with its arguments; words in capitals stand for values."""
     words = shlex.split(line)
-    end = next((index for index, word in enumerate(words) if word in OPERATORS or word.startswith("#")), len(words))
+    end = next(
+        (index for index, word in enumerate(words) if word in OPERATORS or word.startswith("#")),
+        len(words),
+    )
     if words[end - 1] == "COMMAND" or words[:end] == ["study"]:
         return True
     try:
@@ -50,7 +53,10 @@ def _section(path: str, command: Command) -> Iterator[str]:
     if arguments or options:
         yield "\n| | |\n|---|---|"
         yield from (f"| `{argument.metavar}` | {argument.help} |" for argument in arguments)
-        yield from (f"| `{names}` | {about} |" for names, about in (option.get_help_record(context) or ("", "") for option in options))
+        yield from (
+            f"| `{names}` | {about} |"
+            for names, about in (option.get_help_record(context) or ("", "") for option in options)
+        )
     yield from (f"\n{textwrap.fill(note, 140, break_on_hyphens=False)}" for note in command.notes)
 
 

@@ -25,14 +25,29 @@ from tests.source_tree import ROOT
 COMMANDS = dict(commands())
 REFUSED = (
     ("runs --limit 0", "--limit: 0 is too small (at least 1). Type --limit 20, for example."),
-    ("runs --limit many", "--limit: 'many' is not a whole number (at least 1). Type --limit 20, for example."),
-    ("runs --limit 1.5", "--limit: '1.5' is not a whole number (at least 1). Type --limit 20, for example."),
+    (
+        "runs --limit many",
+        "--limit: 'many' is not a whole number (at least 1). Type --limit 20, for example.",
+    ),
+    (
+        "runs --limit 1.5",
+        "--limit: '1.5' is not a whole number (at least 1). Type --limit 20, for example.",
+    ),
     ("runs --limit", "Option '--limit' requires an argument. `python -m mnist_dash"),
-    ("runs --state don", "--state: no such state 'don' (queued, running, paused, finished, stopped, pruned, diverged or failed)."),
+    (
+        "runs --state don",
+        "--state: no such state 'don' (queued, running, paused, finished, stopped, pruned, diverged or failed).",
+    ),
     ("runs --state runing", "Did you mean running?"),
-    ("runs --sort test_acuracy", "--sort: no such field 'test_acuracy'. Did you mean test_accuracy?"),
+    (
+        "runs --sort test_acuracy",
+        "--sort: no such field 'test_acuracy'. Did you mean test_accuracy?",
+    ),
     ("runs --jsn", "No such option '--jsn'. Did you mean --json?"),
-    ("runs --quickly", "No such option '--quickly'. `python -m mnist_dash runs --help` lists its options."),
+    (
+        "runs --quickly",
+        "No such option '--quickly'. `python -m mnist_dash runs --help` lists its options.",
+    ),
     ("runs 3f9c01ab", "Got unexpected extra argument (3f9c01ab)."),
     ("show", "RUN is missing: the run's id; `runs` lists them."),
     ("presets mlp_quik", "mlp_quick"),
@@ -44,31 +59,61 @@ REFUSED = (
         "--config: 'nowhere.json' cannot be read (No such file or directory). Give the path of a JSON file",
     ),
     ("reproduce --seeds 0", "--seeds: 0 is too small (at least 1)."),
-    ("reproduce --seed 4294967296", "--seed: 4294967296 is too large (at least 0 and at most 4,294,967,295)."),
-    ("reproduce --epochs-scale nan", "--epochs-scale: 'nan' is not a number (above 0 and at most 10)."),
+    (
+        "reproduce --seed 4294967296",
+        "--seed: 4294967296 is too large (at least 0 and at most 4,294,967,295).",
+    ),
+    (
+        "reproduce --epochs-scale nan",
+        "--epochs-scale: 'nan' is not a number (above 0 and at most 10).",
+    ),
     ("reproduce mlp_quick", "Preset 'mlp_quick' has no published result to compare with."),
-    ("worker --exit-when-idle -1", "--exit-when-idle: -1 is too small (at least 0 seconds). Type --exit-when-idle 30, for example."),
-    ("worker --exit-when-idle nan", "--exit-when-idle: 'nan' is not a number (at least 0 seconds)."),
+    (
+        "worker --exit-when-idle -1",
+        "--exit-when-idle: -1 is too small (at least 0 seconds). Type --exit-when-idle 30, for example.",
+    ),
+    (
+        "worker --exit-when-idle nan",
+        "--exit-when-idle: 'nan' is not a number (at least 0 seconds).",
+    ),
     ("worker --exit-when-idle inf", "--exit-when-idle: inf is too large (at least 0 seconds)."),
-    ("retention --older-than soon", "--older-than: 'soon' is no age (0d to 36,500d). Type 90d or 12w, for example."),
+    (
+        "retention --older-than soon",
+        "--older-than: 'soon' is no age (0d to 36,500d). Type 90d or 12w, for example.",
+    ),
     ("retention --max-gb -1", "--max-gb: -1 is too small (at least 0 and at most 1,000,000.0 GB)."),
-    ("worker --for soon", "--for: 'soon' is not a time (such as 90s, 55m or 1h30m). Type --for 55m, for example."),
+    (
+        "worker --for soon",
+        "--for: 'soon' is not a time (such as 90s, 55m or 1h30m). Type --for 55m, for example.",
+    ),
     ("worker --for 2s", "--for: 2s is too short ("),
     ("worker --device tpu", "--device: 'tpu' is not one of 'cpu', 'cuda'."),
     ("worker --threads 0", "--threads: 0 is too small (at least 1)."),
     ("doctor now", "Got unexpected extra argument (now)."),
-    ("dashboard --port 80000", "--port: 80000 is too large (at least 1 and at most 65,535). Type --port 8600, for example."),
+    (
+        "dashboard --port 80000",
+        "--port: 80000 is too large (at least 1 and at most 65,535). Type --port 8600, for example.",
+    ),
     ("completion csh", "SHELL: 'csh' is not one of 'bash', 'zsh', 'fish'."),
     ("stop nosuchid", "'nosuchid'"),
     ("pause nosuchid", "'nosuchid'"),
     ("resume nosuchid", "'nosuchid'"),
-    ("change nosuchid --learning-rate fast", "--learning-rate: 'fast' is not a number. Type --learning-rate 0.001, for example."),
+    (
+        "change nosuchid --learning-rate fast",
+        "--learning-rate: 'fast' is not a number. Type --learning-rate 0.001, for example.",
+    ),
     ("fork nosuchid", "--epoch is missing: last epoch that both share."),
     ("fork nosuchid --epoch 0", "--epoch: 0 is too small (at least 1)."),
     ("continue nosuchid", "--epochs is missing: epochs in all."),
     ("continue nosuchid --epochs 20", "'nosuchid'"),
-    ("tag nosuchid", "Nothing to change: --add, --remove, --name, --star and --archive are missing. Give --add demo, for example."),
-    ("tag a b --name x", "--name: 2 runs cannot have one name (a name is for one run). Name them one by one."),
+    (
+        "tag nosuchid",
+        "Nothing to change: --add, --remove, --name, --star and --archive are missing. Give --add demo, for example.",
+    ),
+    (
+        "tag a b --name x",
+        "--name: 2 runs cannot have one name (a name is for one run). Name them one by one.",
+    ),
     ("export best.zip", "RUN... is missing: ids of runs; `runs` lists them."),
     ("export nosuchid best.zip", "'nosuchid'"),
     ("backup", "FILE is missing"),
@@ -135,10 +180,15 @@ def test_dashboard_is_meant_where_no_command_is_named(monkeypatch: pytest.Monkey
     monkeypatch.setattr("os.execv", lambda _program, arguments: started.append(arguments))
     main([])
     main(["dashboard", "--port", "8600", "--no-browser"])
-    assert [arguments[-2:] for arguments in started] == [["--server.headless", "false"], ["--server.port", "8600"]]
+    assert [arguments[-2:] for arguments in started] == [
+        ["--server.headless", "false"],
+        ["--server.port", "8600"],
+    ]
 
 
-def test_installed_script_names_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_installed_script_names_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Started as the script that pip installs, help and messages name that."""
     monkeypatch.setattr(sys, "argv", ["/usr/bin/mnist-dash"])
     assert "\n  mnist-dash stop 3f9c01ab" in _help(capsys, "stop")
@@ -146,7 +196,9 @@ def test_installed_script_names_itself(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "`mnist-dash train`" in capsys.readouterr().out
 
 
-def test_impossible_arguments_exit_with_two(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_impossible_arguments_exit_with_two(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What is wrong, what is allowed, what to do; standard output stays empty for programs, and nothing was changed."""
     for line, said in REFUSED:
         assert main(line.split()) == 2, line
@@ -155,7 +207,11 @@ def test_impossible_arguments_exit_with_two(store: Store, capsys: pytest.Capture
         assert "Traceback" not in told.err
         assert told.out == "", line
     assert store.count() == 0
-    assert [name for name in COMMANDS if not any(f"{line} ".startswith(f"{name} ") for line, _ in REFUSED)] == []
+    assert [
+        name
+        for name in COMMANDS
+        if not any(f"{line} ".startswith(f"{name} ") for line, _ in REFUSED)
+    ] == []
 
 
 def test_numbers_are_read_as_people_write_them(store: Store) -> None:
@@ -164,7 +220,9 @@ def test_numbers_are_read_as_people_write_them(store: Store) -> None:
     assert main(["runs", "--limit", " 20 "]) == 0
 
 
-def _complete(words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+def _complete(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> dict[str, str]:
     """Press Tab at the end of a command line in zsh; gives names and what is said of them."""
     monkeypatch.setenv("_MNIST_DASH_COMPLETE", "zsh_complete")
     monkeypatch.setenv("COMP_WORDS", f"mnist-dash {words}")
@@ -200,11 +258,17 @@ def test_tab_completes_commands_options_and_names(
         "fork x --optimizer ada": "adam",
         "completion z": "zsh",
     }
-    assert {words: found for words in wanted if wanted[words] not in (found := _complete(words, monkeypatch, capsys))} == {}
+    assert {
+        words: found
+        for words in wanted
+        if wanted[words] not in (found := _complete(words, monkeypatch, capsys))
+    } == {}
     assert _complete(f"show {run_id}", monkeypatch, capsys) == {run_id: "the wide one, queued"}
 
 
-def test_tab_creates_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tab_creates_no_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Where nothing was trained, nothing is offered and nothing is written."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(tmp_path / "nowhere"))
     assert _complete("show ", monkeypatch, capsys) == {}

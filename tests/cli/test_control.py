@@ -30,7 +30,16 @@ def test_queued_run_is_stopped_at_once(store: Store, capsys: pytest.CaptureFixtu
 def test_worker_takes_a_run_and_ends_when_idle(store: Store) -> None:
     """A worker trains what is queued and ends by itself when asked to."""
     run_id = run_actions.submit(store, RunConfig(epochs=1, batch_size=5000))
-    with command("worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1", home=store.settings.home) as process:
+    with command(
+        "worker",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--exit-when-idle",
+        "1",
+        home=store.settings.home,
+    ) as process:
         wait_until(lambda: store.run(run_id).state.is_terminal)
         _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
@@ -42,7 +51,9 @@ def test_worker_takes_a_run_and_ends_when_idle(store: Store) -> None:
 def test_terminated_worker_gives_its_run_back(store: Store) -> None:
     """SIGTERM ends a worker in mid-epoch; its run is queued again for the next attempt."""
     run_id = run_actions.submit(store, RunConfig(epochs=5000))
-    with command("worker", "--device", "cpu", "--threads", "1", home=store.settings.home) as process:
+    with command(
+        "worker", "--device", "cpu", "--threads", "1", home=store.settings.home
+    ) as process:
         wait_until(lambda: store.run(run_id).step > 0)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE_SECONDS)
@@ -51,19 +62,37 @@ def test_terminated_worker_gives_its_run_back(store: Store) -> None:
     assert "shut down" in run.reason
 
 
-@pytest.mark.skipif(n_cuda_devices() > 0, reason="this machine has what the test wants to be missing")
-def test_worker_without_its_device_is_refused(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.skipif(
+    n_cuda_devices() > 0, reason="this machine has what the test wants to be missing"
+)
+def test_worker_without_its_device_is_refused(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A worker for CUDA where there is none does not start."""
     assert main(["worker", "--device", "cuda"]) == 2
     assert "CUDA" in capsys.readouterr().err
     assert store.workers() == ()
 
 
-def test_doctor_is_content_with_a_new_store(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_is_content_with_a_new_store(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every check has a line, and all is well."""
     assert main(["doctor"]) == 0
     out = capsys.readouterr().out
-    assert all(f"{subject}: " in out for subject in ("data", "disk", "processor", "torch", "database", "artifacts", "queue", "workers"))
+    assert all(
+        f"{subject}: " in out
+        for subject in (
+            "data",
+            "disk",
+            "processor",
+            "torch",
+            "database",
+            "artifacts",
+            "queue",
+            "workers",
+        )
+    )
     assert "All is well." in out
 
 

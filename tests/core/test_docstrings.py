@@ -16,7 +16,12 @@ REFERENCE = re.compile(r"[Ss]ee `([\w.]+)`")
 
 def test_array_functions_name_their_shapes() -> None:
     """Each function of the core whose signature has an array gives its shapes, or names the one that does."""
-    functions = [(source, node) for source in sources() if source.layer == "core" for node in _array_functions(source)]
+    functions = [
+        (source, node)
+        for source in sources()
+        if source.layer == "core"
+        for node in _array_functions(source)
+    ]
     told = {node.name for _, node in functions if SHAPE.search(ast.get_docstring(node) or "")}
     silent = [
         f"{source.path.relative_to(ROOT)}:{node.lineno} {node.name}"
@@ -34,5 +39,8 @@ def _array_functions(source: Source) -> Iterator[ast.FunctionDef]:
         if isinstance(node, ast.FunctionDef):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             annotations = [argument.annotation for argument in arguments] + [node.returns]
-            if any(annotation is not None and ARRAYS.search(ast.unparse(annotation)) for annotation in annotations):
+            if any(
+                annotation is not None and ARRAYS.search(ast.unparse(annotation))
+                for annotation in annotations
+            ):
                 yield node

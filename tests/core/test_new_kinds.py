@@ -14,7 +14,13 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from mnist_dash.core.config.run_config import RunConfig, TailSplit, canonical_json, parse_config, with_overrides
+from mnist_dash.core.config.run_config import (
+    RunConfig,
+    TailSplit,
+    canonical_json,
+    parse_config,
+    with_overrides,
+)
 from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
 from mnist_dash.core.data.idx import read_images
 from mnist_dash.core.export.onnx_model import onnx_model
@@ -48,7 +54,14 @@ def config(toys: None) -> RunConfig:
     """Give a network with the toy layer on an image and on a vector, trained with all the other toys."""
     output = Dense(units=10, activation="softmax")
     return RunConfig(
-        layers=(Conv(filters=4, kernel=5, stride=3), Scale(start=2), Flatten(), Scale(start=0.5), Dense(units=16), output),
+        layers=(
+            Conv(filters=4, kernel=5, stride=3),
+            Scale(start=2),
+            Flatten(),
+            Scale(start=0.5),
+            Dense(units=16),
+            output,
+        ),
         optimizer=SignDescent(learning_rate=0.002),
         schedule=LinearSchedule(),
         scaling="peak",
@@ -80,14 +93,19 @@ def test_is_validated_and_written(config: RunConfig) -> None:
     assert parse_config(canonical_json(config)) == config
     assert config.model_dump(mode="json")["layers"][1] == {"kind": "scale", "start": 2.0}
     assert with_overrides(config, [("layers.1.start", "3")]).layers[1] == Scale(start=3)
-    assert with_overrides(config, [("optimizer.kind", "sign_descent"), ("optimizer.keep", 0.1)]).optimizer == SignDescent(
-        learning_rate=0.002, keep=0.1
-    )
+    assert with_overrides(
+        config, [("optimizer.kind", "sign_descent"), ("optimizer.keep", 0.1)]
+    ).optimizer == SignDescent(learning_rate=0.002, keep=0.1)
 
 
 def test_its_bounds_hold(toys: None) -> None:
     """A value beyond a toy's bound is named by its path, beside an error of another part."""
-    found = problems({"layers": [{"kind": "scale", "start": 11}], "optimizer": {"kind": "sign_descent", "keep": 2}})
+    found = problems(
+        {
+            "layers": [{"kind": "scale", "start": 11}],
+            "optimizer": {"kind": "sign_descent", "keep": 2},
+        }
+    )
     assert set(found) >= {"layers.0.start", "optimizer.keep"}
     assert "10" in found["layers.0.start"]
 
@@ -95,8 +113,12 @@ def test_its_bounds_hold(toys: None) -> None:
 @pytest.mark.parametrize("part", ["layers", "optimizer", "schedule", "scaling"])
 def test_an_unknown_kind_names_the_toys_too(part: str, toys: None) -> None:
     """What is offered in place of a kind that does not exist includes what was registered."""
-    toy = {"layers": "scale", "optimizer": "sign_descent", "schedule": "linear", "scaling": "peak"}[part]
-    values = {"layers": [{"kind": "nonsense"}], "scaling": "nonsense"}.get(part, {"kind": "nonsense"})
+    toy = {"layers": "scale", "optimizer": "sign_descent", "schedule": "linear", "scaling": "peak"}[
+        part
+    ]
+    values = {"layers": [{"kind": "nonsense"}], "scaling": "nonsense"}.get(
+        part, {"kind": "nonsense"}
+    )
     assert any(toy in text for text in problems({part: values}).values())
 
 
@@ -120,7 +142,9 @@ def test_has_shape_and_parameters(config: RunConfig) -> None:
     planned = config.plan[1]
     assert (planned.name, planned.summary) == ("scale_1", "scale from 2")
     assert (planned.output_shape, planned.n_parameters) == ((8, 8, 4), 4)
-    assert config.n_parameters == sum(value.numel() for value in build_sequential(config).parameters())
+    assert config.n_parameters == sum(
+        value.numel() for value in build_sequential(config).parameters()
+    )
 
 
 def test_gradient_by_hand_equals_autograds(config: RunConfig) -> None:
@@ -129,8 +153,12 @@ def test_gradient_by_hand_equals_autograds(config: RunConfig) -> None:
     smooth = with_overrides(config, [("optimizer.kind", "sgd")])
     by_autograd, expected = three_updates(AutogradUpdate, smooth, "float32")
     by_hand, found = three_updates(HandwrittenUpdate, smooth, "float32")
-    assert [float(step.loss) for step in by_hand] == pytest.approx([float(step.loss) for step in by_autograd], rel=1e-5)
-    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+    assert [float(step.loss) for step in by_hand] == pytest.approx(
+        [float(step.loss) for step in by_autograd], rel=1e-5
+    )
+    assert all(
+        torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True)
+    )
 
 
 def test_learns_and_goes_on_bit_for_bit(config: RunConfig, data_dir: Path) -> None:
@@ -152,7 +180,9 @@ def test_rates_follow_the_schedule(config: RunConfig, tmp_path: Path) -> None:
     rate = runpy.run_path(str(path))["rate"]
     assert learning_rate(config, config.n_steps - 1) == pytest.approx(0.002 * 0.1)
     steps = (0, 1, config.n_steps // 2, config.n_steps - 1)
-    assert [rate(step) for step in steps] == pytest.approx([learning_rate(config, step) for step in steps])
+    assert [rate(step) for step in steps] == pytest.approx(
+        [learning_rate(config, step) for step in steps]
+    )
 
 
 def test_onnx_equals_torch(config: RunConfig) -> None:
@@ -163,7 +193,9 @@ def test_onnx_equals_torch(config: RunConfig) -> None:
     with torch.no_grad():
         for value in network.parameters():
             value.add_(torch.randn(value.shape, generator=generator), alpha=0.1)
-        inputs = PeakScaling().fit(torch.from_numpy(images).flatten(1))(torch.from_numpy(images).flatten(1))
+        inputs = PeakScaling().fit(torch.from_numpy(images).flatten(1))(
+            torch.from_numpy(images).flatten(1)
+        )
         expected = torch.softmax(network(inputs.view(-1, 1, 28, 28)), 1).numpy()
     weights = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     model = onnx_model(config, weights, scaling=PeakScaling().fit_values(images))
@@ -177,7 +209,10 @@ def test_script_s_optimizer_equals_the_engine_s(config: RunConfig, tmp_path: Pat
     path = tmp_path / "train.py"
     path.write_text(training_script(config))
     mine, theirs = torch.zeros(5), torch.nn.Parameter(torch.zeros(5))
-    engine, script = config.optimizer.build([mine]), runpy.run_path(str(path))["make_optimizer"]([theirs])
+    engine, script = (
+        config.optimizer.build([mine]),
+        runpy.run_path(str(path))["make_optimizer"]([theirs]),
+    )
     for t in (1, 2, 3):
         theirs.grad = torch.randn(5, generator=torch.Generator().manual_seed(t))
         engine.apply([theirs.grad.clone()], *engine.factors(config.optimizer.learning_rate, t))
@@ -186,7 +221,9 @@ def test_script_s_optimizer_equals_the_engine_s(config: RunConfig, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_script_runs_and_gives_the_run_s_accuracy(config: RunConfig, data_dir: Path, tmp_path: Path) -> None:
+def test_script_runs_and_gives_the_run_s_accuracy(
+    config: RunConfig, data_dir: Path, tmp_path: Path
+) -> None:
     """The exported script evaluates a run's weights to its accuracy, and trains on its own about as well."""
     result = run(config, data_dir).result
     (tmp_path / "train.py").write_text(training_script(config))
@@ -194,8 +231,12 @@ def test_script_runs_and_gives_the_run_s_accuracy(config: RunConfig, data_dir: P
     said = {}
     for what, options in (("evaluated", ["--evaluate", "weights.safetensors"]), ("trained", [])):
         command = [sys.executable, "train.py", "--data", str(data_dir), *options]
-        said[what] = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    accuracies = {what: float(text.split("test loss")[1].split()[-1]) for what, text in said.items()}
+        said[what] = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+    accuracies = {
+        what: float(text.split("test loss")[1].split()[-1]) for what, text in said.items()
+    }
     assert result.test_accuracy is not None
     assert accuracies["evaluated"] == pytest.approx(result.test_accuracy, abs=1e-4)
     assert accuracies["trained"] == pytest.approx(result.test_accuracy, abs=0.03)
@@ -203,10 +244,14 @@ def test_script_runs_and_gives_the_run_s_accuracy(config: RunConfig, data_dir: P
 
 def test_a_study_searches_its_field(config: RunConfig) -> None:
     """A space over a toy's fields configures trials, its bounds are checked, and a draft proposes the toy's own range."""
-    space = SearchSpace(base=config, parameters=(FloatRange(path="layers.1.start", low=0.5, high=2, log=True),))
+    space = SearchSpace(
+        base=config, parameters=(FloatRange(path="layers.1.start", low=0.5, high=2, log=True),)
+    )
     assert check_space(space) == ()
     assert space.configure(space.from_unit([0.5])).layers[1] == Scale(start=1)
-    beyond = SearchSpace(base=config, parameters=(FloatRange(path="layers.1.start", low=0.5, high=20),))
+    beyond = SearchSpace(
+        base=config, parameters=(FloatRange(path="layers.1.start", low=0.5, high=20),)
+    )
     assert [problem.path for problem in check_space(beyond)] == ["space.layers.1.start"]
     draft = StudyDraft.from_config(config, origin="preset:mlp_quick")
     assert "layers.1.start" in draft.other_settings

@@ -23,7 +23,12 @@ from tests.source_tree import ROOT
 def settings(tmp_path: Path) -> Settings:
     """Settings below the test's folder, with a short lease, one thread and the data sets of the whole test run."""
     return settings_with_database(
-        {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "3", "MNIST_DASH_THREADS": "1", "MNIST_DASH_MAX_ATTEMPTS": "20"}
+        {
+            "MNIST_DASH_HOME": str(tmp_path),
+            "MNIST_DASH_LEASE_SECONDS": "3",
+            "MNIST_DASH_THREADS": "1",
+            "MNIST_DASH_MAX_ATTEMPTS": "20",
+        }
     )
 
 
@@ -54,7 +59,9 @@ def start(environment: dict[str, str]) -> Iterator[Callable[..., subprocess.Pope
     started: list[subprocess.Popen[bytes]] = []
 
     def start_module(*arguments: str, **options: object) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, cwd=ROOT, **options)  # type: ignore[call-overload]
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=environment, cwd=ROOT, **options
+        )  # type: ignore[call-overload]
         started.append(process)
         return process
 

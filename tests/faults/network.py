@@ -57,10 +57,18 @@ class Network:
         self.address = f"{NETWORK}.1"
         self._stack = ExitStack()
 
-    def start(self, host: Host, environment: dict[str, str], log: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, host: Host, environment: dict[str, str], log: Path, *arguments: str
+    ) -> subprocess.Popen[bytes]:
         """Start Python on a host; it is killed with all that it started when the network ends."""
         with log.open("ab") as file:
-            process = subprocess.Popen(host.command(*arguments), env=os.environ | environment, cwd=ROOT, stdout=file, stderr=file)
+            process = subprocess.Popen(
+                host.command(*arguments),
+                env=os.environ | environment,
+                cwd=ROOT,
+                stdout=file,
+                stderr=file,
+            )
         self._stack.callback(_end, process)
         return process
 
@@ -72,26 +80,49 @@ class Network:
 @contextmanager
 def network(*names: str) -> Iterator[Network]:
     """Set a network up; the test is skipped where this user may not, or the programs are not there."""
-    missing = [program for program in ("ip", "unshare", "hostname") if shutil.which(program) is None]
+    missing = [
+        program for program in ("ip", "unshare", "hostname") if shutil.which(program) is None
+    ]
     if missing or os.geteuid() != 0:
-        why = f"{', '.join(missing)} not found (`apt-get install iproute2 util-linux hostname`)" if missing else "needs root"
+        why = (
+            f"{', '.join(missing)} not found (`apt-get install iproute2 util-linux hostname`)"
+            if missing
+            else "needs root"
+        )
         pytest.skip(f"NOT TESTED: several hosts in network namespaces: {why}")
     token = secrets.token_hex(2)
     bridge = f"md{token}"
-    hosts = [Host(name, f"md{token}-{name}", f"md{token}p{index}") for index, name in enumerate(names)]
+    hosts = [
+        Host(name, f"md{token}-{name}", f"md{token}p{index}") for index, name in enumerate(names)
+    ]
     with ExitStack() as stack:
         try:
             _ip("link", "add", bridge, "type", "bridge")
         except subprocess.CalledProcessError:
-            pytest.skip("NOT TESTED: several hosts in network namespaces: this machine lets nobody make a bridge")
+            pytest.skip(
+                "NOT TESTED: several hosts in network namespaces: this machine lets nobody make a bridge"
+            )
         stack.callback(_ip, "link", "delete", bridge)
         _ip("address", "add", f"{NETWORK}.1/24", "dev", bridge)
         _ip("link", "set", bridge, "up")
         for index, host in enumerate(hosts):
             _ip("netns", "add", host.namespace)
             stack.callback(_ip, "netns", "delete", host.namespace)
-            _ip("link", "add", host.cable, "type", "veth", "peer", "name", "eth0", "netns", host.namespace)
-            stack.callback(_ip, "link", "delete", host.cable)  # a namespace goes later than its name
+            _ip(
+                "link",
+                "add",
+                host.cable,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                host.namespace,
+            )
+            stack.callback(
+                _ip, "link", "delete", host.cable
+            )  # a namespace goes later than its name
             _ip("link", "set", host.cable, "master", bridge, "up")
             _ip("-n", host.namespace, "address", "add", f"{NETWORK}.{index + 2}/24", "dev", "eth0")
             for device in ("lo", "eth0"):

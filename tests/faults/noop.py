@@ -10,7 +10,9 @@ from mnist_dash.core.training.reports import Ending, TrainingResult
 from mnist_dash.runs.execution.trainer import Message, Task
 
 
-def finish_at_once(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:
+def finish_at_once(
+    _task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]
+) -> TrainingResult:
     """End a run without any epoch."""
     return TrainingResult(
         ending=Ending.FINISHED,
@@ -35,7 +37,9 @@ SLOW_SECONDS = 5.0
 """Longer than obeying may take, and than the lease of the tests of faults."""
 
 
-def evaluate_slowly(task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]) -> TrainingResult:
+def evaluate_slowly(
+    task: Task, send: Callable[[Message], None], should_stop: Callable[[], bool]
+) -> TrainingResult:
     """Obey a stop at once, and take longer over the final figures than obeying may take."""
     while not should_stop():
         time.sleep(0.01)  # an endless training
@@ -44,7 +48,9 @@ def evaluate_slowly(task: Task, send: Callable[[Message], None], should_stop: Ca
     return replace(finish_at_once(task, send, should_stop), ending=Ending.STOPPED)
 
 
-def ignore_stops(_task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]) -> TrainingResult:
+def ignore_stops(
+    _task: Task, _send: Callable[[Message], None], _should_stop: Callable[[], bool]
+) -> TrainingResult:
     """Hang."""
     while True:
         time.sleep(1)

@@ -24,4 +24,7 @@ def assert_whole(store: Store, run: Run) -> None:
     assert history.steps["step"].is_unique
     assert history.steps["step"].is_monotonic_increasing
     assert history.steps["seconds"].is_monotonic_increasing
-    assert artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES).shape == (10_000, 10)
+    assert artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES).shape == (
+        10_000,
+        10,
+    )

@@ -43,7 +43,11 @@ N_WORKERS = 3
 N_OPEN = 4
 """How many runs wait or train at a time."""
 LEASE_SECONDS = "3"
-CONFIG = RunConfig(layers=(Flatten(), Dense(units=32), Dense(units=10, activation="softmax")), batch_size=128, epochs=6)
+CONFIG = RunConfig(
+    layers=(Flatten(), Dense(units=32), Dense(units=10, activation="softmax")),
+    batch_size=128,
+    epochs=6,
+)
 
 
 class Soak:
@@ -74,7 +78,9 @@ class Soak:
         while time.monotonic() < deadline:
             self._keep_busy()
             disturbance = self._random.choice(disturbances)
-            with contextlib.suppress(MnistDashError, psutil.NoSuchProcess):  # a run that has just ended refuses
+            with contextlib.suppress(
+                MnistDashError, psutil.NoSuchProcess
+            ):  # a run that has just ended refuses
                 disturbance()
                 self.done[disturbance.__name__.strip("_")] += 1
             time.sleep(self._random.uniform(0.2, 1.5))  # the schedule's own pace
@@ -92,16 +98,26 @@ class Soak:
         self._workers = [worker for worker in self._workers if worker.poll() is None]
         while len(self._workers) < N_WORKERS:
             command = [sys.executable, "-m", "mnist_dash", "worker", "--threads", "1"]
-            self._workers.append(subprocess.Popen(command, env=self._environment, cwd=ROOT, stderr=subprocess.DEVNULL))
+            self._workers.append(
+                subprocess.Popen(
+                    command, env=self._environment, cwd=ROOT, stderr=subprocess.DEVNULL
+                )
+            )
         while self.store.count(states=[RunState.QUEUED, RunState.RUNNING]) < N_OPEN:
             self._n_submitted += 1
             run_actions.submit(self.store, CONFIG.model_copy(update={"seed": self._n_submitted}))
 
     def _let_all_end(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while unended := [run for run in self.store.runs(limit=self._n_submitted * 10) if not run.state.is_terminal]:
+        while unended := [
+            run
+            for run in self.store.runs(limit=self._n_submitted * 10)
+            if not run.state.is_terminal
+        ]:
             if time.monotonic() > deadline:
-                raise AssertionError(f"Run {unended[0].id} is still {unended[0].state} after {PATIENCE_SECONDS} s.")
+                raise AssertionError(
+                    f"Run {unended[0].id} is still {unended[0].state} after {PATIENCE_SECONDS} s."
+                )
             for run in unended:
                 if run.state is RunState.PAUSED:
                     with contextlib.suppress(MnistDashError):
@@ -139,7 +155,11 @@ class Soak:
             steering.resume(self.store, paused[0].id)
 
     def _change(self) -> None:
-        steering.change(self.store, self._training(), {"learning_rate": self._random.choice([0.0005, 0.001, 0.002])})
+        steering.change(
+            self.store,
+            self._training(),
+            {"learning_rate": self._random.choice([0.0005, 0.001, 0.002])},
+        )
 
     def _fork(self) -> None:
         ended = self.store.runs(states=[RunState.FINISHED])
@@ -156,7 +176,9 @@ def check(store: Store, run: Run) -> None:
         assert_whole(store, run)
         return
     assert run.state is RunState.STOPPED, f"Run {run.id} is {run.state}: {run.reason}"
-    assert EventKind.STOPPED in {event.kind for event in events_of(store, run.id)}, f"nobody stopped run {run.id}"
+    assert EventKind.STOPPED in {event.kind for event in events_of(store, run.id)}, (
+        f"nobody stopped run {run.id}"
+    )
     epochs = store.history(run.id).epochs["epoch"].tolist()
     assert epochs == list(range(1, len(epochs) + 1))
 
@@ -172,7 +194,11 @@ def soak(variables: dict[str, str], *, seconds: float, seed: int) -> str:
         runs = soaked.run(seconds)
         for run in runs:
             check(soaked.store, run)
-        problems = [found for found in examine_store(soaked.store.settings) if found.verdict is Verdict.PROBLEM]
+        problems = [
+            found
+            for found in examine_store(soaked.store.settings)
+            if found.verdict is Verdict.PROBLEM
+        ]
         assert problems == []
     finally:
         soaked.close()
@@ -189,9 +215,15 @@ def main() -> None:
     arguments = parser.parse_args()
     with contextlib.ExitStack() as opened:
         home = Path(opened.enter_context(tempfile.TemporaryDirectory()))
-        variables = {"MNIST_DASH_HOME": str(home), "MNIST_DASH_LEASE_SECONDS": LEASE_SECONDS, "MNIST_DASH_THREADS": "1"}
+        variables = {
+            "MNIST_DASH_HOME": str(home),
+            "MNIST_DASH_LEASE_SECONDS": LEASE_SECONDS,
+            "MNIST_DASH_THREADS": "1",
+        }
         if arguments.postgresql:
-            variables["MNIST_DASH_DATABASE_URL"] = opened.enter_context(postgresql.server()).new_database()
+            variables["MNIST_DASH_DATABASE_URL"] = opened.enter_context(
+                postgresql.server()
+            ).new_database()
         print(soak(variables, seconds=arguments.seconds, seed=arguments.seed))
 
 

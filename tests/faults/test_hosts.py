@@ -35,7 +35,16 @@ parallelism: 2
 REFUSED = "is not held by attempt"
 WORKER = ("-m", "mnist_dash", "worker", "--threads", "1")
 STUDIES = ("-m", "mnist_dash", "study", "conduct")
-DASHBOARD = ("-m", "streamlit", "run", "streamlit_app.py", "--server.headless", "true", "--server.address", "0.0.0.0")  # noqa: S104 - of a network of the test's own
+DASHBOARD = (
+    "-m",
+    "streamlit",
+    "run",
+    "streamlit_app.py",
+    "--server.headless",
+    "true",
+    "--server.address",
+    "0.0.0.0",  # noqa: S104 - of a network of the test's own
+)
 
 
 @pytest.fixture
@@ -64,7 +73,9 @@ def _variables(folder: Path, host: str, url: str) -> dict[str, str]:
     }
 
 
-def test_host_that_is_cut_off_loses_its_run_and_nothing_else(lan: Network, store: Store, tmp_path: Path) -> None:
+def test_host_that_is_cut_off_loses_its_run_and_nothing_else(
+    lan: Network, store: Store, tmp_path: Path
+) -> None:
     """A study goes on over two hosts when one is gone for longer than its lease; what that one writes when it is back is refused."""
     pages, first, second = lan.hosts
     url = store.settings.database_url
@@ -73,18 +84,25 @@ def test_host_that_is_cut_off_loses_its_run_and_nothing_else(lan: Network, store
         lan.start(host, _variables(tmp_path, host.name, url), log[host], *module)
     study = steering.create(store, parse_study(STUDY))
     wait_until(lambda: len(_holders(store)) == 2, "both hosts train")
-    assert [(host.name, host.n_slots, host.n_running) for host in hosts(store.workers())] == [("train-1", 1, 1), ("train-2", 1, 1)]
+    assert [(host.name, host.n_slots, host.n_running) for host in hosts(store.workers())] == [
+        ("train-1", 1, 1),
+        ("train-2", 1, 1),
+    ]
     cut = _holders(store)[first.name]
     first.unplug()
     wait_until(lambda: store.run(cut).attempt == 2, "its run goes on elsewhere")
     assert _host_of(store, cut) == second.name
     first.plug()
     wait_until(lambda: REFUSED in log[first].read_text(), "its late writes are refused")
-    wait_until(lambda: study_store.find(store, study).state is StudyState.FINISHED, "the study ends")
+    wait_until(
+        lambda: study_store.find(store, study).state is StudyState.FINISHED, "the study ends"
+    )
     _assert_nothing_lost(store, study)
     assert _is_served(lan.address.rpartition(".")[0] + ".2")
     variables = _variables(tmp_path, pages.name, url)
-    lan.start(pages, variables, tmp_path / "doctor.log", "-m", "mnist_dash", "doctor").wait(PATIENCE_SECONDS)
+    lan.start(pages, variables, tmp_path / "doctor.log", "-m", "mnist_dash", "doctor").wait(
+        PATIENCE_SECONDS
+    )
     assert "All is well." in (tmp_path / "doctor.log").read_text()
 
 
@@ -95,13 +113,23 @@ def _host_of(store: Store, run_id: str) -> str:
 
 def _holders(store: Store) -> dict[str, str]:
     """Give the runs in training that have finished an epoch, by the name of the host that holds each."""
-    return {_host_of(store, run.id): run.id for run in store.runs(states=[RunState.RUNNING]) if run.epoch > 0}
+    return {
+        _host_of(store, run.id): run.id
+        for run in store.runs(states=[RunState.RUNNING])
+        if run.epoch > 0
+    }
 
 
 def _assert_nothing_lost(store: Store, study: str) -> None:
     """Assert four trials, one run each, and each run whole; the doctor's own checks are for the hosts."""
     with store.reading() as connection:
-        ids = connection.execute(sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.study_id == study)).scalars().all()
+        ids = (
+            connection.execute(
+                sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.study_id == study)
+            )
+            .scalars()
+            .all()
+        )
     assert len(set(ids)) == len(ids) == 4
     assert {run.id for run in store.runs()} == set(ids)
     for run_id in ids:
@@ -110,5 +138,7 @@ def _assert_nothing_lost(store: Store, study: str) -> None:
 
 
 def _is_served(address: str) -> bool:
-    with urllib.request.urlopen(f"http://{address}:8501/_stcore/health", timeout=PATIENCE_SECONDS) as answer:
+    with urllib.request.urlopen(
+        f"http://{address}:8501/_stcore/health", timeout=PATIENCE_SECONDS
+    ) as answer:
         return bool(answer.status == 200)

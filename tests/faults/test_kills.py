@@ -25,7 +25,10 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
 CONFIG = RunConfig(
-    layers=(Flatten(), Dense(units=256), Dropout(rate=0.2), Dense(units=10, activation="softmax")), batch_size=64, epochs=5, seed=3
+    layers=(Flatten(), Dense(units=256), Dropout(rate=0.2), Dense(units=10, activation="softmax")),
+    batch_size=64,
+    epochs=5,
+    seed=3,
 )
 STEPS_PER_EPOCH = CONFIG.steps_per_epoch
 
@@ -63,7 +66,9 @@ def reference(store: Store, start: Start) -> np.ndarray[tuple[int, int], np.dtyp
 
 
 @pytest.mark.slow
-def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:
+def test_killed_worker_is_replaced(
+    store: Store, start: Start, reference: np.ndarray[tuple[int, int], np.dtype[np.float32]]
+) -> None:
     """Another worker goes on from the last checkpoint, to the very numbers of an undisturbed run, and no trainer is orphaned."""
     run_id = run_actions.submit(store, CONFIG)
     holder = wait_for_mid_epoch(store, run_id)
@@ -75,8 +80,13 @@ def test_killed_worker_is_replaced(store: Store, start: Start, reference: np.nda
     assert run.attempt == 2
     assert run.worker != holder.id
     assert_whole(store, run)
-    assert np.array_equal(artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES), reference)
-    wait_until(lambda: not any(process.is_running() for process in orphans), what="the killed worker's processes are gone")
+    assert np.array_equal(
+        artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES), reference
+    )
+    wait_until(
+        lambda: not any(process.is_running() for process in orphans),
+        what="the killed worker's processes are gone",
+    )
 
 
 def test_killed_trainer_is_replaced(store: Store, start: Start) -> None:
@@ -104,7 +114,12 @@ def test_frozen_worker_is_overtaken_and_refused(store: Store, start: Start) -> N
     assert run.worker != holder.id
     assert_whole(store, run)
     os.kill(holder.pid, signal.SIGCONT)
-    wait_until(lambda: next(worker for worker in store.workers() if worker.id == holder.id).state == "idle", what="it woke up")
+    wait_until(
+        lambda: (
+            next(worker for worker in store.workers() if worker.id == holder.id).state == "idle"
+        ),
+        what="it woke up",
+    )
     assert store.run(run_id) == run
     assert_whole(store, run)
 
@@ -128,7 +143,9 @@ def test_worker_asked_to_end_gives_its_run_back(store: Store, start: Start) -> N
 def test_worker_ends_between_epochs_before_its_time_is_up(store: Store, start: Start) -> None:
     """A worker with `--for` ends by itself, has given its run back behind a finished epoch, and no death is counted."""
     run_id = run_actions.submit(store, CONFIG.model_copy(update={"epochs": 500}))
-    limited = start("mnist_dash", "worker", "--threads", "1", "--for", "30s", stderr=subprocess.DEVNULL)
+    limited = start(
+        "mnist_dash", "worker", "--threads", "1", "--for", "30s", stderr=subprocess.DEVNULL
+    )
     assert limited.wait(PATIENCE_SECONDS) == 0
     waiting = store.run(run_id)
     assert waiting.state is RunState.QUEUED
@@ -156,7 +173,9 @@ def test_stop_keeps_what_there_is(store: Store, start: Start) -> None:
 def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
     """A run whose epochs are shorter than the pause between two looks at its row obeys a stop all the same."""
     start_worker(start)
-    config = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), batch_size=4096, epochs=10_000)
+    config = RunConfig(
+        layers=(Flatten(), Dense(units=10, activation="softmax")), batch_size=4096, epochs=10_000
+    )
     run_id = run_actions.submit(store, config)
     wait_until(lambda: store.run(run_id).epoch > 2, what="some epochs")
     run_actions.stop(store, run_id)
@@ -165,8 +184,13 @@ def test_stop_of_short_epochs_is_noticed(store: Store, start: Start) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("training", "reason"), [("evaluate_slowly", ""), ("ignore_stops", "the trainer did not obey in time")])
-def test_stopped_trainer_may_finish_its_figures(store: Store, start: Start, training: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("training", "reason"),
+    [("evaluate_slowly", ""), ("ignore_stops", "the trainer did not obey in time")],
+)
+def test_stopped_trainer_may_finish_its_figures(
+    store: Store, start: Start, training: str, reason: str
+) -> None:
     """A trainer that ends its loop in time may compute the final figures, for longer than a lease; one that does not obey is killed."""
     start("tests.faults", training, stderr=subprocess.DEVNULL)
     run_id = run_actions.submit(store, CONFIG)
@@ -185,5 +209,7 @@ def test_cpu_worker_leaves_cuda_runs(store: Store, start: Start) -> None:
     wait_until(lambda: len(store.workers()) == 2, what="a worker")
     elsewhere.heartbeat()
     gpu_run = run_actions.submit(store, CONFIG.model_copy(update={"device": "cuda"}))
-    wait_for_end(store, run_actions.submit(store, CONFIG.model_copy(update={"device": "cpu", "epochs": 1})))
+    wait_for_end(
+        store, run_actions.submit(store, CONFIG.model_copy(update={"device": "cpu", "epochs": 1}))
+    )
     assert store.run(gpu_run).state is RunState.QUEUED

@@ -33,14 +33,22 @@ from tests.faults.outcomes import assert_whole, wait_for_end
 from tests.waiting import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
-SHORT = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), batch_size=1000, epochs=2)
-LONG = RunConfig(layers=(Flatten(), Dense(units=128), Dense(units=10, activation="softmax")), batch_size=64, epochs=12)
+SHORT = RunConfig(
+    layers=(Flatten(), Dense(units=10, activation="softmax")), batch_size=1000, epochs=2
+)
+LONG = RunConfig(
+    layers=(Flatten(), Dense(units=128), Dense(units=10, activation="softmax")),
+    batch_size=64,
+    epochs=12,
+)
 
 
 def worker(start: Start, log: Path, *module: str) -> subprocess.Popen[bytes]:
     """Start a worker of one thread that writes its log to a file."""
     with log.open("ab") as file:
-        return start(*(module or ("mnist_dash", "worker", "--threads", "1")), stderr=file, stdout=file)
+        return start(
+            *(module or ("mnist_dash", "worker", "--threads", "1")), stderr=file, stdout=file
+        )
 
 
 def assert_undisturbed(store: Store, run_id: str, *, attempt: int | None = 1) -> Run:
@@ -48,7 +56,9 @@ def assert_undisturbed(store: Store, run_id: str, *, attempt: int | None = 1) ->
     run = wait_for_end(store, run_id)
     assert_whole(store, run)
     assert attempt is None or run.attempt == attempt, run.reason
-    assert [str(check) for check in examine_store(store.settings) if check.verdict is Verdict.PROBLEM] == []
+    assert [
+        str(check) for check in examine_store(store.settings) if check.verdict is Verdict.PROBLEM
+    ] == []
     return run
 
 
@@ -68,11 +78,18 @@ def locked(database: Path) -> Iterator[None]:
 @pytest.mark.sqlite
 @pytest.mark.parametrize("seconds", [13, 25])
 @pytest.mark.parametrize("after_epoch", [0, 2])
-def test_locked_database_costs_no_attempt(store: Store, start: Start, tmp_path: Path, *, seconds: float, after_epoch: int) -> None:
+def test_locked_database_costs_no_attempt(
+    store: Store, start: Start, tmp_path: Path, *, seconds: float, after_epoch: int
+) -> None:
     """Training goes on behind a lock that outlasts the busy timeout and the lease; one sentence in the log says so."""
     worker(start, tmp_path / "log")
     run_id = run_actions.submit(store, LONG)
-    wait_until(lambda: store.run(run_id).epoch >= after_epoch and store.run(run_id).state is RunState.RUNNING, "it trains")
+    wait_until(
+        lambda: (
+            store.run(run_id).epoch >= after_epoch and store.run(run_id).state is RunState.RUNNING
+        ),
+        "it trains",
+    )
     with locked(store.settings.home / DATABASE_FILE):
         time.sleep(seconds)  # the length of the outage is what is tested
     epoch = store.run(run_id).epoch
@@ -91,7 +108,9 @@ MOST_WRITES = 40
 @pytest.mark.slow
 @pytest.mark.sqlite
 @pytest.mark.parametrize("kind", ["statement", "commit"])
-def test_failing_write_anywhere_costs_nothing(store: Store, start: Start, tmp_path: Path, kind: str) -> None:
+def test_failing_write_anywhere_costs_nothing(
+    store: Store, start: Start, tmp_path: Path, kind: str
+) -> None:
     """The N-th write of a worker fails once, or is carried out and reported as failed, for every N of a two-epoch run."""
     hits = 0
     for n in range(1, MOST_WRITES + 1):
@@ -109,7 +128,9 @@ def test_failing_write_anywhere_costs_nothing(store: Store, start: Start, tmp_pa
 
 
 @pytest.mark.slow
-def test_artifact_folder_that_refuses_is_waited_for(store: Store, start: Start, tmp_path: Path) -> None:
+def test_artifact_folder_that_refuses_is_waited_for(
+    store: Store, start: Start, tmp_path: Path
+) -> None:
     """A run whose files cannot be written trains on, its page says what it waits for, and it goes on by itself."""
     log = tmp_path / "log"
     worker(start, log)
@@ -117,7 +138,9 @@ def test_artifact_folder_that_refuses_is_waited_for(store: Store, start: Start, 
     folder = store.settings.artifact_dir / run_id[:2]
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("a file where the folder belongs")
-    wait_until(lambda: "refuses a file" in store.run(run_id).reason, "the run says what it waits for")
+    wait_until(
+        lambda: "refuses a file" in store.run(run_id).reason, "the run says what it waits for"
+    )
     run = store.run(run_id)
     assert run.state is RunState.RUNNING
     time.sleep(store.settings.lease_seconds + 1)  # the lease must have been renewed
@@ -127,7 +150,9 @@ def test_artifact_folder_that_refuses_is_waited_for(store: Store, start: Start, 
 
 
 @pytest.mark.slow
-def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, tmp_path: Path) -> None:
+def test_damaged_checkpoint_costs_its_epochs_alone(
+    store: Store, start: Start, tmp_path: Path
+) -> None:
     """A run whose checkpoint was damaged goes back to the one before, and ends with the figures of an undisturbed run."""
     log = tmp_path / "log"
     first = worker(start, log)
@@ -138,7 +163,9 @@ def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, t
     first.wait(20)
     epoch = store.run(run_id).epoch
     table = schema.artifacts
-    newest = sa.select(table.c.path).where(table.c.run_id == run_id, table.c.kind == ArtifactKind.CHECKPOINT)
+    newest = sa.select(table.c.path).where(
+        table.c.run_id == run_id, table.c.kind == ArtifactKind.CHECKPOINT
+    )
     with store.reading() as connection:
         path = store.settings.artifact_dir / connection.execute(newest).scalar_one()
     content = bytearray(path.read_bytes())
@@ -146,12 +173,16 @@ def test_damaged_checkpoint_costs_its_epochs_alone(store: Store, start: Start, t
     path.write_bytes(content)
     worker(start, log)
     run = assert_undisturbed(store, run_id, attempt=None)
-    assert [event.epoch for event in events_of(store, run_id) if event.kind is EventKind.REWOUND] == [epoch - 1]
+    assert [
+        event.epoch for event in events_of(store, run_id) if event.kind is EventKind.REWOUND
+    ] == [epoch - 1]
     assert (run.test_loss, run.test_accuracy) == (undisturbed.test_loss, undisturbed.test_accuracy)
 
 
 @pytest.mark.slow
-def test_frozen_workers_never_use_a_progressing_run_up(store: Store, start: Start, environment: dict[str, str], tmp_path: Path) -> None:
+def test_frozen_workers_never_use_a_progressing_run_up(
+    store: Store, start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
     """Deaths are counted since the last finished epoch: a run that makes progress each time is never given up."""
     environment["MNIST_DASH_MAX_ATTEMPTS"] = "2"
     config = LONG.model_copy(update={"epochs": 40})
@@ -160,7 +191,10 @@ def test_frozen_workers_never_use_a_progressing_run_up(store: Store, start: Star
         process = worker(start, tmp_path / "log")
         epoch = store.run(run_id).epoch
         wait_until(lambda epoch=epoch: store.run(run_id).epoch > epoch, "another epoch")  # type: ignore[misc]
-        for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+        for one in [
+            psutil.Process(process.pid),
+            *psutil.Process(process.pid).children(recursive=True),
+        ]:
             one.send_signal(signal.SIGSTOP)
     worker(start, tmp_path / "log")
     assert_undisturbed(store, run_id, attempt=None)
@@ -174,7 +208,13 @@ def test_fork_server_ends_with_its_worker(store: Store, start: Start, tmp_path: 
     assert family
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family), "they are gone", seconds=20)
+    wait_until(
+        lambda: (
+            not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in family)
+        ),
+        "they are gone",
+        seconds=20,
+    )
 
 
 @pytest.mark.sqlite
@@ -189,7 +229,9 @@ def test_watchers_are_not_blocked_by_a_lock(store: Store, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 @pytest.mark.sqlite
-def test_removed_database_is_noticed_and_waited_for(store: Store, start: Start, tmp_path: Path) -> None:
+def test_removed_database_is_noticed_and_waited_for(
+    store: Store, start: Start, tmp_path: Path
+) -> None:
     """A run goes on while the file is away; new work is refused with a sentence; and all is recorded when the file is back."""
     log = tmp_path / "log"
     worker(start, log)

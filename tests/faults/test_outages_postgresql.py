@@ -30,7 +30,11 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 Start = Callable[..., subprocess.Popen[bytes]]
-LONG = RunConfig(layers=(Flatten(), Dense(units=128), Dense(units=10, activation="softmax")), batch_size=64, epochs=12)
+LONG = RunConfig(
+    layers=(Flatten(), Dense(units=128), Dense(units=10, activation="softmax")),
+    batch_size=64,
+    epochs=12,
+)
 STUDY = """
 name: rates
 base: mlp_quick
@@ -55,7 +59,12 @@ def settings(server: postgresql.Server, tmp_path: Path) -> Settings:
     """Settings of a new database on it."""
     url = server.new_database()
     return Settings.from_environment(
-        {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_DATABASE_URL": url, "MNIST_DASH_LEASE_SECONDS": "3", "MNIST_DASH_THREADS": "1"}
+        {
+            "MNIST_DASH_HOME": str(tmp_path),
+            "MNIST_DASH_DATABASE_URL": url,
+            "MNIST_DASH_LEASE_SECONDS": "3",
+            "MNIST_DASH_THREADS": "1",
+        }
     )
 
 
@@ -66,11 +75,16 @@ def logged(start: Start, log: Path, *module: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("seconds", [5, 40])
-def test_stopped_server_costs_nothing(server: postgresql.Server, store: Store, start: Start, tmp_path: Path, seconds: float) -> None:
+def test_stopped_server_costs_nothing(
+    server: postgresql.Server, store: Store, start: Start, tmp_path: Path, seconds: float
+) -> None:
     """Two workers and a study runner outlive a server that crashes and comes back; no attempt is lost, and no process ends."""
     logs = [tmp_path / f"log{index}" for index in range(3)]
     worker = ("mnist_dash", "worker", "--threads", "1")
-    processes = [logged(start, log, *module) for log, module in zip(logs, (worker, worker, (MODULE,)), strict=True)]
+    processes = [
+        logged(start, log, *module)
+        for log, module in zip(logs, (worker, worker, (MODULE,)), strict=True)
+    ]
     study = steering.create(store, parse_study(STUDY))
     ids = [run_actions.submit(store, LONG.model_copy(update={"seed": seed})) for seed in (1, 2)]
     wait_until(lambda: len(store.runs(states=[RunState.RUNNING])) == 2, "both train")
@@ -79,7 +93,9 @@ def test_stopped_server_costs_nothing(server: postgresql.Server, store: Store, s
     server.start()
     for run_id in ids:
         assert_whole(store, wait_for_end(store, run_id))
-    wait_until(lambda: study_store.find(store, study).state is StudyState.FINISHED, "the study ends")
+    wait_until(
+        lambda: study_store.find(store, study).state is StudyState.FINISHED, "the study ends"
+    )
     assert len(study_store.trials(store, study)) == 4
     assert all(run.attempt == 1 for run in store.runs())
     assert [process.poll() for process in processes] == [None, None, None]
@@ -111,10 +127,19 @@ Store.open(Settings.from_environment()).close()
 """
 
 
-def test_processes_that_start_at_once_share_an_empty_database(settings: Settings, environment: dict[str, str]) -> None:
+def test_processes_that_start_at_once_share_an_empty_database(
+    settings: Settings, environment: dict[str, str]
+) -> None:
     """One of them makes the tables, the others wait for it."""
     started = [
-        subprocess.Popen([sys.executable, "-c", OPEN], env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN],
+            env=environment,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
     ]
     answers = [process.communicate()[1] for process in started]
     assert [process.returncode for process in started] == [0] * 4, answers
@@ -140,7 +165,10 @@ def test_study_and_worker_never_wait_for_each_other(store: Store) -> None:
         except BaseException as error:  # noqa: BLE001 - handed to the test's own thread
             failures.append(error)
 
-    threads = [threading.Thread(target=write, kwargs={"first": first}) for first in ("revision", "run", "revision", "run")]
+    threads = [
+        threading.Thread(target=write, kwargs={"first": first})
+        for first in ("revision", "run", "revision", "run")
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

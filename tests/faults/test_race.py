@@ -31,7 +31,10 @@ pytestmark = pytest.mark.slow
 
 Start = Callable[..., subprocess.Popen[bytes]]
 BASE = RunConfig(
-    layers=(Flatten(), Dense(units=64), Dropout(rate=0.2), Dense(units=10, activation="softmax")), batch_size=64, epochs=3, seed=3
+    layers=(Flatten(), Dense(units=64), Dropout(rate=0.2), Dense(units=10, activation="softmax")),
+    batch_size=64,
+    epochs=3,
+    seed=3,
 )
 VALUES = "0.0001, 0.001, 0.01, 0.1"
 
@@ -39,7 +42,9 @@ VALUES = "0.0001, 0.001, 0.01, 0.1"
 @pytest.fixture
 def race(store: Store, start: Start, monkeypatch: pytest.MonkeyPatch) -> str:
     """A race of four learning rates, with a study runner and no worker yet."""
-    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)  # the test starts one, and kills it
+    monkeypatch.setattr(
+        steering, "ensure_study_runner", lambda _settings: None
+    )  # the test starts one, and kills it
     start(MODULE, stderr=subprocess.DEVNULL)
     return steering.create(store, race_of(BASE, "optimizer.learning_rate", VALUES))
 
@@ -60,7 +65,10 @@ def wait_until_all_move(store: Store, study_id: str, *, epoch: int) -> None:
     def move() -> bool:
         runs = runs_of(store, study_id)
         return len(runs) == 4 and all(
-            run.state is RunState.RUNNING and run.epoch >= epoch and run.step > BASE.steps_until(run.epoch) for run in runs
+            run.state is RunState.RUNNING
+            and run.epoch >= epoch
+            and run.step > BASE.steps_until(run.epoch)
+            for run in runs
         )
 
     wait_until(move, what="all runs of the race move")
@@ -71,7 +79,9 @@ def probabilities(store: Store, run_id: str) -> np.ndarray[tuple[int, int], np.d
     return artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES)
 
 
-def test_killed_race_resumes_to_the_figures_of_runs_alone(store: Store, start: Start, race: str) -> None:
+def test_killed_race_resumes_to_the_figures_of_runs_alone(
+    store: Store, start: Start, race: str
+) -> None:
     """One worker trains all four at a time; it dies with all its trainers, another goes on, and each result is that of the run alone."""
     worker = start_worker(start)
     wait_until_all_move(store, race, epoch=1)
@@ -94,7 +104,9 @@ def test_killed_race_resumes_to_the_figures_of_runs_alone(store: Store, start: S
     assert {trial.state for trial in study_store.trials(store, race)} == {TrialState.COMPLETE}
 
 
-def test_worker_that_is_asked_to_end_gives_all_of_a_race_back(store: Store, start: Start, race: str) -> None:
+def test_worker_that_is_asked_to_end_gives_all_of_a_race_back(
+    store: Store, start: Start, race: str
+) -> None:
     """Nothing counts as a death, and a worker that comes later ends the race; a trial that is stopped meanwhile stays stopped."""
     worker = start_worker(start)
     wait_until_all_move(store, race, epoch=0)

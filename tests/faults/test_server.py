@@ -28,7 +28,14 @@ Start = Callable[..., subprocess.Popen[bytes]]
 def serve(start: Start, port: int) -> subprocess.Popen[bytes]:
     """Start the dashboard and wait until it answers."""
     server = start(
-        "streamlit", "run", "streamlit_app.py", "--server.port", str(port), "--server.headless", "true", stdout=subprocess.DEVNULL
+        "streamlit",
+        "run",
+        "streamlit_app.py",
+        "--server.port",
+        str(port),
+        "--server.headless",
+        "true",
+        stdout=subprocess.DEVNULL,
     )
 
     def answers() -> bool:
@@ -61,9 +68,14 @@ def test_run_survives_its_server(store: Store, start: Start, browser: Browser) -
     family = psutil.Process(holder.pid).children(recursive=True)
     server.kill()
     server.wait()
-    wait_until(lambda: store.run(run_id).state is RunState.QUEUED, what="the run is back in the queue")
     wait_until(
-        lambda: not any(process.is_running() for process in family) and not psutil.pid_exists(holder.pid),
+        lambda: store.run(run_id).state is RunState.QUEUED, what="the run is back in the queue"
+    )
+    wait_until(
+        lambda: (
+            not any(process.is_running() for process in family)
+            and not psutil.pid_exists(holder.pid)
+        ),
         what="the killed server's workers and trainers are gone",
     )
     kept = store.run(run_id).epoch

@@ -19,7 +19,11 @@ def test_server_gives_its_runs_back_before_it_ends(tmp_path: Path) -> None:
         run_id = run_actions.submit(served.store, RunConfig(epochs=500, batch_size=1000))
         wait_until(lambda: served.store.run(run_id).epoch >= 1, "the first epoch")
         (worker,) = [one for one in served.store.workers() if one.state == "running"]
-        (server,) = [one for one in psutil.process_iter(["cmdline"]) if str(served.url).rpartition(":")[2] in (one.info["cmdline"] or ())]
+        (server,) = [
+            one
+            for one in psutil.process_iter(["cmdline"])
+            if str(served.url).rpartition(":")[2] in (one.info["cmdline"] or ())
+        ]
         server.terminate()
         server.wait(30)
         run = served.store.run(run_id)

@@ -28,7 +28,9 @@ CONFIG = RunConfig(
 )
 
 
-def test_a_steered_run_is_its_configuration(store: Store, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_a_steered_run_is_its_configuration(
+    store: Store, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
     """Changed live, paused, resumed, and continued: each gives the weights of its configuration trained from the start."""
     start("mnist_dash", "worker", "--threads", "1", stderr=subprocess.DEVNULL)
     run_id = run_actions.submit(store, CONFIG)
@@ -39,20 +41,37 @@ def test_a_steered_run_is_its_configuration(store: Store, start: Callable[..., s
     wait_until(lambda: store.run(run_id).state is RunState.PAUSED, "the pause")
     paused = store.run(run_id)
     assert 1 < paused.epoch < CONFIG.epochs
-    wait_until(lambda: any(worker.state == "idle" for worker in store.workers()), "a worker that is free")
+    wait_until(
+        lambda: any(worker.state == "idle" for worker in store.workers()), "a worker that is free"
+    )
     steering.resume(store, run_id)
     wait_until(lambda: store.run(run_id).state.is_terminal, "the end")
     run = store.run(run_id)
     assert run.state is RunState.FINISHED, run.reason
     longer = steering.continue_run(store, run_id, 7)
     assert store.run(longer).epoch == 6
-    twins = {run_id: run_actions.submit(store, run.config), longer: run_actions.submit(store, store.run(longer).config)}
-    wait_until(lambda: all(store.run(twin).state.is_terminal for twin in (*twins, *twins.values())), "all ends")
+    twins = {
+        run_id: run_actions.submit(store, run.config),
+        longer: run_actions.submit(store, store.run(longer).config),
+    }
+    wait_until(
+        lambda: all(store.run(twin).state.is_terminal for twin in (*twins, *twins.values())),
+        "all ends",
+    )
     for steered, whole in twins.items():
         weights = [artifacts.read(store, one, ArtifactKind.WEIGHTS) for one in (steered, whole)]
         assert weights[0] == weights[1]
-        figures = [store.history(one).epochs[["epoch", "step", "learning_rate", "train_loss", "val_loss"]] for one in (steered, whole)]
+        figures = [
+            store.history(one).epochs[["epoch", "step", "learning_rate", "train_loss", "val_loss"]]
+            for one in (steered, whole)
+        ]
         assert np.array_equal(figures[0].to_numpy(), figures[1].to_numpy())
         assert store.history(steered).steps["step"].is_unique
     kinds = [event.kind for event in events_of(store, run_id)]
-    assert kinds == [EventKind.ASKED, EventKind.CHANGED, EventKind.ASKED, EventKind.PAUSED, EventKind.RESUMED]
+    assert kinds == [
+        EventKind.ASKED,
+        EventKind.CHANGED,
+        EventKind.ASKED,
+        EventKind.PAUSED,
+        EventKind.RESUMED,
+    ]

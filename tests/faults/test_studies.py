@@ -48,7 +48,9 @@ class Scale:
     seconds: float
 
 
-LARGE = pytest.param(Scale(8, 200, 60, 1500), marks=[pytest.mark.slow, pytest.mark.timeout(1800)], id="large")
+LARGE = pytest.param(
+    Scale(8, 200, 60, 1500), marks=[pytest.mark.slow, pytest.mark.timeout(1800)], id="large"
+)
 
 
 @pytest.mark.parametrize("scale", [pytest.param(Scale(2, 16, 8, 160), id="small"), LARGE])
@@ -56,13 +58,18 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
     """Exactly so many trials are told, none twice, none without a run, and the best is the one that the run table says."""
     study_id = begin(store, scale)
     starters: dict[str, tuple[str, ...]] = {
-        f"worker {index}": ("mnist_dash", "worker", "--threads", "1") for index in range(scale.n_workers)
+        f"worker {index}": ("mnist_dash", "worker", "--threads", "1")
+        for index in range(scale.n_workers)
     }
     starters |= {"study runner": (MODULE,), "server": ("tests.faults.serving",)}
-    living = {name: start(*command, stderr=subprocess.DEVNULL) for name, command in starters.items()}
+    living = {
+        name: start(*command, stderr=subprocess.DEVNULL) for name, command in starters.items()
+    }
     chance, n_kills, deadline = random.Random(7), 0, time.monotonic() + scale.seconds
     while not study_store.find(store, study_id).state.has_ended:
-        assert time.monotonic() < deadline, f"{study_store.counts(store, study_id)} after {n_kills} kills"
+        assert time.monotonic() < deadline, (
+            f"{study_store.counts(store, study_id)} after {n_kills} kills"
+        )
         time.sleep(chance.uniform(1.0, 4.0))  # the next victim lives that long
         if n_kills >= scale.n_kills or not store.count(states=[RunState.FINISHED]):
             continue  # what is killed should have begun to work
@@ -78,8 +85,12 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
 def begin(store: Store, scale: Scale) -> str:
     """Accept the study without starting anything."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steering, "ensure_study_runner", lambda _settings: None)  # the test starts them, and kills them
-        return steering.create(store, parse_study(TEXT.format(trials=scale.n_trials, parallelism=scale.n_workers)))
+        patch.setattr(
+            steering, "ensure_study_runner", lambda _settings: None
+        )  # the test starts them, and kills them
+        return steering.create(
+            store, parse_study(TEXT.format(trials=scale.n_trials, parallelism=scale.n_workers))
+        )
 
 
 def kill_alone(process: subprocess.Popen[bytes]) -> None:
@@ -95,8 +106,14 @@ def assert_whole(store: Store, study_id: str, n_trials: int) -> None:
     """Assert that the study is what it would have been without a disturbance."""
     trials = study_store.trials(store, study_id)
     assert [trial.number for trial in trials] == list(range(n_trials))
-    assert sorted(trial.told_order for trial in trials if trial.told_order is not None) == list(range(n_trials))
-    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.DIVERGED}
+    assert sorted(trial.told_order for trial in trials if trial.told_order is not None) == list(
+        range(n_trials)
+    )
+    assert {trial.state for trial in trials} <= {
+        TrialState.COMPLETE,
+        TrialState.PRUNED,
+        TrialState.DIVERGED,
+    }
     runs = study_store.runs_of(store, study_id)
     assert {number: len(ids) for number, ids in runs.items()} == dict.fromkeys(range(n_trials), 1)
     table = {run.id: run for run in store.runs(limit=10 * n_trials)}
@@ -108,7 +125,9 @@ def assert_whole(store: Store, study_id: str, n_trials: int) -> None:
         assert trial.figures == (run.last_val_accuracy,)
     best = best_trial(trials, study_store.find(store, study_id).definition)
     assert best is not None
-    assert best.figures == (max(table[runs[trial.number][0]].last_val_accuracy or 0 for trial in complete),)
+    assert best.figures == (
+        max(table[runs[trial.number][0]].last_val_accuracy or 0 for trial in complete),
+    )
 
 
 def test_conductor_ends_with_its_server(store: Store, start: Start) -> None:
@@ -116,7 +135,9 @@ def test_conductor_ends_with_its_server(store: Store, start: Start) -> None:
     server = start("tests.faults.serving", stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(family := psutil.Process(server.pid).children(recursive=True)) < 3:
-        assert time.monotonic() < deadline, f"a supervisor, a worker and a study runner; got {family}"
+        assert time.monotonic() < deadline, (
+            f"a supervisor, a worker and a study runner; got {family}"
+        )
         time.sleep(0.1)  # until all have begun
     kill_alone(server)
     _, left = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)

@@ -24,7 +24,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Slot | None]]:
     slots: list[Slot | None] = []
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(_settings: Settings, *, idle_exit_seconds: float, slot: Slot | None) -> subprocess.Popen[bytes]:
+    def start(
+        _settings: Settings, *, idle_exit_seconds: float, slot: Slot | None
+    ) -> subprocess.Popen[bytes]:
         assert idle_exit_seconds > 0
         slots.append(slot)
         processes.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
@@ -40,9 +42,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Slot | None]]:
 
 
 @pytest.mark.parametrize(
-    ("n_alive", "n_threads", "n_workers", "expected"), [(0, 4, 2, 2), (1, 4, 2, 1), (1, 1, 2, 0), (2, 4, 2, 0), (1, 4, 1, 0)]
+    ("n_alive", "n_threads", "n_workers", "expected"),
+    [(0, 4, 2, 2), (1, 4, 2, 1), (1, 1, 2, 0), (2, 4, 2, 0), (1, 4, 1, 0)],
 )
-def test_missing_workers_are_started(started: list[Slot | None], n_alive: int, n_threads: int, n_workers: int, expected: int) -> None:
+def test_missing_workers_are_started(
+    started: list[Slot | None], n_alive: int, n_threads: int, n_workers: int, expected: int
+) -> None:
     """As many as are wanted and no more, as far as those that are alive leave threads; looking again starts none twice."""
     store = Store.open(replace(Settings.from_environment(), n_threads=n_threads))
     for index in range(n_alive):

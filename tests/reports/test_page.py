@@ -63,7 +63,12 @@ class _Page(HTMLParser):
     def addresses(self) -> list[str]:
         """Everything that an element could fetch."""
         names = ("src", "href", "srcset", "data", "action", "poster")
-        return [str(attributes[name]) for _, attributes in self.opened for name in names if name in attributes]
+        return [
+            str(attributes[name])
+            for _, attributes in self.opened
+            for name in names
+            if name in attributes
+        ]
 
 
 def check(page: _Page) -> None:
@@ -71,7 +76,9 @@ def check(page: _Page) -> None:
     assert all(address.startswith("data:") for address in page.addresses())
     assert sum(tag == "script" and "type" not in attributes for tag, attributes in page.opened) == 2
     assert not any(name.startswith("on") for _, attributes in page.opened for name in attributes)
-    policy = next(attributes["content"] for tag, attributes in page.opened if attributes.get("http-equiv"))
+    policy = next(
+        attributes["content"] for tag, attributes in page.opened if attributes.get("http-equiv")
+    )
     assert str(policy).startswith("default-src 'none'")
 
 
@@ -99,21 +106,35 @@ def test_names_are_text(store: Store, train: Callable[..., Run]) -> None:
     """Whatever a run is called stands on its pages as it was typed, in title, heading, notes and table, and adds no element."""
     run, other = train(), train()
     name(store, run, "plain")
-    plain = [_Page(content).opened for content in (run_html(store, run.id), comparison_html(store, [run.id, other.id]))]
+    plain = [
+        _Page(content).opened
+        for content in (run_html(store, run.id), comparison_html(store, [run.id, other.id]))
+    ]
     for typed in NAMES:
         name(store, run, typed)
-        alone, compared = _Page(run_html(store, run.id)), _Page(comparison_html(store, [run.id, other.id]))
+        alone, compared = (
+            _Page(run_html(store, run.id)),
+            _Page(comparison_html(store, [run.id, other.id])),
+        )
         check(alone)
         assert alone.texts.count(visible(typed)) == 2
         assert f"{visible(typed)}\nsecond line" in alone.texts
         assert visible(typed) in compared.texts
-        assert [[tag for tag, _ in one.opened] for one in (alone, compared)] == [[tag for tag, _ in opened] for opened in plain]
+        assert [[tag for tag, _ in one.opened] for one in (alone, compared)] == [
+            [tag for tag, _ in opened] for opened in plain
+        ]
 
 
 def test_parts_with_nothing_are_left_out() -> None:
     """A text that is empty makes no paragraph, and a section without parts no heading."""
     assert section("Notes", paragraph(""), group(None), side_by_side()) is None
-    written = _Page(page("title", section("Notes", paragraph("")), section("Shown", paragraph("a\n b", look="quiet"), folded=True)))
+    written = _Page(
+        page(
+            "title",
+            section("Notes", paragraph("")),
+            section("Shown", paragraph("a\n b", look="quiet"), folded=True),
+        )
+    )
     assert [tag for tag, _ in written.opened if tag in ("h2", "section", "details")] == ["details"]
     assert "a\n b" in written.texts
 
@@ -159,7 +180,11 @@ def test_comparison(store: Store, train: Callable[..., Run]) -> None:
     cells = [text for text in written.texts if text in ("seed", "batch_size", "0", "5")]
     assert cells[-3:] == ["seed", "0", "5"]
     assert "batch_size" not in cells
-    assert not any("<script" in str(trace.get("name")) for chart in written.charts for trace in chart["data"])  # type: ignore[attr-defined]
+    assert not any(
+        "<script" in str(trace.get("name"))
+        for chart in written.charts
+        for trace in chart["data"]  # type: ignore[attr-defined]
+    )
     with pytest.raises(InvalidInput, match="1 run cannot be compared"):
         comparison_html(store, [one.id, one.id])
 

@@ -19,7 +19,9 @@ from tests.new_store import new_store
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings that keep everything below the test's folder, with a lease of two seconds."""
-    return settings_with_database({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
+    return settings_with_database(
+        {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"}
+    )
 
 
 @pytest.fixture
@@ -30,9 +32,13 @@ def store(settings: Settings) -> Iterator[Store]:
     opened.close()
 
 
-def new_worker(store: Store, name: str, *, pid: int, device: DeviceKind = "cpu", machine: str | None = None) -> WorkerRecords:
+def new_worker(
+    store: Store, name: str, *, pid: int, device: DeviceKind = "cpu", machine: str | None = None
+) -> WorkerRecords:
     """Sign a worker on that claims by hand instead of taking jobs."""
-    identity = WorkerIdentity(id=name, host="here", machine=machine or machine_id(), pid=pid, device=device, n_threads=1)
+    identity = WorkerIdentity(
+        id=name, host="here", machine=machine or machine_id(), pid=pid, device=device, n_threads=1
+    )
     records = WorkerRecords(store, identity)
     records.sign_on()
     return records

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import sqlalchemy as sa
 
-from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, StratifiedSplit, TailSplit, TestAsValidation, canonical_json
+from mnist_dash.core.config.run_config import (
+    EarlyStopping,
+    RunConfig,
+    StratifiedSplit,
+    TailSplit,
+    TestAsValidation,
+    canonical_json,
+)
 from mnist_dash.core.layers import Dense, Dropout, Flatten
 from mnist_dash.core.optimizers import SGD, Adam, AdamW
 from mnist_dash.runs.store import schema
@@ -22,13 +29,34 @@ def fill(store: Store, n_runs: int, *, n_epochs: int = 20, seed: int = 0) -> tup
     generator = np.random.default_rng(seed)
     ids = tuple(f"{number:08x}" for number in range(n_runs))
     rows = [_row(run_id, number, generator) for number, run_id in enumerate(ids)]
-    history = [_epoch(row, epoch, n_epochs) for row in rows if row["epoch"] for epoch in range(1, n_epochs + 1)]
-    tags = [{"run_id": run_id, "tag": tag} for run_id in ids for tag in TAGS if generator.random() < 0.1]
-    study = {"id": "aaaa0000", "name": "width by depth", "definition": "{}", "state": "finished", "created_at": BEGIN}
-    links = [{"study_id": "aaaa0000", "number": number, "seed": 0, "run_id": run_id} for number, run_id in enumerate(ids[: n_runs // 4])]
+    history = [
+        _epoch(row, epoch, n_epochs)
+        for row in rows
+        if row["epoch"]
+        for epoch in range(1, n_epochs + 1)
+    ]
+    tags = [
+        {"run_id": run_id, "tag": tag} for run_id in ids for tag in TAGS if generator.random() < 0.1
+    ]
+    study = {
+        "id": "aaaa0000",
+        "name": "width by depth",
+        "definition": "{}",
+        "state": "finished",
+        "created_at": BEGIN,
+    }
+    links = [
+        {"study_id": "aaaa0000", "number": number, "seed": 0, "run_id": run_id}
+        for number, run_id in enumerate(ids[: n_runs // 4])
+    ]
     with store.writing() as connection:
         connection.execute(schema.studies.insert().values(study))
-        for table, content in ((schema.runs, rows), (schema.epochs, history), (schema.run_tags, tags), (schema.trial_runs, links)):
+        for table, content in (
+            (schema.runs, rows),
+            (schema.epochs, history),
+            (schema.run_tags, tags),
+            (schema.trial_runs, links),
+        ):
             if content:
                 connection.execute(table.insert(), content)
         revision = schema.meta.c.key == "revision"
@@ -38,7 +66,9 @@ def fill(store: Store, n_runs: int, *, n_epochs: int = 20, seed: int = 0) -> tup
 
 def _row(run_id: str, number: int, generator: np.random.Generator) -> dict[str, object]:
     config = _config(generator)
-    state = list(RunState)[int(generator.choice(len(RunState), p=[0.01, 0, 0, 0.79, 0.05, 0.1, 0.03, 0.02]))]
+    state = list(RunState)[
+        int(generator.choice(len(RunState), p=[0.01, 0, 0, 0.79, 0.05, 0.1, 0.03, 0.02]))
+    ]
     trained = state is not RunState.QUEUED
     accuracy = float(np.clip(0.97 + 0.01 * generator.standard_normal(), 0, 1))
     finished = state is RunState.FINISHED
@@ -71,10 +101,16 @@ def _row(run_id: str, number: int, generator: np.random.Generator) -> dict[str, 
 
 def _config(generator: np.random.Generator) -> RunConfig:
     rate = float(generator.choice([0.0001, 0.001, 0.1 + 0.2 - 0.29, 0.1]))
-    optimizer = (Adam(learning_rate=rate), SGD(learning_rate=rate, momentum=0.9, nesterov=True), AdamW(learning_rate=rate))
+    optimizer = (
+        Adam(learning_rate=rate),
+        SGD(learning_rate=rate, momentum=0.9, nesterov=True),
+        AdamW(learning_rate=rate),
+    )
     split = (TailSplit(), StratifiedSplit(fraction=0.2), TestAsValidation())
     width = int(generator.choice([32, 64, 128]))
-    hidden = (Dense(units=width), Dropout(rate=0.2), Dense(units=width))[: int(generator.choice([1, 3]))]
+    hidden = (Dense(units=width), Dropout(rate=0.2), Dense(units=width))[
+        : int(generator.choice([1, 3]))
+    ]
     return RunConfig(
         layers=(Flatten(), *hidden, Dense(units=10, activation="softmax")),
         optimizer=optimizer[int(generator.integers(3))],
@@ -99,4 +135,11 @@ def _epoch(row: dict[str, object], epoch: int, n_epochs: int) -> dict[str, objec
         "test_accuracy",
     )
     times = {"seconds_training": 1.0, "seconds_evaluation": 0.2, "images_per_second": 50_000.0}
-    return {"run_id": row["id"], "epoch": epoch, "step": 100 * epoch, **dict.fromkeys(figures, 0.5), "val_accuracy": accuracy, **times}
+    return {
+        "run_id": row["id"],
+        "epoch": epoch,
+        "step": 100 * epoch,
+        **dict.fromkeys(figures, 0.5),
+        "val_accuracy": accuracy,
+        **times,
+    }

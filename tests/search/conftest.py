@@ -45,22 +45,45 @@ Score = Callable[[RunConfig, int], float]
 
 
 def define(
-    name: str = "played", *, sampler: str = "tpe", pruner: str = "none", trials: int = 20, parallelism: int = 1, keep: str = "best 2"
+    name: str = "played",
+    *,
+    sampler: str = "tpe",
+    pruner: str = "none",
+    trials: int = 20,
+    parallelism: int = 1,
+    keep: str = "best 2",
 ) -> StudyDefinition:
     """Define a small study."""
-    return parse_study(TEXT.format(name=name, sampler=sampler, pruner=pruner, trials=trials, parallelism=parallelism, keep=keep))
+    return parse_study(
+        TEXT.format(
+            name=name,
+            sampler=sampler,
+            pruner=pruner,
+            trials=trials,
+            parallelism=parallelism,
+            keep=keep,
+        )
+    )
 
 
 def accuracy(config: RunConfig, epoch: int) -> float:
     """Score a configuration: best at a rate of 0.01 and a batch of 256, better with every epoch."""
     rate, batch = math.log10(config.optimizer.learning_rate) + 2, math.log2(config.batch_size) - 8
-    return 0.95 - 0.03 * rate**2 - 0.005 * batch**2 - 0.1 / epoch - (0.02 if config.optimizer.kind == "sgd" else 0.0)
+    return (
+        0.95
+        - 0.03 * rate**2
+        - 0.005 * batch**2
+        - 0.1 / epoch
+        - (0.02 if config.optimizer.kind == "sgd" else 0.0)
+    )
 
 
 class Player:
     """A study, the process that advances it and the worker of its runs, all played by the test, step by step."""
 
-    def __init__(self, store: Store, definition: StudyDefinition, *, score: Score = accuracy) -> None:
+    def __init__(
+        self, store: Store, definition: StudyDefinition, *, score: Score = accuracy
+    ) -> None:
         self.store = store
         self.id = steering.create(store, definition)
         self.score = score
@@ -72,7 +95,9 @@ class Player:
         from mnist_dash.runs.store import schema
 
         with self.store.writing() as connection:
-            connection.execute(schema.studies.update().where(schema.studies.c.id == self.id).values(held_by=holder))
+            connection.execute(
+                schema.studies.update().where(schema.studies.c.id == self.id).values(held_by=holder)
+            )
         self.advancer = Advancer(self.store, self.id, holder)
 
     def train_one(self, *, state: RunState = RunState.FINISHED) -> str | None:
@@ -86,17 +111,27 @@ class Player:
         for epoch in range(1, config.epochs + 1):
             value = self.score(config, epoch)
             if not math.isfinite(value) or state is RunState.DIVERGED:
-                self.ledger.finish(run, Outcome(RunState.DIVERGED, "The loss is not a number."), files={})
+                self.ledger.finish(
+                    run, Outcome(RunState.DIVERGED, "The loss is not a number."), files={}
+                )
                 return run.id
             figures = (0.3, 0.9, 0.2, value, 1 - value, value, 0.26, value)
-            report = EpochReport(epoch, epoch * config.steps_per_epoch, 0.001, *figures, 1.0, 0.1, 50_000.0)
-            checkpoint = artifacts.write(self.store.settings, run.id, ArtifactKind.CHECKPOINT, b"checkpoint")
+            report = EpochReport(
+                epoch, epoch * config.steps_per_epoch, 0.001, *figures, 1.0, 0.1, 50_000.0
+            )
+            checkpoint = artifacts.write(
+                self.store.settings, run.id, ArtifactKind.CHECKPOINT, b"checkpoint"
+            )
             stopped = self.ledger.record_epoch(run, [], report, checkpoint)
             self.advancer.step()
             if stopped or self.store.run(run.id).stop_requested:
                 self.ledger.finish(run, Outcome(RunState.STOPPED, "Stopped."), files={})
                 return run.id
-        self.ledger.finish(run, Outcome(state, best_epoch=config.epochs, test_accuracy=value, test_loss=0.1), files={})
+        self.ledger.finish(
+            run,
+            Outcome(state, best_epoch=config.epochs, test_accuracy=value, test_loss=0.1),
+            files={},
+        )
         return run.id
 
     def go(self, *, steps: int = 10_000) -> StudyState:
@@ -111,7 +146,9 @@ class Player:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings that keep everything below the test's folder, with a lease of two seconds."""
-    return settings_with_database({"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"})
+    return settings_with_database(
+        {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_LEASE_SECONDS": "2"}
+    )
 
 
 @pytest.fixture

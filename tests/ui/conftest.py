@@ -56,7 +56,9 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 @pytest.fixture
 def records(store: Store) -> WorkerRecords:
     """A worker that the test plays."""
-    signed_on = WorkerRecords(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
+    signed_on = WorkerRecords(
+        store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2)
+    )
     signed_on.sign_on()
     return signed_on
 
@@ -139,7 +141,9 @@ def train(store: Store, records: WorkerRecords) -> Callable[..., Run]:
             accuracy = 0.9 + 0.02 * epoch
             figures = (0.3, 0.9, 0.2, accuracy, 0.25, accuracy - 0.01, 0.26, accuracy - 0.02)
             report = EpochReport(epoch, step, 0.001, *figures, 1.0, 0.2, 50_000.0)
-            records.record_epoch(run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint)
+            records.record_epoch(
+                run, [StepReport(step, epoch, 1.2 * epoch, 0.3, 0.9)], report, checkpoint
+            )
         if state is not None:
             _finish(store, records, run, state, reason)
         return store.run(run.id)
@@ -152,13 +156,28 @@ def _finish(store: Store, records: WorkerRecords, run: Run, state: RunState, rea
         records.finish(run, Outcome(state, reason), files={})
         return
     labels = read_labels("mnist", "test", store.settings.data_dir)
-    guesses = np.where(np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels)  # two in a hundred are wrong
+    guesses = np.where(
+        np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels
+    )  # two in a hundred are wrong
     content = artifacts.pack_probabilities(np.eye(10, dtype=np.float32)[guesses])
     files = {
-        ArtifactKind.TEST_PROBABILITIES: artifacts.write(store.settings, run.id, ArtifactKind.TEST_PROBABILITIES, content),
-        ArtifactKind.WEIGHTS: artifacts.write(store.settings, run.id, ArtifactKind.WEIGHTS, b"weights"),
+        ArtifactKind.TEST_PROBABILITIES: artifacts.write(
+            store.settings, run.id, ArtifactKind.TEST_PROBABILITIES, content
+        ),
+        ArtifactKind.WEIGHTS: artifacts.write(
+            store.settings, run.id, ArtifactKind.WEIGHTS, b"weights"
+        ),
     }
-    outcome = Outcome(state, reason, device="cpu", precision="float32", best_epoch=3, test_accuracy=0.98, test_loss=0.07, n_test=10_000)
+    outcome = Outcome(
+        state,
+        reason,
+        device="cpu",
+        precision="float32",
+        best_epoch=3,
+        test_accuracy=0.98,
+        test_loss=0.07,
+        n_test=10_000,
+    )
     records.finish(run, outcome, files=files)
 
 

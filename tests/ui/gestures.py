@@ -13,14 +13,19 @@ from streamlit.testing.v1.element_tree import Dataframe
 def tick_rows(app: AppTest, *rows: int, table: Dataframe | None = None) -> AppTest:
     """Tick exactly these rows of a table, the first one unless another is given."""
     selection = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    return _send(app, WidgetState(id=(table or app.dataframe[0]).proto.id, string_value=json.dumps(selection)))
+    return _send(
+        app,
+        WidgetState(id=(table or app.dataframe[0]).proto.id, string_value=json.dumps(selection)),
+    )
 
 
 def click_cell(app: AppTest, column: str, row: int) -> AppTest:
     """Click the button in a cell of the first table."""
     table = app.dataframe[0]
     state = WidgetState(id=table.proto.button_click_widgets[column])
-    state.string_trigger_value.data = json.dumps({"row": row, "label": str(table.value[column].iloc[row])})
+    state.string_trigger_value.data = json.dumps(
+        {"row": row, "label": str(table.value[column].iloc[row])}
+    )
     return _send(app, state)
 
 
@@ -34,7 +39,10 @@ def touch(app: AppTest, key: str, event: str, value: object) -> AppTest:
         value: what its JavaScript reports then.
     """
     (part,) = [each for each in app.get("bidi_component") if each.proto.id.endswith(f"-{key}")]
-    state = WidgetState(id=_make_trigger_id(part.proto.id, "events"), json_trigger_value=json.dumps([{"event": event, "value": value}]))
+    state = WidgetState(
+        id=_make_trigger_id(part.proto.id, "events"),
+        json_trigger_value=json.dumps([{"event": event, "value": value}]),
+    )
     return _send(app, state)
 
 

@@ -18,7 +18,16 @@ from mnist_dash.ui.elements import live_plot
 from tests.source_tree import sources
 
 CHARTS = {"live_plot", "interactive_plot"}
-BUILT_IN = {"plotly_chart", "line_chart", "bar_chart", "area_chart", "scatter_chart", "altair_chart", "vega_lite_chart", "pyplot"}
+BUILT_IN = {
+    "plotly_chart",
+    "line_chart",
+    "bar_chart",
+    "area_chart",
+    "scatter_chart",
+    "altair_chart",
+    "vega_lite_chart",
+    "pyplot",
+}
 
 
 def alts(app: AppTest) -> dict[str, str]:
@@ -27,14 +36,22 @@ def alts(app: AppTest) -> dict[str, str]:
     for element in app.get("bidi_component"):
         proto: Any = element.proto
         if proto.component_name == "mnist_dash_live_plot":
-            found[proto.id.rsplit("-", 1)[1]] = json.loads(proto.json or proto.mixed.json).get("alt", "")
+            found[proto.id.rsplit("-", 1)[1]] = json.loads(proto.json or proto.mixed.json).get(
+                "alt", ""
+            )
     return found
 
 
 def test_every_chart_and_image_is_given_a_text() -> None:
     """Charts go through the live plot, which adds the figures; each call says what its chart is, and each image what it shows."""
     calls = [
-        (source.path.name, node, node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", ""))
+        (
+            source.path.name,
+            node,
+            node.func.attr
+            if isinstance(node.func, ast.Attribute)
+            else getattr(node.func, "id", ""),
+        )
         for source in sources()
         if source.layer == "ui"
         for node in ast.walk(source.tree)
@@ -42,12 +59,22 @@ def test_every_chart_and_image_is_given_a_text() -> None:
     ]
     drawn = [(where, node) for where, node, name in calls if name in CHARTS or name == "image"]
     assert len(drawn) > 30
-    given = {id(node): {keyword.arg: keyword.value for keyword in node.keywords} for _, node in drawn}
-    assert [f"{where}:{node.lineno}" for where, node in drawn if not _says_something(given[id(node)].get("alt"))] == []
-    assert [f"{where}:{node.lineno} {name}" for where, node, name in calls if name in BUILT_IN] == []
+    given = {
+        id(node): {keyword.arg: keyword.value for keyword in node.keywords} for _, node in drawn
+    }
+    assert [
+        f"{where}:{node.lineno}"
+        for where, node in drawn
+        if not _says_something(given[id(node)].get("alt"))
+    ] == []
+    assert [
+        f"{where}:{node.lineno} {name}" for where, node, name in calls if name in BUILT_IN
+    ] == []
 
 
-def test_a_run_s_charts_say_its_figures(store: Store, train: Callable[..., Run], open_page: Callable[..., AppTest]) -> None:
+def test_a_run_s_charts_say_its_figures(
+    store: Store, train: Callable[..., Run], open_page: Callable[..., AppTest]
+) -> None:
     """The curves' first, best and last value, the matrix's counts: those that the store has."""
     run = train()
     accuracies = store.history(run.id).epochs["val_accuracy"].tolist()
@@ -58,9 +85,13 @@ def test_a_run_s_charts_say_its_figures(store: Store, train: Callable[..., Run],
     assert wanted in said["run_curves_chart"]
     assert "loss, best epoch: loss" in said["run_curves_chart"]
     labels = read_labels("mnist", "test", store.settings.data_dir)
-    wrong = np.bincount(labels[::50], minlength=10)  # as the fixture has it: one in fifty is predicted as the next class
+    wrong = np.bincount(
+        labels[::50], minlength=10
+    )  # as the fixture has it: one in fifty is predicted as the next class
     worst = int(wrong.argmax())
-    assert f"true {worst}, predicted {(worst + 1) % 10}: {wrong[worst]}" in said["run_confusion_chart"]
+    assert (
+        f"true {worst}, predicted {(worst + 1) % 10}: {wrong[worst]}" in said["run_confusion_chart"]
+    )
     assert said["run_confusion_chart"].startswith("Confusion matrix on 10,000 test images")
 
 

@@ -25,7 +25,18 @@ from tests.ui.conftest import CONFIG
 from tests.vocabulary import faults, spoken
 
 Open = Callable[..., AppTest]
-EMPTY = ("train", "runs", "compare", "studies", "published", "data", "draw", "system", "run", "study")
+EMPTY = (
+    "train",
+    "runs",
+    "compare",
+    "studies",
+    "published",
+    "data",
+    "draw",
+    "system",
+    "run",
+    "study",
+)
 LINE = (((0.5, 0.1), (0.5, 0.9)),)
 RUN_VIEWS = ("summary", "errors", "layers", "embedding")
 COMPARE_VIEWS = ("curves", "settings", "metrics", "confusion", "significance")
@@ -40,7 +51,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(app: AppTest, *, of_study: bool = False) -> None:
     """Look at every text of a page; a page without any would be no page."""
-    menu = {page.help for page in pages()}  # says something of runs' settings, which is not about the study
+    menu = {
+        page.help for page in pages()
+    }  # says something of runs' settings, which is not about the study
     texts = [text for text in spoken(app) if not (of_study and text in menu)]
     assert len(texts) > 20
     assert [fault for text in texts for fault in faults(text, of_study=of_study)] == []
@@ -53,7 +66,9 @@ def test_pages_without_runs(open_page: Open, page: str) -> None:
 
 
 @pytest.mark.parametrize("state", [None, RunState.FINISHED, RunState.STOPPED, RunState.DIVERGED])
-def test_run_in_each_state(train: Callable[..., Run], open_page: Open, state: RunState | None) -> None:
+def test_run_in_each_state(
+    train: Callable[..., Run], open_page: Open, state: RunState | None
+) -> None:
     """A run that trains, and one that has ended well or not."""
     run = train(state=state)
     check(open_page("run", run=run.id))
@@ -92,7 +107,11 @@ def test_many_runs(store: Store, open_page: Open, shape: str) -> None:
 @pytest.mark.parametrize("view", COMPARE_VIEWS)
 def test_views_of_a_comparison(train: Callable[..., Run], open_page: Open, view: str) -> None:
     """Three runs, two of which differ in the seed alone, and an address with runs that are not there."""
-    configs = (CONFIG, CONFIG.model_copy(update={"seed": 1}), CONFIG.model_copy(update={"batch_size": 250}))
+    configs = (
+        CONFIG,
+        CONFIG.model_copy(update={"seed": 1}),
+        CONFIG.model_copy(update={"batch_size": 250}),
+    )
     ids = [train(config).id for config in configs]
     check(open_page("compare", runs=",".join([*ids, "a0", "a1"]), view=view))
 
@@ -117,8 +136,15 @@ def test_exported_pages_and_cards(store: Store, train: Callable[..., Run]) -> No
     runs = [train(), train(CONFIG.model_copy(update={"seed": 1}))]
     player = Player(store, define("played", trials=12))
     player.go(steps=12)
-    exported = [run_html(store, runs[0].id), comparison_html(store, [run.id for run in runs]), study_html(store, player.id)]
+    exported = [
+        run_html(store, runs[0].id),
+        comparison_html(store, [run.id for run in runs]),
+        study_html(store, player.id),
+    ]
     bodies = [content.decode().split("<h1>")[1].split("<script>")[0] for content in exported]
-    texts = [*(line for body in bodies for line in body.splitlines()), *model_card(runs[0]).splitlines()]
+    texts = [
+        *(line for body in bodies for line in body.splitlines()),
+        *model_card(runs[0]).splitlines(),
+    ]
     assert len(texts) > 100
     assert [fault for text in texts for fault in faults(text)] == []

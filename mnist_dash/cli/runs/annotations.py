@@ -9,7 +9,13 @@ from mnist_dash.errors import InvalidInput
 
 
 def tag(
-    *, run_ids: Sequence[str], add: Sequence[str], remove: Sequence[str], name: str | None, star: bool | None, archive: bool | None
+    *,
+    run_ids: Sequence[str],
+    add: Sequence[str],
+    remove: Sequence[str],
+    name: str | None,
+    star: bool | None,
+    archive: bool | None,
 ) -> int:
     """Tag, name, star or archive runs and say what they have now."""
     from mnist_dash.runs.actions import run_annotations
@@ -17,9 +23,13 @@ def tag(
 
     ids = tuple(dict.fromkeys(run_ids))
     if name is not None and len(ids) > 1:
-        raise InvalidInput(f"--name: {len(ids)} runs cannot have one name (a name is for one run). Name them one by one.")
+        raise InvalidInput(
+            f"--name: {len(ids)} runs cannot have one name (a name is for one run). Name them one by one."
+        )
     if not (add or remove) and all(value is None for value in (name, star, archive)):
-        raise InvalidInput("Nothing to change: --add, --remove, --name, --star and --archive are missing. Give --add demo, for example.")
+        raise InvalidInput(
+            "Nothing to change: --add, --remove, --name, --star and --archive are missing. Give --add demo, for example."
+        )
     tags = [run_annotations.check_tag(each) for each in add]
     with opened() as store:
         for run_id in ids:
@@ -36,6 +46,13 @@ def tag(
             (run_annotations.archive if archive else run_annotations.unarchive)(store, ids)
         found = catalog.by_ids(store, ids)
     for each in found:
-        words = [each.run.name or "", "starred" if each.run.starred else "", "archived" if each.run.archived_at else "", *each.tags]
-        print(f"Run {each.run.id}: {', '.join(word for word in words if word) or 'no name and no tags'}")
+        words = [
+            each.run.name or "",
+            "starred" if each.run.starred else "",
+            "archived" if each.run.archived_at else "",
+            *each.tags,
+        ]
+        print(
+            f"Run {each.run.id}: {', '.join(word for word in words if word) or 'no name and no tags'}"
+        )
     return 0

@@ -34,7 +34,9 @@ def import_(*, file: str, as_new: bool, as_json: bool) -> int:
         print(json_line({"imported": done.taken, "known": list(done.known)}))
         return 0
     for former, run_id in done.taken.items():
-        print(f"Run {run_id} imported." if former == run_id else f"Run {former} imported as {run_id}.")
+        print(
+            f"Run {run_id} imported." if former == run_id else f"Run {former} imported as {run_id}."
+        )
     for run_id in done.known:
         print(f"Run {run_id} is here already, with the same content.")
     return 0

@@ -16,9 +16,18 @@ ARCHIVES = (
 Write runs that have ended into one new file: configuration, metrics, history, weights and all other artifacts, name, tags, notes and
 events, with the SHA-256 of each file. `import` reads it into another database.""",
         examples=("export 3f9c01ab best.zip", "export 3f9c01ab 77aa01cd runs.tar"),
-        notes=("The name ends in .zip (compressed) or .tar (faster). With --json, one object: file, runs and bytes.",),
+        notes=(
+            "The name ends in .zip (compressed) or .tar (faster). With --json, one object: file, runs and bytes.",
+        ),
         params=(
-            click.Argument(["run_ids"], nargs=-1, required=True, type=RUN, metavar="RUN...", help="ids of runs; `runs` lists them"),
+            click.Argument(
+                ["run_ids"],
+                nargs=-1,
+                required=True,
+                type=RUN,
+                metavar="RUN...",
+                help="ids of runs; `runs` lists them",
+            ),
             click.Argument(["file"], type=FILE, metavar="FILE", help="a new file, .zip or .tar"),
             as_json("print one object"),
         ),
@@ -32,10 +41,16 @@ Read the runs of a file that `export` wrote, all or none. Names, sizes, hashes a
 
 Runs keep their ids. A run that is here already with the same content is left alone.""",
         examples=("import best.zip", "import best.zip --as-new"),
-        notes=("With --json, one object: imported (id in the file -> id here) and known (runs that were here already).",),
+        notes=(
+            "With --json, one object: imported (id in the file -> id here) and known (runs that were here already).",
+        ),
         params=(
             click.Argument(["file"], type=FILE, metavar="FILE", help="a file that `export` wrote"),
-            click.Option(["--as-new"], is_flag=True, help="give a run a new id if another run has its id here"),
+            click.Option(
+                ["--as-new"],
+                is_flag=True,
+                help="give a run a new id if another run has its id here",
+            ),
             as_json("print one object"),
         ),
     ),

@@ -38,10 +38,24 @@ its epochs and weights; a second Ctrl+C returns at once.""",
     ),
     only_one_of=("preset", "config"),
     params=(
-        click.Option(["--preset"], type=Name(completion.presets), metavar="NAME", help="a preset; `presets` lists them"),
-        click.Option(["--config"], type=FILE, metavar="FILE", help="a configuration as JSON; - reads standard input"),
         click.Option(
-            ["--set", "changes"], type=Name(completion.changes), multiple=True, metavar="KEY=VALUE", help="change one field; repeatable"
+            ["--preset"],
+            type=Name(completion.presets),
+            metavar="NAME",
+            help="a preset; `presets` lists them",
+        ),
+        click.Option(
+            ["--config"],
+            type=FILE,
+            metavar="FILE",
+            help="a configuration as JSON; - reads standard input",
+        ),
+        click.Option(
+            ["--set", "changes"],
+            type=Name(completion.changes),
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="change one field; repeatable",
         ),
         as_json("print one object on one line when the run has ended"),
     ),
@@ -55,7 +69,11 @@ Train published experiments as their reports describe them, and print our result
 
 All runs are queued at once; Ctrl+C stops those that have not ended. A finished run of the same configuration and seed is shown instead of
 trained again. A sweep is one run per value.""",
-    examples=("reproduce mlp_784 mlp_784_adam", "reproduce --epochs-scale 0.1", "reproduce --seeds 3 --json > published.jsonl"),
+    examples=(
+        "reproduce mlp_784 mlp_784_adam",
+        "reproduce --epochs-scale 0.1",
+        "reproduce --seeds 3 --json > published.jsonl",
+    ),
     notes=(
         (
             "With --json, one object per line: preset, parameters, published_parameters, test_accuracy (fraction), "
@@ -72,9 +90,21 @@ trained again. A sweep is one run per value.""",
             metavar="[NAME]...",
             help="experiments; `presets` lists them (default: all)",
         ),
-        click.Option(["--epochs-scale"], type=EPOCHS_SCALE, default=1.0, metavar="F", help="fraction of the published epochs (default: 1)"),
+        click.Option(
+            ["--epochs-scale"],
+            type=EPOCHS_SCALE,
+            default=1.0,
+            metavar="F",
+            help="fraction of the published epochs (default: 1)",
+        ),
         click.Option(["--seed"], type=SEED, default=0, metavar="N", help="first seed (default: 0)"),
-        click.Option(["--seeds"], type=COUNT, default=1, metavar="N", help="seeds per experiment; 3 or more show noise (default: 1)"),
+        click.Option(
+            ["--seeds"],
+            type=COUNT,
+            default=1,
+            metavar="N",
+            help="seeds per experiment; 3 or more show noise (default: 1)",
+        ),
         click.Option(["--again"], is_flag=True, help="train again what has finished before"),
         as_json("print one object per line, each when its run has ended"),
     ),
@@ -102,7 +132,13 @@ _RUNS = Command(
         ),
     ),
     params=(
-        click.Option(["--limit"], type=COUNT, default=20, metavar="N", help="list at most N runs (default: 20)"),
+        click.Option(
+            ["--limit"],
+            type=COUNT,
+            default=20,
+            metavar="N",
+            help="list at most N runs (default: 20)",
+        ),
         click.Option(
             ["--state", "states"],
             type=Name(completion.states),
@@ -110,9 +146,17 @@ _RUNS = Command(
             metavar="STATE",
             help="only runs in this state; repeatable",
         ),
-        click.Option(["--where"], default="", metavar="QUERY", help="only runs that match, such as 'test_accuracy > 98%'"),
         click.Option(
-            ["--sort"], type=Name(completion.fields), metavar="FIELD", help="largest first; --sort=-FIELD for smallest (default: newest)"
+            ["--where"],
+            default="",
+            metavar="QUERY",
+            help="only runs that match, such as 'test_accuracy > 98%'",
+        ),
+        click.Option(
+            ["--sort"],
+            type=Name(completion.fields),
+            metavar="FIELD",
+            help="largest first; --sort=-FIELD for smallest (default: newest)",
         ),
         as_json("print one object per line"),
     ),
@@ -133,7 +177,11 @@ _PRESETS = Command(
     examples=("presets", "presets cnn_9_9_16 > mine.json"),
     params=(
         click.Argument(
-            ["name"], required=False, type=Name(completion.presets), metavar="[NAME]", help="print the configuration of this preset"
+            ["name"],
+            required=False,
+            type=Name(completion.presets),
+            metavar="[NAME]",
+            help="print the configuration of this preset",
         ),
         as_json("print one object per line"),
     ),
@@ -145,14 +193,42 @@ _TAG = Command(
     target="mnist_dash.cli.runs.annotations:tag",
     line="tag, name, star or archive runs",
     text="Tag, name, star or archive runs, or undo that. docs/runs.md says what a tag and a name may be.",
-    examples=("tag 3f9c01ab 6b2c1445 --add demo --add baseline", 'tag 3f9c01ab --remove demo --name "the wide one" --star'),
+    examples=(
+        "tag 3f9c01ab 6b2c1445 --add demo --add baseline",
+        'tag 3f9c01ab --remove demo --name "the wide one" --star',
+    ),
     params=(
-        click.Argument(["run_ids"], nargs=-1, required=True, type=RUN, metavar="RUN...", help="ids of runs; `runs` lists them"),
-        click.Option(["--add"], multiple=True, type=Name(completion.tags), metavar="TAG", help="add this tag; repeatable"),
-        click.Option(["--remove"], multiple=True, type=Name(completion.tags), metavar="TAG", help="remove this tag; repeatable"),
-        click.Option(["--name"], metavar="NAME", help="name of one run; an empty one removes the name"),
+        click.Argument(
+            ["run_ids"],
+            nargs=-1,
+            required=True,
+            type=RUN,
+            metavar="RUN...",
+            help="ids of runs; `runs` lists them",
+        ),
+        click.Option(
+            ["--add"],
+            multiple=True,
+            type=Name(completion.tags),
+            metavar="TAG",
+            help="add this tag; repeatable",
+        ),
+        click.Option(
+            ["--remove"],
+            multiple=True,
+            type=Name(completion.tags),
+            metavar="TAG",
+            help="remove this tag; repeatable",
+        ),
+        click.Option(
+            ["--name"], metavar="NAME", help="name of one run; an empty one removes the name"
+        ),
         click.Option(["--star/--no-star"], default=None, help="add or remove the star"),
-        click.Option(["--archive/--no-archive"], default=None, help="hide them from the list, or show them again"),
+        click.Option(
+            ["--archive/--no-archive"],
+            default=None,
+            help="hide them from the list, or show them again",
+        ),
     ),
 )
 ANNOTATIONS = (_TAG,)

@@ -45,20 +45,33 @@ def runs(*, limit: int, states: Sequence[str], where: str, sort: str | None, as_
         waits = _waits(store, [each.run for each in found])
     if as_json:
         for each in found:
-            print(json_line(run_values(each.run) | annotation_values(each) | {"waits_for": waits.get(each.run.id)}))
+            print(
+                json_line(
+                    run_values(each.run)
+                    | annotation_values(each)
+                    | {"waits_for": waits.get(each.run.id)}
+                )
+            )
     elif found:
         print(_runs_table(tuple(each.run for each in found)))
         for sentence in dict.fromkeys(waits.values()):
             waiting = [run_id for run_id, said in waits.items() if said == sentence]
             print(
-                f"{listed(waiting[:N_NAMED], last='and')}{' and others' * (len(waiting) > N_NAMED)}: {as_typed(sentence)}", file=sys.stderr
+                f"{listed(waiting[:N_NAMED], last='and')}{' and others' * (len(waiting) > N_NAMED)}: {as_typed(sentence)}",
+                file=sys.stderr,
             )
         if n_all > len(found):
-            print(f"{len(found):,} of {n_all:,} runs. List all with --limit {n_all}.", file=sys.stderr)
+            print(
+                f"{len(found):,} of {n_all:,} runs. List all with --limit {n_all}.", file=sys.stderr
+            )
     elif query.root is not None:
         print("No run matches the query.")
     else:
-        print(f"No runs yet. Train one with `{program()} train`." if scope.states is None else "No run is in this state.")
+        print(
+            f"No runs yet. Train one with `{program()} train`."
+            if scope.states is None
+            else "No run is in this state."
+        )
     return 0
 
 
@@ -72,7 +85,12 @@ def show(run: str, *, as_json: bool) -> int:
         history = json.loads(epochs.to_json(orient="records", double_precision=15))
         print(
             json_line(
-                run_values(found) | {"waits_for": waits.get(found.id), "config": found.config.model_dump(mode="json"), "history": history}
+                run_values(found)
+                | {
+                    "waits_for": waits.get(found.id),
+                    "config": found.config.model_dump(mode="json"),
+                    "history": history,
+                }
             )
         )
         return 0
@@ -91,7 +109,14 @@ def show(run: str, *, as_json: bool) -> int:
             )
             for row in epochs.itertuples()
         )
-        headings = ("epoch", "training loss", "training accuracy", "validation loss", "validation accuracy", "s/epoch")
+        headings = (
+            "epoch",
+            "training loss",
+            "training accuracy",
+            "validation loss",
+            "validation accuracy",
+            "s/epoch",
+        )
         print("\n" + table(headings, rows, right=headings))
     print("\n" + _network(found.config))
     print("\n" + "\n".join(f"{path} = {value}" for path, value in _settings(found.config)))
@@ -105,10 +130,29 @@ def presets(name: str | None, *, as_json: bool) -> int:
         return 0
     if as_json:
         for ready in PRESETS.values():
-            values = {"preset": ready.name, "title": ready.title, "parameters": ready.config.n_parameters, "epochs": ready.config.epochs}
-            print(json_line(values | {"published": None if ready.published is None else asdict(ready.published)}))
+            values = {
+                "preset": ready.name,
+                "title": ready.title,
+                "parameters": ready.config.n_parameters,
+                "epochs": ready.config.epochs,
+            }
+            print(
+                json_line(
+                    values
+                    | {"published": None if ready.published is None else asdict(ready.published)}
+                )
+            )
         return 0
-    rows = ((r.name, f"{r.config.n_parameters:,}", str(r.config.epochs), _published(r.published), r.title) for r in PRESETS.values())
+    rows = (
+        (
+            r.name,
+            f"{r.config.n_parameters:,}",
+            str(r.config.epochs),
+            _published(r.published),
+            r.title,
+        )
+        for r in PRESETS.values()
+    )
     headings = ("preset", "parameters", "epochs", "published accuracy", "title")
     print(table(headings, rows, right=headings[1:-1]))
     return 0
@@ -148,7 +192,11 @@ def _waits(store: Store, found: Sequence[Run]) -> dict[str, str]:
     from mnist_dash.runs.store.states import RunState
 
     queued = {run.id for run in found if run.state is RunState.QUEUED}
-    return {run_id: sentence for run_id, sentence in blocked(store).items() if run_id in queued} if queued else {}
+    return (
+        {run_id: sentence for run_id, sentence in blocked(store).items() if run_id in queued}
+        if queued
+        else {}
+    )
 
 
 def annotation_values(listed: Listed) -> dict[str, Any]:
@@ -188,12 +236,24 @@ def _states(names: Sequence[str]) -> tuple[RunState, ...] | None:
     known = [state.value for state in RunState]
     for name in names:
         if name not in known:
-            raise InvalidInput(f"--state: no such state {name!r} ({listed(known)}). {did_you_mean(name, known)}".rstrip())
+            raise InvalidInput(
+                f"--state: no such state {name!r} ({listed(known)}). {did_you_mean(name, known)}".rstrip()
+            )
     return tuple(RunState(name) for name in names) or None
 
 
 def _runs_table(found: tuple[Run, ...]) -> str:
-    headings = ("run", "name", "state", "created", "preset", "epochs", "validation accuracy", "test accuracy", "training time")
+    headings = (
+        "run",
+        "name",
+        "state",
+        "created",
+        "preset",
+        "epochs",
+        "validation accuracy",
+        "test accuracy",
+        "training time",
+    )
     rows = (
         (
             run.id,
@@ -213,16 +273,26 @@ def _runs_table(found: tuple[Run, ...]) -> str:
 
 def _summary(run: Run) -> str:
     lines = [f"Run {run.id}, {run.title}: {run.state}{f'. {run.reason}' if run.reason else ''}"]
-    lines += [f"created {_time(run.created_at)}, started {_time(run.started_at)}, ended {_time(run.ended_at)}"]
+    lines += [
+        f"created {_time(run.created_at)}, started {_time(run.started_at)}, ended {_time(run.ended_at)}"
+    ]
     epochs = f"epoch {run.epoch} of {run.config.epochs}, {100 * run.progress:.0f} % of the steps"
-    lines += [epochs + (f", {duration(run.seconds_left)} left" if run.seconds_left is not None else "")]
+    lines += [
+        epochs + (f", {duration(run.seconds_left)} left" if run.seconds_left is not None else "")
+    ]
     if run.best_val_accuracy is not None:
         leak = " (measured on the test set, a leak)" if run.config.leaks_test_set else ""
-        lines += [f"best validation accuracy {percent(run.best_val_accuracy)} in epoch {run.best_epoch}{leak}"]
+        lines += [
+            f"best validation accuracy {percent(run.best_val_accuracy)} in epoch {run.best_epoch}{leak}"
+        ]
     if run.test_accuracy is not None:
-        lines += [f"test accuracy {percent(run.test_accuracy)}{_interval(run)}, test loss {number(run.test_loss)}"]
+        lines += [
+            f"test accuracy {percent(run.test_accuracy)}{_interval(run)}, test loss {number(run.test_loss)}"
+        ]
     times = f"{duration(run.seconds_training)} of training, {duration(run.seconds_evaluation)} of evaluation"
-    lines += [f"{times}, on {run.device or 'no device yet'}{f' in {run.precision}' if run.precision else ''}; attempt {run.attempt}"]
+    lines += [
+        f"{times}, on {run.device or 'no device yet'}{f' in {run.precision}' if run.precision else ''}; attempt {run.attempt}"
+    ]
     return "\n".join(lines)
 
 
@@ -240,15 +310,32 @@ def _interval(run: Run) -> str:
 
 
 def _network(config: RunConfig) -> str:
-    rows = ((planned.name, planned.summary, format_shape(planned.output_shape), f"{planned.n_parameters:,}") for planned in config.plan)
+    rows = (
+        (
+            planned.name,
+            planned.summary,
+            format_shape(planned.output_shape),
+            f"{planned.n_parameters:,}",
+        )
+        for planned in config.plan
+    )
     total = f"{config.n_parameters:,} parameters"
     return table(("layer", "", "output", "parameters"), rows, right=("parameters",)) + f"\n{total}"
 
 
 def _settings(config: RunConfig) -> Iterator[tuple[str, str]]:
     """Give every value but the layers' with the path that ``train --set`` takes."""
-    for path, value in nested.leaves(config.model_dump(mode="json", exclude={"layers"}), lists=False):
-        yield path, "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    for path, value in nested.leaves(
+        config.model_dump(mode="json", exclude={"layers"}), lists=False
+    ):
+        yield (
+            path,
+            "none"
+            if value is None
+            else str(value).lower()
+            if isinstance(value, bool)
+            else str(value),
+        )
 
 
 def _published(published: Published | None) -> str:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from mnist_dash.runs.store.run_store import Store
 
 
-def reproduce(*, names: Sequence[str], epochs_scale: float, seed: int, seeds: int, again: bool, as_json: bool) -> int:
+def reproduce(
+    *, names: Sequence[str], epochs_scale: float, seed: int, seeds: int, again: bool, as_json: bool
+) -> int:
     """Train what was named and return the exit code."""
     from mnist_dash.runs.query.reproduction import points
 
@@ -32,7 +34,11 @@ def reproduce(*, names: Sequence[str], epochs_scale: float, seed: int, seeds: in
             f"Train it with `{program()} train --preset {unpublished}`; `{program()} presets` lists those that have one."
         )
     with opened() as store:
-        wanted = [_scaled(point, epochs_scale, each) for point in points(chosen) for each in range(seed, seed + seeds)]
+        wanted = [
+            _scaled(point, epochs_scale, each)
+            for point in points(chosen)
+            for each in range(seed, seed + seeds)
+        ]
         ended = _train_all(store, wanted, as_json=as_json, again=again)
     if not as_json:
         print(_table(ended))
@@ -48,7 +54,9 @@ def _scaled(point: Point, scale: float, seed: int) -> Point:
     return replace(point, config=point.config.model_copy(update={"epochs": epochs, "seed": seed}))
 
 
-def _train_all(store: Store, wanted: list[Point], *, as_json: bool, again: bool) -> list[tuple[Point, Run]]:
+def _train_all(
+    store: Store, wanted: list[Point], *, as_json: bool, again: bool
+) -> list[tuple[Point, Run]]:
     """Queue all runs at once, so that every worker has its share, and follow one after the other; fewer where somebody interrupted."""
     from mnist_dash.core.config.presets import name_of
     from mnist_dash.following.follow import counting_interruptions, follow, shown
@@ -58,12 +66,21 @@ def _train_all(store: Store, wanted: list[Point], *, as_json: bool, again: bool)
     run_ids = []
     for point in wanted:
         same = None if again else store.find_same(point.config)
-        run_ids.append(same.id if same else run_actions.submit(store, point.config, preset=name_of(point.config, first=point.preset.name)))
+        run_ids.append(
+            same.id
+            if same
+            else run_actions.submit(
+                store, point.config, preset=name_of(point.config, first=point.preset.name)
+            )
+        )
     ended: list[tuple[Point, Run]] = []
     with counting_interruptions() as interruptions:
         for index, (point, run_id) in enumerate(zip(wanted, run_ids, strict=True), 1):
             if not as_json:
-                print(f"{index} of {len(wanted)}: {point.label}, seed {point.config.seed}, run {run_id}", file=sys.stderr)
+                print(
+                    f"{index} of {len(wanted)}: {point.label}, seed {point.config.seed}, run {run_id}",
+                    file=sys.stderr,
+                )
             followed = FollowedRun(store, run_id)
             with shown(quiet=as_json) as show:
                 follow(followed, show=show, interruptions=interruptions)
@@ -129,7 +146,9 @@ def _table(ended: list[tuple[Point, Run]]) -> str:
                 point.label,
                 str(values["seed"]),
                 f"{values['parameters']:,}",
-                NOTHING if values["published_parameters"] is None else f"{values['published_parameters']:,}",
+                NOTHING
+                if values["published_parameters"] is None
+                else f"{values['published_parameters']:,}",
                 percent(values["test_accuracy"]),
                 percent(values["published_test_accuracy"]),
                 number(values["test_loss"]),

@@ -45,14 +45,23 @@ def change(run: str, **hyperparameters: float | None) -> int:
     return 0
 
 
-def fork(run: str, *, epoch: int, epochs: int | None, optimizer: str | None, **hyperparameters: float | None) -> int:
+def fork(
+    run: str,
+    *,
+    epoch: int,
+    epochs: int | None,
+    optimizer: str | None,
+    **hyperparameters: float | None,
+) -> int:
     """Branch off a run."""
     from mnist_dash.runs.actions import steering
 
     values: dict[str, Any] = dict(hyperparameters)
     if optimizer is not None:
         rate = values.pop("learning_rate")
-        values["optimizer"] = {"kind": optimizer} | ({} if rate is None else {"learning_rate": rate})
+        values["optimizer"] = {"kind": optimizer} | (
+            {} if rate is None else {"learning_rate": rate}
+        )
     return _queue(lambda store: steering.fork(store, run, epoch, values, epochs=epochs))
 
 
@@ -66,6 +75,10 @@ def continue_run(run: str, *, epochs: int) -> int:
 def _queue(submit: Callable[[Store], str]) -> int:
     with opened() as store:
         run = store.run(submit(store))
-    past = f"It starts after {plural(run.epoch, 'epoch')} of run {run.parent_id}." if run.epoch else "It trains the epochs before again."
+    past = (
+        f"It starts after {plural(run.epoch, 'epoch')} of run {run.parent_id}."
+        if run.epoch
+        else "It trains the epochs before again."
+    )
     print(f"Run {run.id} is queued. {past}")
     return 0

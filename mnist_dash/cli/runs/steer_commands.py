@@ -8,14 +8,23 @@ from mnist_dash.cli import completion
 from mnist_dash.cli.command import Command
 from mnist_dash.cli.parameters import COUNT, RATE, Name, run
 
-_CODES = ("Exit codes: 0 done, 2 the run's state does not allow it, or a value is invalid; nothing was changed.",)
+_CODES = (
+    "Exit codes: 0 done, 2 the run's state does not allow it, or a value is invalid; nothing was changed.",
+)
 
 
 def _hyperparameters() -> tuple[click.Parameter, ...]:
     return (
-        click.Option(["--learning-rate"], type=RATE, metavar="F", help="the optimizer's learning rate; a schedule still scales it"),
+        click.Option(
+            ["--learning-rate"],
+            type=RATE,
+            metavar="F",
+            help="the optimizer's learning rate; a schedule still scales it",
+        ),
         click.Option(["--batch-size"], type=COUNT, metavar="N", help="images per update"),
-        click.Option(["--dropout-rate"], type=RATE, metavar="F", help="rate of every dropout layer"),
+        click.Option(
+            ["--dropout-rate"], type=RATE, metavar="F", help="rate of every dropout layer"
+        ),
     )
 
 
@@ -74,10 +83,24 @@ It starts from the checkpoint of that epoch if there is one. Otherwise the epoch
         notes=_CODES,
         params=(
             run(),
-            click.Option(["--epoch"], type=COUNT, required=True, metavar="K", help="last epoch that both share"),
-            click.Option(["--epochs"], type=COUNT, metavar="N", help="epochs of the new run in all (default: those of RUN)"),
             click.Option(
-                ["--optimizer"], type=Name(completion.optimizers), metavar="KIND", help="another optimizer, with its defaults and new state"
+                ["--epoch"],
+                type=COUNT,
+                required=True,
+                metavar="K",
+                help="last epoch that both share",
+            ),
+            click.Option(
+                ["--epochs"],
+                type=COUNT,
+                metavar="N",
+                help="epochs of the new run in all (default: those of RUN)",
+            ),
+            click.Option(
+                ["--optimizer"],
+                type=Name(completion.optimizers),
+                metavar="KIND",
+                help="another optimizer, with its defaults and new state",
             ),
             *_hyperparameters(),
         ),
@@ -89,6 +112,11 @@ It starts from the checkpoint of that epoch if there is one. Otherwise the epoch
         text="Queue a run that goes on where an ended one is, with the same configuration, to more epochs in all.",
         examples=("continue 3f9c01ab --epochs 20",),
         notes=_CODES,
-        params=(run(), click.Option(["--epochs"], type=COUNT, required=True, metavar="N", help="epochs in all")),
+        params=(
+            run(),
+            click.Option(
+                ["--epochs"], type=COUNT, required=True, metavar="N", help="epochs in all"
+            ),
+        ),
     ),
 )

@@ -41,13 +41,19 @@ def train(*, preset: str | None, config: str | None, changes: Sequence[str], as_
     return 0 if run.state in (RunState.FINISHED, RunState.STOPPED) else 1
 
 
-def read_configuration(*, preset: str | None = None, config: str | None = None, changes: Sequence[str] = ()) -> RunConfig:
+def read_configuration(
+    *, preset: str | None = None, config: str | None = None, changes: Sequence[str] = ()
+) -> RunConfig:
     """Build the configuration from ``--preset`` or ``--config`` and every ``--set``.
 
     Raises:
         InvalidInput: no preset has this name, the file cannot be read, or the configuration is invalid.
     """
-    base = parse_config(_read(config)) if config is not None else (presets.preset(preset) if preset else presets.DEFAULT_PRESET).config
+    base = (
+        parse_config(_read(config))
+        if config is not None
+        else (presets.preset(preset) if preset else presets.DEFAULT_PRESET).config
+    )
     return with_overrides(base, [_change(text) for text in changes])
 
 
@@ -79,23 +85,32 @@ def _follow(store: Store, run_id: str, *, quiet: bool) -> Run | None:
         print(f"{as_typed(str(error))}\nRun {run_id} stays in the queue.", file=sys.stderr)
         return None
     if not followed.has_ended:
-        print(f"Run {run_id} is still running. See it with `{program()} show {run_id}`.", file=sys.stderr)
+        print(
+            f"Run {run_id} is still running. See it with `{program()} show {run_id}`.",
+            file=sys.stderr,
+        )
         raise KeyboardInterrupt
     return followed.run
 
 
 def _read(name: str) -> str:
     try:
-        content = sys.stdin.buffer.read(MAX_CONFIG_BYTES + 1) if name == "-" else _read_file(Path(name))
+        content = (
+            sys.stdin.buffer.read(MAX_CONFIG_BYTES + 1) if name == "-" else _read_file(Path(name))
+        )
         text = content.decode()
     except OSError as error:
         raise InvalidInput(
             f"--config: {name!r} cannot be read ({error.strerror}). Give the path of a JSON file, or - to read it from standard input."
         ) from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"--config: {name!r} is not text (allowed is JSON in UTF-8). Give another file.") from error
+        raise InvalidInput(
+            f"--config: {name!r} is not text (allowed is JSON in UTF-8). Give another file."
+        ) from error
     if len(content) > MAX_CONFIG_BYTES:
-        raise InvalidInput(f"--config: {name!r} is too large (at most {MAX_CONFIG_BYTES:,} bytes). Give another file.")
+        raise InvalidInput(
+            f"--config: {name!r} is too large (at most {MAX_CONFIG_BYTES:,} bytes). Give another file."
+        )
     return text
 
 
@@ -114,7 +129,9 @@ def _change(text: str) -> tuple[str, str]:
 def _sentences(run: Run) -> str:
     lines = [f"Run {run.id} {run.state}{f': {run.reason}' if run.reason else '.'}"]
     if run.test_accuracy is not None:
-        lines.append(f"Test accuracy {percent(run.test_accuracy)}, test loss {number(run.test_loss)}.")
+        lines.append(
+            f"Test accuracy {percent(run.test_accuracy)}, test loss {number(run.test_loss)}."
+        )
     lines.append(
         f"{run.n_parameters:,} parameters, {plural(run.epoch, 'epoch')}, "
         f"{duration(run.seconds_training)} of training on {run.device or 'no device'}."

@@ -38,13 +38,32 @@ when the terminal closes. Ctrl+C stops the study and its running trials and keep
         ),
     ),
     params=(
-        click.Argument(["file"], type=FILE, metavar="FILE", help="a study file; studies/NAME.yaml finds those of the package too"),
-        click.Option(["--trials"], type=COUNT, metavar="N", help="end after N trials in all, earlier ones included"),
-        click.Option(["--minutes"], type=MINUTES, metavar="F", help="end after F minutes of running in all"),
+        click.Argument(
+            ["file"],
+            type=FILE,
+            metavar="FILE",
+            help="a study file; studies/NAME.yaml finds those of the package too",
+        ),
+        click.Option(
+            ["--trials"],
+            type=COUNT,
+            metavar="N",
+            help="end after N trials in all, earlier ones included",
+        ),
+        click.Option(
+            ["--minutes"], type=MINUTES, metavar="F", help="end after F minutes of running in all"
+        ),
         click.Option(["--parallel"], type=COUNT, metavar="N", help="trials that run at a time"),
-        click.Option(["--seed"], type=SEED, metavar="N", help="seed of the sampler; another one needs another --name"),
+        click.Option(
+            ["--seed"],
+            type=SEED,
+            metavar="N",
+            help="seed of the sampler; another one needs another --name",
+        ),
         click.Option(["--name"], metavar="NAME", help="name of the study, instead of the file's"),
-        click.Option(["--detach"], is_flag=True, help="return once it runs, instead of following it"),
+        click.Option(
+            ["--detach"], is_flag=True, help="return once it runs, instead of following it"
+        ),
         as_json("print one object on one line at the end"),
     ),
 )
@@ -66,10 +85,17 @@ _SHOW = Command(
         "study show batch-size --limit 50",
         "study show batch-size --json | jq '.trials[] | select(.state == \"diverged\")'",
     ),
-    notes=("With --json, one object: that of `study run`, counts (of trials by state), trials (best first), definition and events.",),
+    notes=(
+        "With --json, one object: that of `study run`, counts (of trials by state), trials (best first), definition and events.",
+    ),
     params=(
         study(),
-        click.Option(["--limit"], type=COUNT, metavar="N", help="show at most N trials, best first (default: 10, with --json all)"),
+        click.Option(
+            ["--limit"],
+            type=COUNT,
+            metavar="N",
+            help="show at most N trials, best first (default: 10, with --json all)",
+        ),
         as_json("print one object, with definition, trials and events"),
     ),
 )
@@ -105,7 +131,10 @@ _EXTEND = Command(
     text="Give a study more trials. One that has ended runs again.",
     examples=("study extend batch-size 20",),
     notes=_STEER,
-    params=(study(), click.Argument(["trials"], type=COUNT, metavar="N", help="number of further trials")),
+    params=(
+        study(),
+        click.Argument(["trials"], type=COUNT, metavar="N", help="number of further trials"),
+    ),
 )
 _EXPORT = Command(
     "export",
@@ -122,9 +151,24 @@ _EXPORT = Command(
     needs_one=True,
     params=(
         study(),
-        click.Option(["--csv"], type=FILE, metavar="FILE", help="one row per trial; - writes to standard output"),
-        click.Option(["--optuna"], type=FILE, metavar="FILE", help="an Optuna database (SQLite), which optuna-dashboard opens"),
-        click.Option(["--yaml"], type=FILE, metavar="FILE", help="its definition as a study file; - writes to standard output"),
+        click.Option(
+            ["--csv"],
+            type=FILE,
+            metavar="FILE",
+            help="one row per trial; - writes to standard output",
+        ),
+        click.Option(
+            ["--optuna"],
+            type=FILE,
+            metavar="FILE",
+            help="an Optuna database (SQLite), which optuna-dashboard opens",
+        ),
+        click.Option(
+            ["--yaml"],
+            type=FILE,
+            metavar="FILE",
+            help="its definition as a study file; - writes to standard output",
+        ),
     ),
 )
 _CONDUCT = Command(

@@ -26,7 +26,9 @@ def study_values(store: Store, study: Study) -> dict[str, Any]:
         "study": study.id,
         "name": study.name,
         "state": study.state.value,
-        "trials": {state.value: count for state, count in study_store.counts(store, study.id).items()},
+        "trials": {
+            state.value: count for state, count in study_store.counts(store, study.id).items()
+        },
         "best": None if best is None else result(best, study, spent.get(best.number)),
     }
     if len(study.definition.objectives) > 1:
@@ -55,7 +57,11 @@ def short_names(paths: Sequence[str]) -> list[str]:
     for path in paths:
         parts = path.split(".")
         endings = [".".join(parts[-n:]) for n in range(1, len(parts) + 1)]
-        unique = (ending for ending in endings if sum(f".{other}".endswith(f".{ending}") for other in paths) == 1)
+        unique = (
+            ending
+            for ending in endings
+            if sum(f".{other}".endswith(f".{ending}") for other in paths) == 1
+        )
         shortened.append(next(unique, path))
     return shortened
 

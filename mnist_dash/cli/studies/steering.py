@@ -22,7 +22,9 @@ def pause(study: str) -> int:
     with opened() as store:
         found = study_store.find(store, study)
         steering.pause(store, found.id)
-    print(f"Study {found.name} is paused; running trials go on. Resume it with `{program()} study resume {found.name}`.")
+    print(
+        f"Study {found.name} is paused; running trials go on. Resume it with `{program()} study resume {found.name}`."
+    )
     return 0
 
 
@@ -47,7 +49,9 @@ def stop(study: str, *, cancel: bool) -> int:
     with opened() as store:
         found = study_store.find(store, study)
         steering.stop(store, found.id, cancel=cancel)
-    print(f"Study {found.name} is stopping. Its running trials {'stop too' if cancel else 'train to their end'}.")
+    print(
+        f"Study {found.name} is stopping. Its running trials {'stop too' if cancel else 'train to their end'}."
+    )
     return 0
 
 
@@ -83,7 +87,10 @@ def export(study: str, *, csv: str | None, optuna: str | None, yaml: str | None)
                 with new_file(Path(yaml)) as temporary:
                     temporary.write_text(text, encoding="utf-8")
         elif csv is not None:
-            name, written = csv, plural(export_csv(store, found, sys.stdout if csv == "-" else Path(csv)), "trial")
+            name, written = (
+                csv,
+                plural(export_csv(store, found, sys.stdout if csv == "-" else Path(csv)), "trial"),
+            )
         else:
             assert optuna is not None  # one of the three is given
             name, written = optuna, plural(export_optuna(store, found, Path(optuna)), "trial")
@@ -100,7 +107,10 @@ def conduct() -> int:
     with opened() as store:
         logs.set_up(store.settings)
         runner = StudyRunner(store)
-        print(f"{runner.name} advances studies until Ctrl+C; then another study runner takes over.", file=sys.stderr)
+        print(
+            f"{runner.name} advances studies until Ctrl+C; then another study runner takes over.",
+            file=sys.stderr,
+        )
         try:
             runner.run()
         except KeyboardInterrupt:

@@ -36,9 +36,16 @@ def run(
     as_json: bool,
 ) -> int:
     """Run a study file to its end and return the exit code."""
-    definition = read_definition(_located(file), trials=trials, minutes=minutes, parallelism=parallel, seed=seed, name=name)
+    definition = read_definition(
+        _located(file), trials=trials, minutes=minutes, parallelism=parallel, seed=seed, name=name
+    )
     with opened() as store:
-        study_id = _start(store, definition, parallelism=parallel, has_limit=trials is not None or minutes is not None)
+        study_id = _start(
+            store,
+            definition,
+            parallelism=parallel,
+            has_limit=trials is not None or minutes is not None,
+        )
         if detach:
             return _detach(store, study_id, as_json=as_json)
         study = _follow(store, study_id, quiet=as_json)
@@ -57,10 +64,30 @@ def list_studies(*, as_json: bool) -> int:
         found = [(study, study_values(store, study)) for study in study_store.all_studies(store)]
     if as_json:
         for study, values in found:
-            print(json_line(values | {"created_at": time_of(study.created_at).isoformat(), "question": study.definition.question}))
+            print(
+                json_line(
+                    values
+                    | {
+                        "created_at": time_of(study.created_at).isoformat(),
+                        "question": study.definition.question,
+                    }
+                )
+            )
     elif found:
-        headings = ("study", "name", "state", "created", "trials", "running time", "best value", "run")
-        rows = ((study.id, study.name, study.state.value, *_listed(study, values)) for study, values in found)
+        headings = (
+            "study",
+            "name",
+            "state",
+            "created",
+            "trials",
+            "running time",
+            "best value",
+            "run",
+        )
+        rows = (
+            (study.id, study.name, study.state.value, *_listed(study, values))
+            for study, values in found
+        )
         print(table(headings, rows, right=("trials", "running time", "best value")))
     else:
         print(f"No studies yet. Run one with `{program()} study run studies/batch_size.yaml`.")
@@ -80,24 +107,49 @@ def show(study: str, *, limit: int | None, as_json: bool) -> int:
         spent = costs(store, found.id, [trial.number for trial in chosen])
         events = study_store.events(store, found.id)
     if as_json:
-        trials = [_trial_values(trial, result(trial, found, spent.get(trial.number))) for trial in chosen]
-        done = [{"at": time_of(event.at).isoformat(), "sentence": event.sentence} for event in events]
+        trials = [
+            _trial_values(trial, result(trial, found, spent.get(trial.number))) for trial in chosen
+        ]
+        done = [
+            {"at": time_of(event.at).isoformat(), "sentence": event.sentence} for event in events
+        ]
         definition = found.definition.model_dump(mode="json")
-        print(json_line(values | {"counts": values["trials"], "trials": trials, "definition": definition, "events": done}))
+        print(
+            json_line(
+                values
+                | {
+                    "counts": values["trials"],
+                    "trials": trials,
+                    "definition": definition,
+                    "events": done,
+                }
+            )
+        )
         return 0
     print(_head(found, values))
     if chosen:
-        rows = [_cells(trial, result(trial, found, spent.get(trial.number)), found) for trial in chosen]
+        rows = [
+            _cells(trial, result(trial, found, spent.get(trial.number)), found) for trial in chosen
+        ]
         headings, numeric = _columns(found)
         print("\n" + table(headings, rows, right=numeric))
     if len(ranked) > len(chosen):
-        print(f"{len(chosen):,} of {len(ranked):,} trials, best first. Show all with --limit {len(ranked)}.", file=sys.stderr)
+        print(
+            f"{len(chosen):,} of {len(ranked):,} trials, best first. Show all with --limit {len(ranked)}.",
+            file=sys.stderr,
+        )
     print("\nEvents\n" + "\n".join(f"{moment(event.at)}  {event.sentence}" for event in events))
     return 0
 
 
 def read_definition(
-    path: Path, *, trials: int | None, minutes: float | None, parallelism: int | None, seed: int | None, name: str | None
+    path: Path,
+    *,
+    trials: int | None,
+    minutes: float | None,
+    parallelism: int | None,
+    seed: int | None,
+    name: str | None,
 ) -> StudyDefinition:
     """Read the study file and change what the options say.
 
@@ -137,10 +189,14 @@ def _located(file: str) -> Path:
 
     path = Path(file)
     ready = READY_FOLDER / path.name
-    return ready if path.parent == Path("studies") and not path.exists() and ready.exists() else path
+    return (
+        ready if path.parent == Path("studies") and not path.exists() and ready.exists() else path
+    )
 
 
-def _start(store: Store, definition: StudyDefinition, *, parallelism: int | None, has_limit: bool) -> str:
+def _start(
+    store: Store, definition: StudyDefinition, *, parallelism: int | None, has_limit: bool
+) -> str:
     """Create the study, or see to it that the one of that name goes on; says which, and returns its id."""
     from mnist_dash.search.actions import steering
     from mnist_dash.search.actions.starting import start
@@ -148,7 +204,10 @@ def _start(store: Store, definition: StudyDefinition, *, parallelism: int | None
     study_id, is_new = start(store, definition, has_limit=has_limit)
     if parallelism is not None and not is_new:
         steering.set_parallelism(store, study_id, parallelism)
-    print(f"Study {definition.name} ({study_id}) {'starts' if is_new else 'exists and is followed'}.", file=sys.stderr)
+    print(
+        f"Study {definition.name} ({study_id}) {'starts' if is_new else 'exists and is followed'}.",
+        file=sys.stderr,
+    )
     return study_id
 
 
@@ -163,7 +222,9 @@ def _detach(store: Store, study_id: str, *, as_json: bool) -> int:
     if as_json:
         print(json_line(study_values(store, study)))
     else:
-        print(f"Study {study.name} is {study.state}. See it with `{program()} study show {study.name}`.")
+        print(
+            f"Study {study.name} is {study.state}. See it with `{program()} study show {study.name}`."
+        )
     return 0
 
 
@@ -181,7 +242,10 @@ def _follow(store: Store, study_id: str, *, quiet: bool) -> Study | None:
         print(f"{as_typed(str(error))}\nStudy {study_id} is kept.", file=sys.stderr)
         return None
     if study.state.is_live and interruptions.count:
-        print(f"Study {study.name} is still {study.state}. See it with `{program()} study show {study.name}`.", file=sys.stderr)
+        print(
+            f"Study {study.name} is still {study.state}. See it with `{program()} study show {study.name}`.",
+            file=sys.stderr,
+        )
         raise KeyboardInterrupt
     if study.state.is_live:
         print(f"Study {study.name} is paused: {study.reason}", file=sys.stderr)
@@ -189,9 +253,13 @@ def _follow(store: Store, study_id: str, *, quiet: bool) -> Study | None:
 
 
 def _sentences(study: Study, values: dict[str, Any]) -> str:
-    lines = [f"Study {study.name} {study.state}: {study.reason} {counted(values['trials'])}, {duration(study.seconds_used)} of running."]
+    lines = [
+        f"Study {study.name} {study.state}: {study.reason} {counted(values['trials'])}, {duration(study.seconds_used)} of running."
+    ]
     best = values["best"]
-    lines.append("No trial is complete, so there is no best value." if best is None else _best(study, best))
+    lines.append(
+        "No trial is complete, so there is no best value." if best is None else _best(study, best)
+    )
     if "front" in values:
         lines.append(f"{plural(len(values['front']), 'Pareto-optimal trial')}:")
         lines += [
@@ -204,19 +272,28 @@ def _sentences(study: Study, values: dict[str, Any]) -> str:
 
 def _best(study: Study, best: dict[str, Any]) -> str:
     title = study.definition.goals[0].title
-    test = f", test accuracy {percent(best['test_accuracy'])}" if best["test_accuracy"] is not None else ""
+    test = (
+        f", test accuracy {percent(best['test_accuracy'])}"
+        if best["test_accuracy"] is not None
+        else ""
+    )
     what = f"Best {title} {objective(study.definition.objectives[0], best['value'])}{test}: trial {best['trial']}, run {best['run']}"
     return f"{what} ({hyperparameters(best['parameters'])})."
 
 
 def _values(study: Study, values: dict[str, Any]) -> str:
-    return ", ".join(f"{goal.title} {objective(goal.name, values['values'].get(goal.name))}" for goal in study.definition.goals)
+    return ", ".join(
+        f"{goal.title} {objective(goal.name, values['values'].get(goal.name))}"
+        for goal in study.definition.goals
+    )
 
 
 def _listed(study: Study, values: dict[str, Any]) -> tuple[str, ...]:
     from mnist_dash.search.studies.records import TrialState
 
-    n_ended = sum(count for state, count in values["trials"].items() if not TrialState(state).is_open)
+    n_ended = sum(
+        count for state, count in values["trials"].items() if not TrialState(state).is_open
+    )
     wanted, best = study.definition.n_planned, values["best"]
     return (
         moment(study.created_at),
@@ -230,17 +307,25 @@ def _listed(study: Study, values: dict[str, Any]) -> tuple[str, ...]:
 def _head(study: Study, values: dict[str, Any]) -> str:
 
     definition = study.definition
-    lines = [f"Study {study.id} {study.name}: {study.state}{f'. {study.reason}' if study.reason else ''}"]
+    lines = [
+        f"Study {study.id} {study.name}: {study.state}{f'. {study.reason}' if study.reason else ''}"
+    ]
     lines += [definition.question] if definition.question else []
     wanted = definition.n_planned
     end = [plural(wanted, "trial")] if wanted is not None else []
-    end += [f"{definition.budget.minutes:g} minutes"] if definition.budget.minutes is not None else []
+    end += (
+        [f"{definition.budget.minutes:g} minutes"] if definition.budget.minutes is not None else []
+    )
     stagnation = definition.budget.stagnation
     end += [f"{plural(stagnation, 'trial')} without improvement"] if stagnation is not None else []
-    lines.append(f"{counted(values['trials'])}; stops after {' or '.join(end)}; {duration(study.seconds_used)} of running")
+    lines.append(
+        f"{counted(values['trials'])}; stops after {' or '.join(end)}; {duration(study.seconds_used)} of running"
+    )
     seeds = f", {definition.seeds} seeds each" if definition.seeds > 1 else ""
     pruner = "" if definition.pruner.kind == "none" else f", pruner {definition.pruner.kind}"
-    lines.append(f"sampler {definition.sampler.kind}{pruner}, {definition.parallelism} at a time{seeds}, seed {definition.seed}")
+    lines.append(
+        f"sampler {definition.sampler.kind}{pruner}, {definition.parallelism} at a time{seeds}, seed {definition.seed}"
+    )
     lines.append(
         f"created {moment(study.created_at)}, {'a study runner advances it' if study.is_advanced else 'no study runner advances it'}"
     )
@@ -262,9 +347,20 @@ def _cells(trial: Trial, values: dict[str, Any], study: Study) -> tuple[str, ...
     definition = study.definition
     shown = [objective(name, values["values"].get(name)) for name in definition.objectives]
     spread = [objective(definition.objectives[0], trial.deviation)] if definition.seeds > 1 else []
-    own = [scalar(trial.parameters[path]) if path in trial.parameters else NOTHING for path in definition.space.paths]
+    own = [
+        scalar(trial.parameters[path]) if path in trial.parameters else NOTHING
+        for path in definition.space.paths
+    ]
     runs = " ".join(values["runs"]) or NOTHING
-    return (str(trial.number), trial.state.value, *shown, *spread, percent(values["test_accuracy"]), *own, runs)
+    return (
+        str(trial.number),
+        trial.state.value,
+        *shown,
+        *spread,
+        percent(values["test_accuracy"]),
+        *own,
+        runs,
+    )
 
 
 def _trial_values(trial: Trial, values: dict[str, Any]) -> dict[str, Any]:
@@ -275,5 +371,8 @@ def _trial_values(trial: Trial, values: dict[str, Any]) -> dict[str, Any]:
         "deviation": trial.deviation,
         "curve": list(trial.curve),
         "reason": trial.reason,
-        **{name: None if seconds is None else time_of(seconds).isoformat() for name, seconds in times.items()},
+        **{
+            name: None if seconds is None else time_of(seconds).isoformat()
+            for name, seconds in times.items()
+        },
     }

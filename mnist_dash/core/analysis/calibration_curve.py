@@ -29,7 +29,9 @@ class CalibrationCurve:
     @property
     def expected_error(self) -> float:
         """Expected calibration error: mean distance of accuracy and confidence over the bins, weighted by their images."""
-        return float(np.nansum(self.counts * np.abs(self.accuracy - self.confidence)) / self.counts.sum())
+        return float(
+            np.nansum(self.counts * np.abs(self.accuracy - self.confidence)) / self.counts.sum()
+        )
 
     @property
     def mean_confidence(self) -> float:
@@ -42,7 +44,9 @@ class CalibrationCurve:
         return float(np.nansum(self.counts * self.accuracy) / self.counts.sum())
 
 
-def calibration_curve(labels: Labels, probabilities: Probabilities, n_bins: int = N_BINS) -> CalibrationCurve:
+def calibration_curve(
+    labels: Labels, probabilities: Probabilities, n_bins: int = N_BINS
+) -> CalibrationCurve:
     """Compare how sure a network was with how often it was right.
 
     Args:
@@ -56,5 +60,8 @@ def calibration_curve(labels: Labels, probabilities: Probabilities, n_bins: int 
     bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
     with np.errstate(invalid="ignore"):
-        means = [np.bincount(bins, weights=values, minlength=n_bins) / counts for values in (confidence, right)]
+        means = [
+            np.bincount(bins, weights=values, minlength=n_bins) / counts
+            for values in (confidence, right)
+        ]
     return CalibrationCurve(edges, counts, means[0], means[1])

@@ -70,7 +70,9 @@ class Diagnosis:
     """The change as fields of the configuration, by path; see `mnist_dash.core.config.run_config.with_overrides`."""
 
 
-def coach(config: RunConfig, curves: LearningCurves, layers: Mapping[str, LayerMeasurement] | None = None) -> tuple[Diagnosis, ...]:
+def coach(
+    config: RunConfig, curves: LearningCurves, layers: Mapping[str, LayerMeasurement] | None = None
+) -> tuple[Diagnosis, ...]:
     """Say what a run's figures tell about its settings, the gravest first.
 
     Args:
@@ -90,7 +92,9 @@ def coach(config: RunConfig, curves: LearningCurves, layers: Mapping[str, LayerM
     found = [diagnosis for rule in rules if (diagnosis := rule(config, curves)) is not None]
     names = {diagnosis.name for diagnosis in found}
     if "rate_too_low" in names:
-        found = [diagnosis for diagnosis in found if diagnosis.name != "still_improving"]  # the same sight, and the former is the reason
+        found = [
+            diagnosis for diagnosis in found if diagnosis.name != "still_improving"
+        ]  # the same sight, and the former is the reason
     return (*found, *_dead_units(config, layers or {}))
 
 
@@ -124,7 +128,11 @@ def _rate_too_high(config: RunConfig, curves: LearningCurves) -> Diagnosis | Non
     losses = curves.train_loss
     if len(losses) < MIN_EPOCHS:
         return None
-    spikes = [epoch for epoch in range(2, len(losses) + 1) if losses[epoch - 1] > SPIKE_RISE * losses[epoch - 2]]
+    spikes = [
+        epoch
+        for epoch in range(2, len(losses) + 1)
+        if losses[epoch - 1] > SPIKE_RISE * losses[epoch - 2]
+    ]
     share = len(spikes) / (len(losses) - 1)
     if share < SPIKE_SHARE:
         return None
@@ -168,14 +176,27 @@ def _overfitting(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
         return None
     best = min(range(len(losses)), key=lambda index: losses[index])
     since = len(losses) - 1 - best
-    if since < OVERFIT_EPOCHS or losses[-1] < OVERFIT_RISE * losses[best] or curves.train_loss[-1] >= curves.train_loss[best]:
+    if (
+        since < OVERFIT_EPOCHS
+        or losses[-1] < OVERFIT_RISE * losses[best]
+        or curves.train_loss[-1] >= curves.train_loss[best]
+    ):
         return None
     overrides: tuple[tuple[str, Any], ...]
     if config.early_stopping is None:
         proposal = f"Early stopping with a patience of {OVERFIT_EPOCHS}, which keeps the weights of the best epoch."
-        overrides = (("early_stopping", {"monitor": "val_loss", "patience": OVERFIT_EPOCHS, "restore_best": True}),)
+        overrides = (
+            (
+                "early_stopping",
+                {"monitor": "val_loss", "patience": OVERFIT_EPOCHS, "restore_best": True},
+            ),
+        )
     elif has_dropout(config):
-        rates = [(index, min(0.8, layer.rate + 0.2)) for index, layer in enumerate(config.layers) if isinstance(layer, Dropout)]
+        rates = [
+            (index, min(0.8, layer.rate + 0.2))
+            for index, layer in enumerate(config.layers)
+            if isinstance(layer, Dropout)
+        ]
         proposal = f"More dropout: {', '.join(f'{rate:g}' for _, rate in rates)}."
         overrides = tuple((f"layers.{index}.rate", round(rate, 2)) for index, rate in rates)
     else:
@@ -227,7 +248,11 @@ def _large_batch(config: RunConfig, curves: LearningCurves) -> Diagnosis | None:
 
 def _dead_units(config: RunConfig, layers: Mapping[str, LayerMeasurement]) -> Iterator[Diagnosis]:
     indices = {planned.name: planned.index for planned in config.plan}
-    dead = {name: measured.dead for name, measured in layers.items() if measured.dead is not None and measured.dead >= DEAD_SHARE}
+    dead = {
+        name: measured.dead
+        for name, measured in layers.items()
+        if measured.dead is not None and measured.dead >= DEAD_SHARE
+    }
     if not dead:
         return
     worst = max(dead, key=lambda name: dead[name])
@@ -236,8 +261,12 @@ def _dead_units(config: RunConfig, layers: Mapping[str, LayerMeasurement]) -> It
         "dead_units",
         f"Dead units, which are zero for every image and no longer learn: {named}.",
         f"At least {percent(DEAD_SHARE, 0)} of a layer's ReLU units are zero for all of the first validation images.",
-        f"Leaky ReLU in {' and '.join(dead)}, which lets them learn again." if len(dead) > 1 else f"Leaky ReLU in {worst}.",
-        tuple((f"layers.{indices[name]}.activation", "leaky_relu") for name in dead if name in indices),
+        f"Leaky ReLU in {' and '.join(dead)}, which lets them learn again."
+        if len(dead) > 1
+        else f"Leaky ReLU in {worst}.",
+        tuple(
+            (f"layers.{indices[name]}.activation", "leaky_relu") for name in dead if name in indices
+        ),
     )
 
 

@@ -69,7 +69,9 @@ class EmbeddingParameters(Spec):
     @property
     def canonical(self) -> EmbeddingParameters:
         """The same embedding with what its method does not use set to its default."""
-        unused = {name: EmbeddingParameters.model_fields[name].default for name in ("perplexity", "seed")}
+        unused = {
+            name: EmbeddingParameters.model_fields[name].default for name in ("perplexity", "seed")
+        }
         return self.model_copy(update=unused) if self.method == "pca" else self
 
 
@@ -91,8 +93,15 @@ class Embedding:
     def pack(self) -> bytes:
         """Write it as safetensors."""
         arrays: dict[str, npt.NDArray[np.generic]] = {"n_dimensions": np.array([self.n_dimensions])}
-        arrays |= {"points": self.points, "neighbours": self.neighbours, "predicted": self.predicted, "shares": self.shares}
-        return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+        arrays |= {
+            "points": self.points,
+            "neighbours": self.neighbours,
+            "predicted": self.predicted,
+            "shares": self.shares,
+        }
+        return safetensors.numpy.save(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        )
 
     @classmethod
     def unpack(cls, content: bytes) -> Embedding:
@@ -104,7 +113,11 @@ class Embedding:
 
 def embeddable_layers(config: RunConfig) -> tuple[LayerPlan, ...]:
     """List the layers whose output is more than their input in another order."""
-    return tuple(planned for planned, layer in zip(config.plan, config.layers, strict=True) if layer.kind not in ("flatten", "dropout"))
+    return tuple(
+        planned
+        for planned, layer in zip(config.plan, config.layers, strict=True)
+        if layer.kind not in ("flatten", "dropout")
+    )
 
 
 def check_embedding(parameters: EmbeddingParameters, config: RunConfig) -> None:
@@ -122,7 +135,9 @@ def check_embedding(parameters: EmbeddingParameters, config: RunConfig) -> None:
     layers = {planned.index: planned for planned in embeddable_layers(config)}
     if parameters.layer is not None and parameters.layer not in layers:
         known = ", ".join(f"{index} ({planned.name})" for index, planned in layers.items())
-        raise InvalidInput(f"Layer {parameters.layer} cannot be embedded ({known}). Choose one of them.")
+        raise InvalidInput(
+            f"Layer {parameters.layer} cannot be embedded ({known}). Choose one of them."
+        )
     highest = min(MAX_PERPLEXITY, parameters.n_points / 3)
     if parameters.method == "tsne" and not MIN_PERPLEXITY <= parameters.perplexity <= highest:
         raise InvalidInput(
@@ -130,7 +145,9 @@ def check_embedding(parameters: EmbeddingParameters, config: RunConfig) -> None:
             f"({MIN_PERPLEXITY:g} to a third of the points, here {highest:g}). Change it, or take more points."
         )
     if not 0 <= parameters.seed < 2**32:
-        raise InvalidInput(f"Seed {parameters.seed} is too {'small' if parameters.seed < 0 else 'large'} (0 to {2**32 - 1:,}).")
+        raise InvalidInput(
+            f"Seed {parameters.seed} is too {'small' if parameters.seed < 0 else 'large'} (0 to {2**32 - 1:,})."
+        )
     n_values = parameters.n_points * _width(parameters, config)
     if n_values > MAX_VALUES:
         raise InvalidInput(
@@ -145,7 +162,12 @@ def estimate_seconds(parameters: EmbeddingParameters, config: RunConfig) -> floa
 
 
 def compute_embedding(
-    parameters: EmbeddingParameters, config: RunConfig, weights: Mapping[str, Values] | None, data_dir: Path, *, report: Report
+    parameters: EmbeddingParameters,
+    config: RunConfig,
+    weights: Mapping[str, Values] | None,
+    data_dir: Path,
+    *,
+    report: Report,
 ) -> Embedding:
     """Compute an embedding; the same arguments give the same numbers on the same machine.
 
@@ -164,7 +186,10 @@ def compute_embedding(
     """
     phases = _Phases(_phases(parameters, config), report)
     images = read_images(config.dataset, parameters.part, data_dir)[: parameters.n_points]
-    outputs = _Outputs(config, None if weights is None else Predictor(config, weights, scaling_values(config, data_dir)))
+    outputs = _Outputs(
+        config,
+        None if weights is None else Predictor(config, weights, scaling_values(config, data_dir)),
+    )
     values, predicted = _features(parameters, outputs, images, phases.enter())
     if not np.isfinite(values).all():
         raise InvalidInput(
@@ -177,10 +202,14 @@ def compute_embedding(
     scores, shares = principal_components(values, N_COMPONENTS)
     if neighbours is None:
         neighbours, n_dimensions = nearest_neighbours(scores), scores.shape[1]
-    points = scores[:, :2] if parameters.method == "pca" else _tsne(scores, parameters, phases.enter())
+    points = (
+        scores[:, :2] if parameters.method == "pca" else _tsne(scores, parameters, phases.enter())
+    )
     if points.shape[1] == 1:
         points = np.pad(points, ((0, 0), (0, 1)))
-    return Embedding(np.ascontiguousarray(points, np.float32), neighbours, predicted, shares, n_dimensions)
+    return Embedding(
+        np.ascontiguousarray(points, np.float32), neighbours, predicted, shares, n_dimensions
+    )
 
 
 def load_ahead() -> None:
@@ -188,7 +217,9 @@ def load_ahead() -> None:
     import sklearn.manifold  # noqa: F401 - this import is the point
 
 
-def principal_components(values: Values, n_components: int) -> tuple[Values, npt.NDArray[np.float64]]:
+def principal_components(
+    values: Values, n_components: int
+) -> tuple[Values, npt.NDArray[np.float64]]:
     """Project onto the directions of the largest variance, exactly where one side of the matrix has up to 2,048 entries.
 
     Larger ones by subspace iteration (Halko, Martinsson and Tropp, 2011) until the variances stand still to a part in ten thousand.
@@ -264,12 +295,17 @@ class _Outputs:
         if layer is None:
             return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
         if self.predictor is None:
-            raise InvalidInput("The run has left no weights to compute a layer's output with. Embed the pixels, or train the run again.")
+            raise InvalidInput(
+                "The run has left no weights to compute a layer's output with. Embed the pixels, or train the run again."
+            )
         return self.predictor.layer_output(images, layer=layer).reshape(len(images), -1)
 
 
 def _features(
-    parameters: EmbeddingParameters, outputs: _Outputs, images: npt.NDArray[np.uint8], report: Callable[[float], None]
+    parameters: EmbeddingParameters,
+    outputs: _Outputs,
+    images: npt.NDArray[np.uint8],
+    report: Callable[[float], None],
 ) -> tuple[Values, npt.NDArray[np.uint8]]:
     """Give what is to be embedded, ``(N, d)``, and the classes predicted for training images."""
     wants_classes = parameters.part == "train" and outputs.predictor is not None
@@ -283,13 +319,19 @@ def _features(
     return values, predicted
 
 
-def _tsne(scores: Values, parameters: EmbeddingParameters, report: Callable[[float], None]) -> Values:
+def _tsne(
+    scores: Values, parameters: EmbeddingParameters, report: Callable[[float], None]
+) -> Values:
     from sklearn.manifold import TSNE
 
     report(0.0)
     deviation = max(float(scores[:, 0].std()), 1e-12)
-    noise = np.random.default_rng(parameters.seed).standard_normal((len(scores), 2), dtype=np.float32)
-    plane = np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))[:, :2] / np.float32(deviation)
+    noise = np.random.default_rng(parameters.seed).standard_normal(
+        (len(scores), 2), dtype=np.float32
+    )
+    plane = np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))[:, :2] / np.float32(
+        deviation
+    )
     model = TSNE(
         2,
         perplexity=parameters.perplexity,
@@ -316,7 +358,9 @@ class _Iterations(io.TextIOBase):
         found = re.search(r"Iteration (\d+)", text)
         if found:
             iteration = int(found[1])
-            early = min(iteration, _EARLY_ITERATIONS)  # each takes half as long again as a later one
+            early = min(
+                iteration, _EARLY_ITERATIONS
+            )  # each takes half as long again as a later one
             self._report((iteration + early / 2) / (_ITERATIONS + _EARLY_ITERATIONS / 2))
         return len(text)
 
@@ -334,7 +378,9 @@ class _Phases:
         phrase, seconds = next(self._phases)
         before = self._before
         self._before += seconds
-        return lambda share: self._report(phrase, min(1.0, (before + share * seconds) / self._total))
+        return lambda share: self._report(
+            phrase, min(1.0, (before + share * seconds) / self._total)
+        )
 
 
 def _phases(parameters: EmbeddingParameters, config: RunConfig) -> list[tuple[str, float]]:
@@ -343,16 +389,26 @@ def _phases(parameters: EmbeddingParameters, config: RunConfig) -> list[tuple[st
     flops = [planned.flops for planned in config.plan]
     used = 0 if parameters.layer is None else sum(flops[: parameters.layer + 1])
     used += sum(flops) if parameters.part == "train" else 0
-    products = min(n**2 * width, MAX_PRODUCTS) + n * width * min(n, width, EXACT_SIDE) + 20 * min(n, width, EXACT_SIDE) ** 3
+    products = (
+        min(n**2 * width, MAX_PRODUCTS)
+        + n * width * min(n, width, EXACT_SIDE)
+        + 20 * min(n, width, EXACT_SIDE) ** 3
+    )
     phases = [
         ("Activations", 0.1 + n * used / _FLOPS_A_SECOND),
         ("Neighbours and principal components", 0.1 + products / _PRODUCTS_A_SECOND),
     ]
-    return phases if parameters.method == "pca" else [*phases, ("t-SNE", 0.5 + _SECONDS_A_POINT * n)]
+    return (
+        phases if parameters.method == "pca" else [*phases, ("t-SNE", 0.5 + _SECONDS_A_POINT * n)]
+    )
 
 
 def _width(parameters: EmbeddingParameters, config: RunConfig) -> int:
-    return 28 * 28 if parameters.layer is None else int(np.prod(config.plan[parameters.layer].output_shape))
+    return (
+        28 * 28
+        if parameters.layer is None
+        else int(np.prod(config.plan[parameters.layer].output_shape))
+    )
 
 
 def _chunks(n: int) -> Iterator[slice]:

@@ -68,7 +68,14 @@ def classification_report(labels: Labels, probabilities: Probabilities) -> tuple
     precision, recall = _share(right, called), _share(right, support)
     f1 = _share(2 * precision * recall, precision + recall)
     return tuple(
-        ClassRow(label, float(precision[label]), float(recall[label]), float(f1[label]), int(support[label])) for label in range(N_CLASSES)
+        ClassRow(
+            label,
+            float(precision[label]),
+            float(recall[label]),
+            float(f1[label]),
+            int(support[label]),
+        )
+        for label in range(N_CLASSES)
     )
 
 
@@ -84,12 +91,18 @@ def confused_pairs(confusion: npt.NDArray[np.int64], n: int) -> tuple[ConfusedPa
     support = confusion.sum(axis=1)
     order = np.argsort(-wrong, axis=None, kind="stable")[:n]
     pairs = [(*divmod(int(cell), N_CLASSES), int(wrong.flat[cell])) for cell in order]
-    return tuple(ConfusedPair(true, predicted, count, count / int(support[true])) for true, predicted, count in pairs if count)
+    return tuple(
+        ConfusedPair(true, predicted, count, count / int(support[true]))
+        for true, predicted, count in pairs
+        if count
+    )
 
 
 def error_margins(labels: Labels, probabilities: Probabilities) -> npt.NDArray[np.float32]:
     """Compute ``p(predicted) - p(true)``, ``(N,)`` in [0, 1]; 0 where the prediction is right."""
-    margins: npt.NDArray[np.float32] = probabilities.max(axis=1) - probabilities[np.arange(len(labels)), labels]
+    margins: npt.NDArray[np.float32] = (
+        probabilities.max(axis=1) - probabilities[np.arange(len(labels)), labels]
+    )
     return margins
 
 
@@ -157,7 +170,9 @@ def wilson_interval(n_right: int, n: int, confidence: float = 0.95) -> tuple[flo
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+def _share(
+    part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]
+) -> npt.NDArray[np.float64]:
     """Divide; nothing of nothing is 0.
 
     Counts and result have the same shape, ``(10,)``.

@@ -92,9 +92,14 @@ def kernels(config: RunConfig, weights: Weights) -> tuple[Kernel, ...]:
         ValueError: the weights are not those of this network.
     """
     found: list[Kernel] = []
-    for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
+    for layer, planned, module in zip(
+        config.layers, config.plan, config.module_numbers, strict=True
+    ):
         if layer.kernel_name is not None:
-            values, bias = weights.get(f"{module}.{layer.kernel_name}"), weights.get(f"{module}.bias")
+            values, bias = (
+                weights.get(f"{module}.{layer.kernel_name}"),
+                weights.get(f"{module}.bias"),
+            )
             if values is None or bias is None or values.size + bias.size != planned.n_parameters:
                 raise ValueError(
                     f"The weights do not fit {planned.name}, which has {planned.n_parameters:,} values. Use those of the same run."
@@ -109,7 +114,9 @@ def summarise(values: Values) -> Summary:
     if not flat.size:
         return Summary(0, np.nan, np.nan, np.nan, np.nan, 0.0)
     low, high = float(flat.min()), float(flat.max())
-    return Summary(flat.size, float(flat.mean()), float(flat.std()), low, high, float(np.linalg.norm(flat)))
+    return Summary(
+        flat.size, float(flat.mean()), float(flat.std()), low, high, float(np.linalg.norm(flat))
+    )
 
 
 def histograms(named: Mapping[str, Values]) -> Histograms:
@@ -117,7 +124,17 @@ def histograms(named: Mapping[str, Values]) -> Histograms:
 
     Arrays may be of any shape, float32.
     """
-    widest = max((float(np.quantile(np.abs(values), WIDEST_SHARE)) for values in named.values() if values.size), default=0.0) or 1.0
+    widest = (
+        max(
+            (
+                float(np.quantile(np.abs(values), WIDEST_SHARE))
+                for values in named.values()
+                if values.size
+            ),
+            default=0.0,
+        )
+        or 1.0
+    )
     edges = np.linspace(-widest, widest, N_BINS + 1)
     shares = {}
     for name, values in named.items():
@@ -131,7 +148,9 @@ def relu_layers(config: RunConfig) -> tuple[int, ...]:
     return tuple(index for index, layer in enumerate(config.layers) if layer.ends_in_relu)
 
 
-def dead_units(config: RunConfig, predictor: Predictor, images: Images) -> dict[int, npt.NDArray[np.bool_]]:
+def dead_units(
+    config: RunConfig, predictor: Predictor, images: Images
+) -> dict[int, npt.NDArray[np.bool_]]:
     """Find the units that are zero for every image, and the filters that are zero everywhere in every image.
 
     A unit whose input to ReLU is negative for all of the training data has no gradient any more and stays as it is. Here fewer images are
@@ -177,7 +196,11 @@ def spread_of(sample: Values, low: float, high: float) -> Spread:
     """Compute where values lie from an even sample of them, ``(n,)``, and their ends."""
     with np.errstate(all="ignore"):  # a network that is about to diverge
         inner = np.quantile(sample, QUANTILES[1:-1])
-        return Spread(float(sample.mean()), float(sample.std()), (low, *(float(value) for value in inner), high))
+        return Spread(
+            float(sample.mean()),
+            float(sample.std()),
+            (low, *(float(value) for value in inner), high),
+        )
 
 
 @functools.lru_cache(maxsize=64)
@@ -187,13 +210,19 @@ def _places(n: int) -> npt.NDArray[np.int64]:
 
 def pack(measured: Mapping[str, LayerMeasurement]) -> str:
     """Write the layers' measurements as JSON, four digits each."""
-    return json.dumps({name: _packed(layer) for name, layer in measured.items()}, separators=(",", ":"))
+    return json.dumps(
+        {name: _packed(layer) for name, layer in measured.items()}, separators=(",", ":")
+    )
 
 
 def unpack(text: str) -> dict[str, LayerMeasurement]:
     """Read what `pack` wrote; a value that was not finite is NaN."""
     return {
-        name: LayerMeasurement(_spread(layer["weights"]) if layer["weights"] else None, _spread(layer["activations"]), layer["dead"])
+        name: LayerMeasurement(
+            _spread(layer["weights"]) if layer["weights"] else None,
+            _spread(layer["activations"]),
+            layer["dead"],
+        )
         for name, layer in json.loads(text).items()
     }
 
@@ -207,7 +236,10 @@ def _packed(layer: LayerMeasurement) -> dict[str, object]:
 
 
 def _numbers(found: Spread) -> list[float | None]:
-    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in (found.mean, found.std, *found.quantiles)]
+    return [
+        float(f"{value:.4g}") if math.isfinite(value) else None
+        for value in (found.mean, found.std, *found.quantiles)
+    ]
 
 
 def _spread(numbers: Sequence[float | None]) -> Spread:

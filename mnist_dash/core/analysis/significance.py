@@ -90,14 +90,18 @@ def compare_paired(right_a: npt.NDArray[np.bool_], right_b: npt.NDArray[np.bool_
     return compare_all(right_a, [right_b])[0]
 
 
-def compare_all(right_a: npt.NDArray[np.bool_], others: Sequence[npt.NDArray[np.bool_]]) -> tuple[Paired, ...]:
+def compare_all(
+    right_a: npt.NDArray[np.bool_], others: Sequence[npt.NDArray[np.bool_]]
+) -> tuple[Paired, ...]:
     """Compare network A with several others, each as `compare_paired` does; the p-values are not corrected for their number.
 
     Hits are ``(N,)`` bool, True where a network is right, in the order of the images.
     """
     n = len(right_a)
     counts = [(int((right_a & ~right).sum()), int((right & ~right_a).sum())) for right in others]
-    lows, highs = paired_limits(np.array([only_a for only_a, _ in counts]), np.array([only_b for _, only_b in counts]), n)
+    lows, highs = paired_limits(
+        np.array([only_a for only_a, _ in counts]), np.array([only_b for _, only_b in counts]), n
+    )
     n_right = int(right_a.sum())
     return tuple(
         Paired(n, n_right - only_a, only_a, only_b, *mcnemar(only_a, only_b), low, high)
@@ -123,7 +127,9 @@ def mcnemar(n_only_a: int, n_only_b: int) -> tuple[float, float]:
     return min(1.0, 2 * tail), min(1.0, 2 * tail - point)
 
 
-def paired_limits(n_only_a: Counts, n_only_b: Counts, n: int, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
+def paired_limits(
+    n_only_a: Counts, n_only_b: Counts, n: int, confidence: float = CONFIDENCE
+) -> tuple[Floats, Floats]:
     """Bound the difference of two accuracies on the same images by Tango's score interval.
 
     Tango, T. (1998): Equivalence test and confidence interval for the difference in proportions for the paired-sample design. Statistics
@@ -146,7 +152,9 @@ def paired_limits(n_only_a: Counts, n_only_b: Counts, n: int, confidence: float 
         a, b = n_only_a, n_only_b
         linear = (2 * n - b + a) * difference - a - b
         constant = -a * difference * (1 - difference)
-        share_a = (np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0)) - linear) / (4 * n)  # of only A, most likely under the difference
+        share_a = (np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0)) - linear) / (
+            4 * n
+        )  # of only A, most likely under the difference
         variance = n * np.maximum(2 * share_a + difference * (1 - difference), np.finfo(float).tiny)
         return np.asarray((b - a - n * difference) / np.sqrt(variance))
 
@@ -157,7 +165,9 @@ def paired_limits(n_only_a: Counts, n_only_b: Counts, n: int, confidence: float 
             start, end = np.where(above, middle, start), np.where(above, end, middle)
         return (start + end) / 2
 
-    return solve(np.full_like(observed, -1.0), observed, z), solve(observed, np.full_like(observed, 1.0), -z)
+    return solve(np.full_like(observed, -1.0), observed, z), solve(
+        observed, np.full_like(observed, 1.0), -z
+    )
 
 
 def group_mean(values: Sequence[float], confidence: float = CONFIDENCE) -> GroupMean:
@@ -168,7 +178,9 @@ def group_mean(values: Sequence[float], confidence: float = CONFIDENCE) -> Group
         confidence: how often the interval covers the truth, in (0, 1).
     """
     n, is_same = len(values), min(values) == max(values)
-    mean = float(values[0]) if is_same else float(np.mean(values))  # rounding would give equal values a mean and a spread of their own
+    mean = (
+        float(values[0]) if is_same else float(np.mean(values))
+    )  # rounding would give equal values a mean and a spread of their own
     if n == 1:
         return GroupMean(1, mean, None, None, None)
     from scipy.special import stdtrit
@@ -183,13 +195,17 @@ def welch(a: GroupMean, b: GroupMean, confidence: float = CONFIDENCE) -> Welch |
     if a.deviation is None or b.deviation is None or a.deviation == b.deviation == 0:
         return None
     figures = welch_limits(
-        (np.array([a.mean]), np.array([a.deviation]), a.n), (np.array([b.mean]), np.array([b.deviation]), b.n), confidence
+        (np.array([a.mean]), np.array([a.deviation]), a.n),
+        (np.array([b.mean]), np.array([b.deviation]), b.n),
+        confidence,
     )
     low, high, t, degrees, p_value = (float(figure[0]) for figure in figures)
     return Welch(b.mean - a.mean, low, high, t, degrees, p_value)
 
 
-def welch_limits(a: Samples, b: Samples, confidence: float = CONFIDENCE) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+def welch_limits(
+    a: Samples, b: Samples, confidence: float = CONFIDENCE
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Do Welch's t-test for many pairs of groups at once; means and deviations of one shape, at least one deviation of a pair above 0.
 
     Args:
@@ -208,7 +224,13 @@ def welch_limits(a: Samples, b: Samples, confidence: float = CONFIDENCE) -> tupl
     error, difference = np.sqrt(part_a + part_b), mean_b - mean_a
     t = difference / error
     half = stdtrit(degrees, (1 + confidence) / 2) * error
-    return difference - half, difference + half, t, degrees, np.minimum(1.0, 2 * stdtr(degrees, -np.abs(t)))
+    return (
+        difference - half,
+        difference + half,
+        t,
+        degrees,
+        np.minimum(1.0, 2 * stdtr(degrees, -np.abs(t))),
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -224,7 +246,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def seeds_needed(a: GroupMean, b: GroupMean, *, alpha: float = ALPHA, power: float = POWER) -> int | None:
+def seeds_needed(
+    a: GroupMean, b: GroupMean, *, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
     """Say how many seeds each of two groups needs to show the observed difference, were it and the spreads the true ones.
 
     The power of Welch's test by the noncentral t distribution (Cohen, 1988) with groups of one size.
@@ -240,7 +264,12 @@ def seeds_needed(a: GroupMean, b: GroupMean, *, alpha: float = ALPHA, power: flo
         or none.
     """
     difference = b.mean - a.mean
-    if a.deviation is None or b.deviation is None or difference == 0 or a.deviation == b.deviation == 0:
+    if (
+        a.deviation is None
+        or b.deviation is None
+        or difference == 0
+        or a.deviation == b.deviation == 0
+    ):
         return None
     from scipy.special import nctdtr, stdtrit
 

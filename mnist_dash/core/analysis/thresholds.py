@@ -67,7 +67,9 @@ def histogram(values: npt.NDArray[np.floating], n_bins: int = N_BINS) -> Histogr
     return Histogram(edges, counts.astype(np.int64))
 
 
-def threshold_figures(labels: Labels, probabilities: Probabilities, digit: int, threshold: float) -> ThresholdFigures:
+def threshold_figures(
+    labels: Labels, probabilities: Probabilities, digit: int, threshold: float
+) -> ThresholdFigures:
     """Count what calling an image `digit` from a probability of `threshold` on gets right and wrong."""
     called, of_digit = probabilities[:, digit] >= threshold, labels == digit
     return ThresholdFigures(
@@ -78,8 +80,15 @@ def threshold_figures(labels: Labels, probabilities: Probabilities, digit: int, 
     )
 
 
-def threshold_images(labels: Labels, probabilities: Probabilities, digit: int, threshold: float) -> ThresholdImages:
+def threshold_images(
+    labels: Labels, probabilities: Probabilities, digit: int, threshold: float
+) -> ThresholdImages:
     """Find the images that a threshold on the probability of `digit` calls wrongly, and those called otherwise than one half does."""
     called, of_digit = probabilities[:, digit] >= threshold, labels == digit
     usual = probabilities[:, digit] >= USUAL_THRESHOLD
-    return ThresholdImages(*(np.flatnonzero(chosen) for chosen in (called != usual, called & ~of_digit, ~called & of_digit)))
+    return ThresholdImages(
+        *(
+            np.flatnonzero(chosen)
+            for chosen in (called != usual, called & ~of_digit, ~called & of_digit)
+        )
+    )

@@ -8,7 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mnist_dash.core.analysis.significance import ALPHA, MOST_SEEDS, GroupMean, Paired, Welch, expected_best, seeds_needed
+from mnist_dash.core.analysis.significance import (
+    ALPHA,
+    MOST_SEEDS,
+    GroupMean,
+    Paired,
+    Welch,
+    expected_best,
+    seeds_needed,
+)
 from mnist_dash.formatting import number, percent
 from mnist_dash.text import plural
 
@@ -47,7 +55,9 @@ MEASURES: dict[str, Measure] = {
         Measure("test_loss", "test loss", is_share=False, higher_is_better=False),
         Measure("last_val_accuracy", "validation accuracy, last epoch", is_share=True),
         Measure("best_val_accuracy", "validation accuracy, best epoch", is_share=True),
-        Measure("last_val_loss", "validation loss, last epoch", is_share=False, higher_is_better=False),
+        Measure(
+            "last_val_loss", "validation loss, last epoch", is_share=False, higher_is_better=False
+        ),
     )
 }
 """Figures of a run that groups of seeds can be compared by."""
@@ -65,7 +75,9 @@ class Verdict:
     add_b: int = 0
 
 
-def judge_pair(paired: Paired, name_a: str, name_b: str, *, p_value: float | None = None, n_compared: int = 1) -> str:
+def judge_pair(
+    paired: Paired, name_a: str, name_b: str, *, p_value: float | None = None, n_compared: int = 1
+) -> str:
     """Say what two networks' answers on the same images tell.
 
     Args:
@@ -121,22 +133,31 @@ def judge_groups(
     if test is None:
         same = f"Every seed of {name_a} gave a {measure.title} of {measure.write(a.mean)}"
         if a.mean == b.mean:
-            return Verdict(f"{same}, and so did every seed of {name_b}: there is no difference.", is_real=False)
+            return Verdict(
+                f"{same}, and so did every seed of {name_b}: there is no difference.", is_real=False
+            )
         text = f"{same} and every seed of {name_b} one of {measure.write(b.mean)}. The seeds do not vary, so no test is possible."
         return Verdict(text, is_real=False)
     p = test.p_value if p_value is None else p_value
     size = measure.write_difference(abs(test.difference))
-    ends = (f"{100 * end:+.2f}" if measure.is_share else f"{end:+.3g}" for end in (test.low, test.high))
+    ends = (
+        f"{100 * end:+.2f}" if measure.is_share else f"{end:+.3g}" for end in (test.low, test.high)
+    )
     details = f"95 % interval {' to '.join(ends)}; Welch's t-test over {a.n} and {b.n} seeds, {write_p(p)}{_corrected(n_compared)}"
     if p < ALPHA:
         more = "higher" if test.difference > 0 else "lower"
         good = "better" if (test.difference > 0) == measure.higher_is_better else "worse"
-        return Verdict(f"{name_b} is {good} than {name_a}: its mean {measure.title} is {size} {more} ({details}).", is_real=True)
+        return Verdict(
+            f"{name_b} is {good} than {name_a}: its mean {measure.title} is {size} {more} ({details}).",
+            is_real=True,
+        )
     noise = f"The difference of {size} between {name_a} and {name_b} is within the noise of seeds ({details})"
     return _missing(noise, named_a, named_b, n_compared)
 
 
-def judge_selection(n_ranked: int, n_shown: int, best_rank: int, best_accuracy: float, n_test: int) -> str:
+def judge_selection(
+    n_ranked: int, n_shown: int, best_rank: int, best_accuracy: float, n_test: int
+) -> str:
     """Say how much a choice by test accuracy can flatter what was chosen.
 
     Args:
@@ -171,26 +192,52 @@ def write_p(value: float) -> str:
 def _too_few(named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean]) -> Verdict:
     add_a, add_b = (max(0, FEWEST_SEEDS - group.n) for _, group in (named_a, named_b))
     single = [name for name, group in (named_a, named_b) if group.n < 2]
-    wanted = [f"{plural(add, 'seed')} of {name}" for add, (name, _) in ((add_a, named_a), (add_b, named_b)) if add]
+    wanted = [
+        f"{plural(add, 'seed')} of {name}"
+        for add, (name, _) in ((add_a, named_a), (add_b, named_b))
+        if add
+    ]
     text = f"One seed of {' and one of '.join(single)} does not show how much seeds vary. Add {' and '.join(wanted)}."
     return Verdict(text, is_real=False, add_a=add_a, add_b=add_b)
 
 
-def _missing(noise: str, named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean], n_compared: int) -> Verdict:
+def _missing(
+    noise: str, named_a: tuple[str, GroupMean], named_b: tuple[str, GroupMean], n_compared: int
+) -> Verdict:
     (name_a, a), (name_b, b) = named_a, named_b
     if a.mean == b.mean:
         return Verdict(f"{noise}: their means are equal.", is_real=False)
     needed = seeds_needed(a, b, alpha=ALPHA / n_compared)
     if needed is None:
-        return Verdict(f"{noise}: more than {MOST_SEEDS:,} seeds of each would be needed to see one so small.", is_real=False)
+        return Verdict(
+            f"{noise}: more than {MOST_SEEDS:,} seeds of each would be needed to see one so small.",
+            is_real=False,
+        )
     add_a, add_b = max(0, needed - a.n), max(0, needed - b.n)
     if not add_a + add_b:  # as good as shown
         add_a = add_b = 1
     if max(add_a, add_b) > WORTH_ADDING:
-        return Verdict(f"{noise}: it would take {needed:,} seeds of each to see one so small.", is_real=False)
-    each = f"{plural(add_a, 'seed')} of each" if add_a == add_b else f"{plural(add_a, 'seed')} of {name_a} and {add_b:,} of {name_b}"
-    each = each if add_a and add_b else f"{plural(add_a, 'seed')} of {name_a}" if add_a else f"{plural(add_b, 'seed')} of {name_b}"
-    return Verdict(f"{noise}: add {each} to find out whether it is significant.", is_real=False, add_a=add_a, add_b=add_b)
+        return Verdict(
+            f"{noise}: it would take {needed:,} seeds of each to see one so small.", is_real=False
+        )
+    each = (
+        f"{plural(add_a, 'seed')} of each"
+        if add_a == add_b
+        else f"{plural(add_a, 'seed')} of {name_a} and {add_b:,} of {name_b}"
+    )
+    each = (
+        each
+        if add_a and add_b
+        else f"{plural(add_a, 'seed')} of {name_a}"
+        if add_a
+        else f"{plural(add_b, 'seed')} of {name_b}"
+    )
+    return Verdict(
+        f"{noise}: add {each} to find out whether it is significant.",
+        is_real=False,
+        add_a=add_a,
+        add_b=add_b,
+    )
 
 
 def _corrected(n_compared: int) -> str:

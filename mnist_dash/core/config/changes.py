@@ -34,7 +34,9 @@ def cycle(config: RunConfig, epoch: int) -> Cycle:
     """Find the cycle of the schedule that an epoch belongs to; without restarts there is one, all epochs."""
     restarts = [change.after_epoch for change in config.changes if change.restart_schedule]
     begin = max((restart for restart in restarts if restart < epoch), default=0)
-    return Cycle(begin, min((restart for restart in restarts if restart >= epoch), default=config.epochs))
+    return Cycle(
+        begin, min((restart for restart in restarts if restart >= epoch), default=config.epochs)
+    )
 
 
 def epoch_of(config: RunConfig, step: int) -> int:
@@ -44,7 +46,14 @@ def epoch_of(config: RunConfig, step: int) -> int:
         config: says how many updates an epoch has.
         step: updates done before, from 0.
     """
-    begins = [0, *(change.after_epoch for change in config.changes if config.steps_until(change.after_epoch) <= step)]
+    begins = [
+        0,
+        *(
+            change.after_epoch
+            for change in config.changes
+            if config.steps_until(change.after_epoch) <= step
+        ),
+    ]
     begin = begins[-1]
     return begin + 1 + (step - config.steps_until(begin)) // config.at(begin + 1).steps_per_epoch
 
@@ -53,7 +62,11 @@ def optimizer_begin(config: RunConfig, epoch: int) -> int:
     """Give the finished epochs when the optimizer of an epoch began with fresh state: 0, or those at the last change of its kind."""
     begin, kind = 0, config.optimizer.kind
     for change in config.changes:
-        if change.after_epoch < epoch and change.optimizer is not None and change.optimizer.kind != kind:
+        if (
+            change.after_epoch < epoch
+            and change.optimizer is not None
+            and change.optimizer.kind != kind
+        ):
             begin, kind = change.after_epoch, change.optimizer.kind
     return begin
 
@@ -92,8 +105,15 @@ def with_change(config: RunConfig, after_epoch: int, values: Mapping[str, Any]) 
         former.pop("learning_rate", None)
     if "learning_rate" in wanted and "optimizer" in former:
         former["optimizer"] |= {"learning_rate": wanted.pop("learning_rate")}
-    others = [change.model_dump(mode="json") for change in config.changes if change.after_epoch != after_epoch]
-    changes = sorted([*others, {**former, **wanted, "after_epoch": after_epoch}], key=lambda change: change["after_epoch"])
+    others = [
+        change.model_dump(mode="json")
+        for change in config.changes
+        if change.after_epoch != after_epoch
+    ]
+    changes = sorted(
+        [*others, {**former, **wanted, "after_epoch": after_epoch}],
+        key=lambda change: change["after_epoch"],
+    )
     return check_batches(parse_config(config.model_dump(mode="json") | {"changes": changes}))
 
 
@@ -113,7 +133,9 @@ def continued(config: RunConfig, done: int, epochs: int, *, waited: int = 0) -> 
         InvalidInput: there would be no more epochs, or the schedule cannot be cut short.
     """
     if epochs <= done:
-        raise InvalidInput(f"{plural(epochs, 'epoch')} in all are too few: the run has {done:,} already. Choose at least {done + 1:,}.")
+        raise InvalidInput(
+            f"{plural(epochs, 'epoch')} in all are too few: the run has {done:,} already. Choose at least {done + 1:,}."
+        )
     planned = config.schedule.is_planned
     if planned and epochs < config.epochs:
         raise InvalidInput(
@@ -125,7 +147,9 @@ def continued(config: RunConfig, done: int, epochs: int, *, waited: int = 0) -> 
         patience = min(_MOST_PATIENCE, max(stopping.patience, waited + epochs - done))
         stopping = stopping.model_copy(update={"patience": patience})
     changes = tuple(change for change in config.changes if change.after_epoch < epochs)
-    longer = config.model_copy(update={"epochs": epochs, "early_stopping": stopping, "changes": changes})
+    longer = config.model_copy(
+        update={"epochs": epochs, "early_stopping": stopping, "changes": changes}
+    )
     if planned and epochs > config.epochs:
         return with_change(longer, config.epochs, {"restart_schedule": True})
     return check_batches(parse_config(longer.model_dump(mode="json")))
@@ -144,12 +168,16 @@ def describe(config: RunConfig, change: Change) -> str:
         fresh = "" if change.optimizer.kind == before.optimizer.kind else ", from fresh state"
         parts.append(f"optimizer {_optimizer(before)} → {_optimizer(after)}{fresh}")
     if change.learning_rate is not None:
-        parts.append(f"learning rate {before.optimizer.learning_rate:g} → {after.optimizer.learning_rate:g}")
+        parts.append(
+            f"learning rate {before.optimizer.learning_rate:g} → {after.optimizer.learning_rate:g}"
+        )
     if change.batch_size is not None:
         parts.append(f"batch size {before.batch_size:,} → {after.batch_size:,}")
     if change.dropout_rate is not None:
         rates = {layer.rate for layer in before.layers if isinstance(layer, Dropout)}
-        parts.append(f"dropout {', '.join(f'{rate:g}' for rate in sorted(rates))} → {change.dropout_rate:g}")
+        parts.append(
+            f"dropout {', '.join(f'{rate:g}' for rate in sorted(rates))} → {change.dropout_rate:g}"
+        )
     if change.restart_schedule:
         parts.append("the schedule begins anew")
     return ", ".join(parts)

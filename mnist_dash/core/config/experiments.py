@@ -74,4 +74,6 @@ class Preset:
         """The configurations of all its runs: one, or one a point of the grid."""
         if self.grid is None:
             return (self.config,)
-        return tuple(with_overrides(self.config, [(self.grid.path, value)]) for value in self.grid.values)
+        return tuple(
+            with_overrides(self.config, [(self.grid.path, value)]) for value in self.grid.values
+        )

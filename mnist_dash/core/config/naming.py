@@ -11,7 +11,17 @@ MOST_LAYERS = 5
 
 def network_name(config: RunConfig) -> str:
     """Name a network by its hidden convolution and dense layers: ``conv 32 – conv 64 – dense 128``."""
-    return " – ".join(_shortened([f"conv {width}" if is_conv else f"dense {width}" for is_conv, width in _hidden(config)])) or "linear"
+    return (
+        " – ".join(
+            _shortened(
+                [
+                    f"conv {width}" if is_conv else f"dense {width}"
+                    for is_conv, width in _hidden(config)
+                ]
+            )
+        )
+        or "linear"
+    )
 
 
 def optimizer_name(config: RunConfig) -> str:
@@ -26,14 +36,24 @@ def run_name(config: RunConfig, number: int | str) -> str:
         config: of the run; the widths of the hidden layers are named, those of convolutions with a ``c``.
         number: which run of the store it is; of a run that has no name its id, of which the first four characters are taken.
     """
-    widths = "-".join(_shortened([f"c{width}" if is_conv else str(width) for is_conv, width in _hidden(config)])) or "linear"
+    widths = (
+        "-".join(
+            _shortened(
+                [f"c{width}" if is_conv else str(width) for is_conv, width in _hidden(config)]
+            )
+        )
+        or "linear"
+    )
     return f"{widths} {optimizer_name(config)} #{number if isinstance(number, int) else number[:4]}"
 
 
 def _hidden(config: RunConfig) -> list[tuple[bool, int]]:
     """List the hidden layers that have weights: whether it is a convolution, and its width."""
     layers = [layer for layer in config.layers[:-1] if isinstance(layer, Conv | Dense)]
-    return [(True, layer.filters) if isinstance(layer, Conv) else (False, layer.units) for layer in layers]
+    return [
+        (True, layer.filters) if isinstance(layer, Conv) else (False, layer.units)
+        for layer in layers
+    ]
 
 
 def _shortened(words: list[str]) -> list[str]:

@@ -63,7 +63,13 @@ def put(tree: Tree, path: str | Sequence[str], value: Any, *, creates: bool = Fa
     return True
 
 
-def leaves(node: object, path: str = "", *, lists: bool = True, keep: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, Any]]:
+def leaves(
+    node: object,
+    path: str = "",
+    *,
+    lists: bool = True,
+    keep: Callable[[str], bool] = lambda _: True,
+) -> Iterator[tuple[str, Any]]:
     """List the single values of a tree with their paths, in order.
 
     Args:
@@ -93,7 +99,9 @@ def flatten(tree: object, *, lists: bool = True) -> dict[str, Any]:
 
 def _child(node: object, part: str) -> Any:  # noqa: ANN401 - JSON
     if isinstance(node, list):
-        return node[int(part)] if part.isascii() and part.isdigit() and int(part) < len(node) else None
+        return (
+            node[int(part)] if part.isascii() and part.isdigit() and int(part) < len(node) else None
+        )
     return node.get(part) if isinstance(node, dict) else None
 
 

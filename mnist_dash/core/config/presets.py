@@ -17,7 +17,9 @@ _FIRST = Preset(
     summary="Trains in seconds on any computer and reaches about 98 %.",
     config=RunConfig(),
 )
-PRESETS: Mapping[str, Preset] = MappingProxyType({ready.name: ready for ready in (_FIRST, *EXPERIMENTS)})
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {ready.name: ready for ready in (_FIRST, *EXPERIMENTS)}
+)
 """All ready configurations by name, the one to begin with first."""
 
 DEFAULT_PRESET = next(iter(PRESETS.values()))
@@ -33,7 +35,9 @@ def preset(name: str) -> Preset:
     if name in PRESETS:
         return PRESETS[name]
     known = "" if nearest(name, PRESETS) else f" Choose one of {listed(PRESETS)}."
-    raise UnknownPreset(f"No preset {name!r}. {did_you_mean(name, PRESETS)}{known}".replace(".  ", ". ").strip())
+    raise UnknownPreset(
+        f"No preset {name!r}. {did_you_mean(name, PRESETS)}{known}".replace(".  ", ". ").strip()
+    )
 
 
 def name_of(config: RunConfig, *, first: str | None = None) -> str | None:

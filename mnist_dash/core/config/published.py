@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mnist_dash.core.config.experiments import Curve, Grid, Preset, Published
-from mnist_dash.core.config.run_config import EarlyStopping, RandomSplit, RunConfig, TailSplit, TestAsValidation
+from mnist_dash.core.config.run_config import (
+    EarlyStopping,
+    RandomSplit,
+    RunConfig,
+    TailSplit,
+    TestAsValidation,
+)
 from mnist_dash.core.layers import (
     Activation,
     Constant,
@@ -50,15 +56,26 @@ def _every(*values: float) -> Curve:
 
 
 def _dense(units: int, activation: Activation = "relu", *, l2: float = 0.0) -> Dense:
-    return Dense(units=units, activation=activation, kernel_init=GlorotUniform(), bias_init=Zeros(), l2=l2)
+    return Dense(
+        units=units, activation=activation, kernel_init=GlorotUniform(), bias_init=Zeros(), l2=l2
+    )
 
 
-def _conv(filters: int, kernel: int, *, same: bool = False, activation: Activation = "relu") -> Conv:
-    return Conv(filters=filters, kernel=kernel, padding="same" if same else "valid", activation=activation)
+def _conv(
+    filters: int, kernel: int, *, same: bool = False, activation: Activation = "relu"
+) -> Conv:
+    return Conv(
+        filters=filters, kernel=kernel, padding="same" if same else "valid", activation=activation
+    )
 
 
 def _narrow_dense(units: int) -> Dense:
-    return Dense(units=units, activation="relu", kernel_init=TruncatedNormal(std=0.01), bias_init=Constant(value=0.1))
+    return Dense(
+        units=units,
+        activation="relu",
+        kernel_init=TruncatedNormal(std=0.01),
+        bias_init=Constant(value=0.1),
+    )
 
 
 def _narrow_conv(filters: int) -> Conv:
@@ -82,10 +99,18 @@ def _perceptrons() -> Iterable[Preset]:
     )
     published = Published(
         source=_PERCEPTRONS,
-        train_loss=_every(0.3027, 0.1244, 0.0799, 0.0562, 0.0415, 0.0294, 0.0213, 0.0154, 0.0128, 0.0089),
-        train_accuracy=_every(0.9122, 0.9633, 0.9771, 0.9838, 0.9882, 0.9924, 0.9951, 0.9969, 0.9973, 0.9987),
-        val_loss=_every(0.1439, 0.1097, 0.0849, 0.0821, 0.0713, 0.0687, 0.0672, 0.0717, 0.0659, 0.0727),
-        val_accuracy=_every(0.9623, 0.9669, 0.9755, 0.9743, 0.9778, 0.9805, 0.9799, 0.9794, 0.9809, 0.9801),
+        train_loss=_every(
+            0.3027, 0.1244, 0.0799, 0.0562, 0.0415, 0.0294, 0.0213, 0.0154, 0.0128, 0.0089
+        ),
+        train_accuracy=_every(
+            0.9122, 0.9633, 0.9771, 0.9838, 0.9882, 0.9924, 0.9951, 0.9969, 0.9973, 0.9987
+        ),
+        val_loss=_every(
+            0.1439, 0.1097, 0.0849, 0.0821, 0.0713, 0.0687, 0.0672, 0.0717, 0.0659, 0.0727
+        ),
+        val_accuracy=_every(
+            0.9623, 0.9669, 0.9755, 0.9743, 0.9778, 0.9805, 0.9799, 0.9794, 0.9809, 0.9801
+        ),
         test_accuracy=0.9802,
         seconds_per_epoch=(4.0, 7.0),
     )
@@ -170,7 +195,11 @@ def _adadelta() -> Preset:
 
 
 def _sweeps() -> Iterable[Preset]:
-    published = Published(source=_CONVOLUTIONS, n_parameters=sum(_ADADELTA_PARAMETERS), parameters_by_layer=_ADADELTA_PARAMETERS)
+    published = Published(
+        source=_CONVOLUTIONS,
+        n_parameters=sum(_ADADELTA_PARAMETERS),
+        parameters_by_layer=_ADADELTA_PARAMETERS,
+    )
     continued = (
         "The report goes on training one and the same model through the sweep and scores the training set: each value inherits "
         "what the values "
@@ -191,7 +220,9 @@ def _sweeps() -> Iterable[Preset]:
         name="sweep_validation_split",
         title="Validation-split sweep of cnn_32_64_adadelta",
         summary="Every image that validates is one that does not train: what does the choice cost?",
-        config=_ADADELTA.model_copy(update={"split": TailSplit(fraction=0.1), "batch_size": 1024, "epochs": 1}),
+        config=_ADADELTA.model_copy(
+            update={"split": TailSplit(fraction=0.1), "batch_size": 1024, "epochs": 1}
+        ),
         published=published,
         caveat=f"{continued} Its text gives a batch size of 2^10, its code 210; the text's is taken.",
         grid=Grid("split.fraction", (0.1, 0.2, 0.3, 0.4, 0.5)),
@@ -205,8 +236,18 @@ def _deep_convolutions() -> Iterable[Preset]:
         summary="Deeper, with exponential linear units and a plain optimizer well tuned: 99 % after ten epochs.",
         config=RunConfig(
             layers=(
-                *(_conv(32, 3, activation="elu"), _conv(32, 3, activation="elu"), MaxPool(size=2), Dropout(rate=0.25)),
-                *(_conv(64, 3, activation="elu"), _conv(64, 3, activation="elu"), MaxPool(size=2), Dropout(rate=0.25)),
+                *(
+                    _conv(32, 3, activation="elu"),
+                    _conv(32, 3, activation="elu"),
+                    MaxPool(size=2),
+                    Dropout(rate=0.25),
+                ),
+                *(
+                    _conv(64, 3, activation="elu"),
+                    _conv(64, 3, activation="elu"),
+                    MaxPool(size=2),
+                    Dropout(rate=0.25),
+                ),
                 *(Flatten(), _dense(256, "elu"), Dropout(rate=0.5), _SOFTMAX),
             ),
             split=TailSplit(fraction=0.3),
@@ -217,10 +258,18 @@ def _deep_convolutions() -> Iterable[Preset]:
         ),
         published=Published(
             source=_CONVOLUTIONS,
-            train_loss=_every(0.5410, 0.1624, 0.1202, 0.0986, 0.0876, 0.0804, 0.0700, 0.0645, 0.0613, 0.0572),
-            train_accuracy=_every(0.8270, 0.9502, 0.9620, 0.9690, 0.9726, 0.9742, 0.9777, 0.9798, 0.9811, 0.9815),
-            val_loss=_every(0.1352, 0.0915, 0.0694, 0.0629, 0.0552, 0.0513, 0.0500, 0.0480, 0.0451, 0.0426),
-            val_accuracy=_every(0.9619, 0.9732, 0.9789, 0.9805, 0.9839, 0.9842, 0.9848, 0.9851, 0.9862, 0.9867),
+            train_loss=_every(
+                0.5410, 0.1624, 0.1202, 0.0986, 0.0876, 0.0804, 0.0700, 0.0645, 0.0613, 0.0572
+            ),
+            train_accuracy=_every(
+                0.8270, 0.9502, 0.9620, 0.9690, 0.9726, 0.9742, 0.9777, 0.9798, 0.9811, 0.9815
+            ),
+            val_loss=_every(
+                0.1352, 0.0915, 0.0694, 0.0629, 0.0552, 0.0513, 0.0500, 0.0480, 0.0451, 0.0426
+            ),
+            val_accuracy=_every(
+                0.9619, 0.9732, 0.9789, 0.9805, 0.9839, 0.9842, 0.9848, 0.9851, 0.9862, 0.9867
+            ),
             test_loss=0.02713,
             test_accuracy=0.9906,
             seconds_per_epoch=(75.0, 93.0),
@@ -277,14 +326,21 @@ def _regularisation() -> Iterable[Preset]:
         title="512-256 with dropout 0.5 and L2 1e-4 on the hidden kernels",
         summary="The same network held back: the gap between training and test closes, and the running averages lie below both.",
         config=regularised,
-        published=Published(source=_REGULARISATION, n_parameters=n_parameters, test_loss=0.1201, test_accuracy=0.9831),
+        published=Published(
+            source=_REGULARISATION,
+            n_parameters=n_parameters,
+            test_loss=0.1201,
+            test_accuracy=0.9831,
+        ),
         caveat="The published loss includes the L2 penalty, and so does ours.",
     )
     yield Preset(
         name="mlp_512_256_early_stopping",
         title="The same, with early stopping on the validation loss",
         summary="How many of a hundred epochs were worth it: training ends when the validation loss has stopped falling.",
-        config=regularised.model_copy(update={"epochs": 100, "early_stopping": EarlyStopping(patience=5, restore_best=False)}),
+        config=regularised.model_copy(
+            update={"epochs": 100, "early_stopping": EarlyStopping(patience=5, restore_best=False)}
+        ),
         published=Published(source=_REGULARISATION, n_parameters=n_parameters, stopped_at_epoch=24),
         caveat=(
             "The report's patience is not printed; 5 epochs is ours, and the epoch at which training stops depends on it and on the seed."
@@ -302,7 +358,13 @@ def _regularisation() -> Iterable[Preset]:
     )
 
 
-_OVERFITTING_BASE = RunConfig(split=TestAsValidation(), optimizer=_ADAM_EPSILON_8, batch_size=100, epochs=34, probability_clip=KERAS_CLIP)
+_OVERFITTING_BASE = RunConfig(
+    split=TestAsValidation(),
+    optimizer=_ADAM_EPSILON_8,
+    batch_size=100,
+    epochs=34,
+    probability_clip=KERAS_CLIP,
+)
 
 
 def _linear() -> Preset:
@@ -312,7 +374,11 @@ def _linear() -> Preset:
         summary="How far a network without any non-linearity goes: about 92 %.",
         config=_OVERFITTING_BASE.model_copy(
             update={
-                "layers": (Flatten(), Dense(units=10, activation="linear", kernel_init=Zeros(), bias_init=Zeros()), _SOFTMAX),
+                "layers": (
+                    Flatten(),
+                    Dense(units=10, activation="linear", kernel_init=Zeros(), bias_init=Zeros()),
+                    _SOFTMAX,
+                ),
                 "optimizer": SGD(learning_rate=0.5),
                 "epochs": 17,
             }
@@ -350,7 +416,9 @@ def _wide() -> Iterable[Preset]:
         ),
         caveat=_LEAK,
     )
-    dropped: tuple[Layer, ...] = tuple(layer for dense in wide for layer in (dense, Dropout(rate=0.5)))
+    dropped: tuple[Layer, ...] = tuple(
+        layer for dense in wide for layer in (dense, Dropout(rate=0.5))
+    )
     yield Preset(
         name="mlp_1500x3_dropout",
         title="The same with dropout 0.5 after each hidden layer",
@@ -373,7 +441,16 @@ def _large_filters() -> Preset:
         title="Two 5x5 convolutions and one dense layer",
         summary="The most accurate of all with a hundredth of the parameters: above 98 % after two epochs, 99 % after a few more.",
         config=_OVERFITTING_BASE.model_copy(
-            update={"layers": (_narrow_conv(32), MaxPool(size=2), _narrow_conv(64), MaxPool(size=2), Flatten(), _SOFTMAX)}
+            update={
+                "layers": (
+                    _narrow_conv(32),
+                    MaxPool(size=2),
+                    _narrow_conv(64),
+                    MaxPool(size=2),
+                    Flatten(),
+                    _SOFTMAX,
+                )
+            }
         ),
         published=Published(
             source=_OVERFITTING,
@@ -434,7 +511,9 @@ def _features() -> Iterable[Preset]:
         name="cnn_9_9_16",
         title="Small CNN 9-9-16",
         summary="Three thin convolutions learn better features than those made by hand, with fewer parameters still.",
-        config=base.model_copy(update={"layers": (*thin, *head), "optimizer": Adam(), "epochs": 10}),
+        config=base.model_copy(
+            update={"layers": (*thin, *head), "optimizer": Adam(), "epochs": 10}
+        ),
         published=Published(
             source=_FEATURES,
             n_parameters=56_420,

@@ -85,17 +85,29 @@ class TestAsValidation(Spec):
     kind: Literal["test_as_validation"] = "test_as_validation"
 
 
-Split = Annotated[TailSplit | RandomSplit | StratifiedSplit | TestAsValidation, Field(discriminator="kind")]
+Split = Annotated[
+    TailSplit | RandomSplit | StratifiedSplit | TestAsValidation, Field(discriminator="kind")
+]
 
 
 class Augmentation(Spec):
     """Random changes to each training image, drawn anew every epoch."""
 
-    shift: float = Field(0.0, ge=0, le=0.5, description="largest shift along each axis, as a fraction of the side")
-    rotation: float = Field(0.0, ge=0, le=180, description="largest rotation either way, in degrees")
-    scale: float = Field(0.0, ge=0, le=0.5, description="largest change of size either way, as a fraction")
-    elastic: float = Field(0.0, ge=0, le=100, description="strength of the elastic distortion, torchvision's alpha")
-    elastic_sigma: float = Field(5.0, ge=1, le=20, description="smoothness of the elastic distortion, in pixels")
+    shift: float = Field(
+        0.0, ge=0, le=0.5, description="largest shift along each axis, as a fraction of the side"
+    )
+    rotation: float = Field(
+        0.0, ge=0, le=180, description="largest rotation either way, in degrees"
+    )
+    scale: float = Field(
+        0.0, ge=0, le=0.5, description="largest change of size either way, as a fraction"
+    )
+    elastic: float = Field(
+        0.0, ge=0, le=100, description="strength of the elastic distortion, torchvision's alpha"
+    )
+    elastic_sigma: float = Field(
+        5.0, ge=1, le=20, description="smoothness of the elastic distortion, in pixels"
+    )
 
 
 class EarlyStopping(Spec):
@@ -113,20 +125,33 @@ class Change(Spec):
     after_epoch: int = Field(ge=1, le=10_000, description="finished epochs when it takes effect")
     learning_rate: LearningRate | None = None
     batch_size: int | None = Field(None, ge=1, le=60_000)
-    dropout_rate: float | None = Field(None, ge=0, le=0.95, description="rate of every dropout layer")
-    optimizer: Optimizer | None = Field(None, description="of another kind it begins with fresh state, of the same kind it keeps its own")
-    restart_schedule: bool = Field(default=False, description="whether the schedule and its warm-up begin anew, for the epochs that follow")
+    dropout_rate: float | None = Field(
+        None, ge=0, le=0.95, description="rate of every dropout layer"
+    )
+    optimizer: Optimizer | None = Field(
+        None,
+        description="of another kind it begins with fresh state, of the same kind it keeps its own",
+    )
+    restart_schedule: bool = Field(
+        default=False,
+        description="whether the schedule and its warm-up begin anew, for the epochs that follow",
+    )
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         parts = (self.learning_rate, self.batch_size, self.dropout_rate, self.optimizer)
         if not self.restart_schedule and all(part is None for part in parts):
             raise invalid(
-                "after_epoch", "this change changes nothing", "", "Name a learning rate, a batch size, a dropout rate or an optimizer."
+                "after_epoch",
+                "this change changes nothing",
+                "",
+                "Name a learning rate, a batch size, a dropout rate or an optimizer.",
             )
         if self.optimizer is not None and self.learning_rate is not None:
             remedy = "Give the rate within the optimizer."
-            raise invalid("learning_rate", "it is given twice: here and by the optimizer", "", remedy)
+            raise invalid(
+                "learning_rate", "it is given twice: here and by the optimizer", "", remedy
+            )
         return self
 
 
@@ -139,20 +164,35 @@ class RunConfig(Spec):
     scaling: Scaling = "unit"
     augmentation: Augmentation | None = None
     layers: tuple[Layer, ...] = Field(
-        (Flatten(), Dense(units=512), Dense(units=256), Dense(units=N_CLASSES, activation="softmax")), min_length=1, max_length=MAX_LAYERS
+        (
+            Flatten(),
+            Dense(units=512),
+            Dense(units=256),
+            Dense(units=N_CLASSES, activation="softmax"),
+        ),
+        min_length=1,
+        max_length=MAX_LAYERS,
     )
     optimizer: Optimizer = Adam()
     schedule: Schedule = ConstantSchedule()
     batch_size: int = Field(128, ge=1, le=60_000)
     epochs: int = Field(5, ge=1, le=10_000)
     early_stopping: EarlyStopping | None = None
-    gradient_clip_norm: float | None = Field(None, gt=0, le=1000, description="largest global norm of the gradient")
+    gradient_clip_norm: float | None = Field(
+        None, gt=0, le=1000, description="largest global norm of the gradient"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    probability_clip: float = Field(0.0, ge=0, le=0.01, description="least distance of a probability from 0 and 1 in the loss")
+    probability_clip: float = Field(
+        0.0, ge=0, le=0.01, description="least distance of a probability from 0 and 1 in the loss"
+    )
     seed: int = Field(0, ge=0, lt=2**32)
     device: Device = "auto"
     precision: Precision = "float32"
-    changes: tuple[Change, ...] = Field((), max_length=100, description="settings that change at the end of an epoch, in their order")
+    changes: tuple[Change, ...] = Field(
+        (),
+        max_length=100,
+        description="settings that change at the end of an epoch, in their order",
+    )
 
     @property
     def input_shape(self) -> Shape:
@@ -178,7 +218,11 @@ class RunConfig(Spec):
     def n_training(self) -> int:
         """Images the network trains on."""
         total = DATASET_SIZES[self.dataset][0]
-        return total if self.split.kind == "test_as_validation" else math.floor(total * (1 - self.split.fraction) + 1e-6)
+        return (
+            total
+            if self.split.kind == "test_as_validation"
+            else math.floor(total * (1 - self.split.fraction) + 1e-6)
+        )
 
     @property
     def n_validation(self) -> int:
@@ -245,7 +289,12 @@ class RunConfig(Spec):
             )
         for index, layer in enumerate(self.layers[:-1]):
             if isinstance(layer, Dense) and layer.activation == "softmax":
-                raise invalid(f"layers.{index}.activation", "softmax is for the last layer alone", "", "Choose relu, say.")
+                raise invalid(
+                    f"layers.{index}.activation",
+                    "softmax is for the last layer alone",
+                    "",
+                    "Choose relu, say.",
+                )
         n_parameters = sum(layer.n_parameters for layer in plans)
         if n_parameters > MAX_PARAMETERS:
             largest = max(plans, key=lambda planned: planned.n_parameters)
@@ -263,11 +312,19 @@ class RunConfig(Spec):
             return self
         if self.augmentation is not None:
             raise invalid(
-                "augmentation", f"{self.features} features cannot be augmented", "", "Set augmentation to none, or features to pixels."
+                "augmentation",
+                f"{self.features} features cannot be augmented",
+                "",
+                "Set augmentation to none, or features to pixels.",
             )
         if self.scaling != "unit":
             remedy = "Set scaling to unit, or features to pixels."
-            raise invalid("scaling", f"{self.features} features have a scale of their own, so {self.scaling} is not for them", "", remedy)
+            raise invalid(
+                "scaling",
+                f"{self.features} features have a scale of their own, so {self.scaling} is not for them",
+                "",
+                remedy,
+            )
         return self
 
     @model_validator(mode="after")
@@ -287,7 +344,9 @@ class RunConfig(Spec):
         for index, change in enumerate(self.changes):
             if change.after_epoch <= former:
                 said = f"a change after epoch {change.after_epoch} stands behind one after epoch {former}"
-                raise invalid(f"changes.{index}.after_epoch", said, "", "Sort them; join those of one epoch.")
+                raise invalid(
+                    f"changes.{index}.after_epoch", said, "", "Sort them; join those of one epoch."
+                )
             former = change.after_epoch
             if former >= self.epochs:
                 remedy = f"Choose an epoch below {self.epochs:,}, or more epochs."
@@ -296,10 +355,16 @@ class RunConfig(Spec):
             if change.batch_size is not None and change.batch_size > self.n_training:
                 said = f"{change.batch_size:,} is more than the training part has"
                 remedy = f"Choose at most {self.n_training:,}."
-                raise invalid(f"changes.{index}.batch_size", said, plural(self.n_training, "image"), remedy)
-            if change.dropout_rate is not None and not any(isinstance(layer, Dropout) for layer in self.layers):
+                raise invalid(
+                    f"changes.{index}.batch_size", said, plural(self.n_training, "image"), remedy
+                )
+            if change.dropout_rate is not None and not any(
+                isinstance(layer, Dropout) for layer in self.layers
+            ):
                 remedy = "Leave it out, or start a run of a network with dropout."
-                raise invalid(f"changes.{index}.dropout_rate", "the network has no dropout layer", "", remedy)
+                raise invalid(
+                    f"changes.{index}.dropout_rate", "the network has no dropout layer", "", remedy
+                )
         return self
 
 
@@ -309,12 +374,17 @@ def _changed(config: RunConfig, change: Change) -> dict[str, Any]:
     if change.optimizer is not None:
         values["optimizer"] = change.optimizer
     if change.learning_rate is not None:
-        values["optimizer"] = config.optimizer.model_copy(update={"learning_rate": change.learning_rate})
+        values["optimizer"] = config.optimizer.model_copy(
+            update={"learning_rate": change.learning_rate}
+        )
     if change.batch_size is not None:
         values["batch_size"] = change.batch_size
     if change.dropout_rate is not None:
         rate = {"rate": change.dropout_rate}
-        values["layers"] = tuple(layer.model_copy(update=rate) if isinstance(layer, Dropout) else layer for layer in config.layers)
+        values["layers"] = tuple(
+            layer.model_copy(update=rate) if isinstance(layer, Dropout) else layer
+            for layer in config.layers
+        )
     return values
 
 
@@ -327,7 +397,12 @@ def canonical_json(config: RunConfig) -> str:
     changes = tree.pop("changes")
     if changes:
         tree["changes"] = [
-            {name: value for name, value in change.items() if value is not None and value is not False} for change in changes
+            {
+                name: value
+                for name, value in change.items()
+                if value is not None and value is not False
+            }
+            for change in changes
         ]
     return json.dumps(tree, sort_keys=True, separators=(",", ":"))
 
@@ -344,7 +419,12 @@ def parse_config(values: Mapping[str, Any] | str) -> RunConfig:
         except nested.Twice as error:
             raise InvalidConfig((Problem("", str(error), "", "Remove one of them."),)) from error
         except ValueError as error:
-            problem = Problem("", f"this is no JSON: {str(error)[:200]}", "", "Correct the text, or start from a preset.")
+            problem = Problem(
+                "",
+                f"this is no JSON: {str(error)[:200]}",
+                "",
+                "Correct the text, or start from a preset.",
+            )
             raise InvalidConfig((problem,)) from error
     try:
         return RunConfig.model_validate(values)
@@ -399,8 +479,18 @@ def _unknown_path(path: str, tree: nested.Tree) -> Problem:
     first, index, *_ = [*path.split("."), "", ""]
     if first == "layers" and index.isdigit() and int(index) >= len(tree["layers"]):
         n_layers = len(tree["layers"])
-        return Problem(path, f"there is no layer {index}", f"{plural(n_layers, 'layer')}, counted from 0", f"Choose 0 to {n_layers - 1}.")
+        return Problem(
+            path,
+            f"there is no layer {index}",
+            f"{plural(n_layers, 'layer')}, counted from 0",
+            f"Choose 0 to {n_layers - 1}.",
+        )
     known = [*tree, *(known for known, _ in nested.leaves(tree) if known not in tree)]
     near = nearest(FIELD_ABBREVIATIONS.get(path.lower(), path), known)
     known_fields = "" if near else ", ".join(tree)
-    return Problem(path, "there is no such field", known_fields, f"Did you mean {listed(near)}?" if near else "Choose one of them.")
+    return Problem(
+        path,
+        "there is no such field",
+        known_fields,
+        f"Did you mean {listed(near)}?" if near else "Choose one of them.",
+    )

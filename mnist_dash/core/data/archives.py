@@ -30,10 +30,26 @@ class Archive:
 
 
 MNIST_ARCHIVES = (
-    Archive("train-images-idx3-ubyte", "f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"),
-    Archive("train-labels-idx1-ubyte", "d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"),
-    Archive("t10k-images-idx3-ubyte", "9fb629c4189551a2d022fa330f9573f3", "2646ac647ad5339dbf082846283269ea"),
-    Archive("t10k-labels-idx1-ubyte", "ec29112dd5afa0611ce80d1b7f02629c", "27ae3e4e09519cfbb04c329615203637"),
+    Archive(
+        "train-images-idx3-ubyte",
+        "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "6bbc9ace898e44ae57da46a324031adb",
+    ),
+    Archive(
+        "train-labels-idx1-ubyte",
+        "d53e105ee54ea40749a09fcbcd1e9432",
+        "a25bea736e30d166cdddb491f175f624",
+    ),
+    Archive(
+        "t10k-images-idx3-ubyte",
+        "9fb629c4189551a2d022fa330f9573f3",
+        "2646ac647ad5339dbf082846283269ea",
+    ),
+    Archive(
+        "t10k-labels-idx1-ubyte",
+        "ec29112dd5afa0611ce80d1b7f02629c",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
 )
 
 
@@ -66,7 +82,11 @@ def ensure_mnist(data_dir: Path, *, packaged: Path = PACKAGED_ARCHIVES) -> None:
     """
     check_archives(data_dir, packaged=packaged)
     folder = mnist_folder(data_dir)
-    if all(_md5(folder / archive.name) == archive.md5_unpacked and (folder / f"{archive.name}.gz").exists() for archive in MNIST_ARCHIVES):
+    if all(
+        _md5(folder / archive.name) == archive.md5_unpacked
+        and (folder / f"{archive.name}.gz").exists()
+        for archive in MNIST_ARCHIVES
+    ):
         return
     try:
         _unpack(data_dir, packaged)
@@ -84,7 +104,9 @@ def _unpack(data_dir: Path, packaged: Path) -> None:
         own_folder = mnist_folder(Path(own))
         own_folder.mkdir(parents=True)
         for archive in MNIST_ARCHIVES:
-            packed = shutil.copyfile(_verified(archive, data_dir, packaged), own_folder / f"{archive.name}.gz")
+            packed = shutil.copyfile(
+                _verified(archive, data_dir, packaged), own_folder / f"{archive.name}.gz"
+            )
             with gzip.open(packed) as content, (own_folder / archive.name).open("wb") as file:
                 shutil.copyfileobj(content, file)
         for archive in MNIST_ARCHIVES:
@@ -104,8 +126,14 @@ def _verified(archive: Archive, data_dir: Path, packaged: Path) -> Path:
             f"The archive {name} is missing: there is no file at {shipped} nor at {own}. Its MD5 is {archive.md5_packed}. "
             "Install the package again, or put the original archive at either place."
         )
-    remedy = "Delete this file; the package's own copy takes its place." if path == own else "Install the package again."
-    raise DataError(f"The archive {path} is damaged: its MD5 is {found}. That of the original is {archive.md5_packed}. {remedy}")
+    remedy = (
+        "Delete this file; the package's own copy takes its place."
+        if path == own
+        else "Install the package again."
+    )
+    raise DataError(
+        f"The archive {path} is damaged: its MD5 is {found}. That of the original is {archive.md5_packed}. {remedy}"
+    )
 
 
 def _md5(path: Path) -> str | None:

@@ -35,12 +35,17 @@ def augment(images: Tensor, augmentation: Augmentation, *, generator: torch.Gene
 
     angles, scales = draw(augmentation.rotation), 1 + draw(augmentation.scale)
     # Whole pixels, as torchvision's RandomAffine draws them.
-    shifts = torch.stack([draw(augmentation.shift * SIDE).round(), draw(augmentation.shift * SIDE).round()], 1)
+    shifts = torch.stack(
+        [draw(augmentation.shift * SIDE).round(), draw(augmentation.shift * SIDE).round()], 1
+    )
     grid = affine_grid(angles, shifts, scales)
     changed = sample(images.view(n, 1, SIDE, SIDE).float(), grid)
     if augmentation.elastic > 0:
         noise = torch.rand((n, 2, SIDE, SIDE), device=device, generator=generator) * 2 - 1
-        changed = sample(changed, displaced_grid(noise, alpha=augmentation.elastic, sigma=augmentation.elastic_sigma))
+        changed = sample(
+            changed,
+            displaced_grid(noise, alpha=augmentation.elastic, sigma=augmentation.elastic_sigma),
+        )
     return changed.view(n, SIDE * SIDE)
 
 
@@ -57,7 +62,9 @@ def affine_grid(angles: Tensor, shifts: Tensor, scales: Tensor) -> Tensor:
     """
     radians = angles * (math.pi / 180)
     cosines, sines = torch.cos(radians) / scales, torch.sin(radians) / scales
-    inverse = torch.stack([torch.stack([cosines, sines], 1), torch.stack([-sines, cosines], 1)], 1)  # (B, 2, 2)
+    inverse = torch.stack(
+        [torch.stack([cosines, sines], 1), torch.stack([-sines, cosines], 1)], 1
+    )  # (B, 2, 2)
     pixels = _pixels(angles.device).view(1, SIDE * SIDE, 2) - shifts.view(-1, 1, 2)
     return (pixels @ inverse.transpose(1, 2) / (SIDE / 2)).view(-1, SIDE, SIDE, 2)
 
@@ -79,7 +86,9 @@ def displaced_grid(noise: Tensor, *, alpha: float, sigma: float) -> Tensor:
 
 def sample(images: Tensor, grid: Tensor) -> Tensor:
     """Read images ``(B, 1, 28, 28)`` at a grid's positions, bilinearly, with zeros outside."""
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return functional.grid_sample(
+        images, grid, mode="bilinear", padding_mode="zeros", align_corners=False
+    )
 
 
 def _pixels(device: torch.device) -> Tensor:

@@ -101,7 +101,9 @@ def load_raw(name: DatasetName, data_dir: Path) -> RawData:
     ensure_dataset(name, data_dir)
     files = list(itertools.product(PARTS, CONTENTS))
     if name == "mnist":
-        arrays = [read_folder(mnist_folder(data_dir), name, part, content) for part, content in files]
+        arrays = [
+            read_folder(mnist_folder(data_dir), name, part, content) for part, content in files
+        ]
     else:
         arrays = [read_part(name, part, content, data_dir) for part, content in files]
     tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
@@ -136,11 +138,27 @@ def prepare(config: RunConfig, data_dir: Path, device: torch.device) -> Prepared
     indices = split_indices(config, raw.train_labels)
     train_inputs, test_inputs = raw.train_images, raw.test_images
     if config.features == "hog":
-        train_inputs, test_inputs = (torch.from_numpy(hog_features(part.numpy(), data_dir)) for part in (raw.train_images, raw.test_images))
+        train_inputs, test_inputs = (
+            torch.from_numpy(hog_features(part.numpy(), data_dir))
+            for part in (raw.train_images, raw.test_images)
+        )
     test = _part(test_inputs, raw.test_labels, None, device)
-    training = _part(train_inputs, raw.train_labels, None if indices.validation is None else indices.training, device)
-    validation = test if indices.validation is None else _part(train_inputs, raw.train_labels, indices.validation, device)
-    scale = SCALINGS[config.scaling]().fit(training.images) if config.features == "pixels" else Tensor.float
+    training = _part(
+        train_inputs,
+        raw.train_labels,
+        None if indices.validation is None else indices.training,
+        device,
+    )
+    validation = (
+        test
+        if indices.validation is None
+        else _part(train_inputs, raw.train_labels, indices.validation, device)
+    )
+    scale = (
+        SCALINGS[config.scaling]().fit(training.images)
+        if config.features == "pixels"
+        else Tensor.float
+    )
     return PreparedData(training, validation, test, scale)
 
 
@@ -152,7 +170,10 @@ def _part(images: Tensor, labels: Tensor, indices: Tensor | None, device: torch.
 
 def _check_sizes(name: DatasetName, data: RawData, data_dir: Path) -> None:
     for images, labels, wanted in zip(
-        (data.train_images, data.test_images), (data.train_labels, data.test_labels), DATASET_SIZES[name], strict=True
+        (data.train_images, data.test_images),
+        (data.train_labels, data.test_labels),
+        DATASET_SIZES[name],
+        strict=True,
     ):
         if len(images) != wanted or len(labels) != wanted:
             raise DataError(
@@ -181,7 +202,15 @@ def _download(name: DatasetName, data_dir: Path) -> None:
                         datasets.EMNIST(data_dir, split="digits", train=train, download=True)
                     case "mnist":
                         datasets.MNIST(data_dir, train=train, download=True)
-    except (RuntimeError, OSError, EOFError, ValueError, AssertionError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+        AssertionError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise DataError(
             f"{name} could not be downloaded or unpacked ({' '.join(str(error).split())}). "
             "It comes from the network, through torchvision, or from four IDX files. "

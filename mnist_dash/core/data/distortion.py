@@ -14,7 +14,9 @@ SIDE = 28
 Values = npt.NDArray[np.float64]
 
 
-def distort(images: npt.NDArray[np.uint8], augmentation: Augmentation, *, seed: int) -> npt.NDArray[np.uint8]:
+def distort(
+    images: npt.NDArray[np.uint8], augmentation: Augmentation, *, seed: int
+) -> npt.NDArray[np.uint8]:
     """Change each image at random, as training does.
 
     Args:
@@ -31,11 +33,16 @@ def distort(images: npt.NDArray[np.uint8], augmentation: Augmentation, *, seed: 
         return rng.uniform(-largest, largest, n)
 
     angles, scales = draw(augmentation.rotation), 1 + draw(augmentation.scale)
-    shifts = np.rint(np.stack([draw(augmentation.shift * SIDE), draw(augmentation.shift * SIDE)], 1))
+    shifts = np.rint(
+        np.stack([draw(augmentation.shift * SIDE), draw(augmentation.shift * SIDE)], 1)
+    )
     changed = sample(images.astype(float), affine_grid(angles, shifts, scales))
     if augmentation.elastic > 0:
         noise = rng.uniform(-1, 1, (n, 2, SIDE, SIDE))
-        changed = sample(changed, displaced_grid(noise, alpha=augmentation.elastic, sigma=augmentation.elastic_sigma))
+        changed = sample(
+            changed,
+            displaced_grid(noise, alpha=augmentation.elastic, sigma=augmentation.elastic_sigma),
+        )
     return np.rint(changed).clip(0, 255).astype(np.uint8)
 
 
@@ -65,7 +72,10 @@ def sample(images: Values, grid: Values) -> Values:
     for column, row in ((left, top), (left + 1, top), (left, top + 1), (left + 1, top + 1)):
         inside = (column >= 0) & (column < SIDE) & (row >= 0) & (row < SIDE)
         weight = (1 - np.abs(x - column)) * (1 - np.abs(y - row)) * inside
-        total += weight * images[batch, row.clip(0, SIDE - 1).astype(int), column.clip(0, SIDE - 1).astype(int)]
+        total += (
+            weight
+            * images[batch, row.clip(0, SIDE - 1).astype(int), column.clip(0, SIDE - 1).astype(int)]
+        )
     return total
 
 

@@ -49,15 +49,21 @@ def parse_strokes(values: object) -> Strokes:
         InvalidInput: it is no such list, or a larger one than a digit needs.
     """
     strokes = values if isinstance(values, list | tuple) else None
-    if strokes is None or not all(isinstance(stroke, list | tuple) and all(map(_is_point, stroke)) for stroke in strokes):
-        raise InvalidInput(f"{str(values)[:40]!r} is no drawing (lists of points x, y). Draw it again.")
+    if strokes is None or not all(
+        isinstance(stroke, list | tuple) and all(map(_is_point, stroke)) for stroke in strokes
+    ):
+        raise InvalidInput(
+            f"{str(values)[:40]!r} is no drawing (lists of points x, y). Draw it again."
+        )
     n_points = sum(len(stroke) for stroke in strokes)
     if len(strokes) > MAX_STROKES or n_points > MAX_POINTS:
         raise InvalidInput(
             f"{plural(len(strokes), 'stroke')} with {plural(n_points, 'point')} are too many (at most {MAX_STROKES} and {MAX_POINTS:,}). "
             "Undo some strokes, or clear the canvas."
         )
-    return tuple(tuple((_bounded(x), _bounded(y)) for x, y in stroke) for stroke in strokes if stroke)
+    return tuple(
+        tuple((_bounded(x), _bounded(y)) for x, y in stroke) for stroke in strokes if stroke
+    )
 
 
 def encode_strokes(strokes: Strokes) -> str:
@@ -86,7 +92,9 @@ def decode_strokes(text: str) -> Strokes:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return parse_strokes(_split(content))
     except (ValueError, binascii.Error) as error:
-        raise InvalidInput(f"The drawing in the address, {text[:20]!r}, is cut off or altered. Copy the whole address.") from error
+        raise InvalidInput(
+            f"The drawing in the address, {text[:20]!r}, is cut off or altered. Copy the whole address."
+        ) from error
 
 
 def draw_strokes(strokes: Strokes) -> npt.NDArray[np.float64]:
@@ -133,9 +141,14 @@ def prepare(ink: npt.NDArray[np.floating] | npt.NDArray[np.uint8]) -> npt.NDArra
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(float)
     longer = max(cropped.shape)
     height, width = (max(1, round(side * BOX / longer)) for side in cropped.shape)
-    small = _area_shares(cropped.shape[0], height) @ cropped @ _area_shares(cropped.shape[1], width).T
+    small = (
+        _area_shares(cropped.shape[0], height) @ cropped @ _area_shares(cropped.shape[1], width).T
+    )
     top, left = (
-        min(max(round(CENTRE - float(small.sum(1 - axis) @ np.arange(side) / small.sum())), 0), FIELD - side)
+        min(
+            max(round(CENTRE - float(small.sum(1 - axis) @ np.arange(side) / small.sum())), 0),
+            FIELD - side,
+        )
         for axis, side in enumerate((height, width))
     )
     field = np.zeros((FIELD, FIELD), np.uint8)
@@ -149,7 +162,10 @@ def centre_of_mass(image: npt.NDArray[np.uint8]) -> Point:
     ``(rows, columns)`` grey values -> two numbers in pixels.
     """
     weights = image.astype(float)
-    row, column = (float(weights.sum(1 - axis) @ np.arange(image.shape[axis]) / weights.sum()) for axis in (0, 1))
+    row, column = (
+        float(weights.sum(1 - axis) @ np.arange(image.shape[axis]) / weights.sum())
+        for axis in (0, 1)
+    )
     return row, column
 
 
@@ -162,7 +178,12 @@ def image_of(strokes: Strokes) -> npt.NDArray[np.uint8]:
     return prepare(draw_strokes(strokes))
 
 
-def _add_segment(ink: npt.NDArray[np.float64], start: npt.NDArray[np.float64], end: npt.NDArray[np.float64], radius: float) -> None:
+def _add_segment(
+    ink: npt.NDArray[np.float64],
+    start: npt.NDArray[np.float64],
+    end: npt.NDArray[np.float64],
+    radius: float,
+) -> None:
     """Draw one straight piece with round ends where it is darker than what is there.
 
     The canvas is ``(rows, columns)`` float, changed in place; points are in its pixels.
@@ -174,7 +195,11 @@ def _add_segment(ink: npt.NDArray[np.float64], start: npt.NDArray[np.float64], e
     y, x = np.ogrid[top : top + patch.shape[0], left : left + patch.shape[1]]
     dx, dy = end - start
     length = float(dx * dx + dy * dy)
-    along = np.clip(((x + 0.5 - start[0]) * dx + (y + 0.5 - start[1]) * dy) / length, 0, 1) if length else 0.0
+    along = (
+        np.clip(((x + 0.5 - start[0]) * dx + (y + 0.5 - start[1]) * dy) / length, 0, 1)
+        if length
+        else 0.0
+    )
     distance = np.hypot(x + 0.5 - start[0] - along * dx, y + 0.5 - start[1] - along * dy)
     np.maximum(patch, np.clip(radius + 0.5 - distance, 0, 1), out=patch)
 
@@ -201,7 +226,11 @@ def _simplify(stroke: Sequence[Point], tolerance: float) -> list[Point]:
         chord = points[last] - points[first]
         inner = points[first + 1 : last] - points[first]
         length = float(np.hypot(*chord))
-        distances = np.abs(inner[:, 0] * chord[1] - inner[:, 1] * chord[0]) / length if length else np.hypot(inner[:, 0], inner[:, 1])
+        distances = (
+            np.abs(inner[:, 0] * chord[1] - inner[:, 1] * chord[0]) / length
+            if length
+            else np.hypot(inner[:, 0], inner[:, 1])
+        )
         farthest = int(distances.argmax())
         if distances[farthest] > tolerance:
             middle = first + 1 + farthest
@@ -230,7 +259,10 @@ def _split(content: bytes) -> list[list[Point]]:
 def _is_point(value: object) -> bool:
     if not isinstance(value, list | tuple) or len(value) != 2:
         return False
-    return all(isinstance(number, int | float) and math.isfinite(number) for number in cast("Sequence[object]", value))
+    return all(
+        isinstance(number, int | float) and math.isfinite(number)
+        for number in cast("Sequence[object]", value)
+    )
 
 
 def _bounded(value: float) -> float:

@@ -29,7 +29,9 @@ def hog_features(images: npt.NDArray[np.uint8], data_dir: Path) -> npt.NDArray[n
     Returns:
         ``(N, 392)``.
     """
-    key = hashlib.sha256(HOG_VERSION.encode() + np.ascontiguousarray(images).tobytes()).hexdigest()[:16]
+    key = hashlib.sha256(HOG_VERSION.encode() + np.ascontiguousarray(images).tobytes()).hexdigest()[
+        :16
+    ]
     path = data_dir / FOLDER / f"hog-{key}.safetensors"
     cached = _read(path)
     if cached is not None and cached.shape == (len(images), N_FEATURES):
@@ -43,7 +45,9 @@ def _read(path: Path) -> npt.NDArray[np.float32] | None:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             features: npt.NDArray[np.float32] = file.get_tensor("features")
-            is_whole = features.dtype == np.float32 and (file.metadata() or {}).get("sha256") == _digest(features)
+            is_whole = features.dtype == np.float32 and (file.metadata() or {}).get(
+                "sha256"
+            ) == _digest(features)
             return features if is_whole else None
     except (OSError, safetensors.SafetensorError, ValueError, TypeError, AttributeError):
         return None
@@ -53,7 +57,11 @@ def _write(path: Path, features: npt.NDArray[np.float32]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(safetensors.numpy.save({"features": features}, metadata={"sha256": _digest(features)}))
+            file.write(
+                safetensors.numpy.save(
+                    {"features": features}, metadata={"sha256": _digest(features)}
+                )
+            )
         Path(file.name).replace(path)
     except OSError:
         return  # a full or read-only disk

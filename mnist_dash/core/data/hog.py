@@ -48,7 +48,9 @@ def _hog(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     right[:, :, 1:-1] = values[:, :, 2:] - values[:, :, :-2]
     gradient = (down + MAX_GRADIENT) * (2 * MAX_GRADIENT + 1) + right + MAX_GRADIENT
     n = len(images)
-    places = (np.arange(n)[:, None, None] * N_CELLS**2 + _cells()) * N_ORIENTATIONS + orientations[gradient]
+    places = (np.arange(n)[:, None, None] * N_CELLS**2 + _cells()) * N_ORIENTATIONS + orientations[
+        gradient
+    ]
     sums = np.bincount(places.ravel(), weights=lengths[gradient].ravel(), minlength=n * N_FEATURES)
     cells = sums.reshape(n, N_CELLS**2, N_ORIENTATIONS) / CELL_PIXELS**2
     clipped = np.minimum(_normalised(cells), CLIP)
@@ -56,7 +58,9 @@ def _hog(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
 
 
 def _normalised(cells: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    normalised: npt.NDArray[np.float64] = cells / np.sqrt(np.sum(cells**2, axis=-1, keepdims=True) + EPSILON**2)
+    normalised: npt.NDArray[np.float64] = cells / np.sqrt(
+        np.sum(cells**2, axis=-1, keepdims=True) + EPSILON**2
+    )
     return normalised
 
 

@@ -21,7 +21,18 @@ from mnist_dash.errors import DataError
 _DIGITS = tuple(str(digit) for digit in range(10))
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "mnist": _DIGITS,
-    "fashion_mnist": ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
+    "fashion_mnist": (
+        "T-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "boot",
+    ),
     "kmnist": ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     "qmnist": _DIGITS,
     "emnist_digits": _DIGITS,
@@ -56,7 +67,9 @@ def parse_idx(content: bytes) -> npt.NDArray[np.uint8 | np.int32]:
     try:
         raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     except (OSError, EOFError, zlib.error, struct.error) as error:
-        raise DataError(f"It is damaged and cannot be unpacked ({' '.join(str(error).split())}).") from error
+        raise DataError(
+            f"It is damaged and cannot be unpacked ({' '.join(str(error).split())})."
+        ) from error
     try:
         zeros, kind, n_axes = struct.unpack(">HBB", raw[:4])
         if zeros or kind not in _TYPES:
@@ -65,7 +78,9 @@ def parse_idx(content: bytes) -> npt.NDArray[np.uint8 | np.int32]:
         array = np.frombuffer(raw, dtype=_TYPES[kind], offset=4 + 4 * n_axes).reshape(shape)
         return array.astype(array.dtype.newbyteorder("="))
     except (ValueError, struct.error) as error:
-        raise DataError(f"It is no whole IDX file of bytes or 32-bit integers ({error}).") from error
+        raise DataError(
+            f"It is no whole IDX file of bytes or 32-bit integers ({error})."
+        ) from error
 
 
 def read_idx(path: Path, dataset: str, content: Content) -> npt.NDArray[np.uint8 | np.int32]:
@@ -87,14 +102,20 @@ def read_idx(path: Path, dataset: str, content: Content) -> npt.NDArray[np.uint8
     except DataError as error:
         raise DataError(f"{path} cannot be read. {error} {_REPLACE}") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error}). Make it readable, or replace it by the original.") from error
+        raise DataError(
+            f"{path} cannot be read ({error}). Make it readable, or replace it by the original."
+        ) from error
     return _images(values, path, dataset) if content == "images" else _labels(values, path, dataset)
 
 
-def _images(values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str) -> npt.NDArray[np.uint8]:
+def _images(
+    values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str
+) -> npt.NDArray[np.uint8]:
     """Check images of ``(N, 28, 28)``, and turn EMNIST's, which hold columns first."""
     if values.ndim != 3 or values.shape[1:] != (28, 28) or not len(values):
-        raise DataError(f"{path} holds an array of {_sizes(values)}. Images are N x 28 x 28 grey values. {_REPLACE}")
+        raise DataError(
+            f"{path} holds an array of {_sizes(values)}. Images are N x 28 x 28 grey values. {_REPLACE}"
+        )
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 255:
         raise DataError(
@@ -105,7 +126,9 @@ def _images(values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str) 
     return images.transpose(0, 2, 1) if dataset == "emnist_digits" else images
 
 
-def _labels(values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str) -> npt.NDArray[np.uint8 | np.int32]:
+def _labels(
+    values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str
+) -> npt.NDArray[np.uint8 | np.int32]:
     """Check labels of ``(N,)``, or ``(N, 8)`` of QMNIST alone, and give them as ``(N,)``."""
     if dataset == "qmnist" and values.ndim == 2 and values.shape[1] == _QMNIST_COLUMNS:
         values = values[:, 0]
@@ -116,7 +139,9 @@ def _labels(values: npt.NDArray[np.uint8 | np.int32], path: Path, dataset: str) 
         )
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 9:
-        raise DataError(f"{path} holds labels of {low:,} to {high:,}. Labels are 0 to 9. {_REPLACE}")
+        raise DataError(
+            f"{path} holds labels of {low:,} to {high:,}. Labels are 0 to 9. {_REPLACE}"
+        )
     return values
 
 
@@ -138,7 +163,9 @@ def find_idx(folder: Path, name: str) -> Path:
     )
 
 
-def read_folder(folder: Path, dataset: str, part: PartName, content: Content) -> npt.NDArray[np.uint8 | np.int32]:
+def read_folder(
+    folder: Path, dataset: str, part: PartName, content: Content
+) -> npt.NDArray[np.uint8 | np.int32]:
     """Read one of the four standard files of a folder; see `read_idx`.
 
     Raises:
@@ -166,7 +193,9 @@ def read_labels(dataset: str, part: PartName, data_dir: Path) -> npt.NDArray[np.
     return _read(dataset, part, "labels", data_dir).astype(np.int64)
 
 
-def read_part(dataset: str, part: PartName, content: Content, data_dir: Path) -> npt.NDArray[np.uint8 | np.int32]:
+def read_part(
+    dataset: str, part: PartName, content: Content, data_dir: Path
+) -> npt.NDArray[np.uint8 | np.int32]:
     """Read the images or the labels of a part from the package, a person's folder or torchvision's; see `read_idx`.
 
     Raises:

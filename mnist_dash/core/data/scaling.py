@@ -37,7 +37,11 @@ def scaling_values(config: RunConfig, data_dir: Path) -> tuple[Values, Values]:
 
 @functools.lru_cache(maxsize=32)
 def _fitted(config: RunConfig, data_dir: Path) -> tuple[Values, Values]:
-    labels = read_labels(config.dataset, "train", data_dir) if config.split.kind == "stratified" else None
+    labels = (
+        read_labels(config.dataset, "train", data_dir)
+        if config.split.kind == "stratified"
+        else None
+    )
     chosen = training_indices(config, labels)
     images = read_images(config.dataset, "train", data_dir)
     return SCALINGS[config.scaling]().fit_values(images if chosen is None else images[chosen])

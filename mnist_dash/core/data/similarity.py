@@ -27,7 +27,9 @@ def hang(images: npt.NDArray[np.uint8]) -> Gallery:
     """Make images ``(N, 28, 28)`` uint8 ready for `nearest`."""
     flat = images.reshape(len(images), -1)
     starts = range(0, len(flat), _BLOCK)
-    norms = [np.linalg.norm(flat[start : start + _BLOCK].astype(np.float32), axis=1) for start in starts]
+    norms = [
+        np.linalg.norm(flat[start : start + _BLOCK].astype(np.float32), axis=1) for start in starts
+    ]
     return Gallery(flat, np.concatenate(norms).astype(np.float32))
 
 
@@ -47,18 +49,26 @@ def nearest(
     """
     query = image.ravel().astype(np.float32)
     starts = range(0, len(gallery.images), _BLOCK)
-    products = np.concatenate([gallery.images[start : start + _BLOCK].astype(np.float32) @ query for start in starts])
+    products = np.concatenate(
+        [gallery.images[start : start + _BLOCK].astype(np.float32) @ query for start in starts]
+    )
     norm = np.float32(np.linalg.norm(query))
     if distance == "cosine":
         distances = 1 - products / np.maximum(gallery.norms * norm, 1)
     else:
-        distances = np.sqrt(np.maximum(gallery.norms**2 - 2 * products + norm**2, 0)) / np.float32(255)
-    found = np.argpartition(distances, n - 1)[:n] if n < len(distances) else np.arange(len(distances))
+        distances = np.sqrt(np.maximum(gallery.norms**2 - 2 * products + norm**2, 0)) / np.float32(
+            255
+        )
+    found = (
+        np.argpartition(distances, n - 1)[:n] if n < len(distances) else np.arange(len(distances))
+    )
     found = found[np.lexsort((found, distances[found]))]
     return found, distances[found]
 
 
-def nearest_rows(values: npt.NDArray[np.float32], row: npt.NDArray[np.float32], *, n: int) -> npt.NDArray[np.int64]:
+def nearest_rows(
+    values: npt.NDArray[np.float32], row: npt.NDArray[np.float32], *, n: int
+) -> npt.NDArray[np.int64]:
     """Find the rows of ``(N, d)`` nearest to one of ``(d,)`` by Euclidean distance: the indices of the `n` nearest, nearest first."""
     distances = np.linalg.norm(values - row, axis=1)
     return np.argsort(distances, kind="stable")[:n]

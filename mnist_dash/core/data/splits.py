@@ -35,7 +35,9 @@ def validation_indices(config: RunConfig, labels: npt.NDArray[np.int64] | None) 
             return np.sort(np.random.default_rng(split.seed).permutation(n)[:n_validation])
         case "stratified":
             if labels is None:
-                raise ValueError("A stratified split needs labels. Pass those of the training archive.")
+                raise ValueError(
+                    "A stratified split needs labels. Pass those of the training archive."
+                )
             return stratified(labels, n_validation, split.seed)
 
 
@@ -62,5 +64,8 @@ def stratified(labels: npt.NDArray[np.int64], n_validation: int, seed: int) -> I
     shares = counts * n_validation / len(labels)
     wanted = np.floor(shares).astype(int)
     wanted[np.argsort(wanted - shares, kind="stable")[: n_validation - wanted.sum()]] += 1
-    drawn = [rng.permutation(np.flatnonzero(labels == digit))[: wanted[digit]] for digit in range(len(counts))]
+    drawn = [
+        rng.permutation(np.flatnonzero(labels == digit))[: wanted[digit]]
+        for digit in range(len(counts))
+    ]
     return np.sort(np.concatenate(drawn))

@@ -46,11 +46,21 @@ def notebook(config: RunConfig, *, title: str, precision: str | None = None) -> 
         precision: what a run of it was computed in, where the configuration leaves that to the machine.
     """
     epochs = plural(config.epochs, "epoch")
-    values = {"dataset": config.dataset, "n_parameters": f"{config.n_parameters:,}", "epochs": epochs, "hash": config.hash}
+    values = {
+        "dataset": config.dataset,
+        "n_parameters": f"{config.n_parameters:,}",
+        "epochs": epochs,
+        "hash": config.hash,
+    }
     texts = [("markdown", _INTRODUCTION.format(title=escaped_markdown(title), **values))]
     for section in script_sections(config, precision=precision):
         texts += [("markdown", f"## {section.title}\n\n{section.text}"), ("code", section.code)]
-    texts += [("markdown", _TRAIN_IT), ("code", _TRAIN_CODE), ("markdown", _EVALUATE_IT), ("code", _EVALUATE_CODE)]
+    texts += [
+        ("markdown", _TRAIN_IT),
+        ("code", _TRAIN_CODE),
+        ("markdown", _EVALUATE_IT),
+        ("code", _EVALUATE_CODE),
+    ]
     content = {
         "cells": [_cell(kind, text, place) for place, (kind, text) in enumerate(texts)],
         "metadata": {

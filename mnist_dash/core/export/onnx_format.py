@@ -24,33 +24,60 @@ _VARINT, _LENGTH, _FIXED32 = 0, 2, 5
 """Wire types."""
 
 
-def node(operator: str, inputs: Iterable[str], outputs: Iterable[str], attributes: Mapping[str, Attribute]) -> bytes:
+def node(
+    operator: str,
+    inputs: Iterable[str],
+    outputs: Iterable[str],
+    attributes: Mapping[str, Attribute],
+) -> bytes:
     """Write a ``NodeProto``; its attributes are sorted by name."""
     named = (_field(5, _attribute(name, attributes[name])) for name in sorted(attributes))
-    return b"".join([*(_field(1, name) for name in inputs), *(_field(2, name) for name in outputs), _field(4, operator), *named])
+    return b"".join(
+        [
+            *(_field(1, name) for name in inputs),
+            *(_field(2, name) for name in outputs),
+            _field(4, operator),
+            *named,
+        ]
+    )
 
 
 def tensor(name: str, values: npt.NDArray[np.generic]) -> bytes:
     """Write a ``TensorProto``: an array of any shape, of a type among `TENSOR_TYPES`."""
     raw = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
     dimensions = (_field(1, size) for size in values.shape)
-    return b"".join([*dimensions, _field(2, TENSOR_TYPES[values.dtype.name]), _field(8, name), _field(9, raw)])
+    return b"".join(
+        [*dimensions, _field(2, TENSOR_TYPES[values.dtype.name]), _field(8, name), _field(9, raw)]
+    )
 
 
 def value(name: str, kind: str, dimensions: Dimensions) -> bytes:
     """Write a ``ValueInfoProto``: an input or an output with its type, a key of `TENSOR_TYPES`, and its sizes."""
-    shape = b"".join(_field(1, _field(2 if isinstance(size, str) else 1, size)) for size in dimensions)
+    shape = b"".join(
+        _field(1, _field(2 if isinstance(size, str) else 1, size)) for size in dimensions
+    )
     return _field(1, name) + _field(2, _field(1, _field(1, TENSOR_TYPES[kind]) + _field(2, shape)))
 
 
-def graph(name: str, *, nodes: Iterable[bytes], constants: Iterable[bytes], inputs: Iterable[bytes], outputs: Iterable[bytes]) -> bytes:
+def graph(
+    name: str,
+    *,
+    nodes: Iterable[bytes],
+    constants: Iterable[bytes],
+    inputs: Iterable[bytes],
+    outputs: Iterable[bytes],
+) -> bytes:
     """Write a ``GraphProto`` from nodes in an order in which they can be computed, tensors and values."""
     parts = [(1, nodes), (5, constants), (11, inputs), (12, outputs)]
-    fields = [b"".join(_field(number, message) for message in messages) for number, messages in parts]
+    fields = [
+        b"".join(_field(number, message) for message in messages) for number, messages in parts
+    ]
     return b"".join([fields[0], _field(2, name), *fields[1:]])
 
 
-def model(graph: bytes, *, ir_version: int, opset: int, producer: str, properties: Mapping[str, str]) -> bytes:
+def model(
+    graph: bytes, *, ir_version: int, opset: int, producer: str, properties: Mapping[str, str]
+) -> bytes:
     """Write a ``ModelProto``: what an ``.onnx`` file holds.
 
     Args:
@@ -62,7 +89,9 @@ def model(graph: bytes, *, ir_version: int, opset: int, producer: str, propertie
     """
     head = _field(1, ir_version) + _field(2, producer)
     operators = _field(8, _field(1, "") + _field(2, opset))
-    about = b"".join(_field(14, _field(1, key) + _field(2, text)) for key, text in properties.items())
+    about = b"".join(
+        _field(14, _field(1, key) + _field(2, text)) for key, text in properties.items()
+    )
     return b"".join([head, _field(7, graph), operators, about])
 
 

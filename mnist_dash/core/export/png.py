@@ -16,8 +16,15 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Write a grey picture ``(height, width)`` uint8, 0 black, as a PNG file (ISO/IEC 15948)."""
     height, width = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey, no interlacing
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.astype(np.uint8, copy=False)], axis=1)  # filter 0 before each row
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 6)) + _chunk(b"IEND", b"")
+    rows = np.concatenate(
+        [np.zeros((height, 1), np.uint8), pixels.astype(np.uint8, copy=False)], axis=1
+    )  # filter 0 before each row
+    return (
+        _SIGNATURE
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
+        + _chunk(b"IEND", b"")
+    )
 
 
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
@@ -26,4 +33,9 @@ def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )

@@ -76,20 +76,30 @@ def training_script(config: RunConfig, *, precision: str | None = None) -> str:
         config: what to train; everything in it is written out.
         precision: what a run of it was computed in, where the configuration leaves that to the machine.
     """
-    return "\n\n\n".join(section.code for section in [*script_sections(config, precision=precision), Section("", "", MAIN)]) + "\n"
+    return (
+        "\n\n\n".join(
+            section.code
+            for section in [*script_sections(config, precision=precision), Section("", "", MAIN)]
+        )
+        + "\n"
+    )
 
 
 def script_sections(config: RunConfig, *, precision: str | None = None) -> list[Section]:
     """Write the parts of a training script, all but what reads the command line; see `training_script`."""
     autocast = "bfloat16" in (config.precision, precision)
     of_dropout = has_dropout(config) and (
-        varies_dropout(config) or any(isinstance(layer, Dropout) and layer.rate for layer in config.layers)
+        varies_dropout(config)
+        or any(isinstance(layer, Dropout) and layer.rate for layer in config.layers)
     )
     parts = {
         ("Libraries", "torch, torchvision and numpy; MNIST Dash itself is not needed."): [
             HEAD.format(dataset=config.dataset, hash=config.hash)
         ],
-        ("Settings", f"Configuration `{config.hash}`, seed {config.seed}, and where random numbers come from.{changes_in_words(config)}"): [
+        (
+            "Settings",
+            f"Configuration `{config.hash}`, seed {config.seed}, and where random numbers come from.{changes_in_words(config)}",
+        ): [
             _constants(config),
             batch_sizes_code(config) if varies_batch_size(config) else "",
             inspect.getsource(seeds.stream_seed),
@@ -101,16 +111,25 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
             _split(config),
             SCALINGS[config.scaling].script if config.features == "pixels" else NO_SCALING,
         ],
-        ("Network", f"{plural(len(config.layers), 'layer')}, {config.n_parameters:,} parameters; the last layer gives logits."): [
-            *dict.fromkeys(layer.script_definitions(varied=varies_dropout(config)) for layer in config.layers),
+        (
+            "Network",
+            f"{plural(len(config.layers), 'layer')}, {config.n_parameters:,} parameters; the last layer gives logits.",
+        ): [
+            *dict.fromkeys(
+                layer.script_definitions(varied=varies_dropout(config)) for layer in config.layers
+            ),
             _build(config),
             TRUNCATED if "fill_truncated" in _initialise(config) else "",
             _initialise(config),
         ],
         ("Loss and optimizer", "By the definitions of Keras 2."): [
-            LOSSES["clipped" if config.probability_clip else "plain"].format(clip=config.probability_clip),
+            LOSSES["clipped" if config.probability_clip else "plain"].format(
+                clip=config.probability_clip
+            ),
             _penalty(config),
-            *dict.fromkeys(phase.settings.optimizer.script_definitions() for phase in phases(config)),
+            *dict.fromkeys(
+                phase.settings.optimizer.script_definitions() for phase in phases(config)
+            ),
             _optimizers(config),
             _rate(config),
             CARRY if _carries_velocity(config) else "",
@@ -122,7 +141,10 @@ def script_sections(config: RunConfig, *, precision: str | None = None) -> list[
             _train(config, autocast=autocast, of_dropout=of_dropout),
         ],
     }
-    return [Section(*about, "\n\n\n".join(text.strip("\n") for text in texts if text)) for about, texts in parts.items()]
+    return [
+        Section(*about, "\n\n\n".join(text.strip("\n") for text in texts if text))
+        for about, texts in parts.items()
+    ]
 
 
 def _train(config: RunConfig, *, autocast: bool, of_dropout: bool) -> str:
@@ -130,14 +152,19 @@ def _train(config: RunConfig, *, autocast: bool, of_dropout: bool) -> str:
     return TRAIN.format(
         seed="".join(
             f'\n        {source}.manual_seed(stream_seed(SEED, "{stream}", epoch))'
-            for source, stream, used in (("Dropout.source", "dropout", of_dropout), ("CHANGES", "augmentation", augmented))
+            for source, stream, used in (
+                ("Dropout.source", "dropout", of_dropout),
+                ("CHANGES", "augmentation", augmented),
+            )
             if used
         ),
         augment="\n            batch = augment(batch.view(-1, 784), Augmentation(), generator=CHANGES).view(-1, 1, 28, 28)"
         if augmented
         else "",
         arrange=".view(-1, 28, 28, 1).permute(0, 3, 1, 2)" if config.features == "pixels" else "",
-        settle="\n        optimizer = settle(epoch, network, optimizer)" if settle_code(config) else "",
+        settle="\n        optimizer = settle(epoch, network, optimizer)"
+        if settle_code(config)
+        else "",
         batch_size="batch_size(epoch)" if varies_batch_size(config) else "BATCH_SIZE",
         carry=f"\n            carry(optimizer, {_NEVER_0})" if _carries_velocity(config) else "",
         rate=_NEVER_0 if _carries_velocity(config) else "rate(step)",
@@ -162,13 +189,19 @@ def _build(config: RunConfig) -> str:
 def _about_data(config: RunConfig) -> str:
     inputs = "pixels" if config.features == "pixels" else "histograms of oriented gradients"
     leak = (
-        " **The test set is validated on, a leak:** choices made on these figures are choices made on it." if config.leaks_test_set else ""
+        " **The test set is validated on, a leak:** choices made on these figures are choices made on it."
+        if config.leaks_test_set
+        else ""
     )
     return f"{config.dataset} as {inputs}: {config.n_training:,} images to train on, {config.n_validation:,} to validate on.{leak}"
 
 
 def _constants(config: RunConfig) -> str:
-    device = {"auto": '"cuda" if torch.cuda.is_available() else "cpu"', "cpu": '"cpu"', "cuda": '"cuda"'}[config.device]
+    device = {
+        "auto": '"cuda" if torch.cuda.is_available() else "cpu"',
+        "cpu": '"cpu"',
+        "cuda": '"cuda"',
+    }[config.device]
     size = "" if varies_batch_size(config) else f"BATCH_SIZE = {config.batch_size}\n"
     most = max(phase.settings.steps_per_epoch for phase in phases(config))
     return f"SEED = {config.seed}\nEPOCHS = {config.epochs}\n{size}STEPS_PER_EPOCH = {most}\nDEVICE = torch.device({device})"
@@ -185,7 +218,11 @@ def _features(config: RunConfig) -> str:
 def _split(config: RunConfig) -> str:
     """Copy how the training archive is divided."""
     kind = config.split.kind
-    drawn = inspect.getsource(splits.stratified).replace("npt.NDArray[np.int64]", "np.ndarray").replace("Indices", "np.ndarray")
+    drawn = (
+        inspect.getsource(splits.stratified)
+        .replace("npt.NDArray[np.int64]", "np.ndarray")
+        .replace("Indices", "np.ndarray")
+    )
     text = SPLITS[kind].format(n=config.n_validation, seed=getattr(config.split, "seed", 0))
     return f"{drawn}\n\n{text}" if kind == "stratified" else text
 
@@ -202,7 +239,11 @@ def _augmentation(config: RunConfig) -> str:
 def _load(config: RunConfig) -> str:
     images = "part.data.transpose(1, 2)" if config.dataset == "emnist_digits" else "part.data"
     labels = "part.targets[:, 0]" if config.dataset == "qmnist" else "part.targets"
-    inputs = f"{images}.unsqueeze(1).contiguous()" if config.features == "pixels" else f"torch.from_numpy(hog({images}.numpy()))"
+    inputs = (
+        f"{images}.unsqueeze(1).contiguous()"
+        if config.features == "pixels"
+        else f"torch.from_numpy(hog({images}.numpy()))"
+    )
     said = "images (N, 1, 28, 28) uint8" if config.features == "pixels" else "features (N, 392)"
     return (
         "def load(root: str, train: bool) -> tuple[torch.Tensor, torch.Tensor]:\n"
@@ -222,7 +263,9 @@ def _network(config: RunConfig) -> Iterator[str]:
 
 def _layers_code(config: RunConfig) -> str:
     """Write the line that finds the layers whose values are filled or penalised, numbered from the input on."""
-    classes = dict.fromkeys(("nn.Conv2d", "nn.Linear", *(layer.torch_class for layer in _filled(config))))
+    classes = dict.fromkeys(
+        ("nn.Conv2d", "nn.Linear", *(layer.torch_class for layer in _filled(config)))
+    )
     return f"    layers = [layer for layer in network if isinstance(layer, ({', '.join(classes)}))]"
 
 
@@ -239,7 +282,10 @@ def _initialise(config: RunConfig) -> str:
         _layers_code(config),
     ]
     for index, layer in enumerate(_filled(config)):
-        lines += [f"    {initial.script_fill(f'layers[{index}].{name}')}" for name, initial in layer.initial_values().items()]
+        lines += [
+            f"    {initial.script_fill(f'layers[{index}].{name}')}"
+            for name, initial in layer.initial_values().items()
+        ]
     return "\n".join(lines)
 
 
@@ -258,7 +304,9 @@ def _penalty(config: RunConfig) -> str:
 
 def _optimizers(config: RunConfig) -> str:
     if varies_optimizer(config):
-        return optimizers_code([(phase.begin, phase.settings.optimizer.script_call()) for phase in phases(config)])
+        return optimizers_code(
+            [(phase.begin, phase.settings.optimizer.script_call()) for phase in phases(config)]
+        )
     call = config.optimizer.script_call()
     return f'def make_optimizer(parameters) -> torch.optim.Optimizer:\n    """Make the optimizer."""\n    return {call}'
 
@@ -266,7 +314,11 @@ def _optimizers(config: RunConfig) -> str:
 def _carries_velocity(config: RunConfig) -> bool:
     """Say whether there is a velocity while the rate changes."""
     optimizers = [phase.settings.optimizer for phase in phases(config)]
-    varies = bool(config.changes) or config.schedule != ConstantSchedule() or any(optimizer.rate_decay for optimizer in optimizers)
+    varies = (
+        bool(config.changes)
+        or config.schedule != ConstantSchedule()
+        or any(optimizer.rate_decay for optimizer in optimizers)
+    )
     return varies and any(optimizer.has_velocity for optimizer in optimizers)
 
 
@@ -275,7 +327,10 @@ def _rate(config: RunConfig) -> str:
         return rates_code(config)
     schedule, optimizer = config.schedule, config.optimizer
     share = schedule.script_share("step", "STEPS_PER_EPOCH", "last")
-    lines = ["def rate(step: int) -> float:", '    """Give the learning rate of one step, counted from 0."""']
+    lines = [
+        "def rate(step: int) -> float:",
+        '    """Give the learning rate of one step, counted from 0."""',
+    ]
     if "last" in share:
         lines.append("    last = max(EPOCHS * STEPS_PER_EPOCH - 1, 1)")
     lines.append(share)
@@ -288,7 +343,11 @@ def _rate(config: RunConfig) -> str:
 
 def _clip(config: RunConfig) -> str:
     norm = config.gradient_clip_norm
-    return "" if norm is None else f"\n            nn.utils.clip_grad_norm_(network.parameters(), {norm!r})"
+    return (
+        ""
+        if norm is None
+        else f"\n            nn.utils.clip_grad_norm_(network.parameters(), {norm!r})"
+    )
 
 
 def _early_stopping(config: RunConfig) -> str:
@@ -310,4 +369,8 @@ def _early_stopping(config: RunConfig) -> str:
 
 def _restore(config: RunConfig) -> str:
     stopping = config.early_stopping
-    return "\n    if kept is not None:\n        network.load_state_dict(kept)" if stopping is not None and stopping.restore_best else ""
+    return (
+        "\n    if kept is not None:\n        network.load_state_dict(kept)"
+        if stopping is not None and stopping.restore_best
+        else ""
+    )

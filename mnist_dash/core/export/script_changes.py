@@ -67,7 +67,10 @@ class Phase:
 
 def phases(config: RunConfig) -> list[Phase]:
     """List the epochs of equal settings, in their order; a configuration without changes has one."""
-    return [Phase(begin, config.at(begin + 1)) for begin in (0, *(change.after_epoch for change in config.changes))]
+    return [
+        Phase(begin, config.at(begin + 1))
+        for begin in (0, *(change.after_epoch for change in config.changes))
+    ]
 
 
 def varies_dropout(config: RunConfig) -> bool:
@@ -87,18 +90,24 @@ def varies_optimizer(config: RunConfig) -> bool:
 
 def changes_in_words(config: RunConfig) -> str:
     """Say what changes when, as one Markdown sentence a change."""
-    return "".join(f" After epoch {change.after_epoch}: {describe(config, change)}." for change in config.changes)
+    return "".join(
+        f" After epoch {change.after_epoch}: {describe(config, change)}."
+        for change in config.changes
+    )
 
 
 def rates_code(config: RunConfig) -> str:
     """Write ``rate(step)`` of a configuration that has changes, and what it needs."""
     share = config.schedule.script_share("position", "phase.stride", "phase.last")
     listed = "\n".join(
-        f"    Phase({', '.join(f'{name}={value!r}' for name, value in _numbers(config, phase))})," for phase in phases(config)
+        f"    Phase({', '.join(f'{name}={value!r}' for name, value in _numbers(config, phase))}),"
+        for phase in phases(config)
     )
     needed = config.schedule.script_definitions()
     rate = _RATE.format(share=share, warmup=config.schedule.warmup_steps)
-    return "\n\n\n".join(filter(None, ("from typing import NamedTuple", _PHASES.format(phases=listed), needed, rate)))
+    return "\n\n\n".join(
+        filter(None, ("from typing import NamedTuple", _PHASES.format(phases=listed), needed, rate))
+    )
 
 
 def _numbers(config: RunConfig, phase: Phase) -> Iterator[tuple[str, float]]:
@@ -119,7 +128,11 @@ def _numbers(config: RunConfig, phase: Phase) -> Iterator[tuple[str, float]]:
 def batch_sizes_code(config: RunConfig) -> str:
     """Write ``batch_size(epoch)``."""
     found = [(phase.begin + 1, phase.settings.batch_size) for phase in phases(config)]
-    return _SIZES.format(sizes=[pair for place, pair in enumerate(found) if place == 0 or pair[1] != found[place - 1][1]])
+    return _SIZES.format(
+        sizes=[
+            pair for place, pair in enumerate(found) if place == 0 or pair[1] != found[place - 1][1]
+        ]
+    )
 
 
 def optimizers_code(calls: Sequence[tuple[int, str]]) -> str:
@@ -128,7 +141,9 @@ def optimizers_code(calls: Sequence[tuple[int, str]]) -> str:
     Args:
         calls: finished epochs before it is made, and the call that makes it; the first one first.
     """
-    later = "".join(f"    if epoch > {begin}:\n        return {call}\n" for begin, call in reversed(calls[1:]))
+    later = "".join(
+        f"    if epoch > {begin}:\n        return {call}\n" for begin, call in reversed(calls[1:])
+    )
     return (
         "def make_optimizer(parameters, epoch: int = 1) -> torch.optim.Optimizer:\n"
         f'    """Make the optimizer of an epoch."""\n{later}    return {calls[0][1]}'
@@ -139,10 +154,15 @@ def settle_code(config: RunConfig) -> str:
     """Write ``settle(epoch, network, optimizer)``; empty where nothing changes but rates and batch sizes."""
     blocks = []
     for change in config.changes:
-        before, after = config.at(change.after_epoch).optimizer, config.at(change.after_epoch + 1).optimizer
+        before, after = (
+            config.at(change.after_epoch).optimizer,
+            config.at(change.after_epoch + 1).optimizer,
+        )
         block = "" if change.dropout_rate is None else _DROP.format(rate=change.dropout_rate)
         if change.optimizer is not None:
-            block += _KEPT + after.script_kept_state(before) if before.kind == after.kind else _FRESH
+            block += (
+                _KEPT + after.script_kept_state(before) if before.kind == after.kind else _FRESH
+            )
         if block:
             blocks.append(f"    if epoch == {change.after_epoch + 1}:{block}")
     return _SETTLE.format(changes="\n".join(blocks)) if blocks else ""
@@ -155,9 +175,14 @@ def step_lines(config: RunConfig) -> str:
     ends = [*(phase.begin for phase in found[1:]), config.epochs]
     for phase, end in zip(found, ends, strict=True):
         first = config.steps_until(optimizer_begin(config, phase.begin + 1))
-        line = phase.settings.optimizer.script_step_line(f"step - {first} + 1" if first else "step + 1")
+        line = phase.settings.optimizer.script_step_line(
+            f"step - {first} + 1" if first else "step + 1"
+        )
         if line:
             lines.append((phase.begin, end, line))
     if len({line for *_, line in lines}) == 1 and len(lines) == len(found):
         return f"\n                {lines[0][2]}"
-    return "".join(f"\n                if {begin} < epoch <= {end}:\n                    {line}" for begin, end, line in lines)
+    return "".join(
+        f"\n                if {begin} < epoch <= {end}:\n                    {line}"
+        for begin, end, line in lines
+    )

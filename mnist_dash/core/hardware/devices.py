@@ -35,7 +35,11 @@ def n_cuda_devices() -> int:
 def gpu_names() -> list[str]:
     """Name the GPUs that this process may use as `VISIBLE_GPUS` does: by number or by UUID."""
     shown = os.environ.get(VISIBLE_GPUS)
-    return [str(index) for index in range(n_cuda_devices())] if shown is None else shown.split(",")[: n_cuda_devices()]
+    return (
+        [str(index) for index in range(n_cuda_devices())]
+        if shown is None
+        else shown.split(",")[: n_cuda_devices()]
+    )
 
 
 def check_device(device: Device, *, n_cuda: int | None = None) -> None:
@@ -50,4 +54,6 @@ def check_device(device: Device, *, n_cuda: int | None = None) -> None:
     """
     found = n_cuda_devices() if n_cuda is None else n_cuda
     if device == "cuda" and found == 0:
-        raise DeviceUnavailable("device: there is no CUDA device on this machine. Choose auto or cpu, or start a worker with a GPU.")
+        raise DeviceUnavailable(
+            "device: there is no CUDA device on this machine. Choose auto or cpu, or start a worker with a GPU."
+        )

@@ -27,7 +27,9 @@ def resolve_device(device: Device) -> torch.device:
     """
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
-        raise DeviceUnavailable("device: there is no CUDA device on this machine. Choose auto or cpu, or start a worker with a GPU.")
+        raise DeviceUnavailable(
+            "device: there is no CUDA device on this machine. Choose auto or cpu, or start a worker with a GPU."
+        )
     return torch.device("cuda" if available and device != "cpu" else "cpu")
 
 
@@ -41,7 +43,9 @@ def resolve_precision(config: RunConfig, device: torch.device) -> Arithmetic:
         return config.precision
     if any(isinstance(layer, Conv) for layer in config.layers):
         return "bfloat16" if _bfloat16_gain(device, "conv") >= 1.2 else "float32"
-    dense = [pair for pair in zip(config.layers, config.plan, strict=True) if isinstance(pair[0], Dense)]
+    dense = [
+        pair for pair in zip(config.layers, config.plan, strict=True) if isinstance(pair[0], Dense)
+    ]
     sides = [min(planned.input_shape[0], planned.output_shape[0]) for _, planned in dense]
     if max(sides) < NARROW_UNITS:
         return "float32"
@@ -62,8 +66,12 @@ def _bfloat16_gain(device: torch.device, kind: Literal["conv", "dense"]) -> floa
     dtypes = (torch.float32, torch.bfloat16)
     seconds = dict.fromkeys(dtypes, float("inf"))
     generator = torch.Generator(device).manual_seed(0)
-    inputs = torch.randn((64, 32, 12, 12) if kind == "conv" else (256, 512), device=device, generator=generator)
-    kernel = torch.randn((64, 32, 3, 3) if kind == "conv" else (512, 512), device=device, generator=generator)
+    inputs = torch.randn(
+        (64, 32, 12, 12) if kind == "conv" else (256, 512), device=device, generator=generator
+    )
+    kernel = torch.randn(
+        (64, 32, 3, 3) if kind == "conv" else (512, 512), device=device, generator=generator
+    )
     with torch.inference_mode():
         for _ in range(6):
             for dtype in dtypes:
@@ -73,7 +81,9 @@ def _bfloat16_gain(device: torch.device, kind: Literal["conv", "dense"]) -> floa
 
 def _time(inputs: torch.Tensor, kernel: torch.Tensor) -> float:
     if inputs.dim() == 4:
-        inputs, kernel = (values.contiguous(memory_format=torch.channels_last) for values in (inputs, kernel))
+        inputs, kernel = (
+            values.contiguous(memory_format=torch.channels_last) for values in (inputs, kernel)
+        )
     _synchronise(inputs.device)
     start = time.perf_counter()
     for _ in range(3):

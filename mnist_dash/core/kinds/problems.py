@@ -20,7 +20,12 @@ from mnist_dash.text import did_you_mean, listed, nearest, parse_number, plural
 MAX_LAYERS = 64
 """Layers of a network, at most."""
 _RULE = "rule"
-FIELD_ABBREVIATIONS = {"lr": "learning_rate", "wd": "weight_decay", "bs": "batch_size", "batch": "batch_size"}
+FIELD_ABBREVIATIONS = {
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "bs": "batch_size",
+    "batch": "batch_size",
+}
 """What people type for a field that is written out here."""
 _LONGEST = 80
 
@@ -36,13 +41,17 @@ class NoNumber:
 def invalid(path: str, fault: str, allowed: str, remedy: str) -> PydanticCustomError:
     """Say within a validator what is wrong with a value, what is allowed, and what to do; see `Problem`."""
     message = Problem("", fault, allowed, remedy).sentence.replace("{", "(").replace("}", ")")
-    return PydanticCustomError(_RULE, message, {"path": path, "fault": fault, "allowed": allowed, "remedy": remedy})
+    return PydanticCustomError(
+        _RULE, message, {"path": path, "fault": fault, "allowed": allowed, "remedy": remedy}
+    )
 
 
 def problems_of(error: ValidationError) -> tuple[Problem, ...]:
     """Say what a validation found, one problem a fault."""
     found = error.errors(include_url=False)
-    wrong_lists = {details["loc"][:index] for details in found for index in range(1, len(details["loc"]))}
+    wrong_lists = {
+        details["loc"][:index] for details in found for index in range(1, len(details["loc"]))
+    }
     problems = []
     for details in found:
         context = details.get("ctx", {})
@@ -50,7 +59,9 @@ def problems_of(error: ValidationError) -> tuple[Problem, ...]:
             continue  # pydantic counts only the items that are well: too few of them is no news beside what is wrong with the others
         path, inner = _path(details["loc"]), str(context.get("path", ""))
         full = f"{path}.{inner}" if path and inner and not inner.startswith(path) else inner or path
-        problems.append(Problem(full, str(context["fault"]), str(context["allowed"]), str(context["remedy"])))
+        problems.append(
+            Problem(full, str(context["fault"]), str(context["allowed"]), str(context["remedy"]))
+        )
     return tuple(dict.fromkeys(problems))
 
 
@@ -73,13 +84,17 @@ def in_own_words(error: ValidationError, model: type[BaseModel]) -> ValidationEr
     for details in error.errors(include_url=False):
         if details["type"] == _RULE:
             context = details["ctx"]
-            found = PydanticCustomError(_RULE, details["msg"].replace("{", "(").replace("}", ")"), context)
+            found = PydanticCustomError(
+                _RULE, details["msg"].replace("{", "(").replace("}", ")"), context
+            )
             location = details["loc"]
         else:
             problem, location = _problem(details, model)
             found = invalid(problem.path, problem.fault, problem.allowed, problem.remedy)
             if details["type"] in ("too_short", "too_long"):
-                found = PydanticCustomError(_RULE, found.message_template, (found.context or {}) | {"counted": True})
+                found = PydanticCustomError(
+                    _RULE, found.message_template, (found.context or {}) | {"counted": True}
+                )
         lines.append(InitErrorDetails(type=found, loc=location, input=details["input"]))
     return ValidationError.from_exception_data(error.title, lines)
 
@@ -108,11 +123,22 @@ def _number(value: object, *, is_whole: bool) -> object:
     number = parse_number(value)
     if number is None:
         point = value.replace(",", ".", 1)
-        hint = point if value.count(",") == 1 and not is_whole and parse_number(point) is not None else example
-        return NoNumber(f"{shown(value)} is no {kind}", f"Type {hint}." if hint is point else f"Type a {kind} such as {hint}.")
+        hint = (
+            point
+            if value.count(",") == 1 and not is_whole and parse_number(point) is not None
+            else example
+        )
+        return NoNumber(
+            f"{shown(value)} is no {kind}",
+            f"Type {hint}." if hint is point else f"Type a {kind} such as {hint}.",
+        )
     if is_whole and isinstance(number, float) and number.is_integer() and "." in value:
         whole, thousands = f"{number:.0f}", value.replace(".", "")
-        remedy = f"Write {whole} or {thousands}." if thousands.isdigit() and int(thousands) != number else f"Write {whole}."
+        remedy = (
+            f"Write {whole} or {thousands}."
+            if thousands.isdigit() and int(thousands) != number
+            else f"Write {whole}."
+        )
         return NoNumber(f"{shown(value)} is ambiguous where a whole number is wanted", remedy)
     return int(number) if is_whole and float(number).is_integer() and abs(number) < 1e15 else number
 
@@ -138,7 +164,9 @@ def _kinds(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type
         yield annotation
 
 
-def _problem(details: ErrorDetails, model: type[BaseModel]) -> tuple[Problem, tuple[int | str, ...]]:
+def _problem(
+    details: ErrorDetails, model: type[BaseModel]
+) -> tuple[Problem, tuple[int | str, ...]]:
     """Say one fault; its path is below the location that comes with it."""
     location, value, kind = details["loc"], details.get("input"), details["type"]
     field = str(location[0]) if location else ""
@@ -150,21 +178,35 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> tuple[Problem, tu
             size = "large" if kind.startswith("less") else "small"
             return Problem("", f"{shown(value)} is too {size}", _bounds(model, field), ""), location
         case "finite_number":
-            return Problem("", f"{shown(value)} is not finite", "", "Type a number such as 0.001."), location
+            return Problem(
+                "", f"{shown(value)} is not finite", "", "Type a number such as 0.001."
+            ), location
         case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
-            return Problem("", f"{shown(value)} is no whole number", "", "Type a whole number such as 10."), location
+            return Problem(
+                "", f"{shown(value)} is no whole number", "", "Type a whole number such as 10."
+            ), location
         case "float_parsing" | "float_type":
-            return Problem("", f"{shown(value)} is no number", "", "Type a number such as 0.001."), location
+            return Problem(
+                "", f"{shown(value)} is no number", "", "Type a number such as 0.001."
+            ), location
         case "union_tag_invalid":
             return _unknown_kind(str(context["tag"]), str(context["expected_tags"])), location
         case "union_tag_not_found":
-            return Problem("kind", "it is missing", "", "Add a kind, which says what this part is."), location
+            return Problem(
+                "kind", "it is missing", "", "Add a kind, which says what this part is."
+            ), location
         case "literal_error":
-            known = _literals(model.model_fields[field].annotation) if field in model.model_fields else []
+            known = (
+                _literals(model.model_fields[field].annotation)
+                if field in model.model_fields
+                else []
+            )
             known = known if len(location) == 1 or str(location[1]).startswith("literal[") else []
             known = known or _quoted(str(context["expected"]))
             below = tuple(part for part in location if not str(part).startswith("literal["))
-            return Problem("", f"{shown(value)} is not known", listed(known), did_you_mean(str(value), known)), below
+            return Problem(
+                "", f"{shown(value)} is not known", listed(known), did_you_mean(str(value), known)
+            ), below
         case "extra_forbidden":
             return _unknown_field(field, model), location
         case "too_long" | "too_short":
@@ -184,7 +226,11 @@ def _unknown_field(field: str, model: type[BaseModel]) -> Problem:
     kind = model.model_fields["kind"].default if "kind" in model.model_fields else None
     fault = f"{kind} has no field {field}" if kind is not None else f"there is no field {field}"
     having = _siblings_with(field, model)
-    near = [FIELD_ABBREVIATIONS[field]] if FIELD_ABBREVIATIONS.get(field) in own else nearest(field, own)
+    near = (
+        [FIELD_ABBREVIATIONS[field]]
+        if FIELD_ABBREVIATIONS.get(field) in own
+        else nearest(field, own)
+    )
     if having:
         remedy = f"{listed(having, last='and')} {'has' if len(having) == 1 else 'have'}: set kind to {having[0]}, or leave {field} out."
     elif near:
@@ -198,12 +244,20 @@ def _siblings_with(field: str, model: type[BaseModel]) -> list[str]:
     """Name the other kinds of the same part that have a field: of Adam's ``weight_decay``, ``adamw`` and ``lion``."""
     if "kind" not in model.model_fields:
         return []
-    part = next(each for each in model.__mro__ if issubclass(each, BaseModel) and "kind" not in each.model_fields)
+    part = next(
+        each
+        for each in model.__mro__
+        if issubclass(each, BaseModel) and "kind" not in each.model_fields
+    )
     pending, siblings = [part], []
     while pending:
         siblings += (found := pending.pop().__subclasses__())
         pending += found
-    having = [str(each.model_fields["kind"].default) for each in siblings if {"kind", field} <= set(each.model_fields)]
+    having = [
+        str(each.model_fields["kind"].default)
+        for each in siblings
+        if {"kind", field} <= set(each.model_fields)
+    ]
     own = str(model.model_fields["kind"].default)
     return sorted(having, key=lambda name: (not name.startswith(own), name))
 
@@ -214,32 +268,60 @@ def _length(field: str, context: Mapping[str, Any], model: type[BaseModel]) -> P
     for bound in model.model_fields[field].metadata if field in model.model_fields else ():
         least, most = getattr(bound, "min_length", least), getattr(bound, "max_length", most)
     allowed = f"{least:,} to {most:,}" if most is not None else f"at least {least:,}"
-    return Problem("", f"{plural(n, noun)} are too {'few' if n < least else 'many'}", allowed, f"{'Add' if n < least else 'Remove'} some.")
+    return Problem(
+        "",
+        f"{plural(n, noun)} are too {'few' if n < least else 'many'}",
+        allowed,
+        f"{'Add' if n < least else 'Remove'} some.",
+    )
 
 
 def _wrong_type(kind: str, value: object, field: str, context: Mapping[str, Any]) -> Problem:
     match kind:
         case "model_type" | "model_attributes_type" | "dict_type":
-            remedy = f"Write {field}.kind={value}." if isinstance(value, str) and field else "Write its fields by name."
-            return Problem("", f"{shown(value)} stands where a group of fields is wanted", "", remedy)
+            remedy = (
+                f"Write {field}.kind={value}."
+                if isinstance(value, str) and field
+                else "Write its fields by name."
+            )
+            return Problem(
+                "", f"{shown(value)} stands where a group of fields is wanted", "", remedy
+            )
         case "tuple_type" | "list_type":
-            return Problem("", f"{shown(value)} stands where a list is wanted", "", "Write [a, b, c].")
+            return Problem(
+                "", f"{shown(value)} stands where a list is wanted", "", "Write [a, b, c]."
+            )
         case "string_type":
             quoted = isinstance(value, int | float)
-            return Problem("", f"{shown(value)} is no text", "", f"Write it in quotes: '{shown(value)}'." if quoted else "Write text.")
+            return Problem(
+                "",
+                f"{shown(value)} is no text",
+                "",
+                f"Write it in quotes: '{shown(value)}'." if quoted else "Write text.",
+            )
         case "string_too_long":
-            return Problem("", "it is too long", f"at most {context['max_length']:,} characters", "Shorten it.")
+            return Problem(
+                "", "it is too long", f"at most {context['max_length']:,} characters", "Shorten it."
+            )
         case "string_too_short":
             return Problem("", "it is empty", "", "Write something.")
         case "bool_type" | "bool_parsing":
-            return Problem("", f"{shown(value)} is neither true nor false", "", "Write true or false.")
+            return Problem(
+                "", f"{shown(value)} is neither true nor false", "", "Write true or false."
+            )
     return Problem("", f"{shown(value)} cannot be read here", "", "Correct it.")
 
 
-def _without_types(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[int | str, ...]:
+def _without_types(
+    location: tuple[int | str, ...], model: type[BaseModel]
+) -> tuple[int | str, ...]:
     """Leave out the name of a type, which pydantic adds where a value may be of several."""
     names = {"bool", "int", "float", "str", "none"}
-    return location[:-1] if len(location) > 1 and location[-1] in names and location[-1] not in model.model_fields else location
+    return (
+        location[:-1]
+        if len(location) > 1 and location[-1] in names and location[-1] not in model.model_fields
+        else location
+    )
 
 
 def _bounds(model: type[BaseModel], field: str) -> str:
@@ -292,4 +374,8 @@ def _quoted(text: str) -> list[str]:
 
 def _path(location: tuple[int | str, ...]) -> str:
     """Join a pydantic location, leaving out the kind of split that it inserts (``split.tail.fraction``)."""
-    return ".".join(str(part) for index, part in enumerate(location) if index == 0 or location[index - 1] != "split")
+    return ".".join(
+        str(part)
+        for index, part in enumerate(location)
+        if index == 0 or location[index - 1] != "split"
+    )

@@ -40,7 +40,9 @@ class Registry(Mapping[str, type[K]], Generic[K]):
         """
         name = name_of(kind)
         if name in self._kinds:
-            raise ValueError(f"The kind {name!r} is registered already, as {self._kinds[name].__name__}. Choose another name.")
+            raise ValueError(
+                f"The kind {name!r} is registered already, as {self._kinds[name].__name__}. Choose another name."
+            )
         self._kinds[name] = kind
 
     @contextmanager
@@ -82,7 +84,10 @@ class Registry(Mapping[str, type[K]], Generic[K]):
             kind = self._kinds.get(name) if isinstance(name, str) else None
             if kind is None:
                 expected = ", ".join(repr(known) for known in self._kinds)
-                raise PydanticKnownError("union_tag_invalid", {"discriminator": "'kind'", "tag": str(name), "expected_tags": expected})
+                raise PydanticKnownError(
+                    "union_tag_invalid",
+                    {"discriminator": "'kind'", "tag": str(name), "expected_tags": expected},
+                )
             found: K = kind.__pydantic_validator__.validate_python(value)
             return found
         if isinstance(value, Kind) and self._kinds.get(name_of(type(value))) is type(value):
@@ -101,7 +106,9 @@ class OneOf:
 
     registry: Registry[Any]
 
-    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, _source: object, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.registry.validate)
 
 
@@ -111,14 +118,18 @@ class NameOf:
 
     registry: Registry[Any]
 
-    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, _source: object, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._validate)
 
     def _validate(self, value: object) -> str:
         if isinstance(value, str) and value in self.registry:
             return value
         *others, last = (repr(name) for name in self.registry)
-        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}" if others else last})
+        raise PydanticKnownError(
+            "literal_error", {"expected": f"{', '.join(others)} or {last}" if others else last}
+        )
 
 
 def alternatives(annotation: object, metadata: Iterable[object] = ()) -> Iterator[Any]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.kinds.problems import in_own_words, typed
@@ -13,7 +19,9 @@ from mnist_dash.core.kinds.problems import in_own_words, typed
 class Spec(BaseModel):
     """Base of every part of a configuration: frozen, nothing unknown, no NaN and no infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
 
     @model_validator(mode="wrap")
     @classmethod

@@ -26,10 +26,18 @@ from mnist_dash.core.layers.initialisers import (
     TruncatedNormal,
     Zeros,
 )
-from mnist_dash.core.layers.planning import MAX_PARAMETERS, ImpossibleLayer, LayerPlan, module_numbers, plan
+from mnist_dash.core.layers.planning import (
+    MAX_PARAMETERS,
+    ImpossibleLayer,
+    LayerPlan,
+    module_numbers,
+    plan,
+)
 from mnist_dash.core.layers.pooling import AvgPool, MaxPool
 
-LAYERS: Registry[LayerKind] = Registry((Conv, MaxPool, AvgPool, Dropout, BatchNorm, ActivationLayer, Flatten, Dense))
+LAYERS: Registry[LayerKind] = Registry(
+    (Conv, MaxPool, AvgPool, Dropout, BatchNorm, ActivationLayer, Flatten, Dense)
+)
 Layer = Annotated[LayerKind, OneOf(LAYERS)]
 
 __all__ = [

@@ -26,7 +26,9 @@ LABELS = {
     "linear": "linear",
 }
 CONTROL = Control("activation", "Activation", kind=ControlKind.CHOICE, options=LABELS)
-OUTPUT_CONTROL = Control("activation", "Activation", kind=ControlKind.CHOICE, options=LABELS | {"softmax": "softmax"})
+OUTPUT_CONTROL = Control(
+    "activation", "Activation", kind=ControlKind.CHOICE, options=LABELS | {"softmax": "softmax"}
+)
 
 _MODULES = {
     "relu": "ReLU",

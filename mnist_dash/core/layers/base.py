@@ -63,7 +63,9 @@ class NetworkBuilder(Protocol):
     def module(self) -> int:
         """Number the next module of the plain network."""
 
-    def parameter(self, name: str, value: Tensor, *, order: Tensor | None = None, l2: float = 0.0) -> Tensor:
+    def parameter(
+        self, name: str, value: Tensor, *, order: Tensor | None = None, l2: float = 0.0
+    ) -> Tensor:
         """Add a trained tensor under its name in the plain network's `state_dict`, and give it back.
 
         The value may be of any shape, float32, such as ``(units, inputs)``.
@@ -78,7 +80,13 @@ class NetworkBuilder(Protocol):
     def buffer(self, name: str, value: Tensor, *, order: Tensor | None = None) -> Tensor:
         """Add a tensor that is kept but not trained; see `parameter`."""
 
-    def step(self, run: Callable[[Tensor, bool], Tensor], *, rises: bool = False, is_maximum: bool = False) -> None:
+    def step(
+        self,
+        run: Callable[[Tensor, bool], Tensor],
+        *,
+        rises: bool = False,
+        is_maximum: bool = False,
+    ) -> None:
         """Add an operation, which takes its input and whether this is training; images are ``(B, channels, height, width)``.
 
         Args:
@@ -91,7 +99,14 @@ class NetworkBuilder(Protocol):
 class Graph(Protocol):
     """An ONNX graph that is being written; each method adds to it and gives the name of what it adds."""
 
-    def node(self, operator: str, inputs: list[str], *, output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401 - of any kind
+    def node(
+        self,
+        operator: str,
+        inputs: list[str],
+        *,
+        output: str | None = None,
+        **attributes: Any,  # noqa: ANN401 - of any kind
+    ) -> str:
         """Add an operation of opset 17."""
 
     def constant(self, values: npt.NDArray[Any] | float | list[int]) -> str:

@@ -58,14 +58,20 @@ class BatchNorm(LayerKind):
         momentum, epsilon = 1 - self.momentum, self.epsilon
 
         def normalise(x: Tensor, training: bool) -> Tensor:  # noqa: FBT001 - the signature of every step
-            return functional.batch_norm(x, mean, variance, scale, shift, training, momentum, epsilon)
+            return functional.batch_norm(
+                x, mean, variance, scale, shift, training, momentum, epsilon
+            )
 
         network.step(normalise)
 
     def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write its node; see `LayerKind.onnx`."""
         wanted = dict.fromkeys(("weight", "bias", "running_mean", "running_var"), shape[-1:])
-        return graph.node("BatchNormalization", [value, *graph.parameters(parameters, wanted)], epsilon=self.epsilon)
+        return graph.node(
+            "BatchNormalization",
+            [value, *graph.parameters(parameters, wanted)],
+            epsilon=self.epsilon,
+        )
 
     def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module."""

@@ -42,7 +42,12 @@ class Conv(LayerKind):
         Control("filters", "Filters"),
         Control("kernel", "Kernel", hint=help_for("kernel size")),
         Control("stride", "Stride"),
-        Control("padding", "Padding", kind=ControlKind.CHOICE, options={"valid": "valid", "same": "same"}),
+        Control(
+            "padding",
+            "Padding",
+            kind=ControlKind.CHOICE,
+            options={"valid": "valid", "same": "same"},
+        ),
         activations.CONTROL,
         *initialisers.CONTROLS,
     )
@@ -72,7 +77,11 @@ class Conv(LayerKind):
         require_image(shape)
         sides = [self._side(side, shape) for side in shape[:2]]
         if self.padding == "same":
-            words = f"{shape[0]} / {self.stride} = {sides[0]}" if self.stride > 1 else f"same padding keeps {sides[0]}"
+            words = (
+                f"{shape[0]} / {self.stride} = {sides[0]}"
+                if self.stride > 1
+                else f"same padding keeps {sides[0]}"
+            )
         elif self.stride > 1:
             words = f"({shape[0]} - {self.kernel}) / {self.stride} + 1 = {sides[0]}"
         else:
@@ -120,7 +129,9 @@ class Conv(LayerKind):
         from torch import nn
 
         before, after = self.zeros_around(shape)
-        conv = nn.Conv2d(shape[2], self.filters, self.kernel, self.stride, before if before == after else 0)
+        conv = nn.Conv2d(
+            shape[2], self.filters, self.kernel, self.stride, before if before == after else 0
+        )
         initialisers.fill_module(conv, self.initial_values(), generator)
         padding = [] if before == after else [nn.ZeroPad2d((before, after, before, after))]
         return [*padding, conv, *activations.modules(self.activation)]
@@ -137,11 +148,17 @@ class Conv(LayerKind):
             network.module()
             network.step(lambda x, _: functional.pad(x, (before, after, before, after)))
         module = network.module()
-        kernel = torch.zeros((self.filters, shape[2], self.kernel, self.kernel), device=network.device)
+        kernel = torch.zeros(
+            (self.filters, shape[2], self.kernel, self.kernel), device=network.device
+        )
         kernel = kernel.contiguous(memory_format=torch.channels_last)
         kernel = network.parameter(f"{module}.weight", kernel, l2=self.l2)
         bias = network.parameter(f"{module}.bias", torch.zeros(self.filters, device=network.device))
-        network.step(lambda x, _: functional.conv2d(x[:, :, ::thinning, ::thinning], kernel, bias, stride, padding))
+        network.step(
+            lambda x, _: functional.conv2d(
+                x[:, :, ::thinning, ::thinning], kernel, bias, stride, padding
+            )
+        )
         activations.add_to(network, self.activation, in_place=True)
 
     def has_gradient(self, shape: Shape) -> bool:
@@ -153,7 +170,10 @@ class Conv(LayerKind):
         """Add its operations; see `LayerKind.add_gradient`."""
         trained = network.take(2)
         padding, _ = self.zeros_around(shape)
-        network.add(_convolution(trained, *self._strides(), padding, is_first=network.is_first), is_trained=True)
+        network.add(
+            _convolution(trained, *self._strides(), padding, is_first=network.is_first),
+            is_trained=True,
+        )
         network.add_activation(self.activation)
 
     def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
@@ -162,7 +182,9 @@ class Conv(LayerKind):
         kernel = (self.filters, shape[2], self.kernel, self.kernel)
         inputs = [value, *graph.parameters(parameters, {"weight": kernel, "bias": kernel[:1]})]
         pads = [before, before, after, after]
-        value = graph.node("Conv", inputs, kernel_shape=[self.kernel] * 2, strides=[self.stride] * 2, pads=pads)
+        value = graph.node(
+            "Conv", inputs, kernel_shape=[self.kernel] * 2, strides=[self.stride] * 2, pads=pads
+        )
         return activations.onnx(graph, value, self.activation)
 
     def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
@@ -188,7 +210,9 @@ class Conv(LayerKind):
         return int(before != after)
 
 
-def _convolution(trained: Trained, thinning: int, stride: int, padding: int, *, is_first: bool) -> Operation:
+def _convolution(
+    trained: Trained, thinning: int, stride: int, padding: int, *, is_first: bool
+) -> Operation:
     """Compute a convolution of every `thinning`-th pixel, with symmetric padding."""
     import torch
 
@@ -204,13 +228,27 @@ def _convolution(trained: Trained, thinning: int, stride: int, padding: int, *, 
 
         def backward(self, grad: Tensor) -> Tensor:
             onward: Tensor | None
-            onward, *grads = differentiate(grad, self._x, kernel, [len(kernel)], strides, paddings, [1, 1], False, [0, 0], 1, wanted)
+            onward, *grads = differentiate(
+                grad,
+                self._x,
+                kernel,
+                [len(kernel)],
+                strides,
+                paddings,
+                [1, 1],
+                False,
+                [0, 0],
+                1,
+                wanted,
+            )
             trained.grads = [value.float() for value in grads]
             if onward is None:
                 return grad
             if thinning == 1:
                 return onward
-            whole = torch.zeros(self._shape, dtype=onward.dtype, device=onward.device).contiguous(memory_format=torch.channels_last)
+            whole = torch.zeros(self._shape, dtype=onward.dtype, device=onward.device).contiguous(
+                memory_format=torch.channels_last
+            )
             whole[:, :, ::thinning, ::thinning] = onward
             return whole
 

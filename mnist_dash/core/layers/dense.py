@@ -10,7 +10,16 @@ from pydantic import Field
 from mnist_dash.core.kinds.controls import Control
 from mnist_dash.core.layers import activations, initialisers
 from mnist_dash.core.layers.activations import OutputActivation
-from mnist_dash.core.layers.base import Graph, LayerKind, Misfit, NetworkBuilder, Outcome, Parameters, Shape, format_shape
+from mnist_dash.core.layers.base import (
+    Graph,
+    LayerKind,
+    Misfit,
+    NetworkBuilder,
+    Outcome,
+    Parameters,
+    Shape,
+    format_shape,
+)
 from mnist_dash.core.layers.initialisers import GlorotUniform, Initializer, InitializerKind, Zeros
 
 if TYPE_CHECKING:
@@ -46,10 +55,20 @@ class Dense(LayerKind):
     def outcome(self, shape: Shape) -> Outcome:
         """Give what it makes of an input's shape; see `LayerKind.outcome`."""
         if len(shape) != 1:
-            raise Misfit(f"an image of {format_shape(shape)} comes in", "a dense layer takes a vector", "Put a flatten layer before it.")
+            raise Misfit(
+                f"an image of {format_shape(shape)} comes in",
+                "a dense layer takes a vector",
+                "Put a flatten layer before it.",
+            )
         n_parameters = (shape[0] + 1) * self.units
         arithmetic = f"{shape[0]} x {self.units} weights + {self.units} biases = {n_parameters:,}"
-        return Outcome((self.units,), n_parameters, 2 * shape[0] * self.units, f"{self.units} units", arithmetic)
+        return Outcome(
+            (self.units,),
+            n_parameters,
+            2 * shape[0] * self.units,
+            f"{self.units} units",
+            arithmetic,
+        )
 
     def initial_values(self) -> Mapping[str, InitializerKind]:
         """Give the initialisers of its kernel and its bias."""
@@ -94,8 +113,12 @@ class Dense(LayerKind):
 
     def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write its nodes; see `LayerKind.onnx`."""
-        names = graph.parameters(parameters, {"weight": (self.units, shape[0]), "bias": (self.units,)})
-        return activations.onnx(graph, graph.node("Gemm", [value, *names], transB=1), self.activation)
+        names = graph.parameters(
+            parameters, {"weight": (self.units, shape[0]), "bias": (self.units,)}
+        )
+        return activations.onnx(
+            graph, graph.node("Gemm", [value, *names], transB=1), self.activation
+        )
 
     def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expressions that make its modules."""

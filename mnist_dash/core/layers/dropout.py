@@ -89,7 +89,13 @@ class Dropout(LayerKind):
             return ""
         # Read as text: importing the module would load torch.
         source = (Path(__file__).parent / "dropout_mask.py").read_text(encoding="utf-8")
-        return source[source.index("class DropoutMask:") :].replace("class DropoutMask:", "class BytesDropout:") + "\n\n" + _SCRIPT
+        return (
+            source[source.index("class DropoutMask:") :].replace(
+                "class DropoutMask:", "class BytesDropout:"
+            )
+            + "\n\n"
+            + _SCRIPT
+        )
 
 
 def _masked(mask: DropoutMask) -> Operation:

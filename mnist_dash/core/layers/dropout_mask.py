@@ -38,5 +38,9 @@ class DropoutMask:
         words = torch.empty(n_words, dtype=torch.int64, device=like.device)
         words.random_(-(2**63), None, generator=self._generator)
         draws = words.view(torch.int8 if self._bytes == 1 else torch.int16)[: like.numel()]
-        factors = torch.ge(draws, self._threshold, out=torch.empty(like.numel(), dtype=like.dtype, device=like.device))
+        factors = torch.ge(
+            draws,
+            self._threshold,
+            out=torch.empty(like.numel(), dtype=like.dtype, device=like.device),
+        )
         return factors.mul_(self._scale).as_strided(like.shape, like.stride())

@@ -6,7 +6,15 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from mnist_dash.core.layers.base import Graph, LayerKind, NetworkBuilder, Outcome, Parameters, Shape, format_shape
+from mnist_dash.core.layers.base import (
+    Graph,
+    LayerKind,
+    NetworkBuilder,
+    Outcome,
+    Parameters,
+    Shape,
+    format_shape,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +33,11 @@ class Flatten(LayerKind):
     def outcome(self, shape: Shape) -> Outcome:
         """Give what it makes of an input's shape; see `LayerKind.outcome`."""
         n_values = math.prod(shape)
-        words = f"{format_shape(shape)} = {n_values:,}" if len(shape) > 1 else f"{n_values:,}, a vector already"
+        words = (
+            f"{format_shape(shape)} = {n_values:,}"
+            if len(shape) > 1
+            else f"{n_values:,}, a vector already"
+        )
         return Outcome((n_values,), 0, 0, words, "nothing to train")
 
     @property
@@ -46,7 +58,12 @@ class Flatten(LayerKind):
         network.module()
         if len(shape) == 3:
             height, width, channels = shape
-            order = torch.arange(math.prod(shape)).view(channels, height, width).permute(1, 2, 0).flatten()
+            order = (
+                torch.arange(math.prod(shape))
+                .view(channels, height, width)
+                .permute(1, 2, 0)
+                .flatten()
+            )
             network.order = order if channels > 1 and height * width > 1 else None
         network.step(_flatten)
 

@@ -64,7 +64,9 @@ class ByHand:
         dropout_generator: the source of dropout's draws.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], dtype: torch.dtype, dropout_generator: torch.Generator) -> None:
+    def __init__(
+        self, parameters: Sequence[Tensor], dtype: torch.dtype, dropout_generator: torch.Generator
+    ) -> None:
         self.dtype, self.dropout_generator = dtype, dropout_generator
         self.trained: list[Trained] = []
         self._parameters = iter(parameters)
@@ -80,7 +82,14 @@ class ByHand:
         """Whether the values taken last are the network's first, so that nobody asks for the gradient of their input."""
         return len(self.trained) == 1
 
-    def add(self, operation: Operation, *, rises: bool = False, is_maximum: bool = False, is_trained: bool = False) -> None:
+    def add(
+        self,
+        operation: Operation,
+        *,
+        rises: bool = False,
+        is_maximum: bool = False,
+        is_trained: bool = False,
+    ) -> None:
         """Add an operation; a maximum goes before the rising activation in front of it: fewer values to activate.
 
         Args:

@@ -62,12 +62,20 @@ class _FanScaled(InitializerKind):
         The tensor is ``(units, inputs)``, ``(filters, channels, rows, columns)`` or ``(units,)``.
         """
         window = math.prod(tensor.shape[2:])
-        inputs, outputs = (tensor.shape[0],) * 2 if tensor.dim() < 2 else (tensor.shape[1] * window, tensor.shape[0] * window)
+        inputs, outputs = (
+            (tensor.shape[0],) * 2
+            if tensor.dim() < 2
+            else (tensor.shape[1] * window, tensor.shape[0] * window)
+        )
         return inputs + outputs if self.counts_outputs else inputs
 
     def _script_fan(self, tensor: str) -> str:
         is_bias = tensor.endswith(".bias")
-        inputs, outputs = (f"{tensor}.numel()",) * 2 if is_bias else (f"{tensor}[0].numel()", f"{tensor}.numel() // {tensor}.shape[1]")
+        inputs, outputs = (
+            (f"{tensor}.numel()",) * 2
+            if is_bias
+            else (f"{tensor}[0].numel()", f"{tensor}.numel() // {tensor}.shape[1]")
+        )
         return f"({inputs} + {outputs})" if self.counts_outputs else inputs
 
 
@@ -192,7 +200,9 @@ INITIALIZERS: Registry[InitializerKind] = Registry(
 Initializer = Annotated[InitializerKind, OneOf(INITIALIZERS)]
 
 
-def fill_module(module: nn.Module, initial: Mapping[str, InitializerKind], generator: torch.Generator) -> None:
+def fill_module(
+    module: nn.Module, initial: Mapping[str, InitializerKind], generator: torch.Generator
+) -> None:
     """Fill a module's values by name, in the order in which they are given."""
     import torch
 

@@ -69,7 +69,9 @@ def _plan_layer(index: int, name: str, layer: LayerKind, shape: Shape) -> LayerP
         found = layer.outcome(shape)
     except Misfit as error:
         problem = error.problem
-        raise ImpossibleLayer(index, f"{name}: {problem.fault}", problem.allowed, problem.remedy) from error
+        raise ImpossibleLayer(
+            index, f"{name}: {problem.fault}", problem.allowed, problem.remedy
+        ) from error
     return LayerPlan(
         index=index,
         name=name,

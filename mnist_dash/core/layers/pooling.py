@@ -87,7 +87,12 @@ class _Pool(LayerKind):
 
     def onnx(self, graph: Graph, value: str, shape: Shape, parameters: Parameters) -> str:
         """Write its node; see `LayerKind.onnx`."""
-        return graph.node(self.onnx_operator, [value], kernel_shape=[self.size] * 2, strides=[self.stride or self.size] * 2)
+        return graph.node(
+            self.onnx_operator,
+            [value],
+            kernel_shape=[self.size] * 2,
+            strides=[self.stride or self.size] * 2,
+        )
 
     def script_modules(self, shape: Shape, *, varied: bool = False) -> Iterator[str]:
         """Write the expression that makes its module."""
@@ -114,7 +119,12 @@ class AvgPool(_Pool):
     """Mean over square windows, as far apart as they are wide unless `stride` says otherwise."""
 
     label = "Average pooling"
-    word, module_class, torch_function, onnx_operator = "average", "AvgPool2d", "avg_pool2d", "AveragePool"
+    word, module_class, torch_function, onnx_operator = (
+        "average",
+        "AvgPool2d",
+        "avg_pool2d",
+        "AveragePool",
+    )
     kind: Literal["avg_pool"] = "avg_pool"
 
 
@@ -134,7 +144,9 @@ def _maximum(size: int, stride: int) -> Operation:
             return pooled
 
         def backward(self, grad: Tensor) -> Tensor:
-            spread: Tensor = differentiate(grad, self._x, sizes, strides, [0, 0], [1, 1], False, self._indices)
+            spread: Tensor = differentiate(
+                grad, self._x, sizes, strides, [0, 0], [1, 1], False, self._indices
+            )
             return spread
 
     return Maximum()

@@ -68,7 +68,9 @@ class _Builder:
         self._n_modules += 1
         return self._n_modules - 1
 
-    def parameter(self, name: str, value: Tensor, *, order: Tensor | None = None, l2: float = 0.0) -> Tensor:
+    def parameter(
+        self, name: str, value: Tensor, *, order: Tensor | None = None, l2: float = 0.0
+    ) -> Tensor:
         self.parameters.append(Value(name, value.requires_grad_(), order, l2))
         return value
 
@@ -76,7 +78,13 @@ class _Builder:
         self.buffers.append(Value(name, value, order, 0.0))
         return value
 
-    def step(self, run: Callable[[Tensor, bool], Tensor], *, rises: bool = False, is_maximum: bool = False) -> None:
+    def step(
+        self,
+        run: Callable[[Tensor, bool], Tensor],
+        *,
+        rises: bool = False,
+        is_maximum: bool = False,
+    ) -> None:
         self.steps.append(Step(run, rises, is_maximum))
 
 
@@ -89,7 +97,9 @@ class Network:
         dropout_generator: the source of dropout's draws, on `device`.
     """
 
-    def __init__(self, config: RunConfig, device: torch.device, dropout_generator: torch.Generator) -> None:
+    def __init__(
+        self, config: RunConfig, device: torch.device, dropout_generator: torch.Generator
+    ) -> None:
         self.layers = config.layers
         self.dropout_generator = dropout_generator
         self._input_shape = config.input_shape
@@ -99,12 +109,21 @@ class Network:
             layer.add_to(builder, planned.input_shape)
         self.parameters, self.buffers = builder.parameters, builder.buffers
         self._runs = [step.run for step in _pool_first(builder.steps)]
-        self.load({name: tensor.detach() for name, tensor in build_sequential(config).state_dict().items()})
+        self.load(
+            {
+                name: tensor.detach()
+                for name, tensor in build_sequential(config).state_dict().items()
+            }
+        )
 
     def arrange(self, inputs: Tensor) -> Tensor:
         """Turn scaled inputs, ``(B, 784)`` or ``(B, features)``, into what the first layer takes: images channels first, or themselves."""
         # With one channel the strides alone say channels-last, and torch keeps to them from here on.
-        return inputs.view(-1, *self._input_shape).permute(0, 3, 1, 2) if len(self._input_shape) == 3 else inputs
+        return (
+            inputs.view(-1, *self._input_shape).permute(0, 3, 1, 2)
+            if len(self._input_shape) == 3
+            else inputs
+        )
 
     def logits(self, inputs: Tensor, *, training: bool) -> Tensor:
         """Compute ``(B, 10)`` from scaled inputs, see `arrange`; dropout and batch statistics only when `training`."""
@@ -118,7 +137,11 @@ class Network:
 
         It has no axes, float32.
         """
-        terms = [value.l2 * torch.sum(value.tensor.detach() ** 2) for value in self.parameters if value.l2]
+        terms = [
+            value.l2 * torch.sum(value.tensor.detach() ** 2)
+            for value in self.parameters
+            if value.l2
+        ]
         return torch.stack(terms).sum() if terms else None
 
     def export(self) -> dict[str, Tensor]:

@@ -14,7 +14,9 @@ from mnist_dash.core.optimizers.nadam import NAdam
 from mnist_dash.core.optimizers.rmsprop import RMSprop
 from mnist_dash.core.optimizers.sgd import SGD
 
-OPTIMIZERS: Registry[OptimizerKind] = Registry((SGD, Adam, AdamW, NAdam, RMSprop, Adadelta, Adagrad, Lion))
+OPTIMIZERS: Registry[OptimizerKind] = Registry(
+    (SGD, Adam, AdamW, NAdam, RMSprop, Adadelta, Adagrad, Lion)
+)
 Optimizer = Annotated[OptimizerKind, OneOf(OPTIMIZERS)]
 
 __all__ = [

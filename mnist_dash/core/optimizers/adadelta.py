@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mnist_dash.core.optimizers.base import EPSILON, LEARNING_RATE, RHO, Beta, Epsilon, LearningRate, OptimizerKind
+from mnist_dash.core.optimizers.base import (
+    EPSILON,
+    LEARNING_RATE,
+    RHO,
+    Beta,
+    Epsilon,
+    LearningRate,
+    OptimizerKind,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from mnist_dash.core.optimizers.base import BETAS, EPSILON, LEARNING_RATE, WEIGHT_DECAY, Beta, Epsilon, LearningRate, OptimizerKind
+from mnist_dash.core.optimizers.base import (
+    BETAS,
+    EPSILON,
+    LEARNING_RATE,
+    WEIGHT_DECAY,
+    Beta,
+    Epsilon,
+    LearningRate,
+    OptimizerKind,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,7 +55,11 @@ class _Adam(OptimizerKind):
 
     def script_call(self) -> str:
         """Write the call that makes it in an exported script."""
-        decay = f", weight_decay={self.decoupled_decay!r}" if "weight_decay" in type(self).model_fields else ""
+        decay = (
+            f", weight_decay={self.decoupled_decay!r}"
+            if "weight_decay" in type(self).model_fields
+            else ""
+        )
         values = f"lr={self.learning_rate!r}, betas=({self.beta_1!r}, {self.beta_2!r}), eps={self.epsilon!r}{decay}"
         return f"torch.optim.{self.torch_class}(parameters, {values})"
 
@@ -86,7 +99,9 @@ def _adam(spec: _Adam, params: Sequence[Tensor], *, recordable: bool) -> TorchOp
 
     decay = spec.decoupled_decay
     kernel = torch._fused_adamw_ if isinstance(spec, AdamW) else torch._fused_adam_
-    update = functools.partial(kernel, beta1=spec.beta_1, beta2=spec.beta_2, amsgrad=False, maximize=False)
+    update = functools.partial(
+        kernel, beta1=spec.beta_1, beta2=spec.beta_2, amsgrad=False, maximize=False
+    )
 
     class FusedAdam(Slots):
         """``w -= rate * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + epsilon)``; AdamW first takes ``rate * weight_decay * w`` off."""
@@ -104,10 +119,22 @@ def _adam(spec: _Adam, params: Sequence[Tensor], *, recordable: bool) -> TorchOp
             self._count.fill_(t)
             self._update(grads, rate=rate, epsilon=float(epsilon), decay=decay)
 
-        def _update(self, grads: list[Tensor], *, rate: Factor, epsilon: float, decay: float) -> None:
+        def _update(
+            self, grads: list[Tensor], *, rate: Factor, epsilon: float, decay: float
+        ) -> None:
             first, second = self.state["first_moment"], self.state["second_moment"]
             counts = [self._count] * len(self.params)
-            update(self.params, grads, first, second, [], counts, lr=rate, weight_decay=decay, eps=epsilon)
+            update(
+                self.params,
+                grads,
+                first,
+                second,
+                [],
+                counts,
+                lr=rate,
+                weight_decay=decay,
+                eps=epsilon,
+            )
 
     class RecordableAdam(FusedAdam):
         """The same for CUDA graphs, in which only tensors change: the kernel's own bias correction is 1, the rate brings it."""

@@ -21,7 +21,9 @@ LearningRate = Annotated[float, Field(gt=0, le=100)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Epsilon = Annotated[float, Field(gt=0, le=1)]
 
-LEARNING_RATE = Control("learning_rate", "Learning rate", hint=help_for("learning rate", "Type 0.001 or 1e-3."))
+LEARNING_RATE = Control(
+    "learning_rate", "Learning rate", hint=help_for("learning rate", "Type 0.001 or 1e-3.")
+)
 MOMENTUM = Control("momentum", "Momentum", hint=help_for("momentum"), search=SearchRange(0.0, 0.99))
 BETAS = (
     Control("beta_1", "Beta 1", search=SearchRange(0.8, 0.99)),
@@ -29,7 +31,12 @@ BETAS = (
 )
 RHO = Control("rho", "Rho", search=SearchRange(0.8, 0.99))
 EPSILON = Control("epsilon", "Epsilon", hint=help_for("epsilon"))
-WEIGHT_DECAY = Control("weight_decay", "Weight decay", hint=help_for("weight decay"), search=SearchRange(1e-5, 0.1, log=True))
+WEIGHT_DECAY = Control(
+    "weight_decay",
+    "Weight decay",
+    hint=help_for("weight decay"),
+    search=SearchRange(1e-5, 0.1, log=True),
+)
 
 
 class OptimizerKind(Kind):

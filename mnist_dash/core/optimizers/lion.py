@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from mnist_dash.core.optimizers.base import BETAS, LEARNING_RATE, WEIGHT_DECAY, Beta, LearningRate, OptimizerKind
+from mnist_dash.core.optimizers.base import (
+    BETAS,
+    LEARNING_RATE,
+    WEIGHT_DECAY,
+    Beta,
+    LearningRate,
+    OptimizerKind,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from mnist_dash.core.optimizers.base import BETAS, EPSILON, LEARNING_RATE, Beta, Epsilon, LearningRate, OptimizerKind
+from mnist_dash.core.optimizers.base import (
+    BETAS,
+    EPSILON,
+    LEARNING_RATE,
+    Beta,
+    Epsilon,
+    LearningRate,
+    OptimizerKind,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,13 @@ from pydantic import Field, model_validator
 
 from mnist_dash.core.kinds.controls import Control, ControlKind
 from mnist_dash.core.kinds.problems import invalid
-from mnist_dash.core.optimizers.base import LEARNING_RATE, MOMENTUM, Beta, LearningRate, OptimizerKind
+from mnist_dash.core.optimizers.base import (
+    LEARNING_RATE,
+    MOMENTUM,
+    Beta,
+    LearningRate,
+    OptimizerKind,
+)
 from mnist_dash.glossary import help_for
 
 if TYPE_CHECKING:
@@ -38,7 +44,12 @@ class SGD(OptimizerKind):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise invalid("nesterov", "Nesterov's step has no momentum to look ahead by", "", "Set momentum to 0.9, or nesterov to false.")
+            raise invalid(
+                "nesterov",
+                "Nesterov's step has no momentum to look ahead by",
+                "",
+                "Set momentum to 0.9, or nesterov to false.",
+            )
         return self
 
     def build(self, params: Sequence[Tensor], *, recordable: bool = False) -> TorchOptimizer:

@@ -12,7 +12,9 @@ from mnist_dash.core.schedules.exponential import ExponentialSchedule
 from mnist_dash.core.schedules.one_cycle import OneCycleSchedule
 from mnist_dash.core.schedules.step import StepSchedule
 
-SCHEDULES: Registry[ScheduleKind] = Registry((ConstantSchedule, StepSchedule, ExponentialSchedule, CosineSchedule, OneCycleSchedule))
+SCHEDULES: Registry[ScheduleKind] = Registry(
+    (ConstantSchedule, StepSchedule, ExponentialSchedule, CosineSchedule, OneCycleSchedule)
+)
 Schedule = Annotated[ScheduleKind, OneOf(SCHEDULES)]
 
 __all__ = [

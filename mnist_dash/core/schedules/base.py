@@ -27,7 +27,9 @@ class ScheduleKind(Kind):
     is_planned: ClassVar[bool] = False
     """Whether its course depends on how many epochs there are."""
 
-    warmup_steps: int = Field(0, ge=0, le=1_000_000, description="optimizer steps of linear rise from 0 to the full rate")
+    warmup_steps: int = Field(
+        0, ge=0, le=1_000_000, description="optimizer steps of linear rise from 0 to the full rate"
+    )
     kind: str = ""
 
     @abstractmethod

@@ -16,7 +16,11 @@ class StepSchedule(ScheduleKind):
     """The rate times `factor` after every `every_epochs` epochs."""
 
     label = "steps"
-    controls = (WARMUP, Control("every_epochs", "Step every (epochs)", hint=help_for("step decay epochs")), FACTOR)
+    controls = (
+        WARMUP,
+        Control("every_epochs", "Step every (epochs)", hint=help_for("step decay epochs")),
+        FACTOR,
+    )
 
     kind: Literal["step"] = "step"
     every_epochs: int = Field(5, ge=1, le=10_000)

@@ -19,27 +19,38 @@ from mnist_dash.core.training.update import Measured, clip_bounds, clip_by_globa
 
 def is_supported(config: RunConfig) -> bool:
     """Whether every layer of a network has its gradient written by hand."""
-    return all(layer.has_gradient(planned.input_shape) for layer, planned in zip(config.layers, config.plan, strict=True))
+    return all(
+        layer.has_gradient(planned.input_shape)
+        for layer, planned in zip(config.layers, config.plan, strict=True)
+    )
 
 
 class HandwrittenUpdate:
     """Updates of a supported network on the CPU; results equal `AutogradUpdate`'s up to rounding."""
 
-    def __init__(self, config: RunConfig, network: Network, optimizer: TorchOptimizer, *, precision: str) -> None:
+    def __init__(
+        self, config: RunConfig, network: Network, optimizer: TorchOptimizer, *, precision: str
+    ) -> None:
         self._optimizer = optimizer
         self._dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         self._clip_norm = config.gradient_clip_norm
         self._network = network
         self._params = [value.tensor.detach() for value in network.parameters]
         self._l2 = [(index, value.l2) for index, value in enumerate(network.parameters) if value.l2]
-        by_hand = ByHand([value.tensor for value in network.parameters], self._dtype, network.dropout_generator)
+        by_hand = ByHand(
+            [value.tensor for value in network.parameters], self._dtype, network.dropout_generator
+        )
         for layer, planned in zip(config.layers, config.plan, strict=True):
             layer.add_gradient(by_hand, planned.input_shape)
         self._pieces, self._trained = by_hand.pieces, by_hand.trained
         self._operations, self._backwards = by_hand.forwards, by_hand.backwards
         self._copies = [copy for trained in self._trained for copy in trained.copies]
         self._clip = clip_bounds(config.probability_clip)
-        self._targets = torch.eye(N_CLASSES).mul_(1 - config.label_smoothing).add_(config.label_smoothing / N_CLASSES)
+        self._targets = (
+            torch.eye(N_CLASSES)
+            .mul_(1 - config.label_smoothing)
+            .add_(config.label_smoothing / N_CLASSES)
+        )
 
     def refresh(self) -> None:
         """Take over parameters that were changed from outside; once before the first step."""
@@ -63,7 +74,9 @@ class HandwrittenUpdate:
             clipped = log_probabilities.clamp(*self._clip)
             loss = torch.dot(clipped.view(-1), targets.view(-1))
             targets.mul_(clipped == log_probabilities)  # a clipped probability has no gradient
-            grad = targets.addcmul_(log_probabilities.exp_(), targets.sum(1, keepdim=True), value=-1).to(self._dtype)
+            grad = targets.addcmul_(
+                log_probabilities.exp_(), targets.sum(1, keepdim=True), value=-1
+            ).to(self._dtype)
         for operation in self._backwards:
             grad = operation.backward(grad)
         grads = [grad for trained in self._trained for grad in trained.grads]

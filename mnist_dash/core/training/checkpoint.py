@@ -65,13 +65,18 @@ def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"The checkpoint is damaged: {error}. Start the run anew.") from error
     expected = hash_until(config, counters.epoch)
-    if counters.config_hash not in (expected, config.hash):  # the whole configuration's is what former versions wrote
+    if counters.config_hash not in (
+        expected,
+        config.hash,
+    ):  # the whole configuration's is what former versions wrote
         raise ArtifactError(
             f"The checkpoint is of another configuration, {counters.config_hash} instead of {expected} until epoch {counters.epoch}. "
             "Start the run anew."
         )
     groups: dict[str, list[Tensor]] = {}
-    for name, index in sorted((name, int(index)) for name, _, index in (key.rpartition(".") for key in flat)):
+    for name, index in sorted(
+        (name, int(index)) for name, _, index in (key.rpartition(".") for key in flat)
+    ):
         groups.setdefault(name, []).append(flat[f"{name}.{index}"])
     return counters, groups
 

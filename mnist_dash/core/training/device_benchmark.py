@@ -19,7 +19,14 @@ from mnist_dash.core.network.torch_network import Network
 N_WARM_STEPS = 2
 _OUTPUT = Dense(units=10, activation="softmax")
 _DENSE: tuple[Layer, ...] = (Flatten(), Dense(units=512), Dense(units=256), _OUTPUT)
-_CONVOLUTIONAL: tuple[Layer, ...] = (Conv(filters=32), Conv(filters=64), MaxPool(), Flatten(), Dense(units=128), _OUTPUT)
+_CONVOLUTIONAL: tuple[Layer, ...] = (
+    Conv(filters=32),
+    Conv(filters=64),
+    MaxPool(),
+    Flatten(),
+    Dense(units=128),
+    _OUTPUT,
+)
 
 
 @dataclass(frozen=True)

@@ -63,13 +63,24 @@ def evaluate(
         Interrupted: `should_stop` said yes.
     """
     device = part.images.device
-    size = BATCH_CUDA if device.type == "cuda" else BATCH_CONVOLUTIONAL if network.is_convolutional else BATCH_DENSE
+    size = (
+        BATCH_CUDA
+        if device.type == "cuda"
+        else BATCH_CONVOLUTIONAL
+        if network.is_convolutional
+        else BATCH_DENSE
+    )
     logits = torch.empty((len(part), 10), device=device)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+    ):
         for start in range(0, len(part), size):
             if should_stop():
                 raise Interrupted
-            logits[start : start + size] = network.logits(scale(part.images[start : start + size]), training=False)
+            logits[start : start + size] = network.logits(
+                scale(part.images[start : start + size]), training=False
+            )
     with torch.inference_mode():
         loss = cross_entropy(logits, part.labels, clip=clip).double()
         penalty = network.penalty()

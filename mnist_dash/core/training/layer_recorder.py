@@ -7,7 +7,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from mnist_dash.core.analysis.layer_statistics import N_SAMPLED, LayerMeasurement, Spread, relu_layers, spread, spread_of
+from mnist_dash.core.analysis.layer_statistics import (
+    N_SAMPLED,
+    LayerMeasurement,
+    Spread,
+    relu_layers,
+    spread,
+    spread_of,
+)
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.data.dataset import PreparedData
 from mnist_dash.core.network.torch_network import build_sequential
@@ -35,7 +42,9 @@ class LayerRecorder:
         self._measured: dict[int, int] = {}
         """Module at whose end a layer stands -> the layer."""
         self._kernels: dict[int, str] = {}
-        for layer, planned, module in zip(config.layers, config.plan, config.module_numbers, strict=True):
+        for layer, planned, module in zip(
+            config.layers, config.plan, config.module_numbers, strict=True
+        ):
             shape = planned.input_shape
             last = module - layer.own_module(shape) + layer.n_modules(shape) - 1
             if layer.kernel_name is not None:
@@ -52,7 +61,9 @@ class LayerRecorder:
             weights: as exported.
         """
         device = self._inputs.device
-        self._network.load_state_dict({name: tensor.to(device) for name, tensor in weights.items()}, assign=True)
+        self._network.load_state_dict(
+            {name: tensor.to(device) for name, tensor in weights.items()}, assign=True
+        )
         outputs = {index: _Outputs() for index in self._measured.values()}
         with torch.inference_mode():
             for values in torch.split(self._inputs, BATCH):
@@ -60,11 +71,18 @@ class LayerRecorder:
                     values = module(values)  # noqa: PLW2901 - the batch on its way
                     if number in self._measured:
                         outputs[self._measured[number]].add(values)
-        return {self._names[index]: self._measurement(index, outputs[index], weights) for index in outputs}
+        return {
+            self._names[index]: self._measurement(index, outputs[index], weights)
+            for index in outputs
+        }
 
-    def _measurement(self, index: int, outputs: _Outputs, weights: Mapping[str, Tensor]) -> LayerMeasurement:
+    def _measurement(
+        self, index: int, outputs: _Outputs, weights: Mapping[str, Tensor]
+    ) -> LayerMeasurement:
         kernel = spread(weights[self._kernels[index]].numpy()) if index in self._kernels else None
-        return LayerMeasurement(kernel, outputs.spread(), outputs.dead() if index in self._relu else None)
+        return LayerMeasurement(
+            kernel, outputs.spread(), outputs.dead() if index in self._relu else None
+        )
 
 
 class _Outputs:
@@ -77,12 +95,23 @@ class _Outputs:
     def add(self, values: Tensor) -> None:
         others = [axis for axis in range(values.dim()) if axis != 1]
         low, high = values.amin(others), values.amax(others)
-        self._low, self._high = (torch.minimum(self._low, low), torch.maximum(self._high, high)) if self._sample else (low, high)
-        places = torch.linspace(0, values.numel() - 1, min(values.numel(), N_SAMPLED * BATCH // N_IMAGES), device=values.device).long()
+        self._low, self._high = (
+            (torch.minimum(self._low, low), torch.maximum(self._high, high))
+            if self._sample
+            else (low, high)
+        )
+        places = torch.linspace(
+            0,
+            values.numel() - 1,
+            min(values.numel(), N_SAMPLED * BATCH // N_IMAGES),
+            device=values.device,
+        ).long()
         self._sample.append(values.flatten()[places])
 
     def spread(self) -> Spread:
-        return spread_of(torch.cat(self._sample).cpu().numpy(), float(self._low.min()), float(self._high.max()))
+        return spread_of(
+            torch.cat(self._sample).cpu().numpy(), float(self._low.min()), float(self._high.max())
+        )
 
     def dead(self) -> float:
         """Find the share of units that are zero in all images and at all places."""

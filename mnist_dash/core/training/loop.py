@@ -34,7 +34,13 @@ from mnist_dash.core.training.checkpoint import Counters
 from mnist_dash.core.training.inference import Interrupted, Outputs, evaluate, is_finite
 from mnist_dash.core.training.layer_recorder import LayerRecorder
 from mnist_dash.core.training.metering import Diverged, Meter
-from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
+from mnist_dash.core.training.reports import (
+    Checkpoint,
+    Ending,
+    EpochReport,
+    StepReport,
+    TrainingResult,
+)
 from mnist_dash.core.training.schedules import rates_in
 from mnist_dash.core.training.steps import EagerSteps, RecordedSteps, Steps
 from mnist_dash.core.training.stopping import is_exhausted, judge
@@ -85,7 +91,12 @@ def train(
         ArtifactError: `resume` is no checkpoint of this configuration.
     """
     with threads_for(config), exact_arithmetic():
-        return _train(_Run(config, data_dir, resume, on_step, should_stop, clock=clock), on_epoch, on_checkpoint, on_ending)
+        return _train(
+            _Run(config, data_dir, resume, on_step, should_stop, clock=clock),
+            on_epoch,
+            on_checkpoint,
+            on_ending,
+        )
 
 
 def _train(
@@ -96,13 +107,18 @@ def _train(
 ) -> TrainingResult:
     config = run.config
     try:
-        while run.counters.epoch < config.epochs and not is_exhausted(run.counters.best, config.early_stopping):
+        while run.counters.epoch < config.epochs and not is_exhausted(
+            run.counters.best, config.early_stopping
+        ):
             report, probabilities = run.train_epoch()
             on_epoch(report)
             on_checkpoint(Checkpoint(run.counters.epoch, run.state(), probabilities))
         ending, reason = Ending.FINISHED, run.why_finished()
     except Interrupted:
-        ending, reason = Ending.STOPPED, f"Stopped in epoch {run.counters.epoch + 1} of {config.epochs}."
+        ending, reason = (
+            Ending.STOPPED,
+            f"Stopped in epoch {run.counters.epoch + 1} of {config.epochs}.",
+        )
     except Diverged as error:
         ending, reason = Ending.DIVERGED, str(error)
     on_ending(ending)
@@ -131,9 +147,14 @@ class _Run:
         self.config, self.should_stop, self.clock = config, should_stop, clock
         self.clip = clip_bounds(config.probability_clip)
         self.device = resolve_device(config.device)
-        self.counters = saved or Counters(hash_until(config, 0), resolve_precision(config, self.device))
+        self.counters = saved or Counters(
+            hash_until(config, 0), resolve_precision(config, self.device)
+        )
         self.data = prepare(config, data_dir, self.device)
-        self.dropout_generator, self.augmentation_generator = torch.Generator(self.device), torch.Generator(self.device)
+        self.dropout_generator, self.augmentation_generator = (
+            torch.Generator(self.device),
+            torch.Generator(self.device),
+        )
         self.settings = config.at(max(1, self.counters.epoch))
         self._build()
         self.meter = Meter(config.n_steps, self.device.type, on_step)
@@ -176,12 +197,16 @@ class _Run:
 
     def _eager_steps(self) -> Steps:
         update = HandwrittenUpdate if is_supported(self.settings) else AutogradUpdate
-        made = update(self.settings, self.network, self.optimizer, precision=self.counters.precision)
+        made = update(
+            self.settings, self.network, self.optimizer, precision=self.counters.precision
+        )
         return EagerSteps(made, self._gather, self.settings.batch_size)
 
     def _recorded_steps(self) -> Steps:
         return RecordedSteps(
-            AutogradUpdate(self.settings, self.network, self.optimizer, precision=self.counters.precision),
+            AutogradUpdate(
+                self.settings, self.network, self.optimizer, precision=self.counters.precision
+            ),
             self.optimizer,
             self._gather,
             self.settings.batch_size,
@@ -206,8 +231,14 @@ class _Run:
         running_loss, running_accuracy = self.meter.averages()
         trained = self.clock()
         on_training = self._evaluate(self.data.training, epoch)
-        on_test = self._evaluate(self.data.test, epoch, keep_probabilities=is_kept(epoch, self.config.epochs))
-        on_validation = on_test if self.data.validation is self.data.test else self._evaluate(self.data.validation, epoch)
+        on_test = self._evaluate(
+            self.data.test, epoch, keep_probabilities=is_kept(epoch, self.config.epochs)
+        )
+        on_validation = (
+            on_test
+            if self.data.validation is self.data.test
+            else self._evaluate(self.data.validation, epoch)
+        )
         evaluated = self.clock()
         report = EpochReport(
             epoch=epoch,
@@ -230,8 +261,13 @@ class _Run:
 
     def state(self) -> bytes:
         """Everything needed to go on from here."""
-        groups = {"values": self.values, **{f"optimizer.{name}": slots for name, slots in self.optimizer.state.items()}}
-        return checkpoint.pack(self.counters, groups if self.best is None else {**groups, "best": self.best})
+        groups = {
+            "values": self.values,
+            **{f"optimizer.{name}": slots for name, slots in self.optimizer.state.items()},
+        }
+        return checkpoint.pack(
+            self.counters, groups if self.best is None else {**groups, "best": self.best}
+        )
 
     def why_finished(self) -> str:
         """One sentence on why there are no more epochs."""
@@ -253,7 +289,11 @@ class _Run:
             start = self.clock()
             test = self._outputs(self.data.test)
             seconds = (self.clock() - start) / len(self.data.test)
-            validation = test if self.data.validation is self.data.test else self._outputs(self.data.validation)
+            validation = (
+                test
+                if self.data.validation is self.data.test
+                else self._outputs(self.data.validation)
+            )
         weights = self.last_epoch_weights if ending is Ending.DIVERGED else self.network.export()
         return TrainingResult(
             ending=ending,
@@ -294,7 +334,12 @@ class _Run:
                 raise Interrupted
             measured = self.steps.step(index)
             seconds = before + self.clock() - start
-            self.meter.add(measured, step=counters.step + index + 1, n_images=self.steps.n_images(index), seconds=seconds)
+            self.meter.add(
+                measured,
+                step=counters.step + index + 1,
+                n_images=self.steps.n_images(index),
+                seconds=seconds,
+            )
         return planned[-1], counters.step + n_steps
 
     def _gather(self, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -304,7 +349,9 @@ class _Run:
         """
         images = self.data.training.images.index_select(0, indices)
         if self.config.augmentation is not None:
-            images = augment(images, self.config.augmentation, generator=self.augmentation_generator)
+            images = augment(
+                images, self.config.augmentation, generator=self.augmentation_generator
+            )
         return self.data.scale(images), self.data.training.labels.index_select(0, indices)
 
     def _evaluate(self, part: Part, epoch: int, *, keep_probabilities: bool = False) -> Outputs:
@@ -323,12 +370,19 @@ class _Run:
 
     def _outputs(self, part: Part) -> Outputs:
         return evaluate(
-            self.network, part, scale=self.data.scale, precision=self.counters.precision, clip=self.clip, keep_probabilities=True
+            self.network,
+            part,
+            scale=self.data.scale,
+            precision=self.counters.precision,
+            clip=self.clip,
+            keep_probabilities=True,
         )
 
     def _layers(self, epoch: int) -> str | None:
         """Measure the layers as they are now, after some epochs."""
-        if self.last_epoch_weights is None or not is_kept(epoch, self.config.epochs, most=MEASURED_EPOCHS):
+        if self.last_epoch_weights is None or not is_kept(
+            epoch, self.config.epochs, most=MEASURED_EPOCHS
+        ):
             return None
         if self.recorder is None:
             self.recorder = LayerRecorder(self.config, self.data)
@@ -354,4 +408,7 @@ class _Run:
         for name, slots in self.optimizer.state.items():
             checkpoint.copy_into(slots, groups[f"optimizer.{name}"])
         if "best" in groups:
-            self.best = [torch.empty_like(value).copy_(saved) for value, saved in zip(self.values, groups["best"], strict=True)]
+            self.best = [
+                torch.empty_like(value).copy_(saved)
+                for value, saved in zip(self.values, groups["best"], strict=True)
+            ]

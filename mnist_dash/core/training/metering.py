@@ -39,7 +39,9 @@ class Meter:
         on_step: takes the reports.
     """
 
-    def __init__(self, n_steps: int, device_type: str, on_step: Callable[[StepReport], None]) -> None:
+    def __init__(
+        self, n_steps: int, device_type: str, on_step: Callable[[StepReport], None]
+    ) -> None:
         self._stride = math.ceil(n_steps / (MAX_REPORTS - 1))
         self._flush_seconds = FLUSH_SECONDS[device_type]
         self._on_step = on_step
@@ -75,7 +77,9 @@ class Meter:
         pending, self._pending = self._pending, []
         losses = torch.stack([measured.loss for measured, *_ in pending]).tolist()
         rights = torch.stack([measured.n_right for measured, *_ in pending]).tolist()
-        for (_, step, n_images, seconds), loss, n_right in zip(pending, losses, rights, strict=True):
+        for (_, step, n_images, seconds), loss, n_right in zip(
+            pending, losses, rights, strict=True
+        ):
             if not math.isfinite(loss):
                 raise Diverged(loss, self._epoch, step)
             self._loss_sum += loss * n_images
@@ -94,7 +98,10 @@ class Meter:
 
     def _report(self, report: StepReport) -> None:
         is_first = report.step == 1
-        has_turn = report.step >= self._reported_step + self._stride and report.seconds >= self._reported_at + REPORT_SECONDS
+        has_turn = (
+            report.step >= self._reported_step + self._stride
+            and report.seconds >= self._reported_at + REPORT_SECONDS
+        )
         if is_first or has_turn:
             self._reported_step, self._reported_at = report.step, report.seconds
             self._on_step(report)

@@ -88,19 +88,33 @@ class RecordedSteps:
         values: Sequence[Tensor],
         generators: Sequence[torch.Generator],
     ) -> None:
-        self._update, self._optimizer, self._gather, self._batch_size = update, optimizer, gather, batch_size
+        self._update, self._optimizer, self._gather, self._batch_size = (
+            update,
+            optimizer,
+            gather,
+            batch_size,
+        )
         self._values, self._generators = values, generators
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def begin(self, order: Tensor, rates: Sequence[float], *, first: int) -> None:
         """Prepare an epoch, and record the graph before the first one; see `Steps.begin`."""
         n = len(rates)
-        factors = torch.tensor([self._optimizer.factors(rate, first + index) for index, rate in enumerate(rates)], dtype=torch.float32)
+        factors = torch.tensor(
+            [self._optimizer.factors(rate, first + index) for index, rate in enumerate(rates)],
+            dtype=torch.float32,
+        )
         if self._graph is None:
             device = order.device
-            self._order, self._factors = torch.empty_like(order), torch.empty(factors.shape, device=device)
+            self._order, self._factors = (
+                torch.empty_like(order),
+                torch.empty(factors.shape, device=device),
+            )
             self._index = torch.zeros(1, dtype=torch.int64, device=device)
-            self._losses, self._n_right = torch.zeros(n, device=device), torch.zeros(n, dtype=torch.int64, device=device)
+            self._losses, self._n_right = (
+                torch.zeros(n, device=device),
+                torch.zeros(n, dtype=torch.int64, device=device),
+            )
         self._order.copy_(order)
         self._factors.copy_(factors)
         self._n_whole = len(order) // self._batch_size
@@ -119,12 +133,18 @@ class RecordedSteps:
 
     def n_images(self, index: int) -> int:
         """Give the size of an update's batch."""
-        return self._batch_size if index < self._n_whole else len(self._order) - self._n_whole * self._batch_size
+        return (
+            self._batch_size
+            if index < self._n_whole
+            else len(self._order) - self._n_whole * self._batch_size
+        )
 
     def _record(self) -> torch.cuda.CUDAGraph:
         """Record the update of a whole batch; the values stay as they are."""
         before = [value.detach().clone() for value in self._values]
-        whole = self._order[: self._n_whole * self._batch_size].view(self._n_whole, self._batch_size)
+        whole = self._order[: self._n_whole * self._batch_size].view(
+            self._n_whole, self._batch_size
+        )
 
         def update() -> None:
             self._do(whole.index_select(0, self._index).flatten())

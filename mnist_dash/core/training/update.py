@@ -39,7 +39,9 @@ class Update(Protocol):
 class AutogradUpdate:
     """Gradients by torch's autograd: every network, every device."""
 
-    def __init__(self, config: RunConfig, network: Network, optimizer: TorchOptimizer, *, precision: str) -> None:
+    def __init__(
+        self, config: RunConfig, network: Network, optimizer: TorchOptimizer, *, precision: str
+    ) -> None:
         self._network, self._optimizer = network, optimizer
         self._precision = precision
         self._smoothing = config.label_smoothing
@@ -54,7 +56,9 @@ class AutogradUpdate:
 
     def apply(self, images: Tensor, labels: Tensor, *factors: Factor) -> Measured:
         """Do one update with the optimizer's factors, see `TorchOptimizer.apply`."""
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"):
+        with torch.autocast(
+            images.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
+        ):
             logits = self._network.logits(images, training=True)
         logits = logits.float()
         loss = cross_entropy(logits, labels, clip=self._clip, smoothing=self._smoothing)
@@ -77,7 +81,9 @@ def clip_bounds(clip: float) -> tuple[float, float] | None:
     return (math.log(clip), math.log1p(-clip)) if clip else None
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, *, clip: tuple[float, float] | None, smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    logits: Tensor, labels: Tensor, *, clip: tuple[float, float] | None, smoothing: float = 0.0
+) -> Tensor:
     """Compute the mean categorical cross-entropy of ``(B, 10)`` logits.
 
     Keras 2 clips the probabilities to [1e-7, 1 - 1e-7] first: an image that is wrong beyond that pulls at no weight, which keeps networks

@@ -43,8 +43,12 @@ def describe(figure_json: str) -> str:
     figure = json.loads(figure_json)
     layout = figure.get("layout", {})
     seen = [trace for trace in figure.get("data", ()) if _is_seen(trace)]
-    joined = {trace.get("legendgroup") for trace in seen if "lines" in trace.get("mode", "")} - {None}
-    shown = [trace for trace in seen if trace.get("mode") != "markers" or not _ends_a_line(trace, joined)]
+    joined = {trace.get("legendgroup") for trace in seen if "lines" in trace.get("mode", "")} - {
+        None
+    }
+    shown = [
+        trace for trace in seen if trace.get("mode") != "markers" or not _ends_a_line(trace, joined)
+    ]
     said = [sentence for trace in shown if (sentence := _trace(trace, layout))]
     if not said:
         said = [_plain(note.get("text", "")) for note in layout.get("annotations", ())]
@@ -125,7 +129,9 @@ def _trace(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
         said = _lines(across, upwards, x, y)
     else:
         said = _points(across, upwards, x, y)
-    if name and "title" in layout.get("yaxis2", {}):  # several charts, whose lines have the same names
+    if name and "title" in layout.get(
+        "yaxis2", {}
+    ):  # several charts, whose lines have the same names
         name = f"{y.title}, {name}"
     return f"{name}: {said}" if name and said else said
 
@@ -151,7 +157,9 @@ def _axis(layout: Mapping[str, Any], letter: str) -> _Axis:
 def _values(found: object) -> list[Any] | Floats:
     """Read an array as Plotly writes it: a list, or bytes in base64."""
     if isinstance(found, Mapping):
-        flat = np.frombuffer(base64.b64decode(found["bdata"]), dtype=found["dtype"]).astype(np.float64)
+        flat = np.frombuffer(base64.b64decode(found["bdata"]), dtype=found["dtype"]).astype(
+            np.float64
+        )
         shape = found.get("shape")
         return flat.reshape([int(side) for side in str(shape).split(",")]) if shape else flat
     values = [] if found is None else list(found)  # type: ignore[call-overload]
@@ -168,10 +176,20 @@ def _lines(across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y:
         return ""
     if isinstance(across, np.ndarray) and not finite.all() and np.any(np.diff(across[finite]) < 0):
         return _many_lines(across, upwards, x, y)
-    if isinstance(across, np.ndarray) and not finite.all() and len(set(across[finite].tolist())) < finite.sum():
+    if (
+        isinstance(across, np.ndarray)
+        and not finite.all()
+        and len(set(across[finite].tolist())) < finite.sum()
+    ):
         return _many_lines(across, upwards, x, y)
-    values, places = upwards[finite], [place for place, known in zip(across, finite.tolist(), strict=True) if known]
-    first, last = f"{y.write(values[0])} at {x.at(places[0])}", f"{y.write(values[-1])} at {x.at(places[-1])}"
+    values, places = (
+        upwards[finite],
+        [place for place, known in zip(across, finite.tolist(), strict=True) if known],
+    )
+    first, last = (
+        f"{y.write(values[0])} at {x.at(places[0])}",
+        f"{y.write(values[-1])} at {x.at(places[-1])}",
+    )
     if len(values) == 1:
         return first
     if values.min() == values.max():
@@ -181,19 +199,30 @@ def _lines(across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y:
         best = highest if y.direction > 0 else lowest
         return f"{first}, best {y.write(values[best])} at {x.at(places[best])}, last {last}"
     inner = {"lowest": lowest, "highest": highest}
-    between = [f"{word} {y.write(values[at])} at {x.at(places[at])}" for word, at in inner.items() if 0 < at < len(values) - 1]
+    between = [
+        f"{word} {y.write(values[at])} at {x.at(places[at])}"
+        for word, at in inner.items()
+        if 0 < at < len(values) - 1
+    ]
     return ", ".join([first, *between, f"last {last}"])
 
 
 def _many_lines(across: Floats, upwards: Floats, x: _Axis, y: _Axis) -> str:
     """Say what lines have in common that are joined to one trace, a gap after each."""
     gaps = np.flatnonzero(~np.isfinite(upwards) | ~np.isfinite(across))
-    pieces = [piece[np.isfinite(upwards[piece]) & np.isfinite(across[piece])] for piece in np.split(np.arange(len(upwards)), gaps)]
+    pieces = [
+        piece[np.isfinite(upwards[piece]) & np.isfinite(across[piece])]
+        for piece in np.split(np.arange(len(upwards)), gaps)
+    ]
     pieces = [piece for piece in pieces if len(piece)]
     if all(len(piece) > 1 and np.ptp(across[piece]) == 0 for piece in pieces):
         return f"{plural(len(pieces), 'mark')} at {', '.join(x.write(across[piece[0]]) for piece in pieces[:MOST_NAMED])} {x.title}".strip()
     if all(len(piece) > 1 and np.ptp(upwards[piece]) == 0 for piece in pieces):
-        return _spans(np.array([across[piece].min() for piece in pieces]), np.array([np.ptp(across[piece]) for piece in pieces]), x)
+        return _spans(
+            np.array([across[piece].min() for piece in pieces]),
+            np.array([np.ptp(across[piece]) for piece in pieces]),
+            x,
+        )
     ends = np.array([upwards[piece[-1]] for piece in pieces])
     said = f"{plural(len(pieces), 'line')}, ending between {y.write(ends.min())} and {y.write(ends.max())}"
     if not y.direction:
@@ -212,7 +241,11 @@ def _spans(starts: Floats, lengths: Floats, x: _Axis) -> str:
 
 def _points(across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y: _Axis) -> str:
     n = len(upwards)
-    if not isinstance(upwards, np.ndarray) or not isinstance(across, np.ndarray) or not (x.is_visible and y.is_visible):
+    if (
+        not isinstance(upwards, np.ndarray)
+        or not isinstance(across, np.ndarray)
+        or not (x.is_visible and y.is_visible)
+    ):
         return plural(n, "point") if n else ""
     known = np.isfinite(upwards) & np.isfinite(across)
     if not known.any():
@@ -226,7 +259,13 @@ def _points(across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y
     return said if y.choices else f"{said}, {word} {y.write(upwards[best])} at {x.at(across[best])}"
 
 
-def _bars(trace: Mapping[str, Any], across: list[Any] | Floats, upwards: list[Any] | Floats, x: _Axis, y: _Axis) -> str:
+def _bars(
+    trace: Mapping[str, Any],
+    across: list[Any] | Floats,
+    upwards: list[Any] | Floats,
+    x: _Axis,
+    y: _Axis,
+) -> str:
     lies = trace.get("orientation") == "h"
     labels, lengths, names, values = (upwards, across, y, x) if lies else (across, upwards, x, y)
     if not isinstance(lengths, np.ndarray) or not len(lengths):
@@ -234,34 +273,59 @@ def _bars(trace: Mapping[str, Any], across: list[Any] | Floats, upwards: list[An
     base = _values(trace.get("base"))
     if isinstance(base, np.ndarray) and len(base) == len(lengths) > 0:
         return _spans(base, lengths, values)
-    written = [f"{values.write(length)} for {names.write(label)}" for label, length in zip(labels, lengths, strict=True)]
+    written = [
+        f"{values.write(length)} for {names.write(label)}"
+        for label, length in zip(labels, lengths, strict=True)
+    ]
     known = np.flatnonzero(np.isfinite(lengths) & (lengths != 0))
     if len(lengths) <= MOST_NAMED:
-        return ", ".join(written[place] for place in range(len(written)) if np.isfinite(lengths[place]))
+        return ", ".join(
+            written[place] for place in range(len(written)) if np.isfinite(lengths[place])
+        )
     largest = known[np.argsort(-lengths[known], kind="stable")[:N_LARGEST]]
     unit = f" {values.title}" if values.title else ""
-    listed = ", ".join(f"{values.write(lengths[place])} at {names.write(labels[place])}" for place in largest)
+    listed = ", ".join(
+        f"{values.write(lengths[place])} at {names.write(labels[place])}" for place in largest
+    )
     where = f" by {names.title}" if names.title else ""
     return f"{plural(len(known), 'bar')}{where}, together {values.write(float(lengths[known].sum()))}{unit}; the highest {listed}"
 
 
 def _matrix(trace: Mapping[str, Any], x: _Axis, y: _Axis) -> str:
     cells = _values(trace.get("z"))
-    grid = cells if isinstance(cells, np.ndarray) else np.array([_values(row) for row in cells], dtype=np.float64)
+    grid = (
+        cells
+        if isinstance(cells, np.ndarray)
+        else np.array([_values(row) for row in cells], dtype=np.float64)
+    )
     if grid.ndim != 2 or not np.isfinite(grid).any():
         return ""
-    across, upwards = (_places(trace, letter, size) for letter, size in (("x", grid.shape[1]), ("y", grid.shape[0])))
+    across, upwards = (
+        _places(trace, letter, size)
+        for letter, size in (("x", grid.shape[1]), ("y", grid.shape[0]))
+    )
     printed = trace.get("text")
     if isinstance(printed, list) and across == upwards and isinstance(across[0], str):
-        return _confusion(np.array([[float(text or 0) for text in row] for row in printed]), [str(label) for label in across], x, y)
+        return _confusion(
+            np.array([[float(text or 0) for text in row] for row in printed]),
+            [str(label) for label in across],
+            x,
+            y,
+        )
     colour = trace.get("colorbar") or {}
     value = _Axis("", "%" in (colour.get("tickformat") or ""), is_visible=True)
-    low, high = np.unravel_index(np.nanargmin(grid), grid.shape), np.unravel_index(np.nanargmax(grid), grid.shape)
+    low, high = (
+        np.unravel_index(np.nanargmin(grid), grid.shape),
+        np.unravel_index(np.nanargmax(grid), grid.shape),
+    )
 
     def where(cell: tuple[np.intp, ...]) -> str:
         names = (x.title or "column", y.title or "row")
         plane = [
-            f"{name} {axis.write(place)}" for name, axis, place in zip(names, (x, y), (across[cell[1]], upwards[cell[0]]), strict=True)
+            f"{name} {axis.write(place)}"
+            for name, axis, place in zip(
+                names, (x, y), (across[cell[1]], upwards[cell[0]]), strict=True
+            )
         ]
         return " and ".join(plane)
 
@@ -272,12 +336,23 @@ def _matrix(trace: Mapping[str, Any], x: _Axis, y: _Axis) -> str:
 
 
 def _confusion(cells: Floats, labels: Sequence[str], x: _Axis, y: _Axis) -> str:
-    diagonal = ", ".join(f"{write(float(cells[place, place]))} for {label}" for place, label in enumerate(labels))
+    diagonal = ", ".join(
+        f"{write(float(cells[place, place]))} for {label}" for place, label in enumerate(labels)
+    )
     beside = np.where(np.eye(len(cells), dtype=bool), 0.0, cells)
     order = np.argsort(-beside, axis=None, kind="stable")[:N_LARGEST]
-    largest = [(place // len(cells), place % len(cells)) for place in order.tolist() if beside.flat[place] > 0]
-    wrong = "; ".join(f"{y.title} {labels[row]}, {x.title} {labels[column]}: {write(float(cells[row, column]))}" for row, column in largest)
-    return f"On the diagonal {diagonal}. " + (f"Largest beside it {wrong}" if wrong else "Nothing beside it")
+    largest = [
+        (place // len(cells), place % len(cells))
+        for place in order.tolist()
+        if beside.flat[place] > 0
+    ]
+    wrong = "; ".join(
+        f"{y.title} {labels[row]}, {x.title} {labels[column]}: {write(float(cells[row, column]))}"
+        for row, column in largest
+    )
+    return f"On the diagonal {diagonal}. " + (
+        f"Largest beside it {wrong}" if wrong else "Nothing beside it"
+    )
 
 
 def _places(trace: Mapping[str, Any], letter: str, size: int) -> list[Any]:
@@ -291,7 +366,10 @@ def _places(trace: Mapping[str, Any], letter: str, size: int) -> list[Any]:
 def _parallel(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
     dimensions = trace.get("dimensions", ())
     columns = [_values(dimension.get("values")) for dimension in dimensions]
-    said = [_extent(dimension, np.asarray(values, dtype=np.float64), layout) for dimension, values in zip(dimensions, columns, strict=True)]
+    said = [
+        _extent(dimension, np.asarray(values, dtype=np.float64), layout)
+        for dimension, values in zip(dimensions, columns, strict=True)
+    ]
     return f"{plural(len(columns[0]), 'line')} across {', '.join(said)}" if columns else ""
 
 

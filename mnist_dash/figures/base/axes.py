@@ -77,7 +77,9 @@ class Range:
     clips: bool = False
 
 
-def value_range(lines: Sequence[Line], *, better: Side, is_share: bool = False, to_ceiling: bool = False) -> Range | None:
+def value_range(
+    lines: Sequence[Line], *, better: Side, is_share: bool = False, to_ceiling: bool = False
+) -> Range | None:
     """Choose the range of an axis of values, on a linear scale.
 
     Args:
@@ -96,12 +98,21 @@ def value_range(lines: Sequence[Line], *, better: Side, is_share: bool = False, 
     every = np.concatenate([_finite(line.y) for line in known])
     top, bottom = best(every.tolist()), worst(every.tolist())
     usual = worst([_usual_end(line, better, is_share=is_share) for line in known])
-    settled = any(line.is_curve and not line.is_noisy for line in known) or not any(line.is_noisy for line in known)
+    settled = any(line.is_curve and not line.is_noisy for line in known) or not any(
+        line.is_noisy for line in known
+    )
     origin = 1.0 if is_share and better == "high" and to_ceiling else top
     clips = settled and abs(bottom - origin) > WORTH * max(abs(usual - origin), 1e-9)
     end = usual if clips else bottom
     low, high = min(top, end), max(top, end)
-    return _with_margin(low, high, is_share=is_share, to_ceiling=to_ceiling, clips=clips, all_positive=bool((every >= 0).all()))
+    return _with_margin(
+        low,
+        high,
+        is_share=is_share,
+        to_ceiling=to_ceiling,
+        clips=clips,
+        all_positive=bool((every >= 0).all()),
+    )
 
 
 def _finite(values: Floats) -> Floats:
@@ -124,7 +135,9 @@ def _usual_end(line: Line, better: Side, *, is_share: bool) -> float:
     return end if better == "low" else (1.0 if is_share else 0.0) - end
 
 
-def _with_margin(low: float, high: float, *, is_share: bool, to_ceiling: bool, clips: bool, all_positive: bool) -> Range:
+def _with_margin(
+    low: float, high: float, *, is_share: bool, to_ceiling: bool, clips: bool, all_positive: bool
+) -> Range:
     if is_share and to_ceiling:
         high = 1.0
     extent = high - low or max(abs(high) * 0.1, 1e-3)
@@ -138,10 +151,19 @@ def range_of(shown: Range | None) -> dict[str, Any]:
     """Lay an axis out with a range that a person's zoom outlives: the chart finds it anew whenever it draws all there is."""
     if shown is None:
         return {}
-    return {"autorange": True, "autorangeoptions": {"minallowed": shown.low, "maxallowed": shown.high}}
+    return {
+        "autorange": True,
+        "autorangeoptions": {"minallowed": shown.low, "maxallowed": shown.high},
+    }
 
 
-def edge_marks(lines: Sequence[Line], shown: Range | None, *, is_share: bool, axes: tuple[str, str] = ("x", "y")) -> list[go.Scatter]:
+def edge_marks(
+    lines: Sequence[Line],
+    shown: Range | None,
+    *,
+    is_share: bool,
+    axes: tuple[str, str] = ("x", "y"),
+) -> list[go.Scatter]:
     """Mark what lies beyond a range: a triangle at the edge for each stretch of a line that is out of sight, the farthest with its value.
 
     Args:
@@ -160,7 +182,17 @@ def edge_marks(lines: Sequence[Line], shown: Range | None, *, is_share: bool, ax
         ):
             farthest = _farthest(line.y, beyond, edge)[: 1 if line.is_noisy else MOST_MARKS]
             if len(farthest):
-                marks.append(_mark(line, farthest, edge, symbol, is_share=is_share, axes=axes, uid=f"beyond {place} {symbol} {axes[1]}"))
+                marks.append(
+                    _mark(
+                        line,
+                        farthest,
+                        edge,
+                        symbol,
+                        is_share=is_share,
+                        axes=axes,
+                        uid=f"beyond {place} {symbol} {axes[1]}",
+                    )
+                )
     return marks
 
 
@@ -175,7 +207,14 @@ def _farthest(y: Floats, beyond: npt.NDArray[np.bool_], edge: float) -> npt.NDAr
 
 
 def _mark(
-    line: Line, places: npt.NDArray[np.intp], edge: float, symbol: str, *, is_share: bool, axes: tuple[str, str], uid: str
+    line: Line,
+    places: npt.NDArray[np.intp],
+    edge: float,
+    symbol: str,
+    *,
+    is_share: bool,
+    axes: tuple[str, str],
+    uid: str,
 ) -> go.Scatter:
     farthest = float(line.y[places[0]])
     texts = [percent(farthest) if is_share else number(farthest), *[""] * (len(places) - 1)]
@@ -200,7 +239,9 @@ def _mark(
     )
 
 
-def edge_marks_across(lines: Sequence[Line], shown: Range | None, *, is_share: bool, upright: Range | None) -> list[go.Scatter]:
+def edge_marks_across(
+    lines: Sequence[Line], shown: Range | None, *, is_share: bool, upright: Range | None
+) -> list[go.Scatter]:
     """Mark what lies beyond the range of the x axis, as `edge_marks` does for y.
 
     Args:
@@ -214,8 +255,16 @@ def edge_marks_across(lines: Sequence[Line], shown: Range | None, *, is_share: b
         across, along = mark.y, np.asarray(mark.x)
         is_far = mark.marker.symbol == "triangle-up"
         along = along if upright is None else np.clip(along, upright.low, upright.high)
-        mark.update(x=across, y=along, textposition=f"middle {'left' if is_far else 'right'}", meta={**mark.meta, "edge": "x"})
-        mark.update(uid=f"{mark.uid} across", marker={"symbol": "triangle-right" if is_far else "triangle-left"})
+        mark.update(
+            x=across,
+            y=along,
+            textposition=f"middle {'left' if is_far else 'right'}",
+            meta={**mark.meta, "edge": "x"},
+        )
+        mark.update(
+            uid=f"{mark.uid} across",
+            marker={"symbol": "triangle-right" if is_far else "triangle-left"},
+        )
     return marks
 
 
@@ -250,10 +299,16 @@ def counted_axis(title: str, low: float, high: float, *, margin: float = 0.5) ->
 
 def count_along_x(figure: go.Figure, title: str = "epoch") -> go.Figure:
     """Give a figure an x axis of what is counted, from what it shows; without data it stays as it is."""
-    places = [np.asarray(trace.x, dtype=np.float64) for trace in figure.data if trace.x is not None and len(trace.x)]
+    places = [
+        np.asarray(trace.x, dtype=np.float64)
+        for trace in figure.data
+        if trace.x is not None and len(trace.x)
+    ]
     finite = _finite(np.concatenate(places)) if places else np.zeros(0)
     if len(finite):
-        figure.update_xaxes(counted_axis(title, float(finite.min()), float(finite.max()), margin=0.25))
+        figure.update_xaxes(
+            counted_axis(title, float(finite.min()), float(finite.max()), margin=0.25)
+        )
     return figure
 
 
@@ -261,7 +316,11 @@ def whole_log_ticks(low: float, high: float) -> dict[str, Any]:
     """Put whole ticks on a logarithmic axis of what is counted: all where there are few, else 1, 2, 5, 10 ..."""
     last = max(1, math.ceil(high))
     few = last <= MOST_TICKS
-    ticks = list(range(1, last + 1)) if few else [step * 10**decade for decade in range(len(str(last))) for step in (1, 2, 5)]
+    ticks = (
+        list(range(1, last + 1))
+        if few
+        else [step * 10**decade for decade in range(len(str(last))) for step in (1, 2, 5)]
+    )
     return {"tickvals": [tick for tick in ticks if low / 2 <= tick <= 2 * high]}
 
 

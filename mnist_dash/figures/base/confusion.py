@@ -33,8 +33,13 @@ def draw_confusion(
         selected: framed; true class and predicted class, a whole row or column where the other is None.
     """
     n = len(matrix)
-    rows, columns = [sum(row) for row in matrix], [sum(column) for column in zip(*matrix, strict=True)]
-    cells = [[(true, predicted, matrix[true][predicted]) for predicted in range(n)] for true in range(n)]
+    rows, columns = (
+        [sum(row) for row in matrix],
+        [sum(column) for column in zip(*matrix, strict=True)],
+    )
+    cells = [
+        [(true, predicted, matrix[true][predicted]) for predicted in range(n)] for true in range(n)
+    ]
 
     def share(true: int, predicted: int, count: int) -> float:
         whole = {"counts": 1, "by row": rows[true], "by column": columns[predicted]}[shares]
@@ -43,11 +48,20 @@ def draw_confusion(
     heat = go.Heatmap(
         x=list(class_names),
         y=list(class_names),
-        z=[[math.log1p(share(*cell) * (1 if shares == "counts" else 10_000)) for cell in row] for row in cells],
+        z=[
+            [math.log1p(share(*cell) * (1 if shares == "counts" else 10_000)) for cell in row]
+            for row in cells
+        ],
         text=[[_text(share(*cell), shares) for cell in row] for row in cells],
         texttemplate="%{text}",
         customdata=[[[true, predicted] for true, predicted, _ in row] for row in cells],
-        hovertext=[[_sentence(class_names, *cell, of_true=rows[cell[0]], of_predicted=columns[cell[1]]) for cell in row] for row in cells],
+        hovertext=[
+            [
+                _sentence(class_names, *cell, of_true=rows[cell[0]], of_predicted=columns[cell[1]])
+                for cell in row
+            ]
+            for row in cells
+        ],
         hoverinfo="text",
         showscale=False,
         xgap=1,
@@ -66,9 +80,21 @@ def _text(value: float, shares: Shares) -> str:
     return f"{share:.2f}" if share < 1 else f"{share:.1f}"
 
 
-def _sentence(class_names: Sequence[str], true: int, predicted: int, count: int, *, of_true: int, of_predicted: int) -> str:
+def _sentence(
+    class_names: Sequence[str],
+    true: int,
+    predicted: int,
+    count: int,
+    *,
+    of_true: int,
+    of_predicted: int,
+) -> str:
     recall = f"{percent(count / of_true)} of this class" if of_true else "no such images"
-    called = f"<br>{percent(count / of_predicted)} of those predicted {class_names[predicted]}" if of_predicted else ""
+    called = (
+        f"<br>{percent(count / of_predicted)} of those predicted {class_names[predicted]}"
+        if of_predicted
+        else ""
+    )
     return f"true {class_names[true]}, predicted {class_names[predicted]}: {count:,} ({recall}){called}"
 
 
@@ -76,12 +102,23 @@ def _frame(selected: tuple[int | None, int | None], n: int) -> list[dict[str, ob
     true, predicted = selected
     if true is None and predicted is None:
         return []
-    (top, bottom), (left, right) = ((-0.5, n - 0.5) if place is None else (place - 0.5, place + 0.5) for place in (true, predicted))
-    return [{"type": "rect", "x0": left, "x1": right, "y0": top, "y1": bottom, "line": {"width": 3}}]
+    (top, bottom), (left, right) = (
+        (-0.5, n - 0.5) if place is None else (place - 0.5, place + 0.5)
+        for place in (true, predicted)
+    )
+    return [
+        {"type": "rect", "x0": left, "x1": right, "y0": top, "y1": bottom, "line": {"width": 3}}
+    ]
 
 
 def _layout(shapes: list[dict[str, object]]) -> go.Layout:
-    ticks = {"type": "category", "showgrid": False, "ticks": "", "fixedrange": True, "automargin": True}
+    ticks = {
+        "type": "category",
+        "showgrid": False,
+        "ticks": "",
+        "fixedrange": True,
+        "automargin": True,
+    }
     return go.Layout(
         uirevision="kept",
         dragmode=False,

@@ -85,9 +85,20 @@ def prepare_curves(
     x = tuple(epoch_positions(epochs, axis).tolist())
 
     def by_epoch(name: str, color: int, column: str, *, dash: str, hidden: bool = False) -> Curve:
-        return Curve(name, color, x, tuple(epochs[f"{column}_{metric}"].tolist()), by_epoch=True, dash=dash, hidden=hidden)
+        return Curve(
+            name,
+            color,
+            x,
+            tuple(epochs[f"{column}_{metric}"].tolist()),
+            by_epoch=True,
+            dash=dash,
+            hidden=hidden,
+        )
 
-    batches = tuple(_step_axis(steps, axis, steps_per_epoch, steps_until).tolist()), tuple(steps[metric].tolist())
+    batches = (
+        tuple(_step_axis(steps, axis, steps_per_epoch, steps_until).tolist()),
+        tuple(steps[metric].tolist()),
+    )
     lines = [
         Curve("training, by batch", 0, *batches, by_epoch=False),
         by_epoch("training, running average", 3, "running", dash="dot"),
@@ -99,14 +110,25 @@ def prepare_curves(
     if published is not None and axis != "seconds":
         stride = 1 if axis == "epoch" else steps_per_epoch
         lines += [
-            _published("published, training average", getattr(published, f"train_{metric}"), stride, "dot"),
-            _published("published, validation", getattr(published, f"val_{metric}"), stride, "dash"),
+            _published(
+                "published, training average", getattr(published, f"train_{metric}"), stride, "dot"
+            ),
+            _published(
+                "published, validation", getattr(published, f"val_{metric}"), stride, "dash"
+            ),
         ]
     return tuple(line for line in lines if line.x)
 
 
 def _published(name: str, points: PublishedCurve, stride: int, dash: str) -> Curve:
-    return Curve(name, "text", tuple(epoch * stride for epoch, _ in points), tuple(y for _, y in points), by_epoch=True, dash=dash)
+    return Curve(
+        name,
+        "text",
+        tuple(epoch * stride for epoch, _ in points),
+        tuple(y for _, y in points),
+        by_epoch=True,
+        dash=dash,
+    )
 
 
 def smooth(values: Sequence[float], weight: float) -> tuple[float, ...]:
@@ -125,7 +147,9 @@ def smooth(values: Sequence[float], weight: float) -> tuple[float, ...]:
     return tuple(smoothed)
 
 
-def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOptions, best_epoch: int | None = None) -> go.Figure:
+def draw_curves(
+    curves: Sequence[Curve], *, metric: Metric, options: CurveOptions, best_epoch: int | None = None
+) -> go.Figure:
     """Draw prepared curves; smoothed lines have the recorded ones behind them.
 
     Args:
@@ -140,7 +164,13 @@ def draw_curves(curves: Sequence[Curve], *, metric: Metric, options: CurveOption
     return figure if curves else _waiting(figure)
 
 
-def draw_both(loss: Sequence[Curve], accuracy: Sequence[Curve], *, options: CurveOptions, best_epoch: int | None = None) -> go.Figure:
+def draw_both(
+    loss: Sequence[Curve],
+    accuracy: Sequence[Curve],
+    *,
+    options: CurveOptions,
+    best_epoch: int | None = None,
+) -> go.Figure:
     """Draw loss above accuracy over one x axis, so that a pointer reads both at one place.
 
     Args:
@@ -158,18 +188,28 @@ def draw_both(loss: Sequence[Curve], accuracy: Sequence[Curve], *, options: Curv
     for curves, metric, axis, domain in parts:
         traces = _traces(curves, metric, options, best_epoch)
         for trace in traces:
-            trace.update(yaxis=axis, uid=f"{metric}, {trace.uid}", showlegend=trace.showlegend is not False and axis == "y")
+            trace.update(
+                yaxis=axis,
+                uid=f"{metric}, {trace.uid}",
+                showlegend=trace.showlegend is not False and axis == "y",
+            )
             if trace.hoverinfo != "skip":
                 trace.hovertemplate = trace.hovertemplate.replace("<extra>", f"<extra>{metric}, ")
         figure.add_traces(traces)
         marks += _marks(curves, metric, options, ("x", axis))
-        figure.update_layout({f"yaxis{axis[1:]}": _value_axis(curves, metric, options) | {"domain": domain}})
-    figure.add_traces(marks)  # last: they come and go, and a line that a person has hidden is known by its place
+        figure.update_layout(
+            {f"yaxis{axis[1:]}": _value_axis(curves, metric, options) | {"domain": domain}}
+        )
+    figure.add_traces(
+        marks
+    )  # last: they come and go, and a line that a person has hidden is known by its place
     figure.update_layout(hoversubplots="axis", xaxis={"anchor": "y2"})
     return figure if loss or accuracy else _waiting(figure)
 
 
-def _traces(curves: Sequence[Curve], metric: Metric, options: CurveOptions, best_epoch: int | None) -> list[go.Scatter]:
+def _traces(
+    curves: Sequence[Curve], metric: Metric, options: CurveOptions, best_epoch: int | None
+) -> list[go.Scatter]:
     traces: list[go.Scatter] = []
     for curve in curves:
         y, lifted = _drawn(curve, metric, options)
@@ -178,7 +218,11 @@ def _traces(curves: Sequence[Curve], metric: Metric, options: CurveOptions, best
         traces.append(_line(curve, y, is_share=metric == "accuracy"))
         if lifted.any():
             traces.append(_at_the_edge(curve, y, lifted))
-    star = _best(curves, best_epoch, is_share=metric == "accuracy") if options.axis == "epoch" else None
+    star = (
+        _best(curves, best_epoch, is_share=metric == "accuracy")
+        if options.axis == "epoch"
+        else None
+    )
     return [*traces, *([star] if star else [])]
 
 
@@ -186,9 +230,14 @@ def _is_smoothed(curve: Curve, options: CurveOptions) -> bool:
     return options.smoothing > 0 and len(curve.y) >= MIN_SMOOTHED_POINTS and curve.color != "text"
 
 
-def _drawn(curve: Curve, metric: Metric, options: CurveOptions) -> tuple[axes.Floats, npt.NDArray[np.bool_]]:
+def _drawn(
+    curve: Curve, metric: Metric, options: CurveOptions
+) -> tuple[axes.Floats, npt.NDArray[np.bool_]]:
     """Give the values as drawn, ``(n,)``, and which of them stand at the lower edge of a logarithmic scale."""
-    y = np.array(smooth(curve.y, options.smoothing) if _is_smoothed(curve, options) else curve.y, dtype=np.float64)
+    y = np.array(
+        smooth(curve.y, options.smoothing) if _is_smoothed(curve, options) else curve.y,
+        dtype=np.float64,
+    )
     if options.log_scale and metric == "loss":
         return axes.above_zero(y, is_share=False)
     return y, np.zeros(len(y), dtype=bool)
@@ -196,7 +245,12 @@ def _drawn(curve: Curve, metric: Metric, options: CurveOptions) -> tuple[axes.Fl
 
 def _lines(curves: Sequence[Curve], metric: Metric, options: CurveOptions) -> list[axes.Line]:
     return [
-        axes.Line(np.array(curve.x, dtype=np.float64), _drawn(curve, metric, options)[0], curve.color, is_noisy=not curve.by_epoch)
+        axes.Line(
+            np.array(curve.x, dtype=np.float64),
+            _drawn(curve, metric, options)[0],
+            curve.color,
+            is_noisy=not curve.by_epoch,
+        )
         for curve in curves
         if not curve.hidden
     ]
@@ -207,12 +261,18 @@ def _shown(curves: Sequence[Curve], metric: Metric, options: CurveOptions) -> ax
         return None
     is_share = metric == "accuracy"
     better: axes.Side = "high" if is_share else "low"
-    return axes.value_range(_lines(curves, metric, options), better=better, is_share=is_share, to_ceiling=is_share)
+    return axes.value_range(
+        _lines(curves, metric, options), better=better, is_share=is_share, to_ceiling=is_share
+    )
 
 
-def _marks(curves: Sequence[Curve], metric: Metric, options: CurveOptions, where: tuple[str, str]) -> list[go.Scatter]:
+def _marks(
+    curves: Sequence[Curve], metric: Metric, options: CurveOptions, where: tuple[str, str]
+) -> list[go.Scatter]:
     shown = _shown(curves, metric, options)
-    return axes.edge_marks(_lines(curves, metric, options), shown, is_share=metric == "accuracy", axes=where)
+    return axes.edge_marks(
+        _lines(curves, metric, options), shown, is_share=metric == "accuracy", axes=where
+    )
 
 
 def _value_axis(curves: Sequence[Curve], metric: Metric, options: CurveOptions) -> dict[str, Any]:
@@ -227,7 +287,14 @@ def _value_axis(curves: Sequence[Curve], metric: Metric, options: CurveOptions) 
 
 
 def _waiting(figure: go.Figure) -> go.Figure:
-    figure.add_annotation(text="Waiting for the first steps", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+    figure.add_annotation(
+        text="Waiting for the first steps",
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=0.5,
+        y=0.5,
+    )
     figure.update_layout(xaxis={"range": [0, 1], "autorange": None})
     return figure.update_yaxes(range=[0, 1], type="linear", dtick=None)
 
@@ -245,10 +312,16 @@ def epoch_layout(what: str) -> go.Layout:
     )
 
 
-def _step_axis(steps: pd.DataFrame, axis: Axis, steps_per_epoch: int, steps_until: Sequence[int]) -> pd.Series[float]:
+def _step_axis(
+    steps: pd.DataFrame, axis: Axis, steps_per_epoch: int, steps_until: Sequence[int]
+) -> pd.Series[float]:
     if axis == "epoch" and steps_until:
         return pd.Series(np.interp(steps["step"].to_numpy(), steps_until, range(len(steps_until))))
-    return steps["seconds"] if axis == "seconds" else steps["step"] / (steps_per_epoch if axis == "epoch" else 1)
+    return (
+        steps["seconds"]
+        if axis == "seconds"
+        else steps["step"] / (steps_per_epoch if axis == "epoch" else 1)
+    )
 
 
 def epoch_positions(epochs: pd.DataFrame, axis: Axis) -> pd.Series[float]:
@@ -273,7 +346,10 @@ def _line(curve: Curve, values: axes.Floats, *, is_share: bool) -> go.Scatter:
         line.visible = "legendonly"
     if curve.color == "text":
         line.mode, line.opacity = "lines+markers", 0.45
-        line.line, line.marker = {"width": 1.5, "dash": curve.dash}, {"size": 5, "symbol": "x-thin-open"}
+        line.line, line.marker = (
+            {"width": 1.5, "dash": curve.dash},
+            {"size": 5, "symbol": "x-thin-open"},
+        )
     elif curve.by_epoch:
         line.mode = "lines+markers"
         line.line = {"width": 2, "dash": curve.dash}
@@ -351,5 +427,9 @@ def _layout(options: CurveOptions, curves: Sequence[Curve]) -> go.Layout:
 def _position_axis(axis: Axis, curves: Sequence[Curve]) -> dict[str, Any]:
     last = max((curve.x[-1] for curve in curves), default=1)
     if axis == "seconds":
-        return {"title": {"text": AXIS_TITLES[axis], "standoff": 6}, "rangemode": "tozero", "zeroline": False}
+        return {
+            "title": {"text": AXIS_TITLES[axis], "standoff": 6},
+            "rangemode": "tozero",
+            "zeroline": False,
+        }
     return axes.counted_axis(AXIS_TITLES[axis], 0, last, margin=0)

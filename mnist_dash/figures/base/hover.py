@@ -15,4 +15,7 @@ def hover_texts(values: Iterable[float], *, is_share: bool) -> list[str]:
         values: as drawn.
         is_share: whether they are fractions, written as percentages.
     """
-    return [NOTHING if not math.isfinite(value) else percent(value) if is_share else exact(float(value)) for value in values]
+    return [
+        NOTHING if not math.isfinite(value) else percent(value) if is_share else exact(float(value))
+        for value in values
+    ]

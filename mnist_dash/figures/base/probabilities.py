@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 
-def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str], *, true: int, predicted: int) -> go.Figure:
+def draw_probabilities(
+    probabilities: Sequence[float], class_names: Sequence[str], *, true: int, predicted: int
+) -> go.Figure:
     """Draw the probability of each class, the true and the predicted one in colours of their own.
 
     Args:
@@ -17,7 +19,11 @@ def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str
         predicted: the most probable class.
     """
     groups = (
-        ("other", 6, [label for label in range(len(probabilities)) if label not in (true, predicted)]),
+        (
+            "other",
+            6,
+            [label for label in range(len(probabilities)) if label not in (true, predicted)],
+        ),
         ("true" if true != predicted else "true and predicted", 2, [true]),
         ("predicted", 1, [predicted] if predicted != true else []),
     )
@@ -43,7 +49,14 @@ def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str
         dragmode=False,
         margin={"l": 24, "r": 48, "t": 28, "b": 8},
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
         xaxis={"range": [0, 1], "visible": False, "fixedrange": True},
         yaxis={
             "type": "category",
@@ -60,4 +73,8 @@ def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str
 
 def _written(probability: float) -> str:
     """Write a probability so that small ones can still be told apart."""
-    return f"{probability:.4f}" if probability >= 1e-3 or probability == 0 else f"{probability:.0e}".replace("e-0", "e-")
+    return (
+        f"{probability:.4f}"
+        if probability >= 1e-3 or probability == 0
+        else f"{probability:.0e}".replace("e-0", "e-")
+    )

@@ -12,7 +12,13 @@ import plotly.graph_objects as go
 from mnist_dash.formatting import percent
 
 _FIXED = {"fixedrange": True, "automargin": True}
-_NO_TICKS = {"showticklabels": False, "ticks": "", "showgrid": False, "zeroline": False, "fixedrange": True}
+_NO_TICKS = {
+    "showticklabels": False,
+    "ticks": "",
+    "showgrid": False,
+    "zeroline": False,
+    "fixedrange": True,
+}
 
 
 def draw_class_counts(counts: Mapping[str, Sequence[int]], class_names: Sequence[str]) -> go.Figure:
@@ -65,8 +71,17 @@ def draw_grey_values(counts: Sequence[int], *, log_scale: bool) -> go.Figure:
         go.Layout(
             bargap=0,
             margin={"l": 56, "r": 8, "t": 8, "b": 40},
-            xaxis={"title": {"text": "grey value, 0 is background", "standoff": 4}, "range": [-1.5, 256.5], **_FIXED},
-            yaxis={"title": {"text": "pixels"}, "exponentformat": "SI", **({"type": "log", "dtick": 1} if log_scale else {}), **_FIXED},
+            xaxis={
+                "title": {"text": "grey value, 0 is background", "standoff": 4},
+                "range": [-1.5, 256.5],
+                **_FIXED,
+            },
+            yaxis={
+                "title": {"text": "pixels"},
+                "exponentformat": "SI",
+                **({"type": "log", "dtick": 1} if log_scale else {}),
+                **_FIXED,
+            },
         ),
     )
 
@@ -89,7 +104,14 @@ def draw_pixels(image: npt.NDArray[np.uint8]) -> go.Figure:
         ygap=1,
         meta={"scale": "sequential"},
     )
-    ticks: dict[str, Any] = {"dtick": 1, "showgrid": False, "zeroline": False, "ticks": "", **_FIXED, "tickfont": {"size": 10}}
+    ticks: dict[str, Any] = {
+        "dtick": 1,
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+        **_FIXED,
+        "tickfont": {"size": 10},
+    }
     return go.Figure(
         heat,
         go.Layout(

@@ -12,7 +12,11 @@ from mnist_dash.figures.base.confusion import draw_confusion
 
 
 def draw_confusion_difference(
-    a: Sequence[Sequence[int]], b: Sequence[Sequence[int]], class_names: Sequence[str], *, names: tuple[str, str]
+    a: Sequence[Sequence[int]],
+    b: Sequence[Sequence[int]],
+    class_names: Sequence[str],
+    *,
+    names: tuple[str, str],
 ) -> go.Figure:
     """Draw what B has more (the scale's upper colours) or fewer of than A, cell by cell; it lies as `draw_confusion` does.
 
@@ -25,7 +29,9 @@ def draw_confusion_difference(
         names: of the two runs; escaped here.
     """
     n = len(class_names)
-    cells = [[b[true][predicted] - a[true][predicted] for predicted in range(n)] for true in range(n)]
+    cells = [
+        [b[true][predicted] - a[true][predicted] for predicted in range(n)] for true in range(n)
+    ]
     figure = draw_confusion(a, class_names)
     heat = figure.data[0]
     shades = [[math.copysign(math.log1p(abs(cell)), cell) for cell in row] for row in cells]
@@ -37,7 +43,12 @@ def draw_confusion_difference(
         text=[[f"{cell:+d}" if cell else "" for cell in row] for row in cells],
         hovertext=[
             [
-                _sentence(class_names[true], class_names[predicted], (a[true][predicted], b[true][predicted]), names)
+                _sentence(
+                    class_names[true],
+                    class_names[predicted],
+                    (a[true][predicted], b[true][predicted]),
+                    names,
+                )
                 for predicted in range(n)
             ]
             for true in range(n)
@@ -50,5 +61,7 @@ def draw_confusion_difference(
 def _sentence(true: str, predicted: str, counts: tuple[int, int], names: tuple[str, str]) -> str:
     first, second = (html.escape(name, quote=False) for name in names)
     change = counts[1] - counts[0]
-    word = "no change" if not change else "better" if (change > 0) == (true == predicted) else "worse"
+    word = (
+        "no change" if not change else "better" if (change > 0) == (true == predicted) else "worse"
+    )
     return f"true {true}, predicted {predicted}: {change:+d}, {word}<br>{first}: {counts[0]:,}<br>{second}: {counts[1]:,}"

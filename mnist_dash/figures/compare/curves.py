@@ -110,14 +110,23 @@ def draw_bands(groups: Sequence[GroupLines], title: str, options: OverlayOptions
     """
     bands, means = [], []
     for group in groups:
-        x, mean, deviation, counts = summarise([(line.x, _smoothed(_drawn(line.y, options), options)) for line in group.lines])
+        x, mean, deviation, counts = summarise(
+            [(line.x, _smoothed(_drawn(line.y, options), options)) for line in group.lines]
+        )
         if not len(x):
             continue
         several = counts > 1
         if several.any():
             bands += _band(group, x[several], mean[several], deviation[several], options)
-        said = [[int(count), float(spread)] for count, spread in zip(counts, deviation, strict=True)]
-        trace = _trace(RunLine(group.key, group.name, group.look, x, mean), mean, options, marked=len(groups) <= _CROWDED)
+        said = [
+            [int(count), float(spread)] for count, spread in zip(counts, deviation, strict=True)
+        ]
+        trace = _trace(
+            RunLine(group.key, group.name, group.look, x, mean),
+            mean,
+            options,
+            marked=len(groups) <= _CROWDED,
+        )
         trace.update(
             customdata=said,
             text=[
@@ -131,12 +140,27 @@ def draw_bands(groups: Sequence[GroupLines], title: str, options: OverlayOptions
             hovertemplate="%{text}, mean of %{customdata[0]}<extra>%{fullData.name}</extra>",
         )
         if len(x) == 1 and counts[0] > 1:  # a band of one place could not be seen
-            trace.update(error_y={"type": "constant", "value": float(deviation[0]), "thickness": 1.5, "width": 6})
+            trace.update(
+                error_y={
+                    "type": "constant",
+                    "value": float(deviation[0]),
+                    "thickness": 1.5,
+                    "width": 6,
+                }
+            )
         means.append(trace)
-    return _finished([*bands, *means], title, options, n_lines=len(groups), lines=[line for group in groups for line in group.lines])
+    return _finished(
+        [*bands, *means],
+        title,
+        options,
+        n_lines=len(groups),
+        lines=[line for group in groups for line in group.lines],
+    )
 
 
-def summarise(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
+def summarise(
+    lines: Sequence[tuple[Floats, Floats]],
+) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
     """Take mean and standard deviation over lines at every place.
 
     Args:
@@ -154,7 +178,12 @@ def summarise(lines: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats, F
     values = np.array([np.interp(places, x, y, left=np.nan, right=np.nan) for x, y in there])
     known = np.isfinite(values)
     counts = known.sum(axis=0)
-    places, values, known, counts = places[counts > 0], values[:, counts > 0], known[:, counts > 0], counts[counts > 0]
+    places, values, known, counts = (
+        places[counts > 0],
+        values[:, counts > 0],
+        known[:, counts > 0],
+        counts[counts > 0],
+    )
     mean = np.where(known, values, 0).sum(axis=0) / counts
     squares = np.where(known, (values - mean) ** 2, 0).sum(axis=0)
     return places, mean, np.sqrt(squares / np.maximum(counts - 1, 1)), counts
@@ -170,20 +199,43 @@ def _zeros(line: RunLine, y: Floats, options: OverlayOptions) -> list[go.Scatter
     """Mark where a line stands at the lower edge of a logarithmic scale because its value is zero."""
     if not options.log_y:
         return []
-    lifted = axes.above_zero(1 - line.y if options.is_share else line.y, is_share=options.is_share)[1]
+    lifted = axes.above_zero(1 - line.y if options.is_share else line.y, is_share=options.is_share)[
+        1
+    ]
     if not lifted.any():
         return []
     trace = _trace(line, y, options)
-    zeros = go.Scatter(x=line.x[lifted].tolist(), y=y[lifted].tolist(), meta=trace.meta, legendgroup=line.key, uid=f"{line.key}, zero")
+    zeros = go.Scatter(
+        x=line.x[lifted].tolist(),
+        y=y[lifted].tolist(),
+        meta=trace.meta,
+        legendgroup=line.key,
+        uid=f"{line.key}, zero",
+    )
     look = {"symbol": "triangle-down", "size": 9}
-    return [zeros.update(mode="markers", name="zero", marker=look, showlegend=False, hoverinfo="skip", cliponaxis=False)]
+    return [
+        zeros.update(
+            mode="markers",
+            name="zero",
+            marker=look,
+            showlegend=False,
+            hoverinfo="skip",
+            cliponaxis=False,
+        )
+    ]
 
 
 def _smoothed(y: Floats, options: OverlayOptions) -> Floats:
-    return np.array(smooth(y.tolist(), options.smoothing)) if options.smoothing > 0 and len(y) >= MIN_SMOOTHED_POINTS else y
+    return (
+        np.array(smooth(y.tolist(), options.smoothing))
+        if options.smoothing > 0 and len(y) >= MIN_SMOOTHED_POINTS
+        else y
+    )
 
 
-def _trace(line: RunLine, y: Floats, options: OverlayOptions, *, is_raw: bool = False, marked: bool = False) -> go.Scatter:
+def _trace(
+    line: RunLine, y: Floats, options: OverlayOptions, *, is_raw: bool = False, marked: bool = False
+) -> go.Scatter:
     trace = go.Scatter(
         x=line.x.tolist(),
         y=y.tolist(),
@@ -202,7 +254,9 @@ def _trace(line: RunLine, y: Floats, options: OverlayOptions, *, is_raw: bool = 
     return trace
 
 
-def _band(group: GroupLines, x: Floats, mean: Floats, deviation: Floats, options: OverlayOptions) -> list[go.Scatter]:
+def _band(
+    group: GroupLines, x: Floats, mean: Floats, deviation: Floats, options: OverlayOptions
+) -> list[go.Scatter]:
     least = mean.min() / 10 if options.log_y else -np.inf  # below 0 a logarithmic axis has no place
     ends = (np.maximum(mean - deviation, np.minimum(least, mean)), mean + deviation)
     return [
@@ -223,7 +277,14 @@ def _band(group: GroupLines, x: Floats, mean: Floats, deviation: Floats, options
     ]
 
 
-def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions, *, n_lines: int, lines: Sequence[RunLine]) -> go.Figure:
+def _finished(
+    traces: Sequence[go.Scatter],
+    title: str,
+    options: OverlayOptions,
+    *,
+    n_lines: int,
+    lines: Sequence[RunLine],
+) -> go.Figure:
     is_error = options.is_share and options.log_y
     layout = go.Layout(
         uirevision=f"{title} {options.axis} {options.log_x} {options.log_y}",
@@ -244,12 +305,24 @@ def _finished(traces: Sequence[go.Scatter], title: str, options: OverlayOptions,
     if not options.log_y:
         better: axes.Side = "high" if options.is_share else "low"
         seen = [axes.Line(line.x, _smoothed(line.y, options), line.look.color) for line in lines]
-        shown = axes.value_range(_pooled(seen), better=better, is_share=options.is_share, to_ceiling=options.is_share)
+        shown = axes.value_range(
+            _pooled(seen), better=better, is_share=options.is_share, to_ceiling=options.is_share
+        )
         figure.update_yaxes(axes.range_of(shown))
         figure.add_traces(axes.edge_marks(seen, shown, is_share=options.is_share))
     if not traces:
-        figure.add_annotation(text="Waiting for the first epoch", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
-        figure.update_layout(xaxis={"range": [0, 1], "type": "linear", "autorange": None}, yaxis={"range": [0, 1], "type": "linear"})
+        figure.add_annotation(
+            text="Waiting for the first epoch",
+            showarrow=False,
+            xref="paper",
+            yref="paper",
+            x=0.5,
+            y=0.5,
+        )
+        figure.update_layout(
+            xaxis={"range": [0, 1], "type": "linear", "autorange": None},
+            yaxis={"range": [0, 1], "type": "linear"},
+        )
     return figure
 
 

@@ -16,7 +16,9 @@ from mnist_dash.figures.base.hover import hover_texts
 OURS, BAND_OPACITY = "ours", 0.18
 
 
-def draw_reproduction(lines: Mapping[str, tuple[Curve, Sequence[Sequence[float]]]], *, metric: Metric) -> go.Figure:
+def draw_reproduction(
+    lines: Mapping[str, tuple[Curve, Sequence[Sequence[float]]]], *, metric: Metric
+) -> go.Figure:
     """Draw published histories in grey and the mean of ours in colour, with a band from the least to the most over the seeds.
 
     Args:
@@ -38,17 +40,28 @@ def draw_reproduction(lines: Mapping[str, tuple[Curve, Sequence[Sequence[float]]
                     mode="lines+markers" if len(published) > 1 else "markers",
                     line={"width": 1.5, "dash": "solid" if color == 0 else "dot"},
                     marker={"size": 7, "symbol": "x-thin-open"},
-                    text=hover_texts([value for _, value in published], is_share=metric == "accuracy"),
+                    text=hover_texts(
+                        [value for _, value in published], is_share=metric == "accuracy"
+                    ),
                     hovertemplate="%{text}<extra>%{fullData.name}</extra>",
                 )
             )
     figure = count_along_x(go.Figure(traces, _layout(metric)))
     if not traces:
-        figure.add_annotation(text="No published curve and no run yet", showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+        figure.add_annotation(
+            text="No published curve and no run yet",
+            showarrow=False,
+            xref="paper",
+            yref="paper",
+            x=0.5,
+            y=0.5,
+        )
     return figure
 
 
-def draw_sweep(path: str, values: Sequence[float], accuracies: Mapping[str, Sequence[float | None]]) -> go.Figure:
+def draw_sweep(
+    path: str, values: Sequence[float], accuracies: Mapping[str, Sequence[float | None]]
+) -> go.Figure:
     """Draw accuracy by the value of a sweep; a value that was not run yet is a gap.
 
     Args:
@@ -63,7 +76,9 @@ def draw_sweep(path: str, values: Sequence[float], accuracies: Mapping[str, Sequ
             name=name,
             meta={"color": color},
             mode="lines+markers",
-            text=hover_texts([math.nan if value is None else value for value in row], is_share=True),
+            text=hover_texts(
+                [math.nan if value is None else value for value in row], is_share=True
+            ),
             hovertemplate="%{text}<extra>%{fullData.name}</extra>",
         )
         for color, (name, row) in enumerate(accuracies.items())
@@ -73,7 +88,9 @@ def draw_sweep(path: str, values: Sequence[float], accuracies: Mapping[str, Sequ
     return figure
 
 
-def _band(name: str, ours: Sequence[Sequence[float]], color: int, *, is_share: bool) -> list[go.Scatter]:
+def _band(
+    name: str, ours: Sequence[Sequence[float]], color: int, *, is_share: bool
+) -> list[go.Scatter]:
     length = min(len(history) for history in ours)
     values = np.array([history[:length] for history in ours])
     x = list(range(1, length + 1))
@@ -107,4 +124,6 @@ def _band(name: str, ours: Sequence[Sequence[float]], color: int, *, is_share: b
 
 def _layout(metric: Metric) -> go.Layout:
     layout = epoch_layout(metric)
-    return layout.update(yaxis={"tickformat": ".2~%" if metric == "accuracy" else None, "zeroline": False})
+    return layout.update(
+        yaxis={"tickformat": ".2~%" if metric == "accuracy" else None, "zeroline": False}
+    )

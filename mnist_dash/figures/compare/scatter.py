@@ -33,7 +33,9 @@ class Place:
     y: object
 
 
-def draw_scatter(places: Sequence[Place], x: Axis, y: Axis, *, titles: tuple[str, str], shares: tuple[bool, bool]) -> go.Figure:
+def draw_scatter(
+    places: Sequence[Place], x: Axis, y: Axis, *, titles: tuple[str, str], shares: tuple[bool, bool]
+) -> go.Figure:
     """Draw the runs that have both values; a point's ``customdata`` is its run's id.
 
     Args:
@@ -59,20 +61,40 @@ def draw_scatter(places: Sequence[Place], x: Axis, y: Axis, *, titles: tuple[str
         )
         for place in shown
     ]
-    sides = [_side(axis, title, is_share=is_share) for axis, title, is_share in zip((x, y), titles, shares, strict=True)]
+    sides = [
+        _side(axis, title, is_share=is_share)
+        for axis, title, is_share in zip((x, y), titles, shares, strict=True)
+    ]
     margin = {"l": 64, "r": 12, "t": 12, "b": 48}
     layout = go.Layout(
-        uirevision=f"{x.path} {y.path}", margin=margin, hovermode="closest", showlegend=False, xaxis=sides[0], yaxis=sides[1]
+        uirevision=f"{x.path} {y.path}",
+        margin=margin,
+        hovermode="closest",
+        showlegend=False,
+        xaxis=sides[0],
+        yaxis=sides[1],
     )
     figure = go.Figure(points, layout)
     return figure if points else say_empty(figure, "No run has both")
 
 
 def _side(axis: Axis, title: str, *, is_share: bool) -> dict[str, object]:
-    side: dict[str, object] = {"title": {"text": html.escape(title, quote=False), "standoff": 6}, "zeroline": False, "automargin": True}
+    side: dict[str, object] = {
+        "title": {"text": html.escape(title, quote=False), "standoff": 6},
+        "zeroline": False,
+        "automargin": True,
+    }
     if axis.kind == "choice":
-        return side | {"type": "category", "categoryorder": "array", "categoryarray": [write_choice(choice) for choice in axis.choices]}
-    return side | {"type": "log" if axis.log else "linear", "tickformat": ".2~%" if is_share else None, "dtick": "D2" if axis.log else None}
+        return side | {
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": [write_choice(choice) for choice in axis.choices],
+        }
+    return side | {
+        "type": "log" if axis.log else "linear",
+        "tickformat": ".2~%" if is_share else None,
+        "dtick": "D2" if axis.log else None,
+    }
 
 
 def _is_there(value: object, axis: Axis) -> bool:

@@ -44,14 +44,19 @@ def picture_ratio(shape: tuple[int, ...]) -> float:
     return math.ceil(n / columns) * (shape[0] + 1) / (columns * (shape[1] + 1))
 
 
-def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str], *, true: int | None) -> go.Figure:
+def draw_probabilities(
+    probabilities: Sequence[float], class_names: Sequence[str], *, true: int | None
+) -> go.Figure:
     """Draw the ten probabilities as bars; the true class has a colour of its own."""
     bars = [
         go.Bar(
             name=name,
             x=[class_names[index] for index in indices],
             y=[probabilities[index] for index in indices],
-            text=[percent(probabilities[index], 1) if probabilities[index] >= 0.0005 else "" for index in indices],
+            text=[
+                percent(probabilities[index], 1) if probabilities[index] >= 0.0005 else ""
+                for index in indices
+            ],
             textposition="outside",
             cliponaxis=False,
             customdata=[percent(probabilities[index]) for index in indices],
@@ -72,7 +77,12 @@ def draw_probabilities(probabilities: Sequence[float], class_names: Sequence[str
             margin={"l": 44, "r": 8, "t": 30, "b": 30},
             legend={"orientation": "h", "x": 0, "y": 1.08, "yanchor": "bottom"},
             barmode="overlay",
-            xaxis={"type": "category", "categoryorder": "array", "categoryarray": list(class_names), "fixedrange": True},
+            xaxis={
+                "type": "category",
+                "categoryorder": "array",
+                "categoryarray": list(class_names),
+                "fixedrange": True,
+            },
             yaxis={"range": [0, 1.08], "tickformat": ".0%", "fixedrange": True},
         ),
     )

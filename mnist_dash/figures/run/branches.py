@@ -19,7 +19,9 @@ class Mark:
     sentence: str
 
 
-def parent_curves(epochs: pd.DataFrame, *, name: str, metric: Metric, axis: Axis) -> tuple[Curve, ...]:
+def parent_curves(
+    epochs: pd.DataFrame, *, name: str, metric: Metric, axis: Axis
+) -> tuple[Curve, ...]:
     """Draw the run that another has branched from as thin lines behind it.
 
     Args:
@@ -31,13 +33,22 @@ def parent_curves(epochs: pd.DataFrame, *, name: str, metric: Metric, axis: Axis
     x = tuple(epoch_positions(epochs, axis).tolist())
     parts = (("training", "train", "solid"), ("validation", "val", "dash"))
     return tuple(
-        Curve(f"{name}, {part}", "text", x, tuple(epochs[f"{column}_{metric}"].tolist()), by_epoch=True, dash=dash)
+        Curve(
+            f"{name}, {part}",
+            "text",
+            x,
+            tuple(epochs[f"{column}_{metric}"].tolist()),
+            by_epoch=True,
+            dash=dash,
+        )
         for part, column, dash in parts
         if x
     )
 
 
-def add_marks(figure: go.Figure, marks: Sequence[Mark], *, epochs: pd.DataFrame, axis: Axis) -> None:
+def add_marks(
+    figure: go.Figure, marks: Sequence[Mark], *, epochs: pd.DataFrame, axis: Axis
+) -> None:
     """Draw a vertical line at each mark, with its sentence on hover.
 
     Args:
@@ -46,11 +57,25 @@ def add_marks(figure: go.Figure, marks: Sequence[Mark], *, epochs: pd.DataFrame,
         epochs: the run's history.
         axis: what runs along x.
     """
-    places = dict(zip(epochs["epoch"].tolist(), epoch_positions(epochs, axis).tolist(), strict=True))
+    places = dict(
+        zip(epochs["epoch"].tolist(), epoch_positions(epochs, axis).tolist(), strict=True)
+    )
     for epoch in sorted({mark.epoch for mark in marks}):
         x = places.get(epoch, epoch if axis == "epoch" else None)
         if x is None:
             continue
-        figure.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, yref="paper", layer="below", line={"width": 1, "dash": "dot"}, opacity=0.6)
+        figure.add_shape(
+            type="line",
+            x0=x,
+            x1=x,
+            y0=0,
+            y1=1,
+            yref="paper",
+            layer="below",
+            line={"width": 1, "dash": "dot"},
+            opacity=0.6,
+        )
         sentences = "<br>".join(mark.sentence for mark in marks if mark.epoch == epoch)
-        figure.add_annotation(x=x, y=1, yref="paper", yanchor="top", text="◆", showarrow=False, hovertext=sentences)
+        figure.add_annotation(
+            x=x, y=1, yref="paper", yanchor="top", text="◆", showarrow=False, hovertext=sentences
+        )

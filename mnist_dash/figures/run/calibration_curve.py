@@ -57,6 +57,15 @@ def _layout() -> go.Layout:
         margin={"l": 52, "r": 8, "t": 36, "b": 40},
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        xaxis={"title": {"text": "confidence: probability of the predicted class", "standoff": 6}, "range": [0, 1.01], "zeroline": False},
-        yaxis={"title": {"text": "accuracy", "standoff": 6}, "range": [0, 1.03], "tickformat": ".0%", "zeroline": False},
+        xaxis={
+            "title": {"text": "confidence: probability of the predicted class", "standoff": 6},
+            "range": [0, 1.01],
+            "zeroline": False,
+        },
+        yaxis={
+            "title": {"text": "accuracy", "standoff": 6},
+            "range": [0, 1.03],
+            "tickformat": ".0%",
+            "zeroline": False,
+        },
     )

@@ -14,7 +14,11 @@ N_COLORS = 7
 
 
 def draw_class_accuracies(
-    epochs: Sequence[int], accuracies: Sequence[Sequence[float]], class_names: Sequence[str], *, selected: int | None = None
+    epochs: Sequence[int],
+    accuracies: Sequence[Sequence[float]],
+    class_names: Sequence[str],
+    *,
+    selected: int | None = None,
 ) -> go.Figure:
     """Draw the accuracy of each class by epoch.
 
@@ -31,7 +35,10 @@ def draw_class_accuracies(
             name=name,
             uid=f"class {label}",
             mode="lines+markers",
-            line={"width": 3 if label == selected else 2, "dash": "solid" if label < N_COLORS else "dash"},
+            line={
+                "width": 3 if label == selected else 2,
+                "dash": "solid" if label < N_COLORS else "dash",
+            },
             marker={"size": 6, "symbol": "circle" if label < N_COLORS else "diamond"},
             opacity=1.0 if selected in (None, label) else 0.35,
             meta={"color": label % N_COLORS},
@@ -47,6 +54,10 @@ def draw_class_accuracies(
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="x unified",
         xaxis=counted_axis("epoch", epochs[0], epochs[-1], margin=0.25),
-        yaxis={"title": {"text": "accuracy", "standoff": 6}, "tickformat": ".2~%", "zeroline": False},
+        yaxis={
+            "title": {"text": "accuracy", "standoff": 6},
+            "tickformat": ".2~%",
+            "zeroline": False,
+        },
     )
     return go.Figure(lines, layout)

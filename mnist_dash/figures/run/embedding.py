@@ -11,7 +11,18 @@ import numpy.typing as npt
 import plotly.graph_objects as go
 
 ColorBy = Literal["label", "prediction", "error"]
-SYMBOLS = ("circle", "square", "diamond", "circle", "diamond", "square", "square", "circle", "diamond", "square")
+SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "circle",
+    "diamond",
+    "square",
+    "square",
+    "circle",
+    "diamond",
+    "square",
+)
 """A class's symbol: neighbouring ones in the list of colours differ, for who cannot tell the colours apart."""
 WRONG_SYMBOL = "x"
 RIGHT_COLOR, WRONG_COLOR = 6, 1
@@ -74,18 +85,25 @@ def draw_embedding(
     columns = {
         "size": np.where(bold, size + 3, size),
         "opacity": np.where(bright, np.where(bold, 1.0, PLAIN), FADED),
-        "symbol": np.where(wrong, WRONG_SYMBOL, "circle" if by_error else np.array(SYMBOLS)[groups % len(SYMBOLS)]),
+        "symbol": np.where(
+            wrong, WRONG_SYMBOL, "circle" if by_error else np.array(SYMBOLS)[groups % len(SYMBOLS)]
+        ),
     }
     figure = go.Figure(layout=_layout(name, axes))
     for group, title in enumerate(names):
         chosen = np.flatnonzero(groups == group)
-        chosen = chosen[np.argsort(wrong[chosen], kind="stable")]  # the legend shows the first one's symbol
+        chosen = chosen[
+            np.argsort(wrong[chosen], kind="stable")
+        ]  # the legend shows the first one's symbol
         trace = _trace(coordinates, chosen, said=said, columns=columns)
         trace.name = f"{title} ({len(chosen):,})" if by_error else title
         trace.uid = f"{color_by} {group}"
         trace.meta = {"color": (RIGHT_COLOR, WRONG_COLOR)[group] if by_error else group}
         figure.add_trace(trace)
-    figure.update_layout(shapes=_rings(coordinates, marks), annotations=[] if by_error else _names(coordinates, groups, names))
+    figure.update_layout(
+        shapes=_rings(coordinates, marks),
+        annotations=[] if by_error else _names(coordinates, groups, names),
+    )
     return figure
 
 
@@ -101,7 +119,8 @@ def _trace(
         x=points[chosen, 0].tolist(),
         y=points[chosen, 1].tolist(),
         mode="markers",
-        marker={"line": {"width": 0}} | {name: values[chosen].tolist() for name, values in columns.items()},
+        marker={"line": {"width": 0}}
+        | {name: values[chosen].tolist() for name, values in columns.items()},
         customdata=chosen.tolist(),
         text=said[chosen].tolist(),
         hovertemplate="image %{customdata:,}: %{text}<extra></extra>",
@@ -135,7 +154,9 @@ def _rings(points: npt.NDArray[np.float64], marks: Marks) -> list[dict[str, obje
     ]
 
 
-def _names(points: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], names: Sequence[str]) -> list[dict[str, object]]:
+def _names(
+    points: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], names: Sequence[str]
+) -> list[dict[str, object]]:
     """Write each class's name above the midst of its points, those that lie with other classes left out."""
     written = []
     for group, title in enumerate(names):
@@ -144,19 +165,39 @@ def _names(points: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], names
             middle = np.median(own, axis=0)
             near = own[np.abs(own - middle).max(1) <= 2 * np.median(np.abs(own - middle).max(1))]
             place = {"x": float(middle[0]), "y": float(near[:, 1].max()), "yshift": 12}
-            written.append({**place, "text": f"<b>{title}</b>", "showarrow": False, "font": {"size": 17}, "captureevents": False})
+            written.append(
+                {
+                    **place,
+                    "text": f"<b>{title}</b>",
+                    "showarrow": False,
+                    "font": {"size": 17},
+                    "captureevents": False,
+                }
+            )
     return written
 
 
 def _layout(name: str, axes: tuple[str, str] | None) -> go.Layout:
-    bare = {"showgrid": axes is not None, "zeroline": False, "showticklabels": axes is not None, "ticks": "", "showline": False}
+    bare = {
+        "showgrid": axes is not None,
+        "zeroline": False,
+        "showticklabels": axes is not None,
+        "ticks": "",
+        "showline": False,
+    }
     titles = [{"text": title, "standoff": 4} for title in axes or ("", "")]
     side = 8 if axes is None else 48
     return go.Layout(
         uirevision=name,
         hovermode="closest",
         margin={"l": side, "r": 8, "t": 32, "b": side},
-        legend={"orientation": "h", "x": 0, "y": -0.01 if axes is None else -0.1, "yanchor": "top", "itemsizing": "constant"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": -0.01 if axes is None else -0.1,
+            "yanchor": "top",
+            "itemsizing": "constant",
+        },
         xaxis={**bare, "title": titles[0]},
         yaxis={**bare, "title": titles[1], "scaleanchor": "x"},
     )

@@ -36,12 +36,18 @@ class RunPoint:
 def draw_layer_parameters(plans: Sequence[LayerPlan]) -> go.Figure:
     """Draw how the parameters of a network lie between its layers, one bar a layer that has any, input side on top."""
     trained = [planned for planned in plans if planned.n_parameters]
-    total, largest = sum(planned.n_parameters for planned in trained), max(planned.n_parameters for planned in trained)
+    total, largest = (
+        sum(planned.n_parameters for planned in trained),
+        max(planned.n_parameters for planned in trained),
+    )
     bars = go.Bar(
         orientation="h",
         y=[planned.name for planned in trained],
         x=[planned.n_parameters for planned in trained],
-        text=[f"{planned.n_parameters:,} · {percent(planned.n_parameters / total)}" for planned in trained],
+        text=[
+            f"{planned.n_parameters:,} · {percent(planned.n_parameters / total)}"
+            for planned in trained
+        ],
         textposition="outside",
         hovertext=[f"{planned.summary}<br>{planned.parameter_arithmetic}" for planned in trained],
         hoverinfo="text",
@@ -55,8 +61,18 @@ def draw_layer_parameters(plans: Sequence[LayerPlan]) -> go.Figure:
             dragmode=False,
             bargap=0.25,
             margin={"l": 8, "r": 16, "t": 8, "b": 40},
-            xaxis={"title": {"text": "parameters", "standoff": 4}, "fixedrange": True, "tickformat": "~s", "range": [0, 1.5 * largest]},
-            yaxis={"autorange": "reversed", "automargin": True, "fixedrange": True, "type": "category"},
+            xaxis={
+                "title": {"text": "parameters", "standoff": 4},
+                "fixedrange": True,
+                "tickformat": "~s",
+                "range": [0, 1.5 * largest],
+            },
+            yaxis={
+                "autorange": "reversed",
+                "automargin": True,
+                "fixedrange": True,
+                "type": "category",
+            },
         ),
     )
 
@@ -67,7 +83,10 @@ def draw_accuracy_by_parameters(points: Sequence[RunPoint]) -> go.Figure:
     Args:
         points: one a finished run; a click gives ``run_id``.
     """
-    traces = [_points(kind, color, [point for point in points if point.kind == kind]) for color, kind in enumerate(KINDS)]
+    traces = [
+        _points(kind, color, [point for point in points if point.kind == kind])
+        for color, kind in enumerate(KINDS)
+    ]
     return go.Figure([trace for trace in traces if len(trace.x)], _scatter_layout(points))
 
 
@@ -81,7 +100,11 @@ def _points(kind: str, color: int, points: Sequence[RunPoint]) -> go.Scatter:
         customdata=[point.run_id for point in points],
         text=[_sentence(point) for point in points],
         hovertemplate="%{text}<extra></extra>",
-        marker={"size": [min(6 + 2 * point.depth, 20) for point in points], "opacity": 0.75, "line": {"width": 1}},
+        marker={
+            "size": [min(6 + 2 * point.depth, 20) for point in points],
+            "opacity": 0.75,
+            "line": {"width": 1},
+        },
         meta={"color": color},
     )
 
@@ -100,14 +123,26 @@ def _error(accuracy: float) -> float:
 
 def _scatter_layout(points: Sequence[RunPoint]) -> go.Layout:
     errors = [_error(point.test_accuracy) for point in points] or [0.1]
-    shown = [error for error in _ERRORS if min(errors) / 2.1 <= error <= max(errors) * 2.1] or list(_ERRORS)
+    shown = [error for error in _ERRORS if min(errors) / 2.1 <= error <= max(errors) * 2.1] or list(
+        _ERRORS
+    )
     return go.Layout(
         uirevision="kept",
         margin={"l": 60, "r": 12, "t": 36, "b": 44},
         showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
         hovermode="closest",
-        xaxis={"type": "log", "title": {"text": "parameters", "standoff": 6}, "dtick": 1 if len(points) > 1 else None},
+        xaxis={
+            "type": "log",
+            "title": {"text": "parameters", "standoff": 6},
+            "dtick": 1 if len(points) > 1 else None,
+        },
         yaxis={
             "type": "log",
             "autorange": "reversed",

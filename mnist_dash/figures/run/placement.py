@@ -28,7 +28,15 @@ def draw_placement(
         class_names: as legend and hover print them.
         name: names the points; zoom is kept while it stays the same.
     """
-    figure = draw_embedding(points, labels, None, color_by="label", class_names=class_names, marks=Marks(neighbours=neighbours), name=name)
+    figure = draw_embedding(
+        points,
+        labels,
+        None,
+        color_by="label",
+        class_names=class_names,
+        marks=Marks(neighbours=neighbours),
+        name=name,
+    )
     x, y = points[list(neighbours)].astype(float).mean(0)
     figure.add_trace(
         go.Scattergl(
@@ -41,5 +49,15 @@ def draw_placement(
             meta={"color": 1},
         )
     )
-    figure.add_annotation(x=x, y=y, text="your drawing", showarrow=True, arrowhead=2, ax=70, ay=-50, standoff=8, captureevents=False)
+    figure.add_annotation(
+        x=x,
+        y=y,
+        text="your drawing",
+        showarrow=True,
+        arrowhead=2,
+        ax=70,
+        ay=-50,
+        standoff=8,
+        captureevents=False,
+    )
     return figure

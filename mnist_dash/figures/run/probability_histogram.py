@@ -27,7 +27,9 @@ class Bars:
     histogram: Histogram
 
 
-def draw_histogram(bars: Sequence[Bars], *, title: str, threshold: float | None = None, marked: float | None = None) -> go.Figure:
+def draw_histogram(
+    bars: Sequence[Bars], *, title: str, threshold: float | None = None, marked: float | None = None
+) -> go.Figure:
     """Draw groups of images over one another; counts are logarithmic, for one image in a thousand is the interesting one.
 
     Args:
@@ -37,7 +39,11 @@ def draw_histogram(bars: Sequence[Bars], *, title: str, threshold: float | None 
         marked: where the selected image lies, drawn as a dotted line.
     """
     traces = [_trace(group, ahead=bool(index)) for index, group in enumerate(bars)]
-    lines = [_line(place, dash) for place, dash in ((threshold, "solid"), (marked, "dot")) if place is not None]
+    lines = [
+        _line(place, dash)
+        for place, dash in ((threshold, "solid"), (marked, "dot"))
+        if place is not None
+    ]
     highest = max((int(group.histogram.counts.max()) for group in bars), default=1)
     return go.Figure(traces, _layout(title, lines, highest))
 
@@ -59,7 +65,15 @@ def _trace(group: Bars, *, ahead: bool) -> go.Bar:
 
 
 def _line(place: float, dash: str) -> dict[str, object]:
-    return {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "yref": "paper", "line": {"width": 2, "dash": dash}}
+    return {
+        "type": "line",
+        "x0": place,
+        "x1": place,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"width": 2, "dash": dash},
+    }
 
 
 def _layout(title: str, lines: list[dict[str, object]], highest: int) -> go.Layout:

@@ -21,7 +21,8 @@ def columns_for(n: int, *, wide: float = 1.6) -> int:
     """Choose into how many columns n pictures go: all of them together are about `wide` times as wide as high, the last row rather full."""
     wanted = max(1, min(n, round(math.sqrt(n * wide))))
     return min(
-        range(max(1, wanted - wanted // 4), min(n, wanted + wanted // 3) + 1), key=lambda columns: (-n % columns, abs(columns - wanted))
+        range(max(1, wanted - wanted // 4), min(n, wanted + wanted // 3) + 1),
+        key=lambda columns: (-n % columns, abs(columns - wanted)),
     )
 
 
@@ -43,11 +44,17 @@ def tile(pictures: Array, columns: int) -> tuple[Array, npt.NDArray[np.int16]]:
         place = divmod(number, columns)
         whole[place][:height, :width] = picture
         numbers[place][:height, :width] = number
-    merged = whole.transpose(0, 2, 1, 3).reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
-    return merged, numbers.transpose(0, 2, 1, 3).reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+    merged = whole.transpose(0, 2, 1, 3).reshape(rows * (height + 1), columns * (width + 1))[
+        :-1, :-1
+    ]
+    return merged, numbers.transpose(0, 2, 1, 3).reshape(
+        rows * (height + 1), columns * (width + 1)
+    )[:-1, :-1]
 
 
-def draw_pictures(pictures: Array, numbers: Sequence[int], *, noun: str, signed: bool, wide: float = 1.6) -> go.Figure:
+def draw_pictures(
+    pictures: Array, numbers: Sequence[int], *, noun: str, signed: bool, wide: float = 1.6
+) -> go.Figure:
     """Draw small pictures side by side on one scale of colour.
 
     Args:
@@ -58,7 +65,9 @@ def draw_pictures(pictures: Array, numbers: Sequence[int], *, noun: str, signed:
         wide: how many times as wide as high the whole is, about.
     """
     whole, places = tile(pictures, columns_for(len(pictures), wide=wide))
-    return _numbered(whole, np.array([*numbers, -1], dtype=np.int16)[places], noun=noun, signed=signed)
+    return _numbered(
+        whole, np.array([*numbers, -1], dtype=np.int16)[places], noun=noun, signed=signed
+    )
 
 
 def draw_units(values: Array, *, signed: bool, wide: float = 4.0) -> go.Figure:
@@ -68,10 +77,14 @@ def draw_units(values: Array, *, signed: bool, wide: float = 4.0) -> go.Figure:
     block = np.full(rows * columns, np.nan, dtype=np.float32)
     block[: len(values)] = values
     places = np.arange(block.size, dtype=np.int16).reshape(rows, columns)
-    return _numbered(block.reshape(rows, columns), places, noun="unit", signed=signed).update_traces(xgap=1, ygap=1)
+    return _numbered(
+        block.reshape(rows, columns), places, noun="unit", signed=signed
+    ).update_traces(xgap=1, ygap=1)
 
 
-def _numbered(whole: Array, numbers: npt.NDArray[np.int16], *, noun: str, signed: bool) -> go.Figure:
+def _numbered(
+    whole: Array, numbers: npt.NDArray[np.int16], *, noun: str, signed: bool
+) -> go.Figure:
     figure = _heat(whole, signed=signed, template=f"{noun} %{{customdata}}: %{{z}}<extra></extra>")
     return figure.update_traces(customdata=numbers)
 
@@ -94,8 +107,19 @@ def draw_matrix(kernel: Array, *, inputs: str, outputs: str) -> go.Figure:
     figure.update_traces(y0=0, dy=steps[0], x0=0, dx=steps[1])
     figure.update_layout(
         margin={"l": 8, "r": 8, "t": 8, "b": 40},
-        xaxis={"visible": True, "title": {"text": inputs, "standoff": 4}, "showgrid": False, "zeroline": False},
-        yaxis={"visible": True, "title": {"text": outputs, "standoff": 4}, "showgrid": False, "zeroline": False, "automargin": True},
+        xaxis={
+            "visible": True,
+            "title": {"text": inputs, "standoff": 4},
+            "showgrid": False,
+            "zeroline": False,
+        },
+        yaxis={
+            "visible": True,
+            "title": {"text": outputs, "standoff": 4},
+            "showgrid": False,
+            "zeroline": False,
+            "automargin": True,
+        },
     )
     return figure
 
@@ -106,7 +130,9 @@ def strongest(matrix: Array, rows: int, columns: int) -> Array:
         return matrix
     below, beside = -matrix.shape[0] % rows, -matrix.shape[1] % columns
     padded = np.pad(matrix, ((0, below), (0, beside)))
-    blocks = padded.reshape(padded.shape[0] // rows, rows, padded.shape[1] // columns, columns).transpose(0, 2, 1, 3)
+    blocks = padded.reshape(
+        padded.shape[0] // rows, rows, padded.shape[1] // columns, columns
+    ).transpose(0, 2, 1, 3)
     flat = blocks.reshape(*blocks.shape[:2], -1)
     return np.take_along_axis(flat, np.abs(flat).argmax(-1)[..., np.newaxis], -1)[..., 0]
 
@@ -135,7 +161,12 @@ def draw_distributions(distributions: Histograms) -> go.Figure:
             showlegend=True,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             xaxis={"title": {"text": "weight", "standoff": 6}},
-            yaxis={"title": {"text": "fraction of the layer's weights", "standoff": 6}, "type": "log", "tickformat": "~%", "dtick": 1},
+            yaxis={
+                "title": {"text": "fraction of the layer's weights", "standoff": 6},
+                "type": "log",
+                "tickformat": "~%",
+                "dtick": 1,
+            },
         ),
     )
 

@@ -48,7 +48,13 @@ class Surface:
     z: npt.NDArray[np.float64]
 
 
-def smooth_surface(trials: Trials, x_axis: Axis, y_axis: Axis, positions: npt.NDArray[np.intp], values: npt.NDArray[np.float64]) -> Surface:
+def smooth_surface(
+    trials: Trials,
+    x_axis: Axis,
+    y_axis: Axis,
+    positions: npt.NDArray[np.intp],
+    values: npt.NDArray[np.float64],
+) -> Surface:
     """Regress values on two settings with a Gaussian kernel (Nadaraya, 1964; Watson, 1964) on the unit square of their ranges.
 
     Logarithmic axes are scaled by their logarithm. The bandwidth is ``0.3 n ** (-1/6)`` of the range, the rate of Silverman's rule in two
@@ -63,7 +69,9 @@ def smooth_surface(trials: Trials, x_axis: Axis, y_axis: Axis, positions: npt.ND
         values: ``(m,)`` their finite values.
     """
     bandwidth = 0.3 * max(len(positions), 1) ** (-1 / 6)
-    (x, across), (y, along) = (_weights(axis, trials, positions, bandwidth) for axis in (x_axis, y_axis))
+    (x, across), (y, along) = (
+        _weights(axis, trials, positions, bandwidth) for axis in (x_axis, y_axis)
+    )
     total = along @ across.T
     middle = float(values.mean()) if len(values) else 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -77,7 +85,9 @@ def _weights(
     """Give the grid's places along one axis ``(cells,)`` and the weight of each trial at each of them ``(cells, m)``."""
     places = positions_on(axis, trials)[positions]
     if axis.kind == "choice":
-        grid = np.arange(max(len(choices_of(axis, trials.parameters.get(axis.path, ()))), 1), dtype=np.float64)
+        grid = np.arange(
+            max(len(choices_of(axis, trials.parameters.get(axis.path, ()))), 1), dtype=np.float64
+        )
         return grid, (grid[:, None] == places[None, :]).astype(np.float64)
     low, high = bounds_of(axis, positions_on(axis, trials))
     if axis.log:
@@ -110,7 +120,9 @@ def draw_contour(
         names: titles by path, where other settings of the study have to be told apart from these two.
         selected: numbers of trials that stand out.
     """
-    figure = go.Figure(layout=plane_layout("contour", trials, objective, x_axis, y_axis, names=names))
+    figure = go.Figure(
+        layout=plane_layout("contour", trials, objective, x_axis, y_axis, names=names)
+    )
     complete = np.flatnonzero(trials.complete(column))
     x, y, placed = place_on_plane(trials, x_axis, y_axis)
     complete = complete[placed[complete]]
@@ -118,15 +130,34 @@ def draw_contour(
         return say_empty(figure, NOTHING_YET)
     if len(complete) >= MIN_TRIALS:
         values = trials.values[complete, column]
-        figure.add_trace(_surface_trace(smooth_surface(trials, x_axis, y_axis, complete, values), objective, x_axis, y_axis))
+        figure.add_trace(
+            _surface_trace(
+                smooth_surface(trials, x_axis, y_axis, complete, values), objective, x_axis, y_axis
+            )
+        )
     is_crowd = int(placed.sum()) > CROWD
     traces = []
     for state in ("pruned", "complete", "running", "diverged"):
         chosen = np.flatnonzero((trials.states == state) & placed)
         if len(chosen):
-            look = Look("text" if state == "complete" else LOOKS[state].color, LOOKS[state].symbol, 3 if is_crowd else 7)
+            look = Look(
+                "text" if state == "complete" else LOOKS[state].color,
+                LOOKS[state].symbol,
+                3 if is_crowd else 7,
+            )
             texts = sentences(trials, objective, chosen, column=column)
-            traces.append(points(trials, chosen, x, y, look=look, name=state, texts=texts, halo=None if is_crowd else "background"))
+            traces.append(
+                points(
+                    trials,
+                    chosen,
+                    x,
+                    y,
+                    look=look,
+                    name=state,
+                    texts=texts,
+                    halo=None if is_crowd else "background",
+                )
+            )
     if is_crowd:
         figure.update_layout(hoverdistance=CROWD_HOVER_PIXELS)
         for trace in traces:
@@ -135,9 +166,16 @@ def draw_contour(
     return figure
 
 
-def _surface_trace(surface: Surface, objective: Objective, x_axis: Axis, y_axis: Axis) -> go.Contour | go.Heatmap:
+def _surface_trace(
+    surface: Surface, objective: Objective, x_axis: Axis, y_axis: Axis
+) -> go.Contour | go.Heatmap:
     said = [
-        [f"about {objective.write(z)}, smoothed over nearby trials" if np.isfinite(z) else "no trial nearby" for z in row]
+        [
+            f"about {objective.write(z)}, smoothed over nearby trials"
+            if np.isfinite(z)
+            else "no trial nearby"
+            for z in row
+        ]
         for row in surface.z.tolist()
     ]
     shared = {
@@ -154,7 +192,13 @@ def _surface_trace(surface: Surface, objective: Objective, x_axis: Axis, y_axis:
     }
     if "choice" in (x_axis.kind, y_axis.kind):
         return go.Heatmap(**shared, ygap=2)
-    return go.Contour(**shared, connectgaps=False, ncontours=14, line={"width": 0.5}, contours={"coloring": "heatmap"})
+    return go.Contour(
+        **shared,
+        connectgaps=False,
+        ncontours=14,
+        line={"width": 0.5},
+        contours={"coloring": "heatmap"},
+    )
 
 
 def place_on_plane(
@@ -166,7 +210,13 @@ def place_on_plane(
 
 
 def plane_layout(
-    name: str, trials: Trials, objective: Objective, x_axis: Axis, y_axis: Axis, *, names: Mapping[str, str] | None
+    name: str,
+    trials: Trials,
+    objective: Objective,
+    x_axis: Axis,
+    y_axis: Axis,
+    *,
+    names: Mapping[str, str] | None,
 ) -> go.Layout:
     """Lay out a plane of two settings, their whole explored ranges in it; ``names`` are titles by path."""
     names = titles((x_axis, y_axis)) | dict(names or {})

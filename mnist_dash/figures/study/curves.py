@@ -33,7 +33,12 @@ _OTHER = (1.0, 0.5)
 
 
 def draw_intermediate(
-    trials: Trials, objective: Objective, *, most: int = MOST, scale: ValueScale = "linear", selected: Collection[int] = ()
+    trials: Trials,
+    objective: Objective,
+    *,
+    most: int = MOST,
+    scale: ValueScale = "linear",
+    selected: Collection[int] = (),
 ) -> go.Figure:
     """Draw objective 0 by epoch, one line a trial with a symbol of its state at the end.
 
@@ -53,7 +58,9 @@ def draw_intermediate(
     if not len(shown):
         return say_empty(figure, "No trial has finished an epoch yet")
     is_error = scale == "log" and objective.is_share
-    curves = {int(position): _curve(trials.curves[position], is_error=is_error) for position in shown}
+    curves = {
+        int(position): _curve(trials.curves[position], is_error=is_error) for position in shown
+    }
     ends_x, ends_y = _ends(curves, len(trials))
     chosen, ends = is_selected(trials, selected), []
     for state, look in LOOKS.items():
@@ -61,7 +68,15 @@ def draw_intermediate(
         if len(own):
             figure.add_trace(_lines(trials, objective, own, curves, state))
             texts = sentences(trials, objective, own)
-            end = points(trials, own, ends_x, ends_y, look=Look(look.color, look.symbol, 5), name=f"{state}, ends", texts=texts)
+            end = points(
+                trials,
+                own,
+                ends_x,
+                ends_y,
+                look=Look(look.color, look.symbol, 5),
+                name=f"{state}, ends",
+                texts=texts,
+            )
             end.update(showlegend=False, legendgroup=state, opacity=0.9)
             ends.append(end)
     if len(bold := shown[chosen[shown]]):
@@ -70,25 +85,50 @@ def draw_intermediate(
     _choose_ranges(figure, [curves[int(position)] for position in shown], objective, scale)
     if int(has_curve.sum()) > len(shown):
         note = f"the best {len(shown):,} of {plural(int(has_curve.sum()), 'learning curve')}"
-        place = {"xref": "paper", "yref": "paper", "x": 1, "y": 0, "xanchor": "right", "yanchor": "bottom"}
+        place = {
+            "xref": "paper",
+            "yref": "paper",
+            "x": 1,
+            "y": 0,
+            "xanchor": "right",
+            "yanchor": "bottom",
+        }
         figure.add_annotation(text=note, showarrow=False, captureevents=False, **place)
     return figure
 
 
-def _choose_ranges(figure: go.Figure, curves: Sequence[npt.NDArray[np.float64]], objective: Objective, scale: ValueScale) -> None:
+def _choose_ranges(
+    figure: go.Figure,
+    curves: Sequence[npt.NDArray[np.float64]],
+    objective: Objective,
+    scale: ValueScale,
+) -> None:
     """Give the axes of a figure the range that shows what matters of its curves, and whole ticks."""
-    figure.update_layout(xaxis=axes.counted_axis("epoch", 1, max(len(curve) for curve in curves), margin=0.25))
+    figure.update_layout(
+        xaxis=axes.counted_axis("epoch", 1, max(len(curve) for curve in curves), margin=0.25)
+    )
     if scale == "log":
         return
     x = np.concatenate([np.append(np.arange(1.0, len(curve) + 1), np.nan) for curve in curves])
-    seen = [axes.Line(x, np.concatenate([np.append(curve, np.nan) for curve in curves]), LOOKS["complete"].color, is_curve=False)]
+    seen = [
+        axes.Line(
+            x,
+            np.concatenate([np.append(curve, np.nan) for curve in curves]),
+            LOOKS["complete"].color,
+            is_curve=False,
+        )
+    ]
     shown = objective_range(seen, objective)
     figure.update_layout(yaxis=axes.range_of(shown))
     figure.add_traces(axes.edge_marks(seen, shown, is_share=objective.is_share))
 
 
 def _choose(
-    trials: Trials, objective: Objective, known: npt.NDArray[np.intp], most: int, selected: Collection[int]
+    trials: Trials,
+    objective: Objective,
+    known: npt.NDArray[np.intp],
+    most: int,
+    selected: Collection[int],
 ) -> npt.NDArray[np.intp]:
     """Take the selected, the running, then the best; in the order of the trials."""
     values = trials.current()
@@ -103,7 +143,9 @@ def _curve(curve: Sequence[float], *, is_error: bool) -> npt.NDArray[np.float64]
     return as_errors(values) if is_error else values
 
 
-def _ends(curves: dict[int, npt.NDArray[np.float64]], n: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _ends(
+    curves: dict[int, npt.NDArray[np.float64]], n: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Place the last finite point of each curve, ``(n,)`` epochs and values; nan without one."""
     x, y = np.full(n, np.nan), np.full(n, np.nan)
     for position, curve in curves.items():
@@ -114,7 +156,11 @@ def _ends(curves: dict[int, npt.NDArray[np.float64]], n: int) -> tuple[npt.NDArr
 
 
 def _lines(
-    trials: Trials, objective: Objective, own: npt.NDArray[np.intp], curves: dict[int, npt.NDArray[np.float64]], name: str
+    trials: Trials,
+    objective: Objective,
+    own: npt.NDArray[np.intp],
+    curves: dict[int, npt.NDArray[np.float64]],
+    name: str,
 ) -> go.Scatter | go.Scattergl:
     """Join curves to one trace, a gap after each."""
     lengths = np.array([len(curves[int(position)]) + 1 for position in own])
@@ -129,7 +175,10 @@ def _lines(
         name=name,
         uid=f"{name} lines",
         legendgroup=name,
-        line={"width": 3 if is_selection else width, "dash": "solid" if is_selection else LOOKS[name].dash},
+        line={
+            "width": 3 if is_selection else width,
+            "dash": "solid" if is_selection else LOOKS[name].dash,
+        },
         opacity=1.0 if is_selection else opacity,
         connectgaps=False,
         customdata=np.repeat(trials.numbers[own], lengths),
@@ -144,10 +193,16 @@ def _layout(objective: Objective, scale: ValueScale) -> go.Layout:
     if scale == "log":
         y |= {"type": "log", "dtick": "D2", "exponentformat": "power"}
         if objective.is_share:
-            y |= {"title": {"text": f"error rate, 1 − {objective.title}", "standoff": 6}, "autorange": "reversed"}
+            y |= {
+                "title": {"text": f"error rate, 1 − {objective.title}", "standoff": 6},
+                "autorange": "reversed",
+            }
     return study_layout(
         f"curves {scale} {objective.name}",
         xaxis={"title": {"text": "epoch", "standoff": 6}, "zeroline": False},
         yaxis=y,
-        meta={"axes": {"x": "epoch", "y": objective.name}, "complements": ["y"] if scale == "log" and objective.is_share else []},
+        meta={
+            "axes": {"x": "epoch", "y": objective.name},
+            "complements": ["y"] if scale == "log" and objective.is_share else [],
+        },
     )

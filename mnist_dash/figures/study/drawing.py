@@ -82,19 +82,25 @@ def is_selected(trials: Trials, selected: Collection[int]) -> npt.NDArray[np.boo
     return np.isin(trials.numbers, np.fromiter(selected, dtype=np.int64, count=len(selected)))
 
 
-def sentences(trials: Trials, objective: Objective, positions: npt.NDArray[np.intp], *, column: int = 0) -> list[str]:
+def sentences(
+    trials: Trials, objective: Objective, positions: npt.NDArray[np.intp], *, column: int = 0
+) -> list[str]:
     """Say number, state, value and what differs in the configuration, one text a position."""
     values = (trials.current() if column == 0 else trials.values[:, column])[positions].tolist()
     numbers, states = trials.numbers[positions].tolist(), trials.states[positions].tolist()
     deviations = trials.deviations[positions].tolist()
     return [
         f"<b>trial {number}</b>, {state}<br>{objective.title} {_value(objective, value, deviation)}<br>{trials.hovers[position]}"
-        for number, state, value, deviation, position in zip(numbers, states, values, deviations, positions.tolist(), strict=True)
+        for number, state, value, deviation, position in zip(
+            numbers, states, values, deviations, positions.tolist(), strict=True
+        )
     ]
 
 
 def _value(objective: Objective, value: float, deviation: float) -> str:
-    return objective.write_exactly(value) + (f" ± {objective.write_exactly(deviation)}" if math.isfinite(deviation) else "")
+    return objective.write_exactly(value) + (
+        f" ± {objective.write_exactly(deviation)}" if math.isfinite(deviation) else ""
+    )
 
 
 def points(
@@ -150,7 +156,11 @@ def points(
         uid=f"{name} {axes[0]}{axes[1]}",
         marker=marker,
         customdata=trials.numbers[positions],
-        text=None if texts is None else np.array(texts, dtype=object),  # which Plotly takes as it is; a list it would check one by one
+        text=None
+        if texts is None
+        else np.array(
+            texts, dtype=object
+        ),  # which Plotly takes as it is; a list it would check one by one
         hovertemplate=template,
         meta=meta,
     )
@@ -165,7 +175,12 @@ def ringed(trace: go.Scatter | go.Scattergl, chosen: npt.NDArray[np.bool_]) -> g
     """
     if not chosen.any():
         return None
-    marker = trace.marker.to_plotly_json() | {"size": SELECTED_PIXELS, "opacity": 1, "line": {"width": 2.5}, "showscale": False}
+    marker = trace.marker.to_plotly_json() | {
+        "size": SELECTED_PIXELS,
+        "opacity": 1,
+        "line": {"width": 2.5},
+        "showscale": False,
+    }
     if isinstance(marker.get("color"), np.ndarray):
         marker["color"] = np.asarray(marker["color"])[chosen]
     marker.pop("colorbar", None)
@@ -183,20 +198,29 @@ def ringed(trace: go.Scatter | go.Scattergl, chosen: npt.NDArray[np.bool_]) -> g
         customdata=np.asarray(trace.customdata)[chosen],
         text=None if trace.text is None else np.asarray(trace.text, dtype=object)[chosen],
         hovertemplate=trace.hovertemplate,
-        meta={**trace.meta, "ring": "text"} | ({"color": SELECTED_COLOR} if trace.meta.get("color") == "text" else {}),
+        meta={**trace.meta, "ring": "text"}
+        | ({"color": SELECTED_COLOR} if trace.meta.get("color") == "text" else {}),
     )
 
 
-def add_points(figure: go.Figure, traces: Iterable[go.Scatter | go.Scattergl], selected: Collection[int]) -> None:
+def add_points(
+    figure: go.Figure, traces: Iterable[go.Scatter | go.Scattergl], selected: Collection[int]
+) -> None:
     """Add traces of points, and above all of them the selected ones again with their rings."""
     traces = list(traces)
     figure.add_traces(traces)
     chosen = np.fromiter(selected, dtype=np.int64, count=len(selected))
-    rings = [ringed(trace, np.isin(trace.customdata, chosen)) for trace in traces] if len(chosen) else []
+    rings = (
+        [ringed(trace, np.isin(trace.customdata, chosen)) for trace in traces]
+        if len(chosen)
+        else []
+    )
     figure.add_traces([ring for ring in rings if ring is not None])
 
 
-def color_bar(scale: Scale, *, ticks: Sequence[float] | None = None, tick_texts: Sequence[str] | None = None) -> dict[str, object]:
+def color_bar(
+    scale: Scale, *, ticks: Sequence[float] | None = None, tick_texts: Sequence[str] | None = None
+) -> dict[str, object]:
     """Lay out a slim colour bar along the right edge, its title along it."""
     return {
         "title": {"text": scale.title, "side": "right"},
@@ -212,8 +236,16 @@ def color_bar(scale: Scale, *, ticks: Sequence[float] | None = None, tick_texts:
 
 def write_choice(choice: object) -> str:
     """Print a choice for an axis, shortened and HTML-escaped."""
-    said = choice if isinstance(choice, str) else NOT_SET if choice is None else json.dumps(choice, default=str)
-    return html.escape(said if len(said) <= _MAX_LABEL else f"{said[: _MAX_LABEL - 1]}…", quote=False)
+    said = (
+        choice
+        if isinstance(choice, str)
+        else NOT_SET
+        if choice is None
+        else json.dumps(choice, default=str)
+    )
+    return html.escape(
+        said if len(said) <= _MAX_LABEL else f"{said[: _MAX_LABEL - 1]}…", quote=False
+    )
 
 
 def choices_of(axis: Axis, values: Sequence[object]) -> list[object]:
@@ -237,27 +269,45 @@ def positions_on(axis: Axis, trials: Trials) -> npt.NDArray[np.float64]:
     return np.array([index.get(repr(value), math.nan) for value in values], dtype=np.float64)
 
 
-def spread(axis: Axis, places: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def spread(
+    axis: Axis, places: npt.NDArray[np.float64], numbers: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
     """Move points of one choice apart by the golden ratio of their number, always alike; numbers stay where they are."""
-    return places + (((numbers + 1) * GOLDEN) % 1 - 0.5) * JITTER if axis.kind == "choice" else places
+    return (
+        places + (((numbers + 1) * GOLDEN) % 1 - 0.5) * JITTER if axis.kind == "choice" else places
+    )
 
 
 def bounds_of(axis: Axis, places: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Give the least and the greatest place that the explored range or a trial has; ``(0, 1)`` where nothing is known."""
-    known = [float(place) for place in (axis.low, axis.high) if place is not None and axis.kind != "choice"]
+    known = [
+        float(place)
+        for place in (axis.low, axis.high)
+        if place is not None and axis.kind != "choice"
+    ]
     finite = places[np.isfinite(places)]
     known += [float(finite.min()), float(finite.max())] if len(finite) else []
     if axis.kind == "choice":
         known += [0.0, float(max(len(axis.choices) - 1, 0))]
     low, high = (min(known), max(known)) if known else (1.0, 10.0) if axis.log else (0.0, 1.0)
-    return (low, high) if high > low or axis.kind == "choice" else (low * 0.5, low * 2) if axis.log else (low - 0.5, low + 0.5)
+    return (
+        (low, high)
+        if high > low or axis.kind == "choice"
+        else (low * 0.5, low * 2)
+        if axis.log
+        else (low - 0.5, low + 0.5)
+    )
 
 
 def axis_layout(axis: Axis, trials: Trials, title: str) -> dict[str, object]:
     """Lay out the axis of a setting: its explored range with a margin, decades where it is logarithmic, choices by name."""
     places = positions_on(axis, trials)
     low, high = bounds_of(axis, places)
-    plain: dict[str, object] = {"title": {"text": title, "standoff": 6}, "zeroline": False, "automargin": True}
+    plain: dict[str, object] = {
+        "title": {"text": title, "standoff": 6},
+        "zeroline": False,
+        "automargin": True,
+    }
     if axis.kind == "choice":
         choices = choices_of(axis, trials.parameters.get(axis.path, ()))
         span = {"range": [-0.5, max(len(choices), 1) - 0.5], "tickvals": list(range(len(choices)))}
@@ -265,9 +315,21 @@ def axis_layout(axis: Axis, trials: Trials, title: str) -> dict[str, object]:
     if axis.log:
         start, end = math.log10(low), math.log10(high)
         margin = 0.04 * (end - start)
-        ticks = [(10**exponent, text) for exponent, text in zip(*log_ticks(start, end), strict=True) if text]
-        named = {"tickvals": [tick for tick, _ in ticks], "ticktext": [text for _, text in ticks]} if len(ticks) >= 2 else {"nticks": 5}
-        return plain | {"type": "log", "range": [start - margin, end + margin], "tickformat": "~g"} | named
+        ticks = [
+            (10**exponent, text)
+            for exponent, text in zip(*log_ticks(start, end), strict=True)
+            if text
+        ]
+        named = (
+            {"tickvals": [tick for tick, _ in ticks], "ticktext": [text for _, text in ticks]}
+            if len(ticks) >= 2
+            else {"nticks": 5}
+        )
+        return (
+            plain
+            | {"type": "log", "range": [start - margin, end + margin], "tickformat": "~g"}
+            | named
+        )
     margin = 0.04 * (high - low)
     return plain | {"range": [low - margin, high + margin], "exponentformat": "power", "nticks": 6}
 
@@ -278,7 +340,15 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     Returns:
         Exponents, and what to print at each, maybe nothing.
     """
-    named = (1,) if high - low >= 2 else (1, 3) if high - low >= 1 else (1, 2, 5) if high - low >= 0.5 else tuple(range(1, 10))
+    named = (
+        (1,)
+        if high - low >= 2
+        else (1, 3)
+        if high - low >= 1
+        else (1, 2, 5)
+        if high - low >= 0.5
+        else tuple(range(1, 10))
+    )
     ticks, texts = [], []
     for decade in range(math.floor(low), math.ceil(high) + 1):
         for step in range(1, 10):
@@ -289,7 +359,9 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     return ticks, texts
 
 
-def axes_meta(shown: dict[str, Axis], trials: Trials, *, measured: dict[str, str] | None = None) -> dict[str, object]:
+def axes_meta(
+    shown: dict[str, Axis], trials: Trials, *, measured: dict[str, str] | None = None
+) -> dict[str, object]:
     """Tell the page which setting each axis shows, so that it can name what a person brushes or places.
 
     Args:
@@ -300,7 +372,9 @@ def axes_meta(shown: dict[str, Axis], trials: Trials, *, measured: dict[str, str
     return {
         "axes": (measured or {}) | {letter: axis.path for letter, axis in shown.items()},
         "choices": {
-            axis.path: [_plain(choice) for choice in choices_of(axis, trials.parameters.get(axis.path, ()))]
+            axis.path: [
+                _plain(choice) for choice in choices_of(axis, trials.parameters.get(axis.path, ()))
+            ]
             for axis in shown.values()
             if axis.kind == "choice"
         },
@@ -311,18 +385,29 @@ def axes_meta(shown: dict[str, Axis], trials: Trials, *, measured: dict[str, str
 
 def _plain(choice: object) -> object:
     """Keep what JSON can say; print the rest."""
-    return choice if choice is None or isinstance(choice, str | int | float | list | tuple | dict) else str(choice)
+    return (
+        choice
+        if choice is None or isinstance(choice, str | int | float | list | tuple | dict)
+        else str(choice)
+    )
 
 
 def value_axis(objective: Objective) -> dict[str, object]:
     """Lay out an axis of an objective's values."""
     title = {"text": objective.title, "standoff": 6}
-    return {"title": title, "tickformat": objective.tick_format, "zeroline": False, "automargin": True}
+    return {
+        "title": title,
+        "tickformat": objective.tick_format,
+        "zeroline": False,
+        "automargin": True,
+    }
 
 
 def objective_range(seen: Sequence[axes.Line], objective: Objective) -> axes.Range | None:
     """Choose the range of an axis of an objective's values: what matters of what is seen."""
-    return axes.value_range(seen, better="high" if objective.maximize else "low", is_share=objective.is_share)
+    return axes.value_range(
+        seen, better="high" if objective.maximize else "low", is_share=objective.is_share
+    )
 
 
 def study_layout(revision: str, **more: object) -> go.Layout:
@@ -332,7 +417,14 @@ def study_layout(revision: str, **more: object) -> go.Layout:
             "uirevision": revision,
             "margin": {"l": 52, "r": 10, "t": 34, "b": 44},
             "showlegend": True,
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "uirevision": "kept", "itemsizing": "constant"},
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1.02,
+                "yanchor": "bottom",
+                "uirevision": "kept",
+                "itemsizing": "constant",
+            },
             "hovermode": "closest",
         }
         | more

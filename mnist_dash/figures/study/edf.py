@@ -25,7 +25,9 @@ from mnist_dash.figures.study.trials import Objective, Trials
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
-def distribution(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def distribution(
+    values: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Sort the finite values and give the share of them that is at most each, both ``(m,)``."""
     ordered = np.sort(values[np.isfinite(values)])
     return ordered, np.searchsorted(ordered, ordered, side="right") / max(len(ordered), 1)
@@ -63,7 +65,9 @@ def draw_edf(
             meta={"axes": {"x": objective.name}},
         )
     )
-    for place, (title, study) in reversed(list(enumerate([(name, trials), *(others or {}).items()]))):  # this study on top
+    for place, (title, study) in reversed(
+        list(enumerate([(name, trials), *(others or {}).items()]))
+    ):  # this study on top
         kept = np.flatnonzero(study.complete(column)) if len(study) else np.zeros(0, dtype=np.intp)
         if not len(kept):
             continue
@@ -79,7 +83,11 @@ def draw_edf(
             line={"width": 2, "shape": "hv", "dash": DASHES[place % len(DASHES)]},
             text=[
                 f"{share} have at most {value}"
-                for share, value in zip(hover_texts(y.tolist(), is_share=True), map(objective.write, x.tolist()), strict=True)
+                for share, value in zip(
+                    hover_texts(y.tolist(), is_share=True),
+                    map(objective.write, x.tolist()),
+                    strict=True,
+                )
             ],
             hovertemplate="%{text}<extra>%{fullData.name}</extra>",
             meta={"color": place},
@@ -94,11 +102,24 @@ def draw_edf(
 
 
 def _dots(
-    trials: Trials, objective: Objective, kept: npt.NDArray[np.intp], shares: npt.NDArray[np.float64], *, column: int
+    trials: Trials,
+    objective: Objective,
+    kept: npt.NDArray[np.intp],
+    shares: npt.NDArray[np.float64],
+    *,
+    column: int,
 ) -> go.Scatter | go.Scattergl:
     heights = np.full(len(trials), np.nan)
     heights[kept] = shares
     texts = sentences(trials, objective, kept, column=column)
-    dots = points(trials, kept, trials.values[:, column], heights, look=Look(0, "circle", 4), name="trials", texts=texts)
+    dots = points(
+        trials,
+        kept,
+        trials.values[:, column],
+        heights,
+        look=Look(0, "circle", 4),
+        name="trials",
+        texts=texts,
+    )
     dots.showlegend = False
     return dots

@@ -18,15 +18,29 @@ def draw_importances(importances: Mapping[str, float], titles: Mapping[str, str]
         importances: fractions by path; what is not finite is left out.
         titles: short names by path; the path itself where there is none.
     """
-    ordered = sorted((pair for pair in importances.items() if math.isfinite(pair[1])), key=lambda pair: (-pair[1], pair[0]))
+    ordered = sorted(
+        (pair for pair in importances.items() if math.isfinite(pair[1])),
+        key=lambda pair: (-pair[1], pair[0]),
+    )
     layout = study_layout(
         "importances",
         showlegend=False,
         bargap=0.3,
         dragmode=False,
         margin={"l": 8, "r": 52, "t": 8, "b": 40},
-        xaxis={"title": {"text": "importance", "standoff": 6}, "tickformat": ".0%", "rangemode": "tozero", "fixedrange": True},
-        yaxis={"type": "category", "autorange": "reversed", "showgrid": False, "fixedrange": True, "automargin": True},
+        xaxis={
+            "title": {"text": "importance", "standoff": 6},
+            "tickformat": ".0%",
+            "rangemode": "tozero",
+            "fixedrange": True,
+        },
+        yaxis={
+            "type": "category",
+            "autorange": "reversed",
+            "showgrid": False,
+            "fixedrange": True,
+            "automargin": True,
+        },
     )
     bars = go.Bar(
         x=[share for _, share in ordered],

@@ -28,7 +28,9 @@ _BELOW = 0.12
 _MAX_TITLE = 15
 
 
-def draw_parallel_coordinates(trials: Trials, objective: Objective, axes: Sequence[Axis], *, column: int = 0) -> go.Figure:
+def draw_parallel_coordinates(
+    trials: Trials, objective: Objective, axes: Sequence[Axis], *, column: int = 0
+) -> go.Figure:
     """Draw complete trials across their settings; the objective is the last axis and the colour.
 
     Logarithmic settings are drawn as their logarithm to base 10 with ticks in their own unit. A part of an axis can be brushed; the page
@@ -62,7 +64,12 @@ def draw_parallel_coordinates(trials: Trials, objective: Objective, axes: Sequen
     }
     trace = go.Parcoords(
         dimensions=[*(_dimension(axis, kept, names[axis.path]) for axis in axes), last],
-        line={"color": values, "cmin": low, "cmax": high if high > low else low + 1e-9, "showscale": False},
+        line={
+            "color": values,
+            "cmin": low,
+            "cmax": high if high > low else low + 1e-9,
+            "showscale": False,
+        },
         labelangle=-18 if len(axes) > 4 else 0,
         labelside="top",
         meta={"scale": "sequential"},
@@ -72,7 +79,9 @@ def draw_parallel_coordinates(trials: Trials, objective: Objective, axes: Sequen
 
 
 def _title(text: str) -> str:
-    return html.escape(text if len(text) <= _MAX_TITLE else f"{text[: _MAX_TITLE - 1]}…", quote=False)
+    return html.escape(
+        text if len(text) <= _MAX_TITLE else f"{text[: _MAX_TITLE - 1]}…", quote=False
+    )
 
 
 def _dimension(axis: Axis, trials: Trials, title: str) -> dict[str, object]:
@@ -82,7 +91,10 @@ def _dimension(axis: Axis, trials: Trials, title: str) -> dict[str, object]:
     if axis.kind == "choice":
         choices = choices_of(axis, trials.parameters.get(axis.path, ()))
         low, high = 0.0, float(max(len(choices) - 1, 1))
-        ticks, texts = [float(place) for place in range(len(choices))], [write_choice(choice) for choice in choices]
+        ticks, texts = (
+            [float(place) for place in range(len(choices))],
+            [write_choice(choice) for choice in choices],
+        )
     elif axis.log:
         low, high = math.log10(low), math.log10(high)
         places = np.log10(places)
@@ -94,18 +106,31 @@ def _dimension(axis: Axis, trials: Trials, title: str) -> dict[str, object]:
         bottom = low - _BELOW * (high - low)
         places = np.where(missing, bottom, places)
         low, ticks, texts = bottom, [bottom, *ticks], [NOT_SET, *texts]
-    dimension = {"name": axis.path, "label": _title(title), "values": places, "range": [low, high], "multiselect": False}
+    dimension = {
+        "name": axis.path,
+        "label": _title(title),
+        "values": places,
+        "range": [low, high],
+        "multiselect": False,
+    }
     is_plain = axis.kind != "choice" and not axis.log and not missing.any()
     # Plotly takes ticks with the same text for one and the same tick.
     texts = [text or " " * (place + 1) for place, text in enumerate(texts)]
-    return dimension | ({"tickformat": "~g"} if is_plain else {"tickvals": ticks, "ticktext": texts})
+    return dimension | (
+        {"tickformat": "~g"} if is_plain else {"tickvals": ticks, "ticktext": texts}
+    )
 
 
 def round_ticks(low: float, high: float, *, whole: bool) -> tuple[list[float], list[str]]:
     """Put ticks at about twenty round numbers between two, or at fewer whole ones; every fourth is named."""
     rough = (high - low) / 20
     power = 10 ** math.floor(math.log10(rough))
-    step = float(next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9)) * power)
+    step = float(
+        next(factor for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
+        * power
+    )
     step = max(1.0, float(round(step))) if whole else step
     counts = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    return [count * step for count in counts], [f"{count * step:.6g}" if count % 4 == 0 or len(counts) <= 6 else "" for count in counts]
+    return [count * step for count in counts], [
+        f"{count * step:.6g}" if count % 4 == 0 or len(counts) <= 6 else "" for count in counts
+    ]

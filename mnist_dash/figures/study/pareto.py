@@ -27,7 +27,9 @@ from mnist_dash.figures.study.trials import Objective, Trials
 FRONT, OTHERS = Look(1, "diamond", 10), Look(6, "circle", 5)
 
 
-def pareto_front(values: npt.NDArray[np.float64], maximize: Sequence[bool]) -> npt.NDArray[np.bool_]:
+def pareto_front(
+    values: npt.NDArray[np.float64], maximize: Sequence[bool]
+) -> npt.NDArray[np.bool_]:
     """Mark the rows that no other row surpasses: one at least as good in every objective and better in one.
 
     Equal rows are all on the front or none is. A row with a value that is not finite is never on it.
@@ -43,7 +45,9 @@ def pareto_front(values: npt.NDArray[np.float64], maximize: Sequence[bool]) -> n
     # In order of the first objective, then the next, no row is surpassed by a later one.
     costs = values[finite] * np.where(np.asarray(maximize, dtype=bool), -1.0, 1.0)
     order = np.lexsort(costs.T[::-1])
-    unique, rows = np.unique(costs[order], axis=0, return_inverse=True)  # sorted alike, equal rows once
+    unique, rows = np.unique(
+        costs[order], axis=0, return_inverse=True
+    )  # sorted alike, equal rows once
     best = _front_of_two(unique) if unique.shape[1] <= 2 else _front_of_many(unique)
     front[finite[order]] = best[rows.ravel()]
     return front
@@ -66,7 +70,9 @@ def _front_of_many(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
     return front
 
 
-def hypervolume_history(values: npt.NDArray[np.float64], maximize: Sequence[bool], reference: Sequence[float]) -> npt.NDArray[np.float64]:
+def hypervolume_history(
+    values: npt.NDArray[np.float64], maximize: Sequence[bool], reference: Sequence[float]
+) -> npt.NDArray[np.float64]:
     """Give the area between the front of the rows so far and a reference point, ``(n,)``; exact, for two objectives.
 
     A row that is not finite, or not better than the reference in both objectives, adds nothing.
@@ -80,9 +86,13 @@ def hypervolume_history(values: npt.NDArray[np.float64], maximize: Sequence[bool
         ValueError: there are not two objectives.
     """
     if values.ndim != 2 or values.shape[1] != 2:
-        raise ValueError(f"The hypervolume needs two objectives, not {values.shape[-1]}. Choose two of them.")
+        raise ValueError(
+            f"The hypervolume needs two objectives, not {values.shape[-1]}. Choose two of them."
+        )
     signs = np.where(np.asarray(maximize, dtype=bool), 1.0, -1.0)
-    gains = (values - np.asarray(reference, dtype=np.float64)) * signs  # both larger is better, the reference is the origin
+    gains = (
+        values - np.asarray(reference, dtype=np.float64)
+    ) * signs  # both larger is better, the reference is the origin
     history, area = np.zeros(len(values)), 0.0
     xs: list[float] = []  # of the front, ascending; the y of the same places descend
     ys: list[float] = []
@@ -113,7 +123,11 @@ def _insert(xs: list[float], ys: list[float], x: float, y: float) -> float:
 
 
 def draw_pareto(
-    trials: Trials, objectives: tuple[Objective, Objective], *, columns: tuple[int, int] = (0, 1), selected: Collection[int] = ()
+    trials: Trials,
+    objectives: tuple[Objective, Objective],
+    *,
+    columns: tuple[int, int] = (0, 1),
+    selected: Collection[int] = (),
 ) -> go.Figure:
     """Draw all complete trials; those on the front are larger diamonds, and a stair bounds what they dominate.
 
@@ -141,7 +155,14 @@ def draw_pareto(
     corners = np.flatnonzero(front)[np.argsort(pair[front, 0], kind="stable")]
     shape = "vh" if x_of.maximize else "hv"
     line = {"width": 1.5, "shape": shape}
-    stair = {"mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", "uid": "stair", "meta": {"color": FRONT.color}}
+    stair = {
+        "mode": "lines",
+        "line": line,
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "uid": "stair",
+        "meta": {"color": FRONT.color},
+    }
     figure.add_trace(go.Scatter(x=pair[corners, 0], y=pair[corners, 1], **stair))
     traces = []
     for mask, look, name in ((complete & ~front, OTHERS, "dominated"), (front, FRONT, "front")):
@@ -149,7 +170,11 @@ def draw_pareto(
         if len(positions):
             texts = _sentences(trials, objectives, positions, pair, name)
             title = f"{name} ({len(positions):,})"
-            traces.append(points(trials, positions, pair[:, 0], pair[:, 1], look=look, name=title, texts=texts))
+            traces.append(
+                points(
+                    trials, positions, pair[:, 0], pair[:, 1], look=look, name=title, texts=texts
+                )
+            )
             traces[-1].uid = name
     add_points(figure, traces, selected)
     _choose_ranges(figure, objectives, pair, front)
@@ -157,7 +182,10 @@ def draw_pareto(
 
 
 def _choose_ranges(
-    figure: go.Figure, objectives: tuple[Objective, Objective], pair: npt.NDArray[np.float64], front: npt.NDArray[np.bool_]
+    figure: go.Figure,
+    objectives: tuple[Objective, Objective],
+    pair: npt.NDArray[np.float64],
+    front: npt.NDArray[np.bool_],
 ) -> None:
     """Show all of the front, and of the other trials all but the outliers, which are marked at the edges."""
     x, y = pair.T
@@ -168,17 +196,31 @@ def _choose_ranges(
         ]
         for other, values in ((y, x), (x, y))
     )
-    shown_x, shown_y = (objective_range(seen, objective) for seen, objective in zip((across, upwards), objectives, strict=True))
+    shown_x, shown_y = (
+        objective_range(seen, objective)
+        for seen, objective in zip((across, upwards), objectives, strict=True)
+    )
     figure.update_layout(xaxis=axes.range_of(shown_x), yaxis=axes.range_of(shown_y))
     figure.add_traces(axes.edge_marks(upwards, shown_y, is_share=objectives[1].is_share))
-    figure.add_traces(axes.edge_marks_across(across, shown_x, is_share=objectives[0].is_share, upright=shown_y))
+    figure.add_traces(
+        axes.edge_marks_across(across, shown_x, is_share=objectives[0].is_share, upright=shown_y)
+    )
 
 
 def _sentences(
-    trials: Trials, objectives: tuple[Objective, Objective], positions: npt.NDArray[np.intp], pair: npt.NDArray[np.float64], name: str
+    trials: Trials,
+    objectives: tuple[Objective, Objective],
+    positions: npt.NDArray[np.intp],
+    pair: npt.NDArray[np.float64],
+    name: str,
 ) -> list[str]:
     x_of, y_of = objectives
-    rows = zip(positions.tolist(), trials.numbers[positions].tolist(), pair[positions].tolist(), strict=True)
+    rows = zip(
+        positions.tolist(),
+        trials.numbers[positions].tolist(),
+        pair[positions].tolist(),
+        strict=True,
+    )
     return [
         f"<b>trial {number}</b>, complete, {name}<br>{x_of.title} {x_of.write_exactly(x)}<br>{y_of.title} {y_of.write_exactly(y)}"
         f"<br>{trials.hovers[position]}"
@@ -187,7 +229,11 @@ def _sentences(
 
 
 def draw_hypervolume(
-    trials: Trials, objectives: tuple[Objective, Objective], reference: Sequence[float], *, columns: tuple[int, int] = (0, 1)
+    trials: Trials,
+    objectives: tuple[Objective, Objective],
+    reference: Sequence[float],
+    *,
+    columns: tuple[int, int] = (0, 1),
 ) -> go.Figure:
     """Draw by trial number the area that the front of the complete trials encloses with a reference point.
 
@@ -202,7 +248,12 @@ def draw_hypervolume(
             "hypervolume",
             showlegend=False,
             xaxis={"title": {"text": "trial", "standoff": 6}, "zeroline": False},
-            yaxis={"title": {"text": "hypervolume", "standoff": 6}, "zeroline": False, "rangemode": "tozero", "automargin": True},
+            yaxis={
+                "title": {"text": "hypervolume", "standoff": 6},
+                "zeroline": False,
+                "rangemode": "tozero",
+                "automargin": True,
+            },
             meta={"axes": {"x": "number"}},
         )
     )
@@ -210,7 +261,11 @@ def draw_hypervolume(
     complete = (trials.states == "complete") & np.isfinite(pair).all(axis=1)
     if not complete.any():
         return say_empty(figure, NOTHING_YET)
-    history = hypervolume_history(np.where(complete[:, None], pair, np.nan), [objective.maximize for objective in objectives], reference)
+    history = hypervolume_history(
+        np.where(complete[:, None], pair, np.nan),
+        [objective.maximize for objective in objectives],
+        reference,
+    )
     figure.add_trace(
         scatter_type(len(trials))(
             x=trials.numbers,

@@ -67,11 +67,15 @@ def _last(values: Array) -> float:
     return float(values[-1])
 
 
-def leader(contestants: Sequence[Contestant], outcome: Outcome, *, maximize: bool) -> Contestant | None:
+def leader(
+    contestants: Sequence[Contestant], outcome: Outcome, *, maximize: bool
+) -> Contestant | None:
     """Find the contestant with the best mean outcome, the first of equals; None before an epoch is finished."""
     sign = -1 if maximize else 1
     means = [
-        (sign * values.mean(), index) for index, one in enumerate(contestants) if len(values := one.outcomes(outcome, maximize=maximize))
+        (sign * values.mean(), index)
+        for index, one in enumerate(contestants)
+        if len(values := one.outcomes(outcome, maximize=maximize))
     ]
     return contestants[min(means)[1]] if means else None
 
@@ -88,21 +92,45 @@ def draw_race(contestants: Sequence[Contestant], metric: Metric, *, n_epochs: in
         n_epochs: that a run has, for the axis.
     """
     is_share = metric == "accuracy"
-    y: dict[str, object] = {"title": {"text": metric, "standoff": 6}, "zeroline": False, "automargin": True}
+    y: dict[str, object] = {
+        "title": {"text": metric, "standoff": 6},
+        "zeroline": False,
+        "automargin": True,
+    }
     y |= {"tickformat": ".2~%"} if is_share else {"type": "log", "dtick": "D2"}
-    figure = go.Figure(layout=study_layout(f"race {metric}", xaxis=counted_axis("epoch", 0, n_epochs, margin=0), yaxis=y, legend=_legend()))
+    figure = go.Figure(
+        layout=study_layout(
+            f"race {metric}",
+            xaxis=counted_axis("epoch", 0, n_epochs, margin=0),
+            yaxis=y,
+            legend=_legend(),
+        )
+    )
     if not any(len(run.steps) for one in contestants for run in one.runs):
         return say_empty(figure, "Waiting for the first steps")
     for index, one in enumerate(contestants):
         shade = _shade(index, len(contestants))
-        figure.add_traces([*_batches(one, shade), *_by_epoch(one, shade, is_share=is_share), *_cross(one, shade)])
-    if is_share and any(len(run.epochs) and run.epochs.max() >= _GOOD_ACCURACY for one in contestants for run in one.runs):
+        figure.add_traces(
+            [*_batches(one, shade), *_by_epoch(one, shade, is_share=is_share), *_cross(one, shade)]
+        )
+    if is_share and any(
+        len(run.epochs) and run.epochs.max() >= _GOOD_ACCURACY
+        for one in contestants
+        for run in one.runs
+    ):
         figure.update_yaxes(autorangeoptions={"clipmin": _CLIPPED_ACCURACY, "clipmax": 1.005})
     return figure
 
 
 def _legend() -> dict[str, object]:
-    return {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "uirevision": "kept", "itemsizing": "constant"}
+    return {
+        "orientation": "h",
+        "x": 0,
+        "y": 1.02,
+        "yanchor": "bottom",
+        "uirevision": "kept",
+        "itemsizing": "constant",
+    }
 
 
 def _shade(index: int, n: int) -> float:
@@ -117,7 +145,9 @@ def _batches(one: Contestant, shade: float) -> list[go.Scatter]:
         if not len(run.steps):
             continue
         values = np.asarray(smooth(run.steps[:, 1].tolist(), SMOOTHING))
-        kept = np.unique(np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).round().astype(int))
+        kept = np.unique(
+            np.linspace(0, len(values) - 1, min(len(values), MOST_POINTS)).round().astype(int)
+        )
         x += [*run.steps[kept, 0].tolist(), math.nan]
         y += [*values[kept].tolist(), math.nan]
     has_epochs = any(len(run.epochs) for run in one.runs)
@@ -167,7 +197,11 @@ def _cross(one: Contestant, shade: float) -> list[go.Scatter]:
     if one.state not in _ENDED_EARLY:
         return []
     means = _mean_by_epoch(one)
-    ends = [(float(run.steps[-1, 0]), smooth(run.steps[:, 1].tolist(), SMOOTHING)[-1]) for run in one.runs if len(run.steps)]
+    ends = [
+        (float(run.steps[-1, 0]), smooth(run.steps[:, 1].tolist(), SMOOTHING)[-1])
+        for run in one.runs
+        if len(run.steps)
+    ]
     end = (float(len(means)), float(means[-1])) if len(means) else max(ends, default=None)
     if end is None:
         return []
@@ -198,7 +232,13 @@ def _mean_by_epoch(one: Contestant) -> Array:
 
 
 def draw_outcome(
-    contestants: Sequence[Contestant], objective: Objective, outcome: Outcome, *, title: str, own: object = None, own_label: str = "now"
+    contestants: Sequence[Contestant],
+    objective: Objective,
+    outcome: Outcome,
+    *,
+    title: str,
+    own: object = None,
+    own_label: str = "now",
 ) -> go.Figure:
     """Draw the best or the final validation value against the hyperparameter, with the standard deviation over the seeds as a band.
 
@@ -213,15 +253,25 @@ def draw_outcome(
     if not contestants:
         return say_empty(go.Figure(layout=study_layout("outcome")), "No value has begun yet")
     places, axis = _axis([one.value for one in contestants], [one.label for one in contestants])
-    y: dict[str, object] = {"title": {"text": objective.title, "standoff": 6}, "tickformat": objective.tick_format}
-    y |= {"zeroline": False, "automargin": True} | ({"autorangeoptions": {"clipmin": 0, "clipmax": 1.005}} if objective.is_share else {})
+    y: dict[str, object] = {
+        "title": {"text": objective.title, "standoff": 6},
+        "tickformat": objective.tick_format,
+    }
+    y |= {"zeroline": False, "automargin": True} | (
+        {"autorangeoptions": {"clipmin": 0, "clipmax": 1.005}} if objective.is_share else {}
+    )
     x = axis | {"title": {"text": title, "standoff": 6}, "zeroline": False, "automargin": True}
     more = {"showlegend": False, "margin": {"l": 52, "r": 10, "t": 8, "b": 44}}
     figure = go.Figure(layout=study_layout(f"outcome {objective.name} {outcome}", xaxis=x, yaxis=y))
     figure.update_layout(more)
-    found = [(place, one, index) for index, (place, one) in enumerate(zip(places, contestants, strict=True))]
+    found = [
+        (place, one, index)
+        for index, (place, one) in enumerate(zip(places, contestants, strict=True))
+    ]
     known = [
-        (place, one, index, values) for place, one, index in found if len(values := one.outcomes(outcome, maximize=objective.maximize))
+        (place, one, index, values)
+        for place, one, index in found
+        if len(values := one.outcomes(outcome, maximize=objective.maximize))
     ]
     if not known:
         return say_empty(figure, "No value has finished an epoch yet")
@@ -230,7 +280,17 @@ def draw_outcome(
     deviations = [float(values.std(ddof=1)) if len(values) > 1 else 0.0 for *_, values in known]
     figure.add_traces([*_band(xs, means, deviations), _joined(xs, means)])
     for (place, one, index, values), mean, deviation in zip(known, means, deviations, strict=True):
-        figure.add_trace(_point(place, one, mean, deviation, objective, shade=_shade(index, len(contestants)), n_seeds=len(values)))
+        figure.add_trace(
+            _point(
+                place,
+                one,
+                mean,
+                deviation,
+                objective,
+                shade=_shade(index, len(contestants)),
+                n_seeds=len(values),
+            )
+        )
     best = leader(contestants, outcome, maximize=objective.maximize)
     if best is not None:
         at = [one for _, one, *_ in known].index(best)
@@ -242,31 +302,74 @@ def _axis(values: Sequence[object], labels: Sequence[str]) -> tuple[list[float],
     """Place values along their axis: numbers where they are, others side by side."""
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         span = {"range": [-0.5, len(values) - 0.5], "tickvals": list(range(len(values)))}
-        return [float(index) for index in range(len(values))], span | {"ticktext": [write_choice(label) for label in labels]}
+        return [float(index) for index in range(len(values))], span | {
+            "ticktext": [write_choice(label) for label in labels]
+        }
     numbers = [float(str(value)) for value in values]
     low, high = min(numbers), max(numbers)
     if low > 0 and high / low >= _LOG_RATIO:
         ends = [math.log10(low), math.log10(high)]
         margin = 0.05 * (ends[1] - ends[0])
-        return numbers, {"type": "log", "range": [ends[0] - margin, ends[1] + margin], "tickvals": numbers, "ticktext": list(labels)}
+        return numbers, {
+            "type": "log",
+            "range": [ends[0] - margin, ends[1] + margin],
+            "tickvals": numbers,
+            "ticktext": list(labels),
+        }
     margin = 0.05 * (high - low)
-    return numbers, {"range": [low - margin, high + margin], "tickvals": numbers, "ticktext": list(labels)}
+    return numbers, {
+        "range": [low - margin, high + margin],
+        "tickvals": numbers,
+        "ticktext": list(labels),
+    }
 
 
 def _mark_own(
-    figure: go.Figure, contestants: Sequence[Contestant], places: Sequence[float], own: object, label: str, *, is_log: bool
+    figure: go.Figure,
+    contestants: Sequence[Contestant],
+    places: Sequence[float],
+    own: object,
+    label: str,
+    *,
+    is_log: bool,
 ) -> None:
-    place = next((place for place, one in zip(places, contestants, strict=True) if own is not None and one.value == own), None)
+    place = next(
+        (
+            place
+            for place, one in zip(places, contestants, strict=True)
+            if own is not None and one.value == own
+        ),
+        None,
+    )
     if place is None:
         return
-    figure.add_shape(type="line", x0=place, x1=place, y0=0, y1=1, yref="paper", opacity=0.4, line={"width": 1, "dash": "dot"})
+    figure.add_shape(
+        type="line",
+        x0=place,
+        x1=place,
+        y0=0,
+        y1=1,
+        yref="paper",
+        opacity=0.4,
+        line={"width": 1, "dash": "dot"},
+    )
     at = math.log10(place) if is_log else place
     figure.add_annotation(
-        x=at, y=0, yref="paper", yanchor="bottom", text=label, showarrow=False, font={"size": 11}, xanchor="left", xshift=3
+        x=at,
+        y=0,
+        yref="paper",
+        yanchor="bottom",
+        text=label,
+        showarrow=False,
+        font={"size": 11},
+        xanchor="left",
+        xshift=3,
     )
 
 
-def _band(x: Sequence[float], means: Sequence[float], deviations: Sequence[float]) -> list[go.Scatter]:
+def _band(
+    x: Sequence[float], means: Sequence[float], deviations: Sequence[float]
+) -> list[go.Scatter]:
     """Draw what lies within one standard deviation; nothing with one seed."""
     if not any(deviations):
         return []
@@ -305,7 +408,16 @@ def _joined(x: Sequence[float], means: Sequence[float]) -> go.Scatter:
     )
 
 
-def _point(place: float, one: Contestant, mean: float, deviation: float, objective: Objective, *, shade: float, n_seeds: int) -> go.Scatter:
+def _point(
+    place: float,
+    one: Contestant,
+    mean: float,
+    deviation: float,
+    objective: Objective,
+    *,
+    shade: float,
+    n_seeds: int,
+) -> go.Scatter:
     spread = f" ± {objective.write_exactly(deviation)}, {n_seeds} seeds" if n_seeds > 1 else ""
     return go.Scatter(
         x=[place],
@@ -313,8 +425,13 @@ def _point(place: float, one: Contestant, mean: float, deviation: float, objecti
         mode="markers",
         name=one.label,
         uid=f"{one.number} outcome",
-        marker={"size": 11, "symbol": LOOKS["pruned"].symbol if one.state in _ENDED_EARLY else "circle"},
-        text=[f"<b>{one.label}</b>, {one.state}<br>{objective.title} {objective.write_exactly(mean)}{spread}"],
+        marker={
+            "size": 11,
+            "symbol": LOOKS["pruned"].symbol if one.state in _ENDED_EARLY else "circle",
+        },
+        text=[
+            f"<b>{one.label}</b>, {one.state}<br>{objective.title} {objective.write_exactly(mean)}{spread}"
+        ],
         hovertemplate="%{text}<extra></extra>",
         customdata=[one.number],
         meta={"shade": shade},

@@ -53,10 +53,22 @@ def draw_rank(
         return say_empty(figure, NOTHING_YET)
     ranks = np.zeros(len(trials), dtype=np.int64)
     ranks[best_first] = np.arange(1, len(best_first) + 1)
-    said = zip(sentences(trials, objective, drawn, column=column), ranks[drawn].tolist(), strict=True)
+    said = zip(
+        sentences(trials, objective, drawn, column=column), ranks[drawn].tolist(), strict=True
+    )
     texts = [f"rank {rank:,} of {len(best_first):,}<br>{sentence}" for sentence, rank in said]
     scale = Scale(shares, "", low=0.0, high=1.0)
-    trace = points(trials, drawn, x, y, look=LOOKS["complete"], name="complete", texts=texts, sizes=5 + 6 * shares**2, scale=scale)
+    trace = points(
+        trials,
+        drawn,
+        x,
+        y,
+        look=LOOKS["complete"],
+        name="complete",
+        texts=texts,
+        sizes=5 + 6 * shares**2,
+        scale=scale,
+    )
     bar = color_bar(scale, ticks=[0, 0.5, 1], tick_texts=["worst", "median", "best"])
     trace.marker.update(showscale=True, colorbar=bar, line={"width": 0.5})
     add_points(figure, [trace], selected)

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import plotly.graph_objects as go
 
-from mnist_dash.figures.study.drawing import LOOKS, is_selected, say_empty, scatter_type, sentences, study_layout
+from mnist_dash.figures.study.drawing import (
+    LOOKS,
+    is_selected,
+    say_empty,
+    scatter_type,
+    sentences,
+    study_layout,
+)
 from mnist_dash.figures.study.trials import Objective, Trials
 
 MOST_BARS = 1000
@@ -29,7 +36,9 @@ class _Spans(NamedTuple):
     chosen: npt.NDArray[np.bool_]
 
 
-def pack_lanes(started: npt.NDArray[np.float64], ended: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def pack_lanes(
+    started: npt.NDArray[np.float64], ended: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:
     """Give each span the lowest lane that is free when it starts; there are as many lanes as spans at once, no more.
 
     Args:
@@ -70,7 +79,11 @@ def draw_timeline(
         return say_empty(go.Figure(layout=_layout("seconds", 1)), "No trial has started yet")
     started, ended = trials.started[shown], trials.ended[shown].copy()
     times = [time for time, _ in events if np.isfinite(time)]
-    latest = now if now is not None else max([float(started.max()), *ended[np.isfinite(ended)].tolist(), *times])
+    latest = (
+        now
+        if now is not None
+        else max([float(started.max()), *ended[np.isfinite(ended)].tolist(), *times])
+    )
     ended = np.maximum(np.where(np.isfinite(ended), ended, latest), started)
     first = float(started.min())
     span = max(float(ended.max()), *times, first) - first if times else float(ended.max()) - first
@@ -84,7 +97,19 @@ def draw_timeline(
         own = np.flatnonzero(trials.states[shown] == state)
         if len(own):
             texts = sentences(trials, objective, shown[own])
-            figure.add_traces(draw(_Spans(trials.numbers[shown[own]], starts[own], lengths[own], lanes[own], chosen[own]), state, texts))
+            figure.add_traces(
+                draw(
+                    _Spans(
+                        trials.numbers[shown[own]],
+                        starts[own],
+                        lengths[own],
+                        lanes[own],
+                        chosen[own],
+                    ),
+                    state,
+                    texts,
+                )
+            )
     if times:
         figure.add_trace(_marks(events, first, seconds, unit, float(lanes.max())))
     return figure
@@ -112,8 +137,18 @@ def _bars(spans: _Spans, state: str, texts: list[str]) -> list[go.Bar]:
                     customdata=numbers[own],
                     hovertext=[texts[index] for index in own],
                     hovertemplate="%{hovertext}<extra></extra>",
-                    marker={"pattern": {"shape": look.pattern, "size": 5, "solidity": 0.25, "fillmode": "overlay"}, **more},
-                    meta={"color": look.color, "ring": "text"} if is_ring else {"color": look.color},
+                    marker={
+                        "pattern": {
+                            "shape": look.pattern,
+                            "size": 5,
+                            "solidity": 0.25,
+                            "fillmode": "overlay",
+                        },
+                        **more,
+                    },
+                    meta={"color": look.color, "ring": "text"}
+                    if is_ring
+                    else {"color": look.color},
                 )
             )
     return bars
@@ -124,12 +159,24 @@ def _lines(spans: _Spans, state: str, texts: list[str]) -> list[go.Scatter | go.
     numbers, starts, lengths, lanes, chosen = spans
     look, lines = LOOKS[state], []
     width = min(max(_ALL_LANES / (float(lanes.max()) + 1), _THIN), _THICK)
-    for own, is_ring in ((np.flatnonzero(chosen), True), (np.arange(len(numbers)), False)):  # the ring lies behind
+    for own, is_ring in (
+        (np.flatnonzero(chosen), True),
+        (np.arange(len(numbers)), False),
+    ):  # the ring lies behind
         if not len(own):
             continue
-        x = np.column_stack([starts[own], starts[own] + lengths[own] / 2, starts[own] + lengths[own], np.full(len(own), np.nan)]).ravel()
+        x = np.column_stack(
+            [
+                starts[own],
+                starts[own] + lengths[own] / 2,
+                starts[own] + lengths[own],
+                np.full(len(own), np.nan),
+            ]
+        ).ravel()
         said = np.full((len(own), 4), "", dtype=object)
-        said[:, 1] = [texts[index].partition("<br>")[2] for index in own]  # what follows number and state
+        said[:, 1] = [
+            texts[index].partition("<br>")[2] for index in own
+        ]  # what follows number and state
         lines.append(
             scatter_type(4 * len(own))(
                 x=x,
@@ -140,7 +187,10 @@ def _lines(spans: _Spans, state: str, texts: list[str]) -> list[go.Scatter | go.
                 uid=f"{state} selected" if is_ring else state,
                 legendgroup=state,
                 showlegend=not is_ring,
-                line={"width": width + 4 if is_ring else width, "dash": "solid" if is_ring else look.dash},
+                line={
+                    "width": width + 4 if is_ring else width,
+                    "dash": "solid" if is_ring else look.dash,
+                },
                 customdata=np.repeat(numbers[own], 4),
                 text=said.ravel(),
                 hovertemplate=f"trial %{{customdata}}, {state}<br>%{{text}}<extra></extra>",
@@ -150,7 +200,9 @@ def _lines(spans: _Spans, state: str, texts: list[str]) -> list[go.Scatter | go.
     return lines
 
 
-def _marks(events: Sequence[tuple[float, str]], first: float, seconds: float, unit: str, top: float) -> go.Scatter:
+def _marks(
+    events: Sequence[tuple[float, str]], first: float, seconds: float, unit: str, top: float
+) -> go.Scatter:
     """Draw a vertical line an event, with points along it so that the pointer finds it."""
     heights = np.append(np.linspace(-0.5, top + 0.5, 9), np.nan)
     known = [(time, sentence) for time, sentence in events if np.isfinite(time)]
@@ -173,7 +225,11 @@ def _layout(unit: str, n_lanes: int) -> go.Layout:
     return study_layout(
         f"timeline {unit}",
         barmode="overlay",
-        xaxis={"title": {"text": f"{unit} since the first trial started", "standoff": 6}, "zeroline": False, "rangemode": "tozero"},
+        xaxis={
+            "title": {"text": f"{unit} since the first trial started", "standoff": 6},
+            "zeroline": False,
+            "rangemode": "tozero",
+        },
         yaxis={
             "title": {"text": "parallel trials", "standoff": 6},
             "range": [n_lanes - 0.4, -0.6],

@@ -97,7 +97,11 @@ class Trials:
 
     def complete(self, column: int | None = 0) -> npt.NDArray[np.bool_]:
         """Mark ``(n,)`` trials that are complete and whose objective ``column``, all objectives for None, is finite."""
-        finite = np.isfinite(self.values).all(axis=1) if column is None else np.isfinite(self.values[:, column])
+        finite = (
+            np.isfinite(self.values).all(axis=1)
+            if column is None
+            else np.isfinite(self.values[:, column])
+        )
         marked: npt.NDArray[np.bool_] = (self.states == "complete") & finite
         return marked
 
@@ -118,7 +122,9 @@ def titles(axes: Iterable[Axis]) -> dict[str, str]:
     while True:
         names = {path: _short(path, parts[path]) for path in paths}
         count = Counter(names.values())
-        again = [path for path in paths if count[names[path]] > 1 and parts[path] < len(path.split("."))]
+        again = [
+            path for path in paths if count[names[path]] > 1 and parts[path] < len(path.split("."))
+        ]
         if not again:
             return names
         for path in again:
@@ -132,7 +138,10 @@ def select(trials: Trials, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.intp])
         numbers=trials.numbers[positions],
         states=trials.states[positions],
         values=trials.values[positions],
-        parameters={path: [column[index] for index in positions] for path, column in trials.parameters.items()},
+        parameters={
+            path: [column[index] for index in positions]
+            for path, column in trials.parameters.items()
+        },
         curves=[trials.curves[index] for index in positions],
         deviations=trials.deviations[positions],
         started=trials.started[positions],

@@ -37,12 +37,22 @@ def require(store: Store, deed: str, *, role: Role = Role.EDITOR) -> None:
     name = person.email or "a visitor"
     _LOG.warning("refused: %s (%s) asked to %s", name, person.role, deed)
     with store.writing() as connection:
-        row = {"at": now(), "person": name, "role": person.role, "deed": deed[:120], "allowed": False}
+        row = {
+            "at": now(),
+            "person": name,
+            "role": person.role,
+            "deed": deed[:120],
+            "allowed": False,
+        }
         connection.execute(schema.audit.insert().values(row))
-    raise NotAllowed(f"Only {_phrase(role)} may {deed}; you are {_phrase(person.role)}. Sign in as one, or ask an admin for the role.")
+    raise NotAllowed(
+        f"Only {_phrase(role)} may {deed}; you are {_phrase(person.role)}. Sign in as one, or ask an admin for the role."
+    )
 
 
-def thin_audit(store: Store, *, older_than_days: float = AUDIT_DAYS, most: int = MOST_REFUSALS) -> int:
+def thin_audit(
+    store: Store, *, older_than_days: float = AUDIT_DAYS, most: int = MOST_REFUSALS
+) -> int:
     """Forget refusals that are old, too many, or the same again: of one person's tries of one deed, a day's last one stays.
 
     Of the last day all are kept.
@@ -56,7 +66,9 @@ def thin_audit(store: Store, *, older_than_days: float = AUDIT_DAYS, most: int =
     kept = sa.select(audit.c.id).order_by(audit.c.id.desc()).limit(most)
     repeated = (audit.c.at < now() - _DAY_SECONDS) & audit.c.id.not_in(last)
     with store.writing() as connection:
-        old = connection.execute(audit.delete().where((audit.c.at < now() - older_than_days * _DAY_SECONDS) | repeated))
+        old = connection.execute(
+            audit.delete().where((audit.c.at < now() - older_than_days * _DAY_SECONDS) | repeated)
+        )
         surplus = connection.execute(audit.delete().where(audit.c.id.not_in(kept)))
     return old.rowcount + surplus.rowcount
 

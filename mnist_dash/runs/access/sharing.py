@@ -36,7 +36,9 @@ _SECRET_BYTES = 32
 _DAY_SECONDS = 86_400
 _ID = re.compile(r"[0-9a-f]{16}")
 _NO_HASH = hashlib.sha256(b"no link").hexdigest()
-_INVALID = "This share link is unknown, has expired or was revoked. Ask whoever sent it for a new one."
+_INVALID = (
+    "This share link is unknown, has expired or was revoked. Ask whoever sent it for a new one."
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Link:
     """Whether it lets anybody in now."""
 
 
-def create(store: Store, page: str, address: str, targets: Sequence[str], *, days: int = DAYS) -> str:
+def create(
+    store: Store, page: str, address: str, targets: Sequence[str], *, days: int = DAYS
+) -> str:
     """Make a link and return its token, which is kept nowhere.
 
     Args:
@@ -74,12 +78,18 @@ def create(store: Store, page: str, address: str, targets: Sequence[str], *, day
     """
     require(store, "share a view")
     if page not in PAGES:
-        raise InvalidInput(f"The page {page!r} cannot be shared ({listed(PAGES)}). Open one of them and share that.")
+        raise InvalidInput(
+            f"The page {page!r} cannot be shared ({listed(PAGES)}). Open one of them and share that."
+        )
     if not 1 <= days <= MAX_DAYS:
-        raise InvalidInput(f"{days} days are too {'few' if days < 1 else 'many'} for a link (1 to {MAX_DAYS}).")
+        raise InvalidInput(
+            f"{days} days are too {'few' if days < 1 else 'many'} for a link (1 to {MAX_DAYS})."
+        )
     wanted = tuple(dict.fromkeys(targets))
     if not 1 <= len(wanted) <= MAX_TARGETS:
-        raise InvalidInput(f"{plural(len(wanted), 'run')} cannot be shared by one link (1 to {MAX_TARGETS}).")
+        raise InvalidInput(
+            f"{plural(len(wanted), 'run')} cannot be shared by one link (1 to {MAX_TARGETS})."
+        )
     _check_exist(store, wanted)
     link_id, secret = secrets.token_hex(8), secrets.token_urlsafe(_SECRET_BYTES)
     row = {
@@ -112,7 +122,11 @@ def revoke(store: Store, link_id: str) -> None:
     if row.person != store.person.email:
         require(store, "revoke a share link of somebody else", role=Role.ADMIN)
     with store.writing() as connection:
-        connection.execute(table.update().where(table.c.id == link_id, table.c.revoked_at.is_(None)).values(revoked_at=now()))
+        connection.execute(
+            table.update()
+            .where(table.c.id == link_id, table.c.revoked_at.is_(None))
+            .values(revoked_at=now())
+        )
 
 
 def links(store: Store, *, target: str | None = None) -> tuple[Link, ...]:
@@ -120,7 +134,11 @@ def links(store: Store, *, target: str | None = None) -> tuple[Link, ...]:
     with store.reading() as connection:
         rows = connection.execute(_query().order_by(table.c.created_at.desc(), table.c.id)).all()
     found = tuple(map(_from_row, rows))
-    return found if target is None else tuple(link for link in found if link.is_open and target in link.targets)
+    return (
+        found
+        if target is None
+        else tuple(link for link in found if link.is_open and target in link.targets)
+    )
 
 
 def open_link(store: Store, token: str) -> Link:
@@ -151,9 +169,14 @@ def visitor(store: Store, token: str) -> Person:
 def refusals(store: Store, *, limit: int = 50) -> tuple[tuple[datetime, str, str, str], ...]:
     """List what was refused, newest first: when, to whom, in which role, what."""
     audit = schema.audit
-    query = sa.select(audit).where(sa.not_(audit.c.allowed)).order_by(audit.c.id.desc()).limit(limit)
+    query = (
+        sa.select(audit).where(sa.not_(audit.c.allowed)).order_by(audit.c.id.desc()).limit(limit)
+    )
     with store.reading() as connection:
-        return tuple((_time(row.at), str(row.person), str(row.role), str(row.deed)) for row in connection.execute(query))
+        return tuple(
+            (_time(row.at), str(row.person), str(row.role), str(row.deed))
+            for row in connection.execute(query)
+        )
 
 
 def _hash(secret: str) -> str:
@@ -164,10 +187,14 @@ def _check_exist(store: Store, ids: Sequence[str]) -> None:
     runs, studies = schema.runs, schema.studies
     with store.reading() as connection:
         known = set(connection.execute(sa.select(runs.c.id).where(runs.c.id.in_(ids))).scalars())
-        known |= set(connection.execute(sa.select(studies.c.id).where(studies.c.id.in_(ids))).scalars())
+        known |= set(
+            connection.execute(sa.select(studies.c.id).where(studies.c.id.in_(ids))).scalars()
+        )
     missing = [one for one in ids if one not in known]
     if missing:
-        raise InvalidInput(f"No run or study {missing[0][:40]!r}. Open the view again and share that.")
+        raise InvalidInput(
+            f"No run or study {missing[0][:40]!r}. Open the view again and share that."
+        )
 
 
 def _query() -> sa.Select[tuple[object, ...]]:

@@ -43,14 +43,25 @@ def keep(store: Store, strokes: Strokes, label: int) -> int:
     """
     require(store, "keep a drawing")
     if not 0 <= label < N_CLASSES:
-        raise InvalidInput(f"{label} is no label of a drawing (0 to {N_CLASSES - 1}). Choose the digit that it is meant to be.")
+        raise InvalidInput(
+            f"{label} is no label of a drawing (0 to {N_CLASSES - 1}). Choose the digit that it is meant to be."
+        )
     if not strokes:
         raise InvalidInput("The canvas is empty, so there is nothing to save. Draw a digit first.")
-    row = {"label": label, "pixels": image_of(strokes).tobytes(), "strokes": encode_strokes(strokes), "created_at": now()}
+    row = {
+        "label": label,
+        "pixels": image_of(strokes).tobytes(),
+        "strokes": encode_strokes(strokes),
+        "created_at": now(),
+    }
     with store.writing() as connection:
-        n_kept = connection.execute(sa.select(sa.func.count()).where(table.c.deleted_at.is_(None))).scalar_one()
+        n_kept = connection.execute(
+            sa.select(sa.func.count()).where(table.c.deleted_at.is_(None))
+        ).scalar_one()
         if n_kept >= MAX_DRAWINGS:
-            raise InvalidInput(f"{MAX_DRAWINGS:,} drawings are saved already, which is as many as can be. Delete some first.")
+            raise InvalidInput(
+                f"{MAX_DRAWINGS:,} drawings are saved already, which is as many as can be. Delete some first."
+            )
         connection.execute(table.delete().where(table.c.deleted_at < now() - BIN_DAYS * 86_400))
         (number,) = connection.execute(table.insert().values(row)).inserted_primary_key or (0,)
         bump_revision(connection)
@@ -60,8 +71,18 @@ def keep(store: Store, strokes: Strokes, label: int) -> int:
 def kept(store: Store) -> tuple[Drawing, ...]:
     """List the kept drawings, oldest first."""
     with store.reading() as connection:
-        rows = connection.execute(sa.select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id)).all()
-    return tuple(Drawing(row.id, row.label, np.frombuffer(row.pixels, np.uint8).reshape(FIELD, FIELD), row.strokes) for row in rows)
+        rows = connection.execute(
+            sa.select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id)
+        ).all()
+    return tuple(
+        Drawing(
+            row.id,
+            row.label,
+            np.frombuffer(row.pixels, np.uint8).reshape(FIELD, FIELD),
+            row.strokes,
+        )
+        for row in rows
+    )
 
 
 def delete(store: Store, numbers: Iterable[int]) -> None:
@@ -78,5 +99,9 @@ def undelete(store: Store, numbers: Iterable[int]) -> None:
 
 def _mark(store: Store, numbers: Iterable[int], *, deleted: bool) -> None:
     with store.writing() as connection:
-        connection.execute(table.update().where(table.c.id.in_(tuple(numbers))).values(deleted_at=now() if deleted else None))
+        connection.execute(
+            table.update()
+            .where(table.c.id.in_(tuple(numbers)))
+            .values(deleted_at=now() if deleted else None)
+        )
         bump_revision(connection)

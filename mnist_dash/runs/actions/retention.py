@@ -34,8 +34,16 @@ class Rule:
     """Whether starred runs keep theirs, whatever their age; they count for the size."""
 
     def __str__(self) -> str:
-        old = "" if self.older_than_days is None else f"older than {plural(self.older_than_days, 'day')}"
-        large = "" if self.max_bytes is None else f"at most {formatting.size(self.max_bytes)} of artifacts"
+        old = (
+            ""
+            if self.older_than_days is None
+            else f"older than {plural(self.older_than_days, 'day')}"
+        )
+        large = (
+            ""
+            if self.max_bytes is None
+            else f"at most {formatting.size(self.max_bytes)} of artifacts"
+        )
         starred = "starred runs kept" if self.keep_starred else "starred runs too"
         return ", ".join(part for part in (old, large, starred) if part)
 
@@ -60,10 +68,16 @@ def preview(store: Store, rule: Rule) -> tuple[Candidate, ...]:
         InvalidInput: the rule has neither an age nor a size.
     """
     if rule.older_than_days is None and rule.max_bytes is None:
-        raise InvalidInput("The rule names neither an age nor a size, so it would remove everything. Give one of them, or both.")
+        raise InvalidInput(
+            "The rule names neither an age nor a size, so it would remove everything. Give one of them, or both."
+        )
     with store.reading() as connection:
-        total = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(schema.artifacts.c.n_bytes), 0))).scalar_one()
-        oldest = connection.execute(sa.select(now() - (rule.older_than_days or 0) * DAY_SECONDS)).scalar_one()
+        total = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.sum(schema.artifacts.c.n_bytes), 0))
+        ).scalar_one()
+        oldest = connection.execute(
+            sa.select(now() - (rule.older_than_days or 0) * DAY_SECONDS)
+        ).scalar_one()
         rows = connection.execute(_removable(rule)).all()
     found: list[Candidate] = []
     for row in rows:
@@ -72,7 +86,9 @@ def preview(store: Store, rule: Rule) -> tuple[Candidate, ...]:
         if is_old or is_much:
             total -= row.n_bytes
             ended_at = datetime.fromtimestamp(row.ended_at, tz=UTC)
-            found.append(Candidate(row.id, ended_at, bool(row.starred), int(row.n_files), int(row.n_bytes)))
+            found.append(
+                Candidate(row.id, ended_at, bool(row.starred), int(row.n_files), int(row.n_bytes))
+            )
     return tuple(found)
 
 
@@ -95,17 +111,32 @@ def _removable(rule: Rule) -> sa.Select[tuple[str, float, bool, int, int]]:
     """Select ended runs with files that may go by what they are, with their numbers of files and bytes, the oldest first."""
     runs, files = schema.runs, schema.artifacts
     child = runs.alias()
-    needed = sa.select(child.c.parent_id).where(child.c.parent_id.is_not(None), child.c.state.in_(_OPEN))
+    needed = sa.select(child.c.parent_id).where(
+        child.c.parent_id.is_not(None), child.c.state.in_(_OPEN)
+    )
     query = (
         sa.select(
-            runs.c.id, runs.c.ended_at, runs.c.starred, sa.func.count().label("n_files"), sa.func.sum(files.c.n_bytes).label("n_bytes")
+            runs.c.id,
+            runs.c.ended_at,
+            runs.c.starred,
+            sa.func.count().label("n_files"),
+            sa.func.sum(files.c.n_bytes).label("n_bytes"),
         )
         .join_from(runs, files, files.c.run_id == runs.c.id)
-        .where(runs.c.state.not_in(_OPEN), runs.c.ended_at.is_not(None), runs.c.deleted_at.is_(None), runs.c.id.not_in(needed))
+        .where(
+            runs.c.state.not_in(_OPEN),
+            runs.c.ended_at.is_not(None),
+            runs.c.deleted_at.is_(None),
+            runs.c.id.not_in(needed),
+        )
         .group_by(runs.c.id, runs.c.ended_at, runs.c.starred)
         .order_by(runs.c.ended_at, runs.c.id)
     )
-    return query.where(sa.not_(sa.func.coalesce(runs.c.starred, sa.false()))) if rule.keep_starred else query
+    return (
+        query.where(sa.not_(sa.func.coalesce(runs.c.starred, sa.false())))
+        if rule.keep_starred
+        else query
+    )
 
 
 def _clear(store: Store, rule: Rule, candidate: Candidate) -> bool:
@@ -113,13 +144,19 @@ def _clear(store: Store, rule: Rule, candidate: Candidate) -> bool:
     with store.writing() as connection:
         if connection.execute(_removable(rule).where(schema.runs.c.id == run_id)).first() is None:
             return False  # starred, deleted or continued since
-        rows = connection.execute(sa.select(files.c.path, files.c.n_bytes).where(files.c.run_id == run_id)).all()
-        epoch = connection.execute(sa.select(schema.runs.c.epoch).where(schema.runs.c.id == run_id)).scalar_one()
+        rows = connection.execute(
+            sa.select(files.c.path, files.c.n_bytes).where(files.c.run_id == run_id)
+        ).all()
+        epoch = connection.execute(
+            sa.select(schema.runs.c.epoch).where(schema.runs.c.id == run_id)
+        ).scalar_one()
         connection.execute(files.delete().where(files.c.run_id == run_id))
         connection.execute(schema.analyses.delete().where(schema.analyses.c.run_id == run_id))
         size = formatting.size(sum(row.n_bytes for row in rows))
         sentence = f"{plural(len(rows), 'artifact')} removed ({size}) by the rule: {rule}. Metrics and curves stay; rerun it for the rest."
-        events.write(connection, run_id, EventKind.CLEARED, sentence, epoch=epoch, person=store.person.email)
+        events.write(
+            connection, run_id, EventKind.CLEARED, sentence, epoch=epoch, person=store.person.email
+        )
         update(connection, run_id)
     for row in rows:
         artifacts.discard(store.settings, row.path)

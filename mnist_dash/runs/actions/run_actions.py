@@ -18,7 +18,9 @@ from mnist_dash.runs.store.run_store import Store, transition, update
 from mnist_dash.runs.store.states import RunState
 
 
-def submit(store: Store, config: RunConfig, *, key: str | None = None, preset: str | None = None) -> str:
+def submit(
+    store: Store, config: RunConfig, *, key: str | None = None, preset: str | None = None
+) -> str:
     """Accept a configuration as a run: from here on it is never lost.
 
     Args:
@@ -53,7 +55,9 @@ def check_can_run(store: Store, config: RunConfig) -> None:
     """Check what a run needs besides a valid configuration; raises what `submit` does."""
     check_batches(config)
     if config.device == "cuda":
-        elsewhere = sum(worker.device == "cuda" and worker.state != "gone" for worker in store.workers())
+        elsewhere = sum(
+            worker.device == "cuda" and worker.state != "gone" for worker in store.workers()
+        )
         check_device(config.device, n_cuda=n_cuda_devices() + elsewhere)
     if config.dataset == "mnist":
         check_archives(store.settings.data_dir)
@@ -77,17 +81,31 @@ def stop(store: Store, run_id: str) -> RunState:
     """
     require(store, f"stop run {run_id[:16]}")
     run = store.run(run_id)
-    kept = "Stopped by hand while no worker had it, so it was not evaluated; its checkpoint is kept."
+    kept = (
+        "Stopped by hand while no worker had it, so it was not evaluated; its checkpoint is kept."
+    )
     reason = "Stopped by hand before it began." if run.epoch == 0 else kept
     waiting = (RunState.QUEUED, RunState.PAUSED)
     with store.writing() as connection:
-        is_over = any(transition(connection, run_id, RunState.STOPPED, only_from=state, reason=reason) for state in waiting)
-        if not is_over and not update(connection, run_id, only_in=RunState.RUNNING, stop_requested=True):
+        is_over = any(
+            transition(connection, run_id, RunState.STOPPED, only_from=state, reason=reason)
+            for state in waiting
+        )
+        if not is_over and not update(
+            connection, run_id, only_in=RunState.RUNNING, stop_requested=True
+        ):
             raise IllegalTransition(
                 f"Run {run_id} is {run.state} and cannot be stopped; only one that waits or trains can. Open it to see why."
             )
         sentence = "Stopped." if is_over else "Asked to stop."
-        events.write(connection, run_id, EventKind.STOPPED, sentence, epoch=run.epoch, person=store.person.email)
+        events.write(
+            connection,
+            run_id,
+            EventKind.STOPPED,
+            sentence,
+            epoch=run.epoch,
+            person=store.person.email,
+        )
     return RunState.STOPPED if is_over else RunState.RUNNING
 
 
@@ -105,7 +123,9 @@ def delete(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(run_ids)
     for run in map(store.run, wanted):
         if not run.state.is_terminal:
-            raise IllegalTransition(f"Run {run.id} is {run.state} and cannot be deleted before it has ended. Stop it first.")
+            raise IllegalTransition(
+                f"Run {run.id} is {run.state} and cannot be deleted before it has ended. Stop it first."
+            )
     store.mark_deleted(wanted, deleted=True)
     return wanted
 

@@ -22,7 +22,10 @@ MAX_TAG = 40
 MAX_TAGS = 50
 """Tags of one run."""
 _BREAKS = "\n\t"
-_DIRECTIONS = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x2028, 0x2029)}
+_DIRECTIONS = {
+    chr(code)
+    for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x2028, 0x2029)
+}
 """Characters that turn the direction of what follows, or end a line unseen."""
 
 
@@ -47,7 +50,12 @@ def write_notes(store: Store, run_id: str, notes: str) -> None:
         InvalidInput: they are too long or have control characters.
     """
     require(store, f"write notes on run {run_id}")
-    text = check_text("A run's notes are a text that", notes.replace("\r\n", "\n").rstrip(), MAX_NOTES, allowed=_BREAKS)
+    text = check_text(
+        "A run's notes are a text that",
+        notes.replace("\r\n", "\n").rstrip(),
+        MAX_NOTES,
+        allowed=_BREAKS,
+    )
     with store.writing() as connection:
         _update_all(connection, [run_id], notes=text or None)
 
@@ -76,12 +84,25 @@ def add_tags(store: Store, run_ids: Iterable[str], tags: Iterable[str]) -> None:
     wanted = tuple(dict.fromkeys(map(check_tag, tags)))
     table = schema.run_tags
     with store.writing(in_turn=True) as connection:
-        rows = connection.execute(sa.select(table.c.run_id, table.c.tag).where(table.c.run_id.in_(ids)))
+        rows = connection.execute(
+            sa.select(table.c.run_id, table.c.tag).where(table.c.run_id.in_(ids))
+        )
         known = {(str(run_id), str(tag)) for run_id, tag in rows}
-        new = [{"run_id": run_id, "tag": tag} for run_id in ids for tag in wanted if (run_id, tag) not in known]
-        full = [run_id for run_id in ids if sum(owner == run_id for owner, _ in known) + len(wanted) > MAX_TAGS]
+        new = [
+            {"run_id": run_id, "tag": tag}
+            for run_id in ids
+            for tag in wanted
+            if (run_id, tag) not in known
+        ]
+        full = [
+            run_id
+            for run_id in ids
+            if sum(owner == run_id for owner, _ in known) + len(wanted) > MAX_TAGS
+        ]
         if full:
-            raise InvalidInput(f"A run has at most {MAX_TAGS} tags; run {full[0]} would have more. Take some off it first.")
+            raise InvalidInput(
+                f"A run has at most {MAX_TAGS} tags; run {full[0]} would have more. Take some off it first."
+            )
         _update_all(connection, ids)
         if new:
             connection.execute(table.insert(), new)
@@ -97,7 +118,9 @@ def remove_tags(store: Store, run_ids: Iterable[str], tags: Iterable[str]) -> No
     require(store, f"take tags off {_named(ids)}")
     with store.writing() as connection:
         _update_all(connection, ids)
-        connection.execute(table.delete().where(table.c.run_id.in_(ids), table.c.tag.in_(list(tags))))
+        connection.execute(
+            table.delete().where(table.c.run_id.in_(ids), table.c.tag.in_(list(tags)))
+        )
 
 
 def archive(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
@@ -113,10 +136,14 @@ def archive(store: Store, run_ids: Iterable[str]) -> tuple[str, ...]:
     ids = tuple(run_ids)
     require(store, f"archive {_named(ids)}")
     with store.writing() as connection:
-        states = connection.execute(sa.select(schema.runs.c.id, schema.runs.c.state).where(schema.runs.c.id.in_(ids))).all()
+        states = connection.execute(
+            sa.select(schema.runs.c.id, schema.runs.c.state).where(schema.runs.c.id.in_(ids))
+        ).all()
         for run_id, state in states:
             if not RunState(state).is_terminal:
-                raise IllegalTransition(f"Run {run_id} is {state} and cannot be archived before it has ended. Stop it first.")
+                raise IllegalTransition(
+                    f"Run {run_id} is {state} and cannot be archived before it has ended. Stop it first."
+                )
         _update_all(connection, ids, archived_at=now())
     return ids
 
@@ -147,7 +174,9 @@ def check_tag(tag: str) -> str:
         InvalidInput: it has other characters than tags have, or too many.
     """
     text = tag.strip()
-    if not 1 <= len(text) <= MAX_TAG or not all(character.isalnum() or character in "-_." for character in text):
+    if not 1 <= len(text) <= MAX_TAG or not all(
+        character.isalnum() or character in "-_." for character in text
+    ):
         raise InvalidInput(
             f"{shown(tag)} is no tag (1 to {MAX_TAG} letters, digits, -, _ or ., without spaces). "
             "Write width-sweep instead of 'width sweep', say."
@@ -168,22 +197,34 @@ def check_text(what: str, text: str, most: int, *, allowed: str = "") -> str:
         InvalidInput: it is longer, or has control characters or ones that turn the direction of writing.
     """
     if len(text) > most:
-        raise InvalidInput(f"{what} has {len(text):,} characters, which are too many (at most {most:,}). Shorten it.")
+        raise InvalidInput(
+            f"{what} has {len(text):,} characters, which are too many (at most {most:,}). Shorten it."
+        )
     for place, character in enumerate(text):
-        if character not in allowed and (unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS):
-            raise InvalidInput(f"{what} has a control character, U+{ord(character):04X}, at place {place + 1}. Take it out.")
+        if character not in allowed and (
+            unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTIONS
+        ):
+            raise InvalidInput(
+                f"{what} has a control character, U+{ord(character):04X}, at place {place + 1}. Take it out."
+            )
     return text
 
 
 def shown(text: str) -> str:
     """Write what was typed for a message: quoted, cut, with nothing unseen in it."""
-    return ascii(text[:40]) if not text.isprintable() else repr(text if len(text) <= 40 else text[:39] + "…")
+    return (
+        ascii(text[:40])
+        if not text.isprintable()
+        else repr(text if len(text) <= 40 else text[:39] + "…")
+    )
 
 
 def _update_all(connection: sa.Connection, run_ids: Sequence[str], **values: Any) -> None:  # noqa: ANN401 - column values
     for run_id in run_ids:
         if not update(connection, run_id, **values):
-            raise UnknownRun(f"No run {run_id!r}, so nothing was changed. List runs with `mnist-dash runs`.")
+            raise UnknownRun(
+                f"No run {run_id!r}, so nothing was changed. List runs with `mnist-dash runs`."
+            )
 
 
 def _named(run_ids: Sequence[str]) -> str:

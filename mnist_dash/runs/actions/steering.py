@@ -67,10 +67,18 @@ def pause(store: Store, run_id: str) -> RunState:
     run = store.run(run_id)
     with store.writing() as connection:
         if transition(connection, run_id, RunState.PAUSED, only_from=RunState.QUEUED):
-            _note(store, connection, run, EventKind.PAUSED, f"Paused after epoch {run.epoch}." if run.epoch else "Paused before it began.")
+            _note(
+                store,
+                connection,
+                run,
+                EventKind.PAUSED,
+                f"Paused after epoch {run.epoch}." if run.epoch else "Paused before it began.",
+            )
             return RunState.PAUSED
         if not update(connection, run_id, held_by=run.attempt, pause_requested=True):
-            raise IllegalTransition(f"Run {run_id} is {run.state}, so it cannot be paused; only one that waits or trains can. {_REMEDY}")
+            raise IllegalTransition(
+                f"Run {run_id} is {run.state}, so it cannot be paused; only one that waits or trains can. {_REMEDY}"
+            )
         _note(store, connection, run, EventKind.ASKED, "Asked to pause at the end of the epoch.")
     return RunState.RUNNING
 
@@ -88,13 +96,29 @@ def resume(store: Store, run_id: str) -> None:
     with store.writing() as connection:
         # The job of the next attempt may lie in the queue since before the pause, or be used up: this attempt is left out.
         attempt = run.attempt + 1
-        values: dict[str, Any] = {"attempt": attempt, "pause_requested": None, "reason": "", "n_deaths": 0}
+        values: dict[str, Any] = {
+            "attempt": attempt,
+            "pause_requested": None,
+            "reason": "",
+            "n_deaths": 0,
+        }
         if transition(connection, run_id, RunState.QUEUED, only_from=RunState.PAUSED, **values):
             store.add_job(connection, Job(run_id, attempt + 1), run.config.device)
-            _note(store, connection, run, EventKind.RESUMED, f"Resumed after epoch {run.epoch}." if run.epoch else "Resumed.")
+            _note(
+                store,
+                connection,
+                run,
+                EventKind.RESUMED,
+                f"Resumed after epoch {run.epoch}." if run.epoch else "Resumed.",
+            )
             return
-        if not (run.pause_requested and update(connection, run_id, held_by=run.attempt, pause_requested=None)):
-            raise IllegalTransition(f"Run {run_id} is {run.state}, not paused, so it cannot be resumed. {_REMEDY}")
+        if not (
+            run.pause_requested
+            and update(connection, run_id, held_by=run.attempt, pause_requested=None)
+        ):
+            raise IllegalTransition(
+                f"Run {run_id} is {run.state}, not paused, so it cannot be resumed. {_REMEDY}"
+            )
         _note(store, connection, run, EventKind.ASKED, "Asked not to pause after all.")
 
 
@@ -122,17 +146,35 @@ def change(store: Store, run_id: str, values: Mapping[str, Any]) -> bool:
     with_change(run.config, max(1, min(run.epoch + 1, run.config.epochs - 1)), wanted)
     asked = json.dumps({"values": wanted, "person": store.person.email})
     with store.writing() as connection:
-        state = connection.execute(sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)).scalar_one()
+        state = connection.execute(
+            sa.select(schema.runs.c.state).where(schema.runs.c.id == run_id)
+        ).scalar_one()
         if RunState(state).is_terminal:
-            raise IllegalTransition(f"Run {run_id} is {state}, so its settings cannot change any more. Fork it instead.")
+            raise IllegalTransition(
+                f"Run {run_id} is {state}, so its settings cannot change any more. Fork it instead."
+            )
         update(connection, run_id, change_requested=asked)
         if state == RunState.PAUSED:
             return apply_change(connection, run_id)
-        _note(store, connection, run, EventKind.ASKED, f"Asked for at the end of the epoch: {_listed(wanted)}.")
+        _note(
+            store,
+            connection,
+            run,
+            EventKind.ASKED,
+            f"Asked for at the end of the epoch: {_listed(wanted)}.",
+        )
     return False
 
 
-def fork(store: Store, run_id: str, epoch: int, values: Mapping[str, Any], *, epochs: int | None = None, key: str | None = None) -> str:
+def fork(
+    store: Store,
+    run_id: str,
+    epoch: int,
+    values: Mapping[str, Any],
+    *,
+    epochs: int | None = None,
+    key: str | None = None,
+) -> str:
     """Begin a new run that is the same as another until the end of an epoch and has other settings from there on.
 
     Args:
@@ -165,13 +207,19 @@ def fork(store: Store, run_id: str, epoch: int, values: Mapping[str, Any], *, ep
     return _accept(store, _Branch(parent, config, epoch, EventKind.FORKED, sentence), key)
 
 
-def forked_config(config: RunConfig, epoch: int, values: Mapping[str, Any], *, epochs: int | None = None) -> RunConfig:
+def forked_config(
+    config: RunConfig, epoch: int, values: Mapping[str, Any], *, epochs: int | None = None
+) -> RunConfig:
     """Make the configuration of a fork; what the parent has changed at the end of that epoch or later is left out.
 
     Raises:
         InvalidInput: a value breaks a rule.
     """
-    later = [change.after_epoch for change in config.changes if change.after_epoch >= epoch and change.restart_schedule]
+    later = [
+        change.after_epoch
+        for change in config.changes
+        if change.after_epoch >= epoch and change.restart_schedule
+    ]
     former = tuple(change for change in config.changes if change.after_epoch < epoch)
     kept = (*former, *(Change(after_epoch=restart, restart_schedule=True) for restart in later))
     base = config.model_copy(update={"changes": kept})
@@ -206,7 +254,12 @@ def continue_run(store: Store, run_id: str, epochs: int, *, key: str | None = No
         raise IllegalTransition(
             f"Run {run_id} {said}, so it cannot be continued; one that has ended after a finished epoch and not diverged can. {_REMEDY}"
         )
-    config = continued(parent.config, parent.epoch, epochs, waited=max(0, parent.epoch - (parent.best_epoch or parent.epoch)))
+    config = continued(
+        parent.config,
+        parent.epoch,
+        epochs,
+        waited=max(0, parent.epoch - (parent.best_epoch or parent.epoch)),
+    )
     sentence = f"Continues run {parent.id} from epoch {parent.epoch} to {epochs}."
     return _accept(store, _Branch(parent, config, parent.epoch, EventKind.CONTINUED, sentence), key)
 
@@ -226,16 +279,28 @@ def train_again(store: Store, run_id: str, *, key: str | None = None) -> str:
     require(store, f"train run {run_id} again")
     former = store.run(run_id)
     if not former.state.is_terminal:
-        raise IllegalTransition(f"Run {run_id} is {former.state} and cannot be rerun before it has ended. {_REMEDY}")
+        raise IllegalTransition(
+            f"Run {run_id} is {former.state} and cannot be rerun before it has ended. {_REMEDY}"
+        )
     check_can_run(store, former.config)
     with store.writing(in_turn=True) as connection:
         child = new_run_id()
         if store.submitted(connection, key) is None:
             quotas.check_run(connection, store, former.config)
-        known = store.insert_run(connection, former.config, key=key, preset=former.preset, id=child, parent_id=run_id, parent_epoch=0)
+        known = store.insert_run(
+            connection,
+            former.config,
+            key=key,
+            preset=former.preset,
+            id=child,
+            parent_id=run_id,
+            parent_epoch=0,
+        )
         if known == child:
             text = f"The configuration of run {run_id}, from the start."
-            events.write(connection, child, EventKind.AGAIN, text, epoch=0, person=store.person.email)
+            events.write(
+                connection, child, EventKind.AGAIN, text, epoch=0, person=store.person.email
+            )
             update(connection, run_id)
     return known
 
@@ -250,7 +315,9 @@ def start_of(store: Store, parent: Run, epoch: int) -> Start:
 def children(store: Store, run_id: str) -> tuple[Run, ...]:
     """List the runs that began as branches of a run, those in the bin left out, the first one first."""
     with store.reading() as connection:
-        query = sa.select(schema.runs.c.id).where(schema.runs.c.parent_id == run_id, schema.runs.c.deleted_at.is_(None), store.readable())
+        query = sa.select(schema.runs.c.id).where(
+            schema.runs.c.parent_id == run_id, schema.runs.c.deleted_at.is_(None), store.readable()
+        )
         ids = connection.execute(query.order_by(schema.runs.c.created_at)).scalars().all()
     return tuple(store.run(child) for child in ids)
 
@@ -258,7 +325,12 @@ def children(store: Store, run_id: str) -> tuple[Run, ...]:
 def is_trial(store: Store, run_id: str) -> bool:
     """Say whether a run belongs to a study."""
     with store.reading() as connection:
-        return connection.execute(sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.run_id == run_id)).first() is not None
+        return (
+            connection.execute(
+                sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.run_id == run_id)
+            ).first()
+            is not None
+        )
 
 
 _REMEDY = "Open it to see what can be done with it."
@@ -267,8 +339,12 @@ _REMEDY = "Open it to see what can be done with it."
 def _check_changeable(store: Store, run: Run) -> None:
     if run.state.is_terminal or (not run.epoch and run.state is not RunState.RUNNING):
         said = f"is {run.state}" if run.state.is_terminal else "has not begun"
-        remedy = "Fork it instead." if run.state.is_terminal else "Stop it and train a changed copy."
-        raise IllegalTransition(f"Run {run.id} {said}, so its settings cannot change; they can while it trains. {remedy}")
+        remedy = (
+            "Fork it instead." if run.state.is_terminal else "Stop it and train a changed copy."
+        )
+        raise IllegalTransition(
+            f"Run {run.id} {said}, so its settings cannot change; they can while it trains. {remedy}"
+        )
     last = run.epoch if run.state is RunState.PAUSED else run.epoch + 1
     if last >= run.config.epochs:
         raise IllegalTransition(
@@ -286,7 +362,11 @@ def _accept(store: Store, branch: _Branch, key: str | None) -> str:
     parent, config, epoch = branch.parent, branch.config, branch.epoch
     check_can_run(store, config)
     child = new_run_id()
-    part = _checkpoint_at(store, parent.id, epoch) if hash_until(config, epoch) == hash_until(parent.config, epoch) else None
+    part = (
+        _checkpoint_at(store, parent.id, epoch)
+        if hash_until(config, epoch) == hash_until(parent.config, epoch)
+        else None
+    )
     files: list[tuple[ArtifactKind, str, int, artifacts.StoredFile]] = []
     written = False
     try:
@@ -301,10 +381,19 @@ def _accept(store: Store, branch: _Branch, key: str | None) -> str:
             known = store.insert_run(connection, config, key=key, preset=None, **values)
             if known == child:
                 for file_kind, file_part, file_epoch, file in files:
-                    artifacts.record(connection, child, file_kind, file, epoch=file_epoch, part=file_part)
+                    artifacts.record(
+                        connection, child, file_kind, file, epoch=file_epoch, part=file_part
+                    )
                 if files:
                     _copy_history(connection, parent.id, child, epoch)
-                events.write(connection, child, branch.kind, branch.sentence, epoch=epoch, person=store.person.email)
+                events.write(
+                    connection,
+                    child,
+                    branch.kind,
+                    branch.sentence,
+                    epoch=epoch,
+                    person=store.person.email,
+                )
                 update(connection, parent.id)
         written = known == child
     finally:
@@ -318,7 +407,9 @@ def _checkpoint_at(store: Store, run_id: str, epoch: int) -> tuple[ArtifactKind,
     """Find the checkpoint that a run has left of exactly this epoch."""
     table = schema.artifacts
     kinds = (ArtifactKind.CHECKPOINT, ArtifactKind.EPOCH_CHECKPOINT)
-    query = sa.select(table.c.kind, table.c.part).where(table.c.run_id == run_id, table.c.kind.in_(kinds), table.c.epoch == epoch)
+    query = sa.select(table.c.kind, table.c.part).where(
+        table.c.run_id == run_id, table.c.kind.in_(kinds), table.c.epoch == epoch
+    )
     with store.reading() as connection:
         row = connection.execute(query).first()
     return None if row is None else (ArtifactKind(row.kind), str(row.part))
@@ -334,10 +425,19 @@ def _copied_files(
         content = artifacts.read(store, parent, *checkpoint)
         if artifacts.find(store, parent, *checkpoint) != epoch:
             return []  # the parent trains on, and has replaced it meanwhile
-        copied.append((ArtifactKind.CHECKPOINT, "", epoch, artifacts.write(store.settings, child, ArtifactKind.CHECKPOINT, content)))
+        copied.append(
+            (
+                ArtifactKind.CHECKPOINT,
+                "",
+                epoch,
+                artifacts.write(store.settings, child, ArtifactKind.CHECKPOINT, content),
+            )
+        )
         for part in artifacts.parts(store, parent, kept):
             if int(part) <= epoch:
-                file = artifacts.write(store.settings, child, kept, artifacts.read(store, parent, kept, part))
+                file = artifacts.write(
+                    store.settings, child, kept, artifacts.read(store, parent, kept, part)
+                )
                 copied.append((kept, part, int(part), file))
     except ArtifactError:
         for *_, file in copied:
@@ -349,7 +449,11 @@ def _copied_files(
 def _progress_until(connection: sa.Connection, run_id: str, epoch: int) -> dict[str, Any]:
     """Make the columns that a run has after an epoch."""
     table = schema.epochs
-    rows = connection.execute(sa.select(table).where(table.c.run_id == run_id, table.c.epoch <= epoch).order_by(table.c.epoch)).all()
+    rows = connection.execute(
+        sa.select(table)
+        .where(table.c.run_id == run_id, table.c.epoch <= epoch)
+        .order_by(table.c.epoch)
+    ).all()
     best = max(rows, key=lambda row: (row.val_accuracy, -row.epoch))
     return {
         "epoch": epoch,
@@ -366,14 +470,23 @@ def _progress_until(connection: sa.Connection, run_id: str, epoch: int) -> dict[
 def _copy_history(connection: sa.Connection, parent: str, child: str, epoch: int) -> None:
     for table in (schema.epochs, schema.epoch_layers, schema.step_chunks):
         columns = [column for column in table.c if column.name != "run_id"]
-        rows = sa.select(sa.literal(child), *columns).where(table.c.run_id == parent, table.c.epoch <= epoch)
-        connection.execute(table.insert().from_select(["run_id", *(column.name for column in columns)], rows))
+        rows = sa.select(sa.literal(child), *columns).where(
+            table.c.run_id == parent, table.c.epoch <= epoch
+        )
+        connection.execute(
+            table.insert().from_select(["run_id", *(column.name for column in columns)], rows)
+        )
 
 
-def _note(store: Store, connection: sa.Connection, run: Run, kind: EventKind, sentence: str) -> None:
+def _note(
+    store: Store, connection: sa.Connection, run: Run, kind: EventKind, sentence: str
+) -> None:
     events.write(connection, run.id, kind, sentence, epoch=run.epoch, person=store.person.email)
 
 
 def _listed(values: Mapping[str, Any]) -> str:
     """List settings as a sentence has them: ``learning rate 0.001, batch size 64``."""
-    return ", ".join(f"{name.replace('_', ' ')} {value['kind'] if isinstance(value, Mapping) else value}" for name, value in values.items())
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value['kind'] if isinstance(value, Mapping) else value}"
+        for name, value in values.items()
+    )

@@ -31,7 +31,11 @@ class SavedView:
 def saved_views(store: Store, page: str) -> tuple[SavedView, ...]:
     """List the views of a page by name."""
     table = schema.saved_views
-    query = sa.select(table.c.page, table.c.name, table.c.address, table.c.person).where(table.c.page == page).order_by(table.c.name)
+    query = (
+        sa.select(table.c.page, table.c.name, table.c.address, table.c.person)
+        .where(table.c.page == page)
+        .order_by(table.c.name)
+    )
     with store.reading() as connection:
         return tuple(SavedView(*row) for row in connection.execute(query))
 
@@ -78,8 +82,18 @@ def restore_view(store: Store, view: SavedView) -> None:
 def _insert(store: Store, view: SavedView) -> None:
     table = schema.saved_views
     with store.writing(in_turn=True) as connection:
-        taken = connection.execute(sa.select(table.c.name).where(table.c.page == view.page, table.c.name == view.name)).scalar()
+        taken = connection.execute(
+            sa.select(table.c.name).where(table.c.page == view.page, table.c.name == view.name)
+        ).scalar()
         if taken is not None:
-            raise InvalidInput(f"A view's name is its own; {shown(view.name)} is taken. Choose another, or delete that view first.")
-        row = {"page": view.page, "name": view.name, "address": view.address, "person": view.person, "created_at": now()}
+            raise InvalidInput(
+                f"A view's name is its own; {shown(view.name)} is taken. Choose another, or delete that view first."
+            )
+        row = {
+            "page": view.page,
+            "name": view.name,
+            "address": view.address,
+            "person": view.person,
+            "created_at": now(),
+        }
         connection.execute(table.insert().values(row))

@@ -88,7 +88,14 @@ class Analysis:
         return self.seconds * (1 - self.fraction) / self.fraction
 
 
-def request(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[str, object], *, again: bool = False) -> Analysis:
+def request(
+    store: Store,
+    run_id: str,
+    kind: AnalysisKind,
+    parameters: Mapping[str, object],
+    *,
+    again: bool = False,
+) -> Analysis:
     """Ask for an analysis and see to it that an analyst runs.
 
     Args:
@@ -109,12 +116,25 @@ def request(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[s
     store.run(run_id)  # raises when there is none
     text, part = canonical(parameters)
     table = schema.analyses
-    waiting = {"state": AnalysisState.QUEUED, "n_tries": 0, "fraction": 0.0, "phrase": "", "reason": ""}
+    waiting = {
+        "state": AnalysisState.QUEUED,
+        "n_tries": 0,
+        "fraction": 0.0,
+        "phrase": "",
+        "reason": "",
+    }
     restarted = [AnalysisState.FAILED, *([AnalysisState.DONE] if again else [])]
     here = identified(run_id, kind, part)
     with store.writing(in_turn=True) as connection:
         if connection.execute(sa.select(table.c.state).where(here)).first() is None:
-            row = {"run_id": run_id, "kind": kind, "part": part, "parameters": text, "state": AnalysisState.QUEUED, "created_at": now()}
+            row = {
+                "run_id": run_id,
+                "kind": kind,
+                "part": part,
+                "parameters": text,
+                "state": AnalysisState.QUEUED,
+                "created_at": now(),
+            }
             connection.execute(table.insert().values(row))
         connection.execute(table.update().where(here, table.c.state.in_(restarted)).values(waiting))
     ensure_analyst(store.settings)
@@ -124,12 +144,20 @@ def request(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[s
     return found
 
 
-def find(store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[str, object]) -> Analysis | None:
+def find(
+    store: Store, run_id: str, kind: AnalysisKind, parameters: Mapping[str, object]
+) -> Analysis | None:
     """Read an analysis; None where nobody has asked for it."""
     table = schema.analyses
-    query = sa.select(table, (sa.func.coalesce(table.c.ended_at, now()) - table.c.started_at).label("seconds"))
+    query = sa.select(
+        table, (sa.func.coalesce(table.c.ended_at, now()) - table.c.started_at).label("seconds")
+    )
     with store.reading() as connection:
-        row = connection.execute(query.where(identified(run_id, kind, canonical(parameters)[1]))).mappings().first()
+        row = (
+            connection.execute(query.where(identified(run_id, kind, canonical(parameters)[1])))
+            .mappings()
+            .first()
+        )
     return None if row is None else analysis_from_row(row)
 
 
@@ -137,9 +165,15 @@ def newest_done(store: Store, run_id: str, kind: AnalysisKind) -> Analysis | Non
     """Read the analysis of a kind that was done last; None where there is none."""
     table = schema.analyses
     query = sa.select(table, (table.c.ended_at - table.c.started_at).label("seconds"))
-    here = (table.c.run_id == run_id) & (table.c.kind == kind) & (table.c.state == AnalysisState.DONE)
+    here = (
+        (table.c.run_id == run_id) & (table.c.kind == kind) & (table.c.state == AnalysisState.DONE)
+    )
     with store.reading() as connection:
-        row = connection.execute(query.where(here).order_by(table.c.ended_at.desc()).limit(1)).mappings().first()
+        row = (
+            connection.execute(query.where(here).order_by(table.c.ended_at.desc()).limit(1))
+            .mappings()
+            .first()
+        )
     return None if row is None else analysis_from_row(row)
 
 
@@ -158,7 +192,14 @@ def identified(run_id: str, kind: AnalysisKind, part: str) -> sa.ColumnElement[b
 def analysis_from_row(row: sa.RowMapping) -> Analysis:
     """Build the record of an analysis from its row, with the seconds that it has taken."""
     fields = {name: row[name] for name in Analysis.__dataclass_fields__}
-    return Analysis(**fields | {"kind": AnalysisKind(row["kind"]), "state": AnalysisState(row["state"]), "seconds": row["seconds"] or 0.0})
+    return Analysis(
+        **fields
+        | {
+            "kind": AnalysisKind(row["kind"]),
+            "state": AnalysisState(row["state"]),
+            "seconds": row["seconds"] or 0.0,
+        }
+    )
 
 
 def ensure_analyst(settings: Settings) -> None:
@@ -172,4 +213,6 @@ def ensure_analyst(settings: Settings) -> None:
         known = _started.get(settings.database_url)
         if known is not None and known.poll() is None:
             return
-        _started[settings.database_url] = start_companion(settings, "mnist_dash.runs.execution.analyst")
+        _started[settings.database_url] = start_companion(
+            settings, "mnist_dash.runs.execution.analyst"
+        )

@@ -21,9 +21,21 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from mnist_dash import logs
-from mnist_dash.core.analysis.embedding import EmbeddingParameters, Report, check_embedding, compute_embedding, load_ahead
+from mnist_dash.core.analysis.embedding import (
+    EmbeddingParameters,
+    Report,
+    check_embedding,
+    compute_embedding,
+    load_ahead,
+)
 from mnist_dash.errors import Fenced, MnistDashError
-from mnist_dash.runs.execution.analyses import Analysis, AnalysisKind, AnalysisState, analysis_from_row, identified
+from mnist_dash.runs.execution.analyses import (
+    Analysis,
+    AnalysisKind,
+    AnalysisState,
+    analysis_from_row,
+    identified,
+)
 from mnist_dash.runs.execution.processes import machine_id
 from mnist_dash.runs.store import artifacts, schema
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
@@ -54,12 +66,21 @@ def compute(store: Store, analysis: Analysis, report: Report) -> bytes:
 
 
 def _embedding(store: Store, analysis: Analysis, report: Report) -> bytes:
-    parameters, config = EmbeddingParameters.model_validate_json(analysis.parameters), store.run(analysis.run_id).config
+    parameters, config = (
+        EmbeddingParameters.model_validate_json(analysis.parameters),
+        store.run(analysis.run_id).config,
+    )
     check_embedding(parameters, config)
     weights = None
-    if parameters.layer is not None or (parameters.part == "train" and artifacts.has(store, analysis.run_id, ArtifactKind.WEIGHTS)):
-        weights = safetensors.numpy.load(artifacts.read(store, analysis.run_id, ArtifactKind.WEIGHTS))
-    return compute_embedding(parameters, config, weights, store.settings.data_dir, report=report).pack()
+    if parameters.layer is not None or (
+        parameters.part == "train" and artifacts.has(store, analysis.run_id, ArtifactKind.WEIGHTS)
+    ):
+        weights = safetensors.numpy.load(
+            artifacts.read(store, analysis.run_id, ArtifactKind.WEIGHTS)
+        )
+    return compute_embedding(
+        parameters, config, weights, store.settings.data_dir, report=report
+    ).pack()
 
 
 class Analyst:
@@ -83,9 +104,16 @@ class Analyst:
     def claim(self) -> Analysis | None:
         """Take the oldest analysis that waits, or whose analyst is dead: its lease has run out, or it was one of this machine's."""
         table = schema.analyses
-        dead = (table.c.state == AnalysisState.RUNNING) & ((table.c.lease_until < now()) | (table.c.machine == self._machine))
+        dead = (table.c.state == AnalysisState.RUNNING) & (
+            (table.c.lease_until < now()) | (table.c.machine == self._machine)
+        )
         free = (table.c.state == AnalysisState.QUEUED) | dead
-        query = sa.select(table.c.run_id, table.c.kind, table.c.part, table.c.n_tries).where(free).order_by(table.c.created_at).limit(1)
+        query = (
+            sa.select(table.c.run_id, table.c.kind, table.c.part, table.c.n_tries)
+            .where(free)
+            .order_by(table.c.created_at)
+            .limit(1)
+        )
         with self._store.reading() as connection:
             if connection.execute(query).first() is None:
                 return None  # the usual case takes no writer's turn
@@ -97,31 +125,64 @@ class Analyst:
             limit = self._store.settings.max_attempts
             if row.n_tries >= limit:
                 reason = (
-                    f"The computation was given up after {plural(limit, 'attempt')}; none came to an end. Ask for less of it, or again."
+                    f"The computation was given up after {plural(limit, 'attempt')}; "
+                    "none came to an end. Ask for less of it, or again."
                 )
-                connection.execute(table.update().where(here).values(state=AnalysisState.FAILED, reason=reason, ended_at=now()))
+                connection.execute(
+                    table.update()
+                    .where(here)
+                    .values(state=AnalysisState.FAILED, reason=reason, ended_at=now())
+                )
                 return None
-            values = {"state": AnalysisState.RUNNING, "machine": self._machine, "started_at": now(), "ended_at": None, "fraction": 0.0}
-            tries = {"attempt": table.c.attempt + 1, "n_tries": table.c.n_tries + 1, "lease_until": now() + self._lease, "phrase": "Begins"}
+            values = {
+                "state": AnalysisState.RUNNING,
+                "machine": self._machine,
+                "started_at": now(),
+                "ended_at": None,
+                "fraction": 0.0,
+            }
+            tries = {
+                "attempt": table.c.attempt + 1,
+                "n_tries": table.c.n_tries + 1,
+                "lease_until": now() + self._lease,
+                "phrase": "Begins",
+            }
             connection.execute(table.update().where(here).values(values | tries))
-            claimed = connection.execute(sa.select(table, sa.literal(0.0).label("seconds")).where(here)).mappings().one()
+            claimed = (
+                connection.execute(sa.select(table, sa.literal(0.0).label("seconds")).where(here))
+                .mappings()
+                .one()
+            )
         return analysis_from_row(claimed)
 
     def execute(self, analysis: Analysis) -> None:
         """Compute a claimed analysis and record how it ended."""
-        log.info("%s of run %s, attempt %d: %s", analysis.kind, analysis.run_id, analysis.attempt, analysis.parameters)
+        log.info(
+            "%s of run %s, attempt %d: %s",
+            analysis.kind,
+            analysis.run_id,
+            analysis.attempt,
+            analysis.parameters,
+        )
         file: StoredFile | None = None
         try:
-            with _Heart(lambda fraction, phrase: self._progress(analysis, fraction, phrase)) as heart:
+            with _Heart(
+                lambda fraction, phrase: self._progress(analysis, fraction, phrase)
+            ) as heart:
                 content = compute(self._store, analysis, heart.report)
-                file = artifacts.write(self._store.settings, analysis.run_id, analysis.kind.artifact, content)
+                file = artifacts.write(
+                    self._store.settings, analysis.run_id, analysis.kind.artifact, content
+                )
             patiently(partial(self._finish, analysis, file), log=log)
         except MnistDashError as error:
             artifacts.discard(self._store.settings, None if file is None else file.path)
             self._fail(analysis, str(error))
         except Exception as error:
             log.exception("An analysis broke.")
-            self._fail(analysis, f"The computation failed: {type(error).__name__}: {error}. Ask for it again, or report this as a bug.")
+            self._fail(
+                analysis,
+                f"The computation failed: {type(error).__name__}: {error}. Ask for it again, or report this as a bug.",
+            )
 
     @property
     def _lease(self) -> float:
@@ -129,21 +190,38 @@ class Analyst:
 
     def _progress(self, analysis: Analysis, fraction: float, phrase: str) -> None:
         with self._store.writing() as connection:
-            self._write(connection, analysis, fraction=fraction, phrase=phrase, lease_until=now() + self._lease)
+            self._write(
+                connection,
+                analysis,
+                fraction=fraction,
+                phrase=phrase,
+                lease_until=now() + self._lease,
+            )
 
     def _finish(self, analysis: Analysis, file: StoredFile) -> None:
         epoch = self._store.run(analysis.run_id).epoch
         with self._store.writing() as connection:
             if artifacts.is_recorded(connection, analysis.run_id, file, epoch=epoch):
                 return
-            self._write(connection, analysis, state=AnalysisState.DONE, fraction=1.0, ended_at=now())
-            former = artifacts.record(connection, analysis.run_id, analysis.kind.artifact, file, epoch=epoch, part=analysis.part)
+            self._write(
+                connection, analysis, state=AnalysisState.DONE, fraction=1.0, ended_at=now()
+            )
+            former = artifacts.record(
+                connection,
+                analysis.run_id,
+                analysis.kind.artifact,
+                file,
+                epoch=epoch,
+                part=analysis.part,
+            )
         artifacts.discard(self._store.settings, former)
 
     def _fail(self, analysis: Analysis, reason: str) -> None:
         try:
             with self._store.writing() as connection:
-                self._write(connection, analysis, state=AnalysisState.FAILED, reason=reason, ended_at=now())
+                self._write(
+                    connection, analysis, state=AnalysisState.FAILED, reason=reason, ended_at=now()
+                )
         except MnistDashError as error:  # another attempt has it; or its lease runs out, and the next attempt says it again
             log.warning("%s", error)
 
@@ -152,7 +230,9 @@ class Analyst:
         held = (table.c.attempt == analysis.attempt) & (table.c.state == AnalysisState.RUNNING)
         here = identified(analysis.run_id, analysis.kind, analysis.part)
         if connection.execute(table.update().where(here, held).values(values)).rowcount != 1:
-            raise Fenced(f"The {analysis.kind} of run {analysis.run_id} is not held by attempt {analysis.attempt} any more; it is dropped.")
+            raise Fenced(
+                f"The {analysis.kind} of run {analysis.run_id} is not held by attempt {analysis.attempt} any more; it is dropped."
+            )
 
 
 class _Heart:
@@ -179,7 +259,12 @@ class _Heart:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._ending.set()
         self._thread.join()
 

@@ -105,10 +105,18 @@ def examine_store(settings: Settings) -> tuple[Check, ...]:
     try:
         check_url(settings.database_url)
     except StoreError as error:
-        return (Check("database", Verdict.PROBLEM, str(error), "Correct the variable, or unset it."),)
+        return (
+            Check("database", Verdict.PROBLEM, str(error), "Correct the variable, or unset it."),
+        )
     database = sqlite_file(settings.database_url)
     if database is not None and not database.exists():
-        return (Check("database", Verdict.OK, f"there is none yet at {database}; the first start makes it."),)
+        return (
+            Check(
+                "database",
+                Verdict.OK,
+                f"there is none yet at {database}; the first start makes it.",
+            ),
+        )
     try:
         store = Store.open(settings)
     except StoreError as error:
@@ -140,31 +148,61 @@ def _data(settings: Settings) -> Check:
     try:
         check_archives(settings.data_dir)
     except DataError as error:
-        return Check("data", Verdict.PROBLEM, str(error), "See the sentence before; runs on MNIST are refused until then.")
+        return Check(
+            "data",
+            Verdict.PROBLEM,
+            str(error),
+            "See the sentence before; runs on MNIST are refused until then.",
+        )
     except OSError as error:
-        return Check("data", Verdict.PROBLEM, f"the archives cannot be read: {error}.", "Make the file readable for this user.")
-    return Check("data", Verdict.OK, f"the {len(MNIST_ARCHIVES)} original archives of MNIST are there and have their published hashes.")
+        return Check(
+            "data",
+            Verdict.PROBLEM,
+            f"the archives cannot be read: {error}.",
+            "Make the file readable for this user.",
+        )
+    return Check(
+        "data",
+        Verdict.OK,
+        f"the {len(MNIST_ARCHIVES)} original archives of MNIST are there and have their published hashes.",
+    )
 
 
 def _disk(settings: Settings) -> Check:
-    folder = next(path for path in (settings.artifact_dir, *settings.artifact_dir.parents) if path.exists())
+    folder = next(
+        path for path in (settings.artifact_dir, *settings.artifact_dir.parents) if path.exists()
+    )
     free, least = shutil.disk_usage(folder).free, settings.min_free_bytes
     finding = f"{_megabytes(free)} free at {settings.artifact_dir}; runs are accepted from {_megabytes(least)} on."
     remedy = "Delete runs or other files, or set MNIST_DASH_HOME to a larger disk."
     if not os.access(folder, os.W_OK):
-        return Check("disk", Verdict.PROBLEM, f"{folder} cannot be written by this user.", "Make it writable, or set MNIST_DASH_HOME.")
+        return Check(
+            "disk",
+            Verdict.PROBLEM,
+            f"{folder} cannot be written by this user.",
+            "Make it writable, or set MNIST_DASH_HOME.",
+        )
     if free < least:
         return Check("disk", Verdict.PROBLEM, finding, remedy)
-    return Check("disk", Verdict.WARNING, finding, remedy) if free < TIGHT_FACTOR * least else Check("disk", Verdict.OK, finding)
+    return (
+        Check("disk", Verdict.WARNING, finding, remedy)
+        if free < TIGHT_FACTOR * least
+        else Check("disk", Verdict.OK, finding)
+    )
 
 
 def _processor(settings: Settings) -> Check:
     cores = len(os.sched_getaffinity(0))
     model, flags = _processor_facts()
     native = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    bfloat16 = "computes bfloat16 natively" if {"avx512_bf16", "amx_bf16"} & flags else "has no native bfloat16: float32 is faster"
+    bfloat16 = (
+        "computes bfloat16 natively"
+        if {"avx512_bf16", "amx_bf16"} & flags
+        else "has no native bfloat16: float32 is faster"
+    )
     finding = (
-        f"{model}, {cores} cores for this process, {settings.n_threads} threads for workers; {', '.join(native) or 'no AVX2'}; {bfloat16}."
+        f"{model}, {cores} cores for this process, {settings.n_threads} threads for workers; "
+        f"{', '.join(native) or 'no AVX2'}; {bfloat16}."
     )
     if settings.n_threads > cores:
         remedy = f"Set MNIST_DASH_THREADS to {cores} or less: more threads than cores train slower."
@@ -174,31 +212,60 @@ def _processor(settings: Settings) -> Check:
 
 def _torch() -> Check:
     """Import torch and torchvision in a process of their own, which also survives an import that crashes."""
-    probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
+    probe = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _PROBE], capture_output=True, text=True, timeout=300, check=False
+    )
     if probe.returncode != 0:
         last = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
-        remedy = "Install the plain pair together: `pip install --force-reinstall -r requirements.txt`."
-        return Check("torch", Verdict.PROBLEM, f"torch and torchvision cannot be imported: {last}", remedy)
+        remedy = (
+            "Install the plain pair together: `pip install --force-reinstall -r requirements.txt`."
+        )
+        return Check(
+            "torch", Verdict.PROBLEM, f"torch and torchvision cannot be imported: {last}", remedy
+        )
     found = json.loads(probe.stdout)
     n_cuda = n_cuda_devices()
     versions = f"torch {found['torch']} with torchvision {found['torchvision']}"
     if n_cuda and not found["cuda"]:
-        remedy = "Update the driver to what this torch needs; until then runs train on the CPU only."
-        return Check("torch", Verdict.WARNING, f"{versions} cannot use the {n_cuda} CUDA device(s) of the driver.", remedy)
-    return Check("torch", Verdict.OK, f"{versions}; {f'{n_cuda} CUDA device(s)' if n_cuda else 'no CUDA device, runs train on the CPU'}.")
+        remedy = (
+            "Update the driver to what this torch needs; until then runs train on the CPU only."
+        )
+        return Check(
+            "torch",
+            Verdict.WARNING,
+            f"{versions} cannot use the {n_cuda} CUDA device(s) of the driver.",
+            remedy,
+        )
+    return Check(
+        "torch",
+        Verdict.OK,
+        f"{versions}; {f'{n_cuda} CUDA device(s)' if n_cuda else 'no CUDA device, runs train on the CPU'}.",
+    )
 
 
 def _database(store: Store) -> Check:
     with store.reading() as connection:
-        version = connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")).scalar_one()
-        faults = list(connection.exec_driver_sql("PRAGMA integrity_check").scalars()) if store.settings.is_sqlite else ["ok"]
+        version = connection.execute(
+            sa.select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
+        ).scalar_one()
+        faults = (
+            list(connection.exec_driver_sql("PRAGMA integrity_check").scalars())
+            if store.settings.is_sqlite
+            else ["ok"]
+        )
     if faults != ["ok"]:
         remedy = "Stop all workers, keep a copy, and restore a backup or recover it with `sqlite3 FILE .recover`."
-        return Check("database", Verdict.PROBLEM, f"it is damaged: {'; '.join(faults[:N_NAMED])}.", remedy)
+        return Check(
+            "database", Verdict.PROBLEM, f"it is damaged: {'; '.join(faults[:N_NAMED])}.", remedy
+        )
     with store.writing():
         pass  # taking and giving back the write lock is the check
     where = store.engine.url.render_as_string(hide_password=True)
-    return Check("database", Verdict.OK, f"version {version}, whole, can be written; {plural(store.count(), 'run')} in {where}.")
+    return Check(
+        "database",
+        Verdict.OK,
+        f"version {version}, whole, can be written; {plural(store.count(), 'run')} in {where}.",
+    )
 
 
 def _unusable(error: MnistDashError) -> Check:
@@ -215,13 +282,28 @@ def _unusable(error: MnistDashError) -> Check:
 def _artifacts(store: Store) -> Check:
     table = schema.artifacts
     with store.reading() as connection:
-        rows = connection.execute(sa.select(table.c.run_id, table.c.kind, table.c.part).order_by(table.c.run_id)).all()
-    faults = [fault for row in rows if (fault := _fault(store, row.run_id, ArtifactKind(row.kind), row.part)) is not None]
+        rows = connection.execute(
+            sa.select(table.c.run_id, table.c.kind, table.c.part).order_by(table.c.run_id)
+        ).all()
+    faults = [
+        fault
+        for row in rows
+        if (fault := _fault(store, row.run_id, ArtifactKind(row.kind), row.part)) is not None
+    ]
     if not faults:
-        return Check("artifacts", Verdict.OK, f"{plural(len(rows), 'file')} with the hashes that were recorded.")
+        return Check(
+            "artifacts",
+            Verdict.OK,
+            f"{plural(len(rows), 'file')} with the hashes that were recorded.",
+        )
     more = f" And {len(faults) - N_NAMED} more." if len(faults) > N_NAMED else ""
     remedy = "Restore these files from a backup, or train the runs again: the same configuration gives the same result."
-    return Check("artifacts", Verdict.PROBLEM, f"{len(faults)} of {len(rows)} files: {' '.join(faults[:N_NAMED])}{more}", remedy)
+    return Check(
+        "artifacts",
+        Verdict.PROBLEM,
+        f"{len(faults)} of {len(rows)} files: {' '.join(faults[:N_NAMED])}{more}",
+        remedy,
+    )
 
 
 def _fault(store: Store, run_id: str, kind: ArtifactKind, part: str) -> str | None:
@@ -253,23 +335,41 @@ def orphaned_files(store: Store) -> list[PlacedFile]:
     with store.reading() as connection:
         known = set(connection.execute(sa.select(schema.artifacts.c.path)).scalars())
     files = place_of(store.settings).files()
-    return sorted((file for file in files if file.path not in known and file.age_seconds > ORPHAN_SECONDS), key=lambda file: file.path)
+    return sorted(
+        (file for file in files if file.path not in known and file.age_seconds > ORPHAN_SECONDS),
+        key=lambda file: file.path,
+    )
 
 
 def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
     runs = schema.runs
     with store.reading() as connection:
-        silent = [*connection.execute(sa.select(runs.c.id).where(runs.c.state == RunState.RUNNING, runs.c.lease_until < now())).scalars()]
+        silent = [
+            *connection.execute(
+                sa.select(runs.c.id).where(
+                    runs.c.state == RunState.RUNNING, runs.c.lease_until < now()
+                )
+            ).scalars()
+        ]
     queued = store.queue()
     taken = store.queue_client.claimed()
     stuck = sorted(job.run_id for job in lost_jobs(store))
-    left = [job.run_id for job, worker_id in taken if worker_id not in {worker.id for worker in alive}]
+    left = [
+        job.run_id for job, worker_id in taken if worker_id not in {worker.id for worker in alive}
+    ]
     if stuck:
         remedy = "A living worker gives them another within seconds." if alive else REPAIR
-        yield Check("queue", Verdict.PROBLEM, f"{plural(len(stuck), 'queued run')} without a job: {_named(stuck)}.", remedy)
+        yield Check(
+            "queue",
+            Verdict.PROBLEM,
+            f"{plural(len(stuck), 'queued run')} without a job: {_named(stuck)}.",
+            remedy,
+        )
     if silent or left:
         found = sorted({*silent, *left})
-        remedy = "A living worker hands them on by itself within seconds." if alive else _START_WORKER
+        remedy = (
+            "A living worker hands them on by itself within seconds." if alive else _START_WORKER
+        )
         yield Check(
             "queue",
             Verdict.WARNING,
@@ -278,7 +378,10 @@ def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
         )
     if queued and not alive:
         yield Check(
-            "queue", Verdict.WARNING, f"{plural(len(queued), 'run')} {verb(len(queued), 'wait')} and no worker is alive.", _START_WORKER
+            "queue",
+            Verdict.WARNING,
+            f"{plural(len(queued), 'run')} {verb(len(queued), 'wait')} and no worker is alive.",
+            _START_WORKER,
         )
     out_of_reach = blocked(store, alive) if alive else {}
     if out_of_reach:
@@ -287,32 +390,55 @@ def _queue(store: Store, alive: list[Worker]) -> Iterator[Check]:
         yield Check("queue", Verdict.WARNING, finding, next(iter(out_of_reach.values())))
     if not stuck and not silent and not left and not out_of_reach and not (queued and not alive):
         n_running = store.count(states=[RunState.RUNNING])
-        yield Check("queue", Verdict.OK, f"{plural(n_running, 'run')} in training, {len(queued)} waiting, none stuck.")
+        yield Check(
+            "queue",
+            Verdict.OK,
+            f"{plural(n_running, 'run')} in training, {len(queued)} waiting, none stuck.",
+        )
 
 
 def _workers(settings: Settings, alive: list[Worker], *, n_gone: int) -> Check:
     gone = f"; {n_gone} ended or died within the hour" if n_gone else ""
     if not alive:
-        return Check("workers", Verdict.OK, f"none is alive{gone}. The dashboard and `train` start their own.")
+        return Check(
+            "workers",
+            Verdict.OK,
+            f"none is alive{gone}. The dashboard and `train` start their own.",
+        )
     where = hosts(alive)
-    listed = ", ".join(f"{worker.id} ({worker.device}, {worker.n_threads} threads, {worker.state})" for worker in alive)
+    listed = ", ".join(
+        f"{worker.id} ({worker.device}, {worker.n_threads} threads, {worker.state})"
+        for worker in alive
+    )
     if len(where) > 1:
         listed = ", ".join(map(str, where))
-    here = sum(worker.n_threads for worker in alive if worker.device == "cpu" and worker.host == os.uname().nodename)
+    here = sum(
+        worker.n_threads
+        for worker in alive
+        if worker.device == "cpu" and worker.host == os.uname().nodename
+    )
     finding = f"{len(alive)} alive: {listed}{gone}."
     if here > settings.n_threads:
         remedy = f"End one, or start each with --threads so that together they have at most {settings.n_threads}."
-        return Check("workers", Verdict.WARNING, f"{finding} Together they have {here} threads here.", remedy)
+        return Check(
+            "workers", Verdict.WARNING, f"{finding} Together they have {here} threads here.", remedy
+        )
     return Check("workers", Verdict.OK, finding)
 
 
 def _processor_facts() -> tuple[str, frozenset[str]]:
     """Read the processor's name and features where Linux tells them."""
     info = Path("/proc/cpuinfo")
-    pairs = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line) if info.exists() else {}
+    pairs = (
+        dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+        if info.exists()
+        else {}
+    )
     values = {name.strip(): value.strip() for name, value in pairs.items()}
     memory = f"{psutil.virtual_memory().total / 2**30:.0f} GiB of memory"
-    return f"{values.get('model name', os.uname().machine)}, {memory}", frozenset(values.get("flags", values.get("Features", "")).split())
+    return f"{values.get('model name', os.uname().machine)}, {memory}", frozenset(
+        values.get("flags", values.get("Features", "")).split()
+    )
 
 
 def _named(run_ids: list[str]) -> str:

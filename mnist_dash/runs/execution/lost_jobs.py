@@ -41,9 +41,15 @@ def offer_again(store: Store, job: Job) -> bool:
     """Give a run whose job is lost another one, for the attempt after the lost one; returns whether it still waited for it."""
     runs = schema.runs
     with store.writing() as connection:
-        here = (runs.c.id == job.run_id) & (runs.c.attempt == job.attempt - 1) & (runs.c.state == RunState.QUEUED)
+        here = (
+            (runs.c.id == job.run_id)
+            & (runs.c.attempt == job.attempt - 1)
+            & (runs.c.state == RunState.QUEUED)
+        )
         if connection.execute(runs.update().where(here).values(attempt=job.attempt)).rowcount != 1:
             return False
-        config = connection.execute(sa.select(runs.c.config).where(runs.c.id == job.run_id)).scalar_one()
+        config = connection.execute(
+            sa.select(runs.c.config).where(runs.c.id == job.run_id)
+        ).scalar_one()
         store.add_job(connection, Job(job.run_id, job.attempt + 1), parse_config(config).device)
     return True

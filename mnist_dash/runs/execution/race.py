@@ -28,7 +28,9 @@ LOOK_SECONDS = 0.05
 def race_of(store: Store, run_id: str) -> str | None:
     """Name the study that a run belongs to, where it is a race; None elsewhere."""
     studies, links = schema.studies, schema.trial_runs
-    query = sa.select(studies.c.id, studies.c.definition).join_from(studies, links, studies.c.id == links.c.study_id)
+    query = sa.select(studies.c.id, studies.c.definition).join_from(
+        studies, links, studies.c.id == links.c.study_id
+    )
     with store.reading() as connection:
         row = connection.execute(query.where(links.c.run_id == run_id)).first()
     return str(row.id) if row is not None and json.loads(row.definition).get("race") else None
@@ -38,7 +40,9 @@ def waiting_rivals(store: Store, study_id: str) -> tuple[Job, ...]:
     """List the next attempts of a study's runs that wait for a worker, in the order of trials and seeds."""
     runs, links = schema.runs, schema.trial_runs
     query = sa.select(runs.c.id, runs.c.attempt).join_from(runs, links, runs.c.id == links.c.run_id)
-    query = query.where(links.c.study_id == study_id, runs.c.state == RunState.QUEUED).order_by(links.c.number, links.c.seed)
+    query = query.where(links.c.study_id == study_id, runs.c.state == RunState.QUEUED).order_by(
+        links.c.number, links.c.seed
+    )
     with store.reading() as connection:
         return tuple(Job(row.id, row.attempt + 1) for row in connection.execute(query))
 
@@ -52,7 +56,13 @@ class Cohort:
         is_ending: whether the worker ends; no rival is taken any more.
     """
 
-    def __init__(self, next_rival: Callable[[], Run | None], train: Callable[[Run], None], *, is_ending: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        next_rival: Callable[[], Run | None],
+        train: Callable[[Run], None],
+        *,
+        is_ending: Callable[[], bool],
+    ) -> None:
         self._next_rival, self._train, self._is_ending = next_rival, train, is_ending
         self._threads: list[threading.Thread] = []
 

@@ -24,7 +24,12 @@ def repair(store: Store) -> list[str]:
     Raises:
         StoreError: the database cannot be written.
     """
-    done = [_remove_orphans(store), _offer_lost(store), _forget_missing_checkpoints(store), _rebuild_indexes(store)]
+    done = [
+        _remove_orphans(store),
+        _offer_lost(store),
+        _forget_missing_checkpoints(store),
+        _rebuild_indexes(store),
+    ]
     return [sentence for sentence in done if sentence]
 
 
@@ -57,9 +62,17 @@ def _forget_missing_checkpoints(store: Store) -> str:
             artifacts.read(store, row.run_id, ArtifactKind.EPOCH_CHECKPOINT, row.part)
         except ArtifactError:
             with store.writing() as connection:
-                connection.execute(table.delete().where(kept, table.c.run_id == row.run_id, table.c.part == row.part))
+                connection.execute(
+                    table.delete().where(
+                        kept, table.c.run_id == row.run_id, table.c.part == row.part
+                    )
+                )
             n_forgotten += 1
-    return f"Forgot {plural(n_forgotten, 'checkpoint')} of earlier epochs that cannot be read." if n_forgotten else ""
+    return (
+        f"Forgot {plural(n_forgotten, 'checkpoint')} of earlier epochs that cannot be read."
+        if n_forgotten
+        else ""
+    )
 
 
 def _rebuild_indexes(store: Store) -> str:

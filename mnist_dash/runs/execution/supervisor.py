@@ -85,7 +85,9 @@ def end_workers() -> None:
             supervisor.wait(GRACE_SECONDS + 4 * TICK_SECONDS)
 
 
-def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, slot: Slot | None = None) -> subprocess.Popen[bytes]:
+def start_worker(
+    settings: Settings, *, idle_exit_seconds: float | None = None, slot: Slot | None = None
+) -> subprocess.Popen[bytes]:
     """Start one worker process of its own session, which outlives this process; without a slot it looks for a device itself."""
     command = [sys.executable, "-m", "mnist_dash", "worker"]
     if idle_exit_seconds is not None:
@@ -96,7 +98,12 @@ def start_worker(settings: Settings, *, idle_exit_seconds: float | None = None, 
         environment |= {} if slot.gpu is None else {VISIBLE_GPUS: slot.gpu}
     with _log_file(settings, "workers") as log_file:
         return subprocess.Popen(  # noqa: S603 - this interpreter, this package
-            command, stdin=subprocess.DEVNULL, stdout=log_file, stderr=log_file, env=environment, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=log_file,
+            env=environment,
+            start_new_session=True,
         )
 
 
@@ -150,20 +157,35 @@ def supervise(settings: Settings, parent: IO[bytes], companions: Sequence[str] =
                 return
             continue
         with lock:
-            starters = [partial(start_worker, settings, slot=slot) for slot in slots(settings, gpu_names())]
+            starters = [
+                partial(start_worker, settings, slot=slot) for slot in slots(settings, gpu_names())
+            ]
             later = [partial(start_companion, settings, module) for module in companions]
-            _keep([*starters, *later], parent, due=[0.0] * len(starters) + [time.monotonic() + COMPANION_SECONDS] * len(later))
+            _keep(
+                [*starters, *later],
+                parent,
+                due=[0.0] * len(starters) + [time.monotonic() + COMPANION_SECONDS] * len(later),
+            )
             return
 
 
-def _keep(starters: Sequence[Callable[[], subprocess.Popen[bytes]]], parent: IO[bytes], *, due: list[float]) -> None:
+def _keep(
+    starters: Sequence[Callable[[], subprocess.Popen[bytes]]],
+    parent: IO[bytes],
+    *,
+    due: list[float],
+) -> None:
     """Keep one process of each starter running, from the moment at which each is due."""
     processes: list[subprocess.Popen[bytes] | None] = [None] * len(starters)
     while True:
         for index, start in enumerate(starters):
             process = processes[index]
             if process is not None and process.poll() is not None:
-                log.warning("Process %d ended with code %s and is started again.", process.pid, process.returncode)
+                log.warning(
+                    "Process %d ended with code %s and is started again.",
+                    process.pid,
+                    process.returncode,
+                )
                 processes[index], due[index] = None, time.monotonic() + RESTART_SECONDS
             elif process is None and time.monotonic() >= due[index]:
                 processes[index] = start()
@@ -210,8 +232,12 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def main() -> None:
     """Be the supervisor process of the server at the other end of standard input."""
     for name in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(name, signal.SIG_IGN)  # a terminal's Ctrl+C ends the server, and the server's end ends this
-    signal.signal(signal.SIGTERM, lambda *_: _asked_to_end.set())  # systemd sends it to every process of a unit: no worker is left behind
+        signal.signal(
+            name, signal.SIG_IGN
+        )  # a terminal's Ctrl+C ends the server, and the server's end ends this
+    signal.signal(
+        signal.SIGTERM, lambda *_: _asked_to_end.set()
+    )  # systemd sends it to every process of a unit: no worker is left behind
     try:
         settings = Settings.from_environment()
         logs.set_up(settings)

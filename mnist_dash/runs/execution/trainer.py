@@ -26,7 +26,13 @@ from pathlib import Path
 from typing import Any
 
 from mnist_dash.core.config.run_config import parse_config
-from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
+from mnist_dash.core.training.reports import (
+    Checkpoint,
+    Ending,
+    EpochReport,
+    StepReport,
+    TrainingResult,
+)
 from mnist_dash.errors import MnistDashError
 
 JOIN_SECONDS = 2.0
@@ -139,7 +145,11 @@ class TrainerDied(Exception):
 
     def __init__(self, exit_code: int | None) -> None:
         killed = exit_code is not None and exit_code < 0
-        how = f"was killed by {signal.Signals(-exit_code).name}" if killed and exit_code is not None else f"ended with code {exit_code}"
+        how = (
+            f"was killed by {signal.Signals(-exit_code).name}"
+            if killed and exit_code is not None
+            else f"ended with code {exit_code}"
+        )
         super().__init__(f"the trainer's process {how}")
 
 
@@ -167,7 +177,9 @@ class Trainer:
 
     def begin_warm_up(self) -> None:
         """Start the server that children are forked from and return at once; it loads torch and the data meanwhile."""
-        os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
+        os.environ.update(
+            {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
+        )
         forkserver.ensure_running()
 
     def warm_up(self) -> None:
@@ -180,8 +192,12 @@ class Trainer:
     def benchmark(self, device: str, n_threads: int) -> dict[str, float]:
         """Time the device in a child of its own: operations a second by kind of network, empty where it could not be timed."""
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_benchmark, args=(theirs, device, n_threads), daemon=True)
-        with _processes:  # a worker that began with a run times its device later, beside the threads of its jobs
+        process = self._context.Process(
+            target=_benchmark, args=(theirs, device, n_threads), daemon=True
+        )
+        with (
+            _processes
+        ):  # a worker that began with a run times its device later, beside the threads of its jobs
             process.start()
         theirs.close()
         try:
@@ -198,7 +214,9 @@ class Trainer:
             with _processes:
                 if self._process is None or not self._process.is_alive():
                     self._pipe, theirs = self._context.Pipe()
-                    self._process = self._context.Process(target=_serve, args=(theirs, self._training), daemon=True)
+                    self._process = self._context.Process(
+                        target=_serve, args=(theirs, self._training), daemon=True
+                    )
                     self._process.start()
                     theirs.close()
             assert self._pipe is not None
@@ -273,7 +291,9 @@ def _benchmark(pipe: Connection, device: str, n_threads: int) -> None:
 
 def _serve(pipe: Connection, training: Training) -> None:
     """Execute tasks until the pipe closes; the body of the child."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal goes to the worker, which decides
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl+C in a terminal goes to the worker, which decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     outbox = _Outbox()

@@ -19,9 +19,13 @@ from mnist_dash.settings import Settings
 
 def _warm_up() -> None:
     torch.set_num_threads(1)
-    with contextlib.suppress(MnistDashError, OSError):  # a damaged archive is reported by the run that needs it
+    with contextlib.suppress(
+        MnistDashError, OSError
+    ):  # a damaged archive is reported by the run that needs it
         load_raw("mnist", Settings.from_environment().data_dir)
-    if not Path("/dev/nvidia0").exists():  # with a GPU, the first backward pass starts threads that cannot be forked
+    if not Path(
+        "/dev/nvidia0"
+    ).exists():  # with a GPU, the first backward pass starts threads that cannot be forked
         layer = torch.nn.Linear(4, 4)
         optimizer = torch.optim.Adam(layer.parameters(), fused=True)
         layer(torch.zeros(1, 4)).sum().backward()

@@ -26,20 +26,40 @@ from mnist_dash import logs
 from mnist_dash.core.config.run_config import canonical_json
 from mnist_dash.core.hardware.devices import VISIBLE_GPUS, DeviceKind, n_cuda_devices
 from mnist_dash.core.hardware.threads import worthwhile_threads
-from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
+from mnist_dash.core.training.reports import (
+    Checkpoint,
+    Ending,
+    EpochReport,
+    StepReport,
+    TrainingResult,
+)
 from mnist_dash.errors import ArtifactError, Fenced, MnistDashError, StorageUnavailable
 from mnist_dash.runs.access.permission import thin_audit
 from mnist_dash.runs.execution.lost_jobs import lost_jobs
 from mnist_dash.runs.execution.processes import machine_id, own_mark
 from mnist_dash.runs.execution.race import Cohort, race_of, waiting_rivals
-from mnist_dash.runs.execution.trainer import Broken, Message, Task, Trainer, TrainerDied, Training, train_task
+from mnist_dash.runs.execution.trainer import (
+    Broken,
+    Message,
+    Task,
+    Trainer,
+    TrainerDied,
+    Training,
+    train_task,
+)
 from mnist_dash.runs.execution.turns import Turns
 from mnist_dash.runs.execution.worker_records import Outcome, Wish, WorkerIdentity, WorkerRecords
 from mnist_dash.runs.store import artifacts
 from mnist_dash.runs.store.artifact_policy import empty_bin, thin_checkpoints
 from mnist_dash.runs.store.artifacts import ArtifactKind, StoredFile
 from mnist_dash.runs.store.engine import Job, JobConsumer
-from mnist_dash.runs.store.patience import LONGEST_PAUSE_SECONDS, TRANSIENT, GaveUp, Outage, patiently
+from mnist_dash.runs.store.patience import (
+    LONGEST_PAUSE_SECONDS,
+    TRANSIENT,
+    GaveUp,
+    Outage,
+    patiently,
+)
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
@@ -68,13 +88,24 @@ OFFER_LOST_SECONDS = 5.0
 """Between two looks for queued runs that have no job."""
 log = logging.getLogger("mnist_dash.worker")
 
-_STATES = {Ending.FINISHED: RunState.FINISHED, Ending.STOPPED: RunState.STOPPED, Ending.DIVERGED: RunState.DIVERGED}
+_STATES = {
+    Ending.FINISHED: RunState.FINISHED,
+    Ending.STOPPED: RunState.STOPPED,
+    Ending.DIVERGED: RunState.DIVERGED,
+}
 
 
 class Worker:
     """One device slot at work; `run` returns when the worker was asked to end."""
 
-    def __init__(self, settings: Settings, *, device: DeviceKind, n_threads: int, training: Training = train_task) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        device: DeviceKind,
+        n_threads: int,
+        training: Training = train_task,
+    ) -> None:
         host, (pid, process_began) = socket.gethostname(), own_mark()
         identity = WorkerIdentity(
             id=f"{host}-{pid}-{secrets.token_hex(3)}",
@@ -102,21 +133,32 @@ class Worker:
         self._idle_since: float | None = time.monotonic()
         self._empty_bin_at = time.monotonic() + EMPTY_BIN_SECONDS
 
-    def run(self, *, exit_when_idle_seconds: float | None = None, ends_at: float = math.inf) -> None:
+    def run(
+        self, *, exit_when_idle_seconds: float | None = None, ends_at: float = math.inf
+    ) -> None:
         """Work until SIGTERM or SIGINT, until there was nothing to do for a while, or until a moment of `time.monotonic`."""
         self._ends_at = ends_at - END_SECONDS
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: self._ending.set())
         self._trainer.warm_up()
         with contextlib.suppress(GaveUp):
-            if self._nothing_waits():  # whoever waits for the first run does not wait for this as well
+            if (
+                self._nothing_waits()
+            ):  # whoever waits for the first run does not wait for this as well
                 self._benchmark_once()
             self._wait(self._records.sign_on)
         self._idle_since = time.monotonic()  # warming up and the benchmark were no idling
-        consumer = JobConsumer(self._settings.database_url, self._identity.id, self._identity.device, self._execute)
+        consumer = JobConsumer(
+            self._settings.database_url, self._identity.id, self._identity.device, self._execute
+        )
         with contextlib.suppress(GaveUp):
             self._wait(consumer.start)
-        log.info("Worker %s takes runs on %s with %d threads.", self._identity.id, self._identity.device, self._identity.n_threads)
+        log.info(
+            "Worker %s takes runs on %s with %d threads.",
+            self._identity.id,
+            self._identity.device,
+            self._identity.n_threads,
+        )
         while not self._ending.wait(BEAT_SECONDS):
             self._beat()
             if time.monotonic() > self._ends_at:
@@ -124,7 +166,11 @@ class Worker:
             if not self._is_benchmarked and self._idle_seconds() > BENCHMARK_IDLE_SECONDS:
                 with contextlib.suppress(GaveUp):
                     self._benchmark_once()
-            if exit_when_idle_seconds is not None and self._idle_seconds() > exit_when_idle_seconds and self._nothing_waits():
+            if (
+                exit_when_idle_seconds is not None
+                and self._idle_seconds() > exit_when_idle_seconds
+                and self._nothing_waits()
+            ):
                 self._ending.set()
         self._end()
 
@@ -141,7 +187,9 @@ class Worker:
 
     def _nothing_waits(self) -> bool:
         with contextlib.suppress(*TRANSIENT):
-            return not self._store.queue_client.waiting(self._identity.device) and not lost_jobs(self._store)
+            return not self._store.queue_client.waiting(self._identity.device) and not lost_jobs(
+                self._store
+            )
         return False
 
     def _wait(self, action: Callable[[], Result]) -> Result:
@@ -158,7 +206,9 @@ class Worker:
             if moment - self._beaten_at > lease / 2:
                 self._watches_since = moment  # the database was away, or this machine asleep: others must have time for their next try
             self._beaten_at = moment
-            self._records.sweep(judge_silence=moment - self._watches_since > lease + LONGEST_PAUSE_SECONDS)
+            self._records.sweep(
+                judge_silence=moment - self._watches_since > lease + LONGEST_PAUSE_SECONDS
+            )
             if moment > self._offer_lost_at:
                 self._records.offer_lost()
                 self._offer_lost_at = moment + OFFER_LOST_SECONDS
@@ -187,7 +237,9 @@ class Worker:
         """Execute a job; called on a thread of the queue's."""
         if self._ending.is_set():
             self._ending.wait()
-            time.sleep(60)  # never says that the job is done: the process ends first and the job is handed on
+            time.sleep(
+                60
+            )  # never says that the job is done: the process ends first and the job is handed on
         if job == self._in_hand:
             return  # it was offered again just when it was begun
         self._in_hand = job
@@ -197,7 +249,9 @@ class Worker:
             self._in_hand = None
 
     def _claim_and_attempt(self, job: Job) -> None:
-        with contextlib.suppress(GaveUp):  # the worker ends; whoever takes the run over goes on from what is recorded
+        with contextlib.suppress(
+            GaveUp
+        ):  # the worker ends; whoever takes the run over goes on from what is recorded
             run = self._wait(lambda: self._records.claim(job))
             if run is not None:
                 self._idle_since = None
@@ -213,7 +267,9 @@ class Worker:
         if race is None:
             self._attempt(run, self._trainer)
         else:
-            cohort = Cohort(partial(self._next_rival, race), self._race, is_ending=self._ending.is_set)
+            cohort = Cohort(
+                partial(self._next_rival, race), self._race, is_ending=self._ending.is_set
+            )
             cohort.go(run)
 
     def _next_rival(self, race: str) -> Run | None:
@@ -268,7 +324,11 @@ class Worker:
 
 def _awake() -> float:
     """Read a clock that nobody sets and that counts the time in which the machine was asleep, in seconds."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return (
+        time.clock_gettime(time.CLOCK_BOOTTIME)
+        if hasattr(time, "CLOCK_BOOTTIME")
+        else time.monotonic()
+    )
 
 
 @dataclass
@@ -336,13 +396,25 @@ class _Execution:
             result = self._train()
         except TrainerDied as error:
             self._settle()
-            self._hold(partial(self._records.release, self._run.id, self._run.attempt, reason=str(error)))
+            self._hold(
+                partial(self._records.release, self._run.id, self._run.attempt, reason=str(error))
+            )
             return
         if self._wish is Wish.PAUSE:
             self._hold(lambda: self._records.pause(self._run))
         elif result is None and not self._stop_asked:
-            reason = "its worker's time was up" if self.is_out_of_time else "its worker was shut down"
-            self._hold(partial(self._records.release, self._run.id, self._run.attempt, reason=reason, count=False))
+            reason = (
+                "its worker's time was up" if self.is_out_of_time else "its worker was shut down"
+            )
+            self._hold(
+                partial(
+                    self._records.release,
+                    self._run.id,
+                    self._run.attempt,
+                    reason=reason,
+                    count=False,
+                )
+            )
         else:
             self._settle()
             self._finish(result)
@@ -356,18 +428,25 @@ class _Execution:
             if self._wish is not Wish.CHANGE:
                 return result
             self._run, self._wish = self._hold(lambda: self._records.change(self._run)), Wish.NONE
-            self._steps, self._epoch = [], None  # of the epoch that had begun with the former settings
+            self._steps, self._epoch = (
+                [],
+                None,
+            )  # of the epoch that had begun with the former settings
 
     def _task(self) -> Task:
         """Say what to train, from the newest checkpoint that can be read; without any, from the start, which gives the same figures."""
         resume = None
         while self._run.epoch and resume is None:
             try:
-                resume = self._hold(lambda: artifacts.read(self._store, self._run.id, ArtifactKind.CHECKPOINT))
+                resume = self._hold(
+                    lambda: artifacts.read(self._store, self._run.id, ArtifactKind.CHECKPOINT)
+                )
             except ArtifactError as error:
                 log.warning("%s", error)
                 self._run = self._hold(partial(self._go_back, str(error)))
-        return Task(canonical_json(self._run.config), self._settings.data_dir, self._n_threads, resume)
+        return Task(
+            canonical_json(self._run.config), self._settings.data_dir, self._n_threads, resume
+        )
 
     def _go_back(self, reason: str) -> Run:
         """Go back to the last earlier epoch whose checkpoint can be read, or to the start."""
@@ -392,7 +471,12 @@ class _Execution:
             elif message is not None:
                 self._take(message)
             self._record()
-            if self._wish is not Wish.NONE or self.is_out_of_time or self._is_ending() or time.monotonic() > deadline:
+            if (
+                self._wish is not Wish.NONE
+                or self.is_out_of_time
+                or self._is_ending()
+                or time.monotonic() > deadline
+            ):
                 self._trainer.kill()
                 return None
             if self._stop_asked and deadline == math.inf:
@@ -438,7 +522,9 @@ class _Execution:
             while self._waiting and self._waiting[0].files:
                 self._record_epoch(self._waiting[0])
                 self._waiting.popleft()
-            if time.monotonic() - self._renewed_at > RENEW_SECONDS or (self._steps and not self._has_moved):
+            if time.monotonic() - self._renewed_at > RENEW_SECONDS or (
+                self._steps and not self._has_moved
+            ):
                 self._renew()
         except TRANSIENT as error:
             self._database.failed(error)
@@ -448,11 +534,19 @@ class _Execution:
     def _write_files(self, one: _FinishedEpoch) -> None:
         if one.files:
             return
-        files = [artifacts.write(self._settings, self._run.id, ArtifactKind.CHECKPOINT, one.checkpoint.payload)]
+        files = [
+            artifacts.write(
+                self._settings, self._run.id, ArtifactKind.CHECKPOINT, one.checkpoint.payload
+            )
+        ]
         if one.checkpoint.test_probabilities is not None:
             packed = artifacts.pack_probabilities(one.checkpoint.test_probabilities)
             try:
-                files.append(artifacts.write(self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed))
+                files.append(
+                    artifacts.write(
+                        self._settings, self._run.id, ArtifactKind.EPOCH_PROBABILITIES, packed
+                    )
+                )
             except StorageUnavailable:
                 artifacts.discard(self._settings, files[0].path)
                 raise
@@ -470,7 +564,9 @@ class _Execution:
             if wish in (Wish.PAUSE, Wish.CHANGE):
                 self._wish = wish
             seconds = EPOCH_MARGIN * (one.epoch.seconds_training + one.epoch.seconds_evaluation)
-            self.is_out_of_time = not self._stop_asked and time.monotonic() + seconds > self._ends_at
+            self.is_out_of_time = (
+                not self._stop_asked and time.monotonic() + seconds > self._ends_at
+            )
         self._renewed_at = time.monotonic()
 
     def _renew(self) -> None:
@@ -493,7 +589,9 @@ class _Execution:
 
     def _hold(self, action: Callable[[], Result]) -> Result:
         """Do something with the database or the disk, again while it does not answer, and keep the run meanwhile."""
-        result = patiently(action, log=log, is_over=self._is_ending, sleep=self._sleep, tell=self._note)
+        result = patiently(
+            action, log=log, is_over=self._is_ending, sleep=self._sleep, tell=self._note
+        )
         self._trouble = ""
         return result
 
@@ -530,7 +628,9 @@ class _Execution:
                 best_epoch=result.best_epoch or None,
                 test_loss=result.test_loss,
                 test_accuracy=result.test_accuracy,
-                n_test=None if result.test_probabilities is None else len(result.test_probabilities),
+                n_test=None
+                if result.test_probabilities is None
+                else len(result.test_probabilities),
                 seconds_per_image_test=result.seconds_per_image_test,
             )
             files = self._files(result)
@@ -539,11 +639,16 @@ class _Execution:
     def _files(self, result: TrainingResult) -> dict[ArtifactKind, StoredFile]:
         contents = {ArtifactKind.WEIGHTS: result.weights} if result.weights else {}
         if result.test_probabilities is not None:
-            contents[ArtifactKind.TEST_PROBABILITIES] = artifacts.pack_probabilities(result.test_probabilities)
+            contents[ArtifactKind.TEST_PROBABILITIES] = artifacts.pack_probabilities(
+                result.test_probabilities
+            )
         if result.validation_probabilities is not None:
-            contents[ArtifactKind.VALIDATION_PROBABILITIES] = artifacts.pack_probabilities(result.validation_probabilities)
+            contents[ArtifactKind.VALIDATION_PROBABILITIES] = artifacts.pack_probabilities(
+                result.validation_probabilities
+            )
         return {
-            kind: self._hold(partial(artifacts.write, self._settings, self._run.id, kind, content)) for kind, content in contents.items()
+            kind: self._hold(partial(artifacts.write, self._settings, self._run.id, kind, content))
+            for kind, content in contents.items()
         }
 
 

@@ -30,7 +30,14 @@ from mnist_dash.runs.store.config_changes import apply_change
 from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.events import EventKind
 from mnist_dash.runs.store.records import Run
-from mnist_dash.runs.store.run_store import STEP_COLUMNS, Store, bump_revision, run_from_row, transition, update
+from mnist_dash.runs.store.run_store import (
+    STEP_COLUMNS,
+    Store,
+    bump_revision,
+    run_from_row,
+    transition,
+    update,
+)
 from mnist_dash.runs.store.schema import now
 from mnist_dash.runs.store.states import RunState
 from mnist_dash.text import plural
@@ -96,8 +103,14 @@ class WorkerRecords:
     def sign_on(self) -> None:
         """Enter the worker into the list."""
         with self._store.writing() as connection:
-            connection.execute(schema.workers.delete().where(schema.workers.c.id == self._worker.id))  # there already?
-            connection.execute(schema.workers.insert().values(**asdict(self._worker), started_at=now(), seen_at=now()))
+            connection.execute(
+                schema.workers.delete().where(schema.workers.c.id == self._worker.id)
+            )  # there already?
+            connection.execute(
+                schema.workers.insert().values(
+                    **asdict(self._worker), started_at=now(), seen_at=now()
+                )
+            )
             bump_revision(connection)
 
     def sign_off(self) -> None:
@@ -111,21 +124,39 @@ class WorkerRecords:
     def is_benchmarked(self) -> bool:
         """Say whether this machine's device has been timed with as many threads before."""
         with self._store.reading() as connection:
-            return connection.execute(sa.select(schema.calibrations.c.family).where(*self._slot())).first() is not None
+            return (
+                connection.execute(
+                    sa.select(schema.calibrations.c.family).where(*self._slot())
+                ).first()
+                is not None
+            )
 
     def record_benchmark(self, rates: dict[str, float]) -> None:
         """Keep the operations a second of this machine's device by kind of network."""
         worker = self._worker
-        slot = {"machine": worker.machine, "device": worker.device, "n_threads": worker.n_threads, "created_at": now()}
+        slot = {
+            "machine": worker.machine,
+            "device": worker.device,
+            "n_threads": worker.n_threads,
+            "created_at": now(),
+        }
         with self._store.writing(in_turn=True) as connection:
             connection.execute(schema.calibrations.delete().where(*self._slot()))
             for family, rate in rates.items():
-                connection.execute(schema.calibrations.insert().values(family=family, flops_per_second=rate, **slot))
+                connection.execute(
+                    schema.calibrations.insert().values(
+                        family=family, flops_per_second=rate, **slot
+                    )
+                )
             bump_revision(connection)
 
     def _slot(self) -> tuple[sa.ColumnElement[bool], ...]:
         table, worker = schema.calibrations, self._worker
-        return (table.c.machine == worker.machine, table.c.device == worker.device, table.c.n_threads == worker.n_threads)
+        return (
+            table.c.machine == worker.machine,
+            table.c.device == worker.device,
+            table.c.n_threads == worker.n_threads,
+        )
 
     def claim(self, job: Job) -> Run | None:
         """Take the run of a job, or None where the job is void: the run was stopped, or another attempt has it.
@@ -148,13 +179,23 @@ class WorkerRecords:
                 return None
             here = (files.c.run_id == job.run_id) & (files.c.kind == ArtifactKind.CHECKPOINT)
             epoch = connection.execute(sa.select(files.c.epoch).where(here)).scalar() or 0
-            connection.execute(chunks.delete().where(chunks.c.run_id == job.run_id, chunks.c.epoch > epoch))
-            row = connection.execute(sa.select(runs).where(runs.c.id == job.run_id)).mappings().one()
+            connection.execute(
+                chunks.delete().where(chunks.c.run_id == job.run_id, chunks.c.epoch > epoch)
+            )
+            row = (
+                connection.execute(sa.select(runs).where(runs.c.id == job.run_id)).mappings().one()
+            )
             run = run_from_row(row)
             connection.execute(
-                runs.update().where(runs.c.id == job.run_id).values(epoch=epoch, step=run.config.steps_until(epoch), reason="")
+                runs.update()
+                .where(runs.c.id == job.run_id)
+                .values(epoch=epoch, step=run.config.steps_until(epoch), reason="")
             )
-            connection.execute(schema.workers.update().where(schema.workers.c.id == self._worker.id).values(run_id=job.run_id))
+            connection.execute(
+                schema.workers.update()
+                .where(schema.workers.c.id == self._worker.id)
+                .values(run_id=job.run_id)
+            )
         return self._store.run(job.run_id)
 
     def mark_idle(self) -> None:
@@ -193,7 +234,9 @@ class WorkerRecords:
             Fenced: another attempt has the run.
         """
         runs, epochs, settings = schema.runs, schema.epochs, self._store.settings
-        better = sa.or_(runs.c.best_val_accuracy.is_(None), runs.c.best_val_accuracy < epoch.val_accuracy)
+        better = sa.or_(
+            runs.c.best_val_accuracy.is_(None), runs.c.best_val_accuracy < epoch.val_accuracy
+        )
         with self._store.writing() as connection:
             if artifacts.is_recorded(connection, run.id, checkpoint, epoch=epoch.epoch):
                 self._progress(connection, run, ())
@@ -209,11 +252,19 @@ class WorkerRecords:
                 last_val_accuracy=epoch.val_accuracy,
                 last_val_loss=epoch.val_loss,
                 best_epoch=sa.case((better, epoch.epoch), else_=runs.c.best_epoch),
-                best_val_accuracy=sa.case((better, epoch.val_accuracy), else_=runs.c.best_val_accuracy),
-                seconds_training=sa.select(sa.func.coalesce(sa.func.sum(epochs.c.seconds_training), 0.0) + epoch.seconds_training)
+                best_val_accuracy=sa.case(
+                    (better, epoch.val_accuracy), else_=runs.c.best_val_accuracy
+                ),
+                seconds_training=sa.select(
+                    sa.func.coalesce(sa.func.sum(epochs.c.seconds_training), 0.0)
+                    + epoch.seconds_training
+                )
                 .where(epochs.c.run_id == run.id)
                 .scalar_subquery(),
-                seconds_evaluation=sa.select(sa.func.coalesce(sa.func.sum(epochs.c.seconds_evaluation), 0.0) + epoch.seconds_evaluation)
+                seconds_evaluation=sa.select(
+                    sa.func.coalesce(sa.func.sum(epochs.c.seconds_evaluation), 0.0)
+                    + epoch.seconds_evaluation
+                )
                 .where(epochs.c.run_id == run.id)
                 .scalar_subquery(),
             )
@@ -221,12 +272,25 @@ class WorkerRecords:
             layers = values.pop("layers")
             connection.execute(epochs.insert().values(run_id=run.id, **values))
             if layers is not None:
-                connection.execute(schema.epoch_layers.insert().values(run_id=run.id, epoch=epoch.epoch, layers=layers))
+                connection.execute(
+                    schema.epoch_layers.insert().values(
+                        run_id=run.id, epoch=epoch.epoch, layers=layers
+                    )
+                )
             _keep_checkpoint(connection, run)
-            former = artifacts.record(connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch)
+            former = artifacts.record(
+                connection, run.id, ArtifactKind.CHECKPOINT, checkpoint, epoch=epoch.epoch
+            )
             if probabilities is not None:
                 kind = ArtifactKind.EPOCH_PROBABILITIES
-                artifacts.record(connection, run.id, kind, probabilities, epoch=epoch.epoch, part=str(epoch.epoch))
+                artifacts.record(
+                    connection,
+                    run.id,
+                    kind,
+                    probabilities,
+                    epoch=epoch.epoch,
+                    part=str(epoch.epoch),
+                )
             wish = _wish(connection, run.id)
         artifacts.discard(settings, former)
         return wish
@@ -238,13 +302,25 @@ class WorkerRecords:
             Fenced: another attempt has the run.
         """
         with self._store.writing() as connection:
-            query = sa.select(schema.runs.c.epoch, schema.runs.c.change_requested).where(schema.runs.c.id == run.id)
+            query = sa.select(schema.runs.c.epoch, schema.runs.c.change_requested).where(
+                schema.runs.c.id == run.id
+            )
             epoch, change = connection.execute(query).one()
             if change is not None:
                 apply_change(connection, run.id, held_by=run.attempt)
-            if not transition(connection, run.id, RunState.PAUSED, held_by=run.attempt, worker=None, pause_requested=None, reason=""):
+            if not transition(
+                connection,
+                run.id,
+                RunState.PAUSED,
+                held_by=run.attempt,
+                worker=None,
+                pause_requested=None,
+                reason="",
+            ):
                 raise Fenced(f"Attempt {run.attempt} of run {run.id} has ended already.")
-            events.write(connection, run.id, EventKind.PAUSED, f"Paused after epoch {epoch}.", epoch=epoch)
+            events.write(
+                connection, run.id, EventKind.PAUSED, f"Paused after epoch {epoch}.", epoch=epoch
+            )
 
     def change(self, run: Run) -> Run:
         """Give a run the settings that somebody has asked for, from its last recorded epoch on; returns the run as it is now.
@@ -254,20 +330,38 @@ class WorkerRecords:
         """
         asked = sa.select(schema.runs.c.change_requested).where(schema.runs.c.id == run.id)
         with self._store.writing() as connection:
-            if connection.execute(asked).scalar() is not None and not apply_change(connection, run.id, held_by=run.attempt):
-                raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; its settings are left alone.")
+            if connection.execute(asked).scalar() is not None and not apply_change(
+                connection, run.id, held_by=run.attempt
+            ):
+                raise Fenced(
+                    f"Run {run.id} is not held by attempt {run.attempt} any more; its settings are left alone."
+                )
         return self._store.run(run.id)
 
-    def finish(self, run: Run, outcome: Outcome, *, steps: Sequence[StepReport] = (), files: dict[ArtifactKind, StoredFile]) -> None:
+    def finish(
+        self,
+        run: Run,
+        outcome: Outcome,
+        *,
+        steps: Sequence[StepReport] = (),
+        files: dict[ArtifactKind, StoredFile],
+    ) -> None:
         """Record how a run ended, with all its files, in one transaction.
 
         Raises:
             Fenced: another attempt has the run.
         """
-        values = {name: value for name, value in asdict(outcome).items() if value is not None and name != "state"}
+        values = {
+            name: value
+            for name, value in asdict(outcome).items()
+            if value is not None and name != "state"
+        }
         epoch = self._store.run(run.id).epoch
         with self._store.writing() as connection:
-            if files and all(artifacts.is_recorded(connection, run.id, file, epoch=epoch) for file in files.values()):
+            if files and all(
+                artifacts.is_recorded(connection, run.id, file, epoch=epoch)
+                for file in files.values()
+            ):
                 return
             self._progress(connection, run, steps)
             for kind, file in files.items():
@@ -290,18 +384,39 @@ class WorkerRecords:
         """
         limit, runs = self._store.settings.max_attempts, schema.runs
         with self._store.writing() as connection:
-            n_deaths = connection.execute(sa.select(sa.func.coalesce(runs.c.n_deaths, 0)).where(runs.c.id == run_id)).scalar() or 0
+            n_deaths = (
+                connection.execute(
+                    sa.select(sa.func.coalesce(runs.c.n_deaths, 0)).where(runs.c.id == run_id)
+                ).scalar()
+                or 0
+            )
             n_deaths += count
             if _is_asked_to_stop(connection, run_id):
                 pruned = _is_pruned(connection, run_id)
-                reason = PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
-                transition(connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, held_by=attempt, reason=reason)
+                reason = (
+                    PRUNED if pruned else "Stopped; its worker was gone, so it was not evaluated."
+                )
+                transition(
+                    connection,
+                    run_id,
+                    RunState.PRUNED if pruned else RunState.STOPPED,
+                    held_by=attempt,
+                    reason=reason,
+                )
             elif count and n_deaths >= limit:
                 text = (
                     f"The run was given up after {plural(limit, 'attempt')} without a finished epoch; the last one ended because {reason}. "
                     "Look into it, then train it again."
                 )
-                transition(connection, run_id, RunState.FAILED, held_by=attempt, only_from=RunState.RUNNING, reason=text, n_deaths=n_deaths)
+                transition(
+                    connection,
+                    run_id,
+                    RunState.FAILED,
+                    held_by=attempt,
+                    only_from=RunState.RUNNING,
+                    reason=text,
+                    n_deaths=n_deaths,
+                )
             elif transition(
                 connection,
                 run_id,
@@ -312,8 +427,12 @@ class WorkerRecords:
                 reason=f"Queued again because {reason}.",
                 n_deaths=n_deaths,
             ):
-                config = connection.execute(sa.select(schema.runs.c.config).where(schema.runs.c.id == run_id)).scalar_one()
-                self._store.add_job(connection, Job(run_id, attempt + 1), parse_config(config).device)
+                config = connection.execute(
+                    sa.select(schema.runs.c.config).where(schema.runs.c.id == run_id)
+                ).scalar_one()
+                self._store.add_job(
+                    connection, Job(run_id, attempt + 1), parse_config(config).device
+                )
 
     def rewind(self, run: Run, epoch: int, reason: str) -> Run:
         """Go back to the checkpoint of an earlier epoch, or to the start: what came after it is trained again, to the same figures.
@@ -329,14 +448,32 @@ class WorkerRecords:
         epochs, files = schema.epochs, schema.artifacts
         with self._store.writing() as connection:
             for table in (epochs, schema.epoch_layers, schema.step_chunks):
-                connection.execute(table.delete().where(table.c.run_id == run.id, table.c.epoch > epoch))
-            later = (files.c.run_id == run.id) & files.c.kind.in_((ArtifactKind.CHECKPOINT, *EPOCH_KINDS))
-            dropped = connection.execute(sa.select(files.c.path).where(later, files.c.epoch > epoch)).scalars().all()
+                connection.execute(
+                    table.delete().where(table.c.run_id == run.id, table.c.epoch > epoch)
+                )
+            later = (files.c.run_id == run.id) & files.c.kind.in_(
+                (ArtifactKind.CHECKPOINT, *EPOCH_KINDS)
+            )
+            dropped = (
+                connection.execute(sa.select(files.c.path).where(later, files.c.epoch > epoch))
+                .scalars()
+                .all()
+            )
             connection.execute(files.delete().where(later, files.c.epoch > epoch))
-            kept = (files.c.run_id == run.id) & (files.c.kind == ArtifactKind.EPOCH_CHECKPOINT) & (files.c.epoch == epoch)
-            connection.execute(files.update().where(kept).values(kind=ArtifactKind.CHECKPOINT, part=""))
-            rows = connection.execute(sa.select(epochs).where(epochs.c.run_id == run.id).order_by(epochs.c.epoch)).all()
-            best = max(rows, key=lambda row: row.val_accuracy, default=None)  # the first of equals, as `record_epoch` has it
+            kept = (
+                (files.c.run_id == run.id)
+                & (files.c.kind == ArtifactKind.EPOCH_CHECKPOINT)
+                & (files.c.epoch == epoch)
+            )
+            connection.execute(
+                files.update().where(kept).values(kind=ArtifactKind.CHECKPOINT, part="")
+            )
+            rows = connection.execute(
+                sa.select(epochs).where(epochs.c.run_id == run.id).order_by(epochs.c.epoch)
+            ).all()
+            best = max(
+                rows, key=lambda row: row.val_accuracy, default=None
+            )  # the first of equals, as `record_epoch` has it
             held = update(
                 connection,
                 run.id,
@@ -351,9 +488,17 @@ class WorkerRecords:
                 seconds_evaluation=sum(row.seconds_evaluation for row in rows),
             )
             if not held:
-                raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; it is left alone.")
+                raise Fenced(
+                    f"Run {run.id} is not held by attempt {run.attempt} any more; it is left alone."
+                )
             begin = f"epoch {epoch}" if epoch else "the start"
-            events.write(connection, run.id, EventKind.REWOUND, f"Trains again from {begin}: {reason}", epoch=epoch)
+            events.write(
+                connection,
+                run.id,
+                EventKind.REWOUND,
+                f"Trains again from {begin}: {reason}",
+                epoch=epoch,
+            )
         for path in dropped:
             artifacts.discard(self._store.settings, path)
         return self._store.run(run.id)
@@ -363,7 +508,11 @@ class WorkerRecords:
         files = schema.artifacts
         here = (files.c.run_id == run.id) & (files.c.kind == ArtifactKind.EPOCH_CHECKPOINT)
         with self._store.reading() as connection:
-            return list(connection.execute(sa.select(files.c.epoch).where(here).order_by(files.c.epoch.desc())).scalars())
+            return list(
+                connection.execute(
+                    sa.select(files.c.epoch).where(here).order_by(files.c.epoch.desc())
+                ).scalars()
+            )
 
     def sweep(self, *, judge_silence: bool = True) -> None:
         """Give the runs of dead workers back to the queue: their lease has run out, or their process is gone from this machine.
@@ -373,9 +522,13 @@ class WorkerRecords:
                 frozen, every lease has run out, and their holders must have time to renew them.
         """
         runs = schema.runs
-        query = sa.select(runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired"))
+        query = sa.select(
+            runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired")
+        )
         listed = sa.select(schema.workers, (now() - schema.workers.c.seen_at).label("silence"))
-        taken = self._store.queue_client.claimed()  # before the workers are listed: whoever has taken a job by now is on that list
+        taken = (
+            self._store.queue_client.claimed()
+        )  # before the workers are listed: whoever has taken a job by now is on that list
         with self._store.reading() as connection:
             held = connection.execute(query.where(runs.c.state == RunState.RUNNING)).all()
             workers = {row.id: row for row in connection.execute(listed)}
@@ -388,7 +541,9 @@ class WorkerRecords:
                 self.release(row.id, row.attempt, reason="its worker fell silent")
         for job, worker_id in taken:
             worker: Any = workers.get(worker_id)
-            if worker_id != self._worker.id and (self._is_dead(worker) or (judge_silence and worker.silence > self._lease)):
+            if worker_id != self._worker.id and (
+                self._is_dead(worker) or (judge_silence and worker.silence > self._lease)
+            ):
                 self._hand_on(job)
 
     def offer_lost(self) -> int:
@@ -406,7 +561,9 @@ class WorkerRecords:
         """Offer a job that a dead worker took again if it was never begun; withdraw it when its attempt is over."""
         runs = schema.runs
         with self._store.reading() as connection:
-            run = connection.execute(sa.select(runs.c.state, runs.c.attempt).where(runs.c.id == job.run_id)).first()
+            run = connection.execute(
+                sa.select(runs.c.state, runs.c.attempt).where(runs.c.id == job.run_id)
+            ).first()
         if run is not None and (run.state, run.attempt) == (RunState.QUEUED, job.attempt - 1):
             self._store.queue_client.requeue(job)
         elif run is None or run.attempt > job.attempt or RunState(run.state).is_terminal:
@@ -416,40 +573,78 @@ class WorkerRecords:
         """Say whether a worker is surely gone: unknown, signed off, or no process of this machine any more."""
         if worker is None or worker.ended_at is not None:
             return True
-        return worker.machine == self._worker.machine and not process_lives(worker.pid, worker.process_began)
+        return worker.machine == self._worker.machine and not process_lives(
+            worker.pid, worker.process_began
+        )
 
     def _holds(self, connection: sa.Connection, job: Job) -> bool:
         """Say whether this worker has a job's run already: its claim was carried out, and the answer was lost."""
         runs = schema.runs
-        held = (runs.c.state == RunState.RUNNING) & (runs.c.attempt == job.attempt) & (runs.c.worker == self._worker.id)
-        return connection.execute(sa.select(runs.c.id).where(runs.c.id == job.run_id, held)).first() is not None
+        held = (
+            (runs.c.state == RunState.RUNNING)
+            & (runs.c.attempt == job.attempt)
+            & (runs.c.worker == self._worker.id)
+        )
+        return (
+            connection.execute(sa.select(runs.c.id).where(runs.c.id == job.run_id, held)).first()
+            is not None
+        )
 
-    def _progress(self, connection: sa.Connection, run: Run, steps: Sequence[StepReport], **values: Any) -> None:  # noqa: ANN401 - column values
+    def _progress(
+        self,
+        connection: sa.Connection,
+        run: Run,
+        steps: Sequence[StepReport],
+        **values: Any,  # noqa: ANN401 - column values
+    ) -> None:
         if steps:
             last = steps[-1]
-            values = {"step": last.step, "seconds_training": last.seconds - schema.runs.c.seconds_evaluation} | values
-        if not update(connection, run.id, held_by=run.attempt, lease_until=now() + self._lease, **values):
-            raise Fenced(f"Run {run.id} is not held by attempt {run.attempt} any more; its numbers are dropped.")
+            values = {
+                "step": last.step,
+                "seconds_training": last.seconds - schema.runs.c.seconds_evaluation,
+            } | values
+        if not update(
+            connection, run.id, held_by=run.attempt, lease_until=now() + self._lease, **values
+        ):
+            raise Fenced(
+                f"Run {run.id} is not held by attempt {run.attempt} any more; its numbers are dropped."
+            )
         chunks = schema.step_chunks
         for first, points in _by_epoch(steps):
-            connection.execute(chunks.delete().where(chunks.c.run_id == run.id, chunks.c.first_step == first.step))  # there already?
-            connection.execute(chunks.insert().values(run_id=run.id, first_step=first.step, epoch=first.epoch, points=points))
+            connection.execute(
+                chunks.delete().where(chunks.c.run_id == run.id, chunks.c.first_step == first.step)
+            )  # there already?
+            connection.execute(
+                chunks.insert().values(
+                    run_id=run.id, first_step=first.step, epoch=first.epoch, points=points
+                )
+            )
 
     def _write_worker(self, *, shown: bool = False, **values: object) -> None:
         workers = schema.workers
         with self._store.writing() as connection:
-            connection.execute(workers.update().where(workers.c.id == self._worker.id).values(seen_at=now(), **values))
+            connection.execute(
+                workers.update()
+                .where(workers.c.id == self._worker.id)
+                .values(seen_at=now(), **values)
+            )
             if shown:
                 bump_revision(connection)
 
 
 def _is_asked_to_stop(connection: sa.Connection, run_id: str) -> bool:
-    return bool(connection.execute(sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)).scalar())
+    return bool(
+        connection.execute(
+            sa.select(schema.runs.c.stop_requested).where(schema.runs.c.id == run_id)
+        ).scalar()
+    )
 
 
 def _wish(connection: sa.Connection, run_id: str) -> Wish:
     runs = schema.runs
-    query = sa.select(runs.c.stop_requested, runs.c.pause_requested, runs.c.change_requested).where(runs.c.id == run_id)
+    query = sa.select(runs.c.stop_requested, runs.c.pause_requested, runs.c.change_requested).where(
+        runs.c.id == run_id
+    )
     row = connection.execute(query).one()
     if row.stop_requested:
         return Wish.STOP
@@ -465,8 +660,15 @@ def _keep_checkpoint(connection: sa.Connection, run: Run) -> None:
     row = connection.execute(sa.select(files.c.epoch, files.c.n_bytes).where(here)).first()
     if row is None or row.epoch % checkpoint_stride(run.config.epochs, row.n_bytes):
         return
-    if connection.execute(sa.select(trials.c.run_id).where(trials.c.run_id == run.id)).first() is None:
-        connection.execute(files.update().where(here).values(kind=ArtifactKind.EPOCH_CHECKPOINT, part=str(row.epoch)))
+    if (
+        connection.execute(sa.select(trials.c.run_id).where(trials.c.run_id == run.id)).first()
+        is None
+    ):
+        connection.execute(
+            files.update()
+            .where(here)
+            .values(kind=ArtifactKind.EPOCH_CHECKPOINT, part=str(row.epoch))
+        )
 
 
 def checkpoint_stride(n_epochs: int, n_bytes: int) -> int:
@@ -475,7 +677,11 @@ def checkpoint_stride(n_epochs: int, n_bytes: int) -> int:
 
 
 def _is_pruned(connection: sa.Connection, run_id: str) -> bool:
-    return bool(connection.execute(sa.select(schema.runs.c.prune_requested).where(schema.runs.c.id == run_id)).scalar())
+    return bool(
+        connection.execute(
+            sa.select(schema.runs.c.prune_requested).where(schema.runs.c.id == run_id)
+        ).scalar()
+    )
 
 
 def _by_epoch(steps: Sequence[StepReport]) -> list[tuple[StepReport, bytes]]:
@@ -483,6 +689,8 @@ def _by_epoch(steps: Sequence[StepReport]) -> list[tuple[StepReport, bytes]]:
     chunks: list[tuple[StepReport, bytes]] = []
     for epoch in dict.fromkeys(step.epoch for step in steps):
         own = [step for step in steps if step.epoch == epoch]
-        points = np.array([[getattr(step, name) for name in STEP_COLUMNS] for step in own], dtype="<f8")
+        points = np.array(
+            [[getattr(step, name) for name in STEP_COLUMNS] for step in own], dtype="<f8"
+        )
         chunks.append((own[0], points.tobytes()))
     return chunks

@@ -16,7 +16,15 @@ import sqlalchemy as sa
 
 from mnist_dash.runs.query.conditions import Condition, condition, names_of
 from mnist_dash.runs.query.fields import RUN_FIELDS, Field, FieldKind
-from mnist_dash.runs.query.language import Comparison, Conjunction, Disjunction, Membership, Negation, Node, Query
+from mnist_dash.runs.query.language import (
+    Comparison,
+    Conjunction,
+    Disjunction,
+    Membership,
+    Negation,
+    Node,
+    Query,
+)
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, run_from_row
@@ -87,9 +95,15 @@ def count(store: Store, scope: Scope) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def page(store: Store, scope: Scope, *, order: Order | None = None, limit: int = 50, offset: int = 0) -> tuple[Listed, ...]:
+def page(
+    store: Store, scope: Scope, *, order: Order | None = None, limit: int = 50, offset: int = 0
+) -> tuple[Listed, ...]:
     """List the runs of one page."""
-    query = sa.select(schema.runs.c.id).where(*_conditions(store, scope)).order_by(*_ordering(store, order or Order()))
+    query = (
+        sa.select(schema.runs.c.id)
+        .where(*_conditions(store, scope))
+        .order_by(*_ordering(store, order or Order()))
+    )
     with store.reading() as connection:
         ids = connection.execute(query.limit(limit).offset(offset)).scalars().all()
     return by_ids(store, ids)
@@ -103,21 +117,34 @@ def by_ids(store: Store, run_ids: Sequence[str]) -> tuple[Listed, ...]:
     found = {row["id"]: run_from_row(row) for row in rows}
     tags, studies = (_names(store, RUN_FIELDS[name], run_ids) for name in ("tag", "study"))
     return tuple(
-        Listed(found[run_id], tags.get(run_id, ()), studies.get(run_id, ())) for run_id in dict.fromkeys(run_ids) if run_id in found
+        Listed(found[run_id], tags.get(run_id, ()), studies.get(run_id, ()))
+        for run_id in dict.fromkeys(run_ids)
+        if run_id in found
     )
 
 
-def values(store: Store, run_ids: Sequence[str], fields: Sequence[Field]) -> dict[str, tuple[Any, ...]]:
+def values(
+    store: Store, run_ids: Sequence[str], fields: Sequence[Field]
+) -> dict[str, tuple[Any, ...]]:
     """Read some fields of certain runs; names are given as tuples."""
     plain = [field for field in fields if field.kind is not FieldKind.NAMES]
-    names = {field.name: _names(store, field, run_ids) for field in fields if field.kind is FieldKind.NAMES}
-    query = sa.select(schema.runs.c.id, *_labelled(store, plain)).where(schema.runs.c.id.in_(run_ids))
+    names = {
+        field.name: _names(store, field, run_ids)
+        for field in fields
+        if field.kind is FieldKind.NAMES
+    }
+    query = sa.select(schema.runs.c.id, *_labelled(store, plain)).where(
+        schema.runs.c.id.in_(run_ids)
+    )
     with store.reading() as connection:
         rows = connection.execute(query).all()
     found = {}
     for run_id, *cells in rows:
         known = dict(zip((field.name for field in plain), cells, strict=True))
-        found[run_id] = tuple(names[field.name].get(run_id, ()) if field.name in names else known[field.name] for field in fields)
+        found[run_id] = tuple(
+            names[field.name].get(run_id, ()) if field.name in names else known[field.name]
+            for field in fields
+        )
     return found
 
 
@@ -132,12 +159,20 @@ def distinct(store: Store, field: Field, scope: Scope) -> tuple[tuple[Any, int],
         value = field.value(store.engine.dialect.name)
         query = sa.select(value, sa.func.count()).select_from(runs)
     # by its place in the list: on PostgreSQL the same expression with new parameters is another one
-    grouped = query.where(*_conditions(store, scope)).group_by(sa.text("1")).order_by(sa.func.count().desc(), sa.text("1"))
+    grouped = (
+        query.where(*_conditions(store, scope))
+        .group_by(sa.text("1"))
+        .order_by(sa.func.count().desc(), sa.text("1"))
+    )
     with store.reading() as connection:
-        return tuple((row[0], int(row[1])) for row in connection.execute(grouped.limit(MAX_DISTINCT)))
+        return tuple(
+            (row[0], int(row[1])) for row in connection.execute(grouped.limit(MAX_DISTINCT))
+        )
 
 
-def groups(store: Store, scope: Scope, by: Sequence[Field], figures: Sequence[Field]) -> tuple[Group, ...]:
+def groups(
+    store: Store, scope: Scope, by: Sequence[Field], figures: Sequence[Field]
+) -> tuple[Group, ...]:
     """Group the runs of a scope by some fields, the largest mean of the first figure first; a run with two tags is in both their groups.
 
     Args:
@@ -147,7 +182,9 @@ def groups(store: Store, scope: Scope, by: Sequence[Field], figures: Sequence[Fi
         figures: numbers, of which mean and deviation are wanted.
     """
     plain = [field for field in by if field.kind is not FieldKind.NAMES]
-    query = sa.select(schema.runs.c.id, *_labelled(store, [*plain, *figures])).where(*_conditions(store, scope))
+    query = sa.select(schema.runs.c.id, *_labelled(store, [*plain, *figures])).where(
+        *_conditions(store, scope)
+    )
     with store.reading() as connection:
         rows = connection.execute(query).all()
     names = {field.name: _names(store, field) for field in by if field.kind is FieldKind.NAMES}
@@ -155,10 +192,16 @@ def groups(store: Store, scope: Scope, by: Sequence[Field], figures: Sequence[Fi
     for run_id, *cells in rows:
         known = dict(zip((field.name for field in plain), cells, strict=False))
         figures_of_run = cells[len(plain) :]
-        keys = [names[field.name].get(run_id, (None,)) if field.name in names else (known[field.name],) for field in by]
+        keys = [
+            names[field.name].get(run_id, (None,)) if field.name in names else (known[field.name],)
+            for field in by
+        ]
         for key in itertools.product(*keys):
             members.setdefault(key, []).append(figures_of_run)
-    found = [Group(key, len(each), tuple(_spread(column) for column in zip(*each, strict=True))) for key, each in members.items()]
+    found = [
+        Group(key, len(each), tuple(_spread(column) for column in zip(*each, strict=True)))
+        for key, each in members.items()
+    ]
     return tuple(sorted(found, key=_rank)[:MAX_GROUPS])
 
 
@@ -177,9 +220,13 @@ def mentions(node: Node | None, name: str) -> bool:
 def _conditions(store: Store, scope: Scope) -> list[Condition]:
     runs = schema.runs
     root = None if scope.query is None else scope.query.root
-    found: list[Condition] = [runs.c.deleted_at.is_not(None) if scope.deleted else runs.c.deleted_at.is_(None)]
+    found: list[Condition] = [
+        runs.c.deleted_at.is_not(None) if scope.deleted else runs.c.deleted_at.is_(None)
+    ]
     if not scope.deleted and (scope.archived or not mentions(root, "archived")):
-        found.append(runs.c.archived_at.is_not(None) if scope.archived else runs.c.archived_at.is_(None))
+        found.append(
+            runs.c.archived_at.is_not(None) if scope.archived else runs.c.archived_at.is_(None)
+        )
     if scope.states is not None:
         found.append(runs.c.state.in_(scope.states))
     if root is not None:
@@ -194,7 +241,13 @@ def _ordering(store: Store, order: Order) -> list[sa.ColumnElement[Any]]:
         return newest if order.descending else [runs.c.created_at, runs.c.id]
     if order.field.kind is FieldKind.NAMES:
         table, owner, (name, *_) = names_of(order.field)
-        first = sa.select(sa.func.min(name)).select_from(table).where(owner == runs.c.id).correlate(runs).scalar_subquery()
+        first = (
+            sa.select(sa.func.min(name))
+            .select_from(table)
+            .where(owner == runs.c.id)
+            .correlate(runs)
+            .scalar_subquery()
+        )
         value: sa.ColumnElement[Any] = first
     else:
         value = order.field.value(store.engine.dialect.name)
@@ -206,7 +259,9 @@ def _labelled(store: Store, fields: Iterable[Field]) -> list[sa.ColumnElement[An
     return [field.value(dialect).label(f"field_{place}") for place, field in enumerate(fields)]
 
 
-def _names(store: Store, field: Field, run_ids: Sequence[str] | None = None) -> Mapping[str, tuple[str, ...]]:
+def _names(
+    store: Store, field: Field, run_ids: Sequence[str] | None = None
+) -> Mapping[str, tuple[str, ...]]:
     table, owner, (name, *_) = names_of(field)
     query = sa.select(owner, name).select_from(table).order_by(owner, name)
     if run_ids is not None:

@@ -60,7 +60,9 @@ class Compared:
 
     def __post_init__(self) -> None:
         self._places.update({run.id: place for place, run in enumerate(self.runs)})
-        self._histories.update({str(run_id): rows for run_id, rows in self.epochs.groupby("run_id")})
+        self._histories.update(
+            {str(run_id): rows for run_id, rows in self.epochs.groupby("run_id")}
+        )
 
     def run(self, run_id: str) -> Run:
         """Give one of the runs."""
@@ -152,15 +154,32 @@ def load(store: Store, run_ids: Sequence[str]) -> Compared:
     """
     wanted = tuple(dict.fromkeys(run_ids))
     if len(wanted) > MOST_RUNS:
-        raise InvalidInput(f"{len(wanted)} runs are too many to compare (at most {MOST_RUNS}). Leave some out.")
+        raise InvalidInput(
+            f"{len(wanted)} runs are too many to compare (at most {MOST_RUNS}). Leave some out."
+        )
     store.check_readable(wanted)
     runs, epochs, files = schema.runs, schema.epochs, schema.artifacts
     with store.reading() as connection:
-        rows = {row["id"]: row for row in connection.execute(sa.select(runs).where(runs.c.id.in_(wanted))).mappings()}
-        shown = tuple(run_id for run_id in wanted if run_id in rows and rows[run_id]["deleted_at"] is None)
-        history = connection.execute(sa.select(epochs).where(epochs.c.run_id.in_(shown)).order_by(epochs.c.run_id, epochs.c.epoch)).all()
+        rows = {
+            row["id"]: row
+            for row in connection.execute(sa.select(runs).where(runs.c.id.in_(wanted))).mappings()
+        }
+        shown = tuple(
+            run_id for run_id in wanted if run_id in rows and rows[run_id]["deleted_at"] is None
+        )
+        history = connection.execute(
+            sa.select(epochs)
+            .where(epochs.c.run_id.in_(shown))
+            .order_by(epochs.c.run_id, epochs.c.epoch)
+        ).all()
         kind = ArtifactKind.TEST_PROBABILITIES
-        evaluated = connection.execute(sa.select(files.c.run_id).where(files.c.run_id.in_(shown), files.c.kind == kind)).scalars().all()
+        evaluated = (
+            connection.execute(
+                sa.select(files.c.run_id).where(files.c.run_id.in_(shown), files.c.kind == kind)
+            )
+            .scalars()
+            .all()
+        )
     found = tuple(run_from_row(rows[run_id]) for run_id in shown)
     return Compared(
         runs=found,
@@ -181,16 +200,28 @@ def candidates(store: Store, *, best_first: bool = False, limit: int = 200) -> t
     query = sa.select(runs).where(runs.c.deleted_at.is_(None), store.readable())
     order = (sa.func.coalesce(runs.c.best_val_accuracy, -1).desc(),) if best_first else ()
     with store.reading() as connection:
-        rows = connection.execute(query.order_by(*order, runs.c.created_at.desc(), runs.c.id).limit(limit)).mappings().all()
+        rows = (
+            connection.execute(
+                query.order_by(*order, runs.c.created_at.desc(), runs.c.id).limit(limit)
+            )
+            .mappings()
+            .all()
+        )
     return tuple(map(run_from_row, rows))
 
 
 def revisions(store: Store, run_ids: Sequence[str]) -> tuple[tuple[str, int, bool], ...]:
     """Read what changes whenever one of the runs does: ids, revisions, and whether each is deleted."""
     runs = schema.runs
-    query = sa.select(runs.c.id, runs.c.revision, runs.c.deleted_at).where(runs.c.id.in_(tuple(run_ids))).order_by(runs.c.id)
+    query = (
+        sa.select(runs.c.id, runs.c.revision, runs.c.deleted_at)
+        .where(runs.c.id.in_(tuple(run_ids)))
+        .order_by(runs.c.id)
+    )
     with store.reading() as connection:
-        return tuple((row.id, row.revision, row.deleted_at is not None) for row in connection.execute(query))
+        return tuple(
+            (row.id, row.revision, row.deleted_at is not None) for row in connection.execute(query)
+        )
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, tuple[object, ...]]:
@@ -213,7 +244,13 @@ def group_runs(compared: Compared, by: str | None = None) -> tuple[Group, ...]:
         compared: the runs.
         by: a path of ``compared.settings``; None for every setting but the seed. A path that does not differ makes one group of all.
     """
-    paths = [path for path in compared.settings if path != SEED] if by is None else [by] if by in compared.settings else []
+    paths = (
+        [path for path in compared.settings if path != SEED]
+        if by is None
+        else [by]
+        if by in compared.settings
+        else []
+    )
     groups: dict[str, tuple[dict[str, object], list[str]]] = {}
     for place, run in enumerate(compared.runs):
         values = {path: compared.settings[path][place] for path in paths}
@@ -224,7 +261,11 @@ def group_runs(compared: Compared, by: str | None = None) -> tuple[Group, ...]:
 def seed_figures(compared: Compared, group: Group, measure: Measure) -> SeedFigures:
     """Take a figure of every finished run of a group, one a configuration and seed: the newest."""
     runs = [compared.run(run_id) for run_id in group.run_ids]
-    finished = [run for run in runs if run.state is RunState.FINISHED and getattr(run, measure.name) is not None]
+    finished = [
+        run
+        for run in runs
+        if run.state is RunState.FINISHED and getattr(run, measure.name) is not None
+    ]
     newest: dict[tuple[str, str | None, int | None], Run] = {}
     for run in sorted(finished, key=lambda run: run.created_at):
         newest[run.config_hash, run.parent_id, run.parent_epoch] = run
@@ -243,16 +284,31 @@ def rankings(store: Store, compared: Compared) -> tuple[Ranking, ...]:
     """Count for each data set how many runs could have been ranked by test accuracy to pick the best of those shown."""
     runs, found = schema.runs, []
     for dataset in dict.fromkeys(run.config.dataset for run in compared.runs):
-        shown = [run.test_accuracy for run in compared.runs if run.config.dataset == dataset and run.test_accuracy is not None]
+        shown = [
+            run.test_accuracy
+            for run in compared.runs
+            if run.config.dataset == dataset and run.test_accuracy is not None
+        ]
         if not shown:
             continue
         best = max(shown)
         # A configuration is written by `canonical_json`: sorted, without white space.
         ours = runs.c.test_accuracy.is_not(None) & runs.c.config.contains(f'"dataset":"{dataset}"')
-        query = sa.select(sa.func.count(), sa.func.count(sa.case((runs.c.test_accuracy > best, 1)))).where(ours)
+        query = sa.select(
+            sa.func.count(), sa.func.count(sa.case((runs.c.test_accuracy > best, 1)))
+        ).where(ours)
         with store.reading() as connection:
             n_ranked, n_better = connection.execute(query).one()
-        found.append(Ranking(dataset, int(n_ranked), len(shown), int(n_better) + 1, best, DATASET_SIZES[dataset][1]))
+        found.append(
+            Ranking(
+                dataset,
+                int(n_ranked),
+                len(shown),
+                int(n_better) + 1,
+                best,
+                DATASET_SIZES[dataset][1],
+            )
+        )
     return tuple(found)
 
 
@@ -305,8 +361,12 @@ def add_seeds(store: Store, runs: Sequence[Run], n: int) -> tuple[str, ...]:
     require(store, "queue more seeds")
     first = runs[0]
     if not 1 <= n <= MOST_SEEDS_AT_ONCE:
-        raise InvalidInput(f"{n} seeds cannot be added at once (1 to {MOST_SEEDS_AT_ONCE}). Add the others afterwards.")
-    if len({run.config.model_copy(update={SEED: 0}).hash for run in runs}) > 1 or any(run.parent_id for run in runs):
+        raise InvalidInput(
+            f"{n} seeds cannot be added at once (1 to {MOST_SEEDS_AT_ONCE}). Add the others afterwards."
+        )
+    if len({run.config.model_copy(update={SEED: 0}).hash for run in runs}) > 1 or any(
+        run.parent_id for run in runs
+    ):
         raise InvalidInput(
             f"These {len(runs)} runs differ in more than their seed, or were forked, so there is no one configuration to add seeds to. "
             "Group them by everything but the seed."
@@ -320,18 +380,24 @@ def _with_seed(store: Store, like: Run, seed: int) -> str:
     """Find a run of this configuration and seed, or submit one; two presses of a button at once give the same."""
     config = like.config.model_copy(update={SEED: seed})
     runs = schema.runs
-    query = sa.select(runs.c.id, runs.c.state, runs.c.deleted_at, runs.c.parent_id).where(runs.c.config_hash == config.hash)
+    query = sa.select(runs.c.id, runs.c.state, runs.c.deleted_at, runs.c.parent_id).where(
+        runs.c.config_hash == config.hash
+    )
     with store.reading() as connection:
         rows = connection.execute(query.order_by(runs.c.created_at.desc())).all()
     useful = (RunState.FINISHED, RunState.QUEUED, RunState.RUNNING, RunState.PAUSED)
     for row in rows:
         if RunState(row.state) in useful and row.deleted_at is None and row.parent_id is None:
             return str(row.id)
-    return run_actions.submit(store, config, key=f"seed-{config.hash}-{len(rows)}", preset=like.preset)
+    return run_actions.submit(
+        store, config, key=f"seed-{config.hash}-{len(rows)}", preset=like.preset
+    )
 
 
 def _origin(run: Run) -> dict[str, object]:
-    return {} if run.parent_id is None else {ORIGIN: f"{run.parent_id} after epoch {run.parent_epoch}"}
+    return (
+        {} if run.parent_id is None else {ORIGIN: f"{run.parent_id} after epoch {run.parent_epoch}"}
+    )
 
 
 def _flat(config: RunConfig, *, whole_network: bool) -> dict[str, object]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from mnist_dash.runs.query.fields import Expression, Field, FieldKind
-from mnist_dash.runs.query.language import Comparison, Conjunction, Disjunction, Membership, Negation, Node, Value, bounds
+from mnist_dash.runs.query.language import (
+    Comparison,
+    Conjunction,
+    Disjunction,
+    Membership,
+    Negation,
+    Node,
+    Value,
+    bounds,
+)
 from mnist_dash.runs.store import schema
 
 Condition = sa.ColumnElement[bool]
@@ -31,13 +40,19 @@ def condition(node: Node, dialect: str) -> Condition:
             return sa.or_(*(condition(part, dialect) for part in parts))
 
 
-def names_of(field: Field) -> tuple[sa.FromClause, sa.ColumnElement[str], list[sa.ColumnElement[str]]]:
+def names_of(
+    field: Field,
+) -> tuple[sa.FromClause, sa.ColumnElement[str], list[sa.ColumnElement[str]]]:
     """Say where the names of a run lie: the table, its column of runs, and the columns of names, the one to show first."""
     if field.name == "tag":
         tags = schema.run_tags
         return tags, tags.c.run_id, [tags.c.tag]
     links, studies = schema.trial_runs, schema.studies
-    return links.join(studies, links.c.study_id == studies.c.id), links.c.run_id, [studies.c.name, studies.c.id]
+    return (
+        links.join(studies, links.c.study_id == studies.c.id),
+        links.c.run_id,
+        [studies.c.name, studies.c.id],
+    )
 
 
 def _compared(field: Field, operator: str, value: Value, dialect: str) -> Condition:
@@ -74,7 +89,12 @@ def _known(found: Expression, operator: str, value: float | str | bool, dialect:
 
 def _has_name(field: Field, operator: str, value: Value, dialect: str) -> Condition:
     tables, owner, names = names_of(field)
-    query = sa.select(sa.literal(1)).select_from(tables).where(owner == schema.runs.c.id).correlate(schema.runs)
+    query = (
+        sa.select(sa.literal(1))
+        .select_from(tables)
+        .where(owner == schema.runs.c.id)
+        .correlate(schema.runs)
+    )
     if value is None:
         return ~query.exists()
     return query.where(sa.or_(*(_known(name, operator, value, dialect) for name in names))).exists()

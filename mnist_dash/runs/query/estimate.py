@@ -23,7 +23,16 @@ N_RECENT = 60
 """Runs that are looked at for timings."""
 STEP_OVERHEAD_SECONDS = 0.0003
 """Dispatch of one optimizer step, measured on the linear network."""
-_MOMENTS = {"sgd": 0, "adam": 2, "adamw": 2, "nadam": 2, "rmsprop": 1, "adadelta": 2, "adagrad": 1, "lion": 1}
+_MOMENTS = {
+    "sgd": 0,
+    "adam": 2,
+    "adamw": 2,
+    "nadam": 2,
+    "rmsprop": 1,
+    "adadelta": 2,
+    "adagrad": 1,
+    "lion": 1,
+}
 _FLOAT_BYTES = 4
 _PROCESS_BYTES = 550 * 2**20
 """Resident size of a trainer with torch and MNIST in memory, measured."""
@@ -81,30 +90,62 @@ def flops_per_epoch(config: RunConfig) -> int:
     return forward * (3 * config.n_training + config.n_training + config.n_validation)
 
 
-def _seconds_per_epoch(store: Store, config: RunConfig, timed: list[Run]) -> tuple[float | None, str]:
-    same = [run for run in timed if run.config.layers == config.layers and run.config.batch_size == config.batch_size]
-    same = [run for run in same if run.config.precision == config.precision and run.config.optimizer.kind == config.optimizer.kind]
+def _seconds_per_epoch(
+    store: Store, config: RunConfig, timed: list[Run]
+) -> tuple[float | None, str]:
+    same = [
+        run
+        for run in timed
+        if run.config.layers == config.layers and run.config.batch_size == config.batch_size
+    ]
+    same = [
+        run
+        for run in same
+        if run.config.precision == config.precision
+        and run.config.optimizer.kind == config.optimizer.kind
+    ]
     if same:
-        share = (config.n_training + config.n_validation) / (same[0].config.n_training + same[0].config.n_validation)
+        share = (config.n_training + config.n_validation) / (
+            same[0].config.n_training + same[0].config.n_validation
+        )
         return _per_epoch(same[0]) * share, f"measured in {same[0].title}"
     akin = [run for run in timed if family(run.config) == family(config)]
     if akin:
-        nearest = min(akin, key=lambda run: abs(math.log(flops_per_epoch(run.config) / flops_per_epoch(config))))
-        busy = max(_per_epoch(nearest) - STEP_OVERHEAD_SECONDS * nearest.config.steps_per_epoch, 0.1 * _per_epoch(nearest))
-        seconds = busy * flops_per_epoch(config) / flops_per_epoch(nearest.config) + STEP_OVERHEAD_SECONDS * config.steps_per_epoch
+        nearest = min(
+            akin,
+            key=lambda run: abs(math.log(flops_per_epoch(run.config) / flops_per_epoch(config))),
+        )
+        busy = max(
+            _per_epoch(nearest) - STEP_OVERHEAD_SECONDS * nearest.config.steps_per_epoch,
+            0.1 * _per_epoch(nearest),
+        )
+        seconds = (
+            busy * flops_per_epoch(config) / flops_per_epoch(nearest.config)
+            + STEP_OVERHEAD_SECONDS * config.steps_per_epoch
+        )
         return seconds, f"scaled from {nearest.title} by the number of operations"
     table = schema.calibrations
-    query = sa.select(table.c.flops_per_second).where(table.c.family == family(config)).order_by(table.c.created_at.desc()).limit(1)
+    query = (
+        sa.select(table.c.flops_per_second)
+        .where(table.c.family == family(config))
+        .order_by(table.c.created_at.desc())
+        .limit(1)
+    )
     with store.reading() as connection:
         rate = connection.execute(query).scalar()
     if rate:
-        return flops_per_epoch(config) / rate + STEP_OVERHEAD_SECONDS * config.steps_per_epoch, "from a calibration of this device"
+        return (
+            flops_per_epoch(config) / rate + STEP_OVERHEAD_SECONDS * config.steps_per_epoch,
+            "from a calibration of this device",
+        )
     return None, "nothing timed here yet"
 
 
 def _recent(store: Store) -> list[Run]:
     runs = schema.runs
-    query = sa.select(runs).where(runs.c.epoch > 0).order_by(runs.c.created_at.desc()).limit(N_RECENT)
+    query = (
+        sa.select(runs).where(runs.c.epoch > 0).order_by(runs.c.created_at.desc()).limit(N_RECENT)
+    )
     with store.reading() as connection:
         return [run_from_row(row) for row in connection.execute(query).mappings()]
 

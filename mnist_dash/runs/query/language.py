@@ -210,7 +210,10 @@ _COMPARED = {
 _ORDERED: dict[str, Operator] = {"<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _OPERATORS = ("==", "!=", "<", "<=", ">", ">=", "~", "in", "contains", "not")
 _RESERVED = {"and", "or", "not", "in", "contains", "true", "false", "none"}
-_AGO = re.compile(r"\s*([0-9]{1,6}(?:\.[0-9]{1,3})?)\s*(minute|hour|day|week)s?\s+ago\s*", re.IGNORECASE | re.ASCII)
+_AGO = re.compile(
+    r"\s*([0-9]{1,6}(?:\.[0-9]{1,3})?)\s*(minute|hour|day|week)s?\s+ago\s*",
+    re.IGNORECASE | re.ASCII,
+)
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 
@@ -271,8 +274,14 @@ class _Parser:
     def refuse(self, fault: str, remedy: str, token: _Token | None = None) -> NoReturn:
         """Refuse a token: the message begins with it and says what is wrong with it."""
         token = token or self.token
-        what = "The query ends, but" if token.kind == "end" else f"{_shown(token.text)} at place {token.start + 1}:"
-        raise InvalidQuery(f"{what} {fault}. {remedy}", text=self.text, start=token.start, end=token.end)
+        what = (
+            "The query ends, but"
+            if token.kind == "end"
+            else f"{_shown(token.text)} at place {token.start + 1}:"
+        )
+        raise InvalidQuery(
+            f"{what} {fault}. {remedy}", text=self.text, start=token.start, end=token.end
+        )
 
     def query(self) -> Query:
         if self.token.kind == "end":
@@ -321,7 +330,10 @@ class _Parser:
     def negated(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.refuse(f'parentheses and "not" are nested too deep (at most {MAX_DEPTH})', "Simplify the query.")
+            self.refuse(
+                f'parentheses and "not" are nested too deep (at most {MAX_DEPTH})',
+                "Simplify the query.",
+            )
         found = self.inner()
         self.depth -= 1
         return found
@@ -353,14 +365,22 @@ class _Parser:
             self.take()
             return Negation(self.compared(field))
         if word not in _OPERATORS or word == "not":
-            self.refuse(f"a comparison is wanted after {field.name}", f"Expected {_allowed(field)} here.", operator)
+            self.refuse(
+                f"a comparison is wanted after {field.name}",
+                f"Expected {_allowed(field)} here.",
+                operator,
+            )
         return self.compared(field)
 
     def compared(self, field: Field) -> Node:
         operator = self.take()
         word = "contains" if operator.text == "~" else operator.text.lower()
         if word not in _COMPARED[field.kind]:
-            self.refuse(f"{field.name} is {field.kind.value} and cannot be compared so", f"Use {_allowed(field)}.", operator)
+            self.refuse(
+                f"{field.name} is {field.kind.value} and cannot be compared so",
+                f"Use {_allowed(field)}.",
+                operator,
+            )
         if word == "in":
             return Membership(field, self.values(field))
         if word == "contains":
@@ -371,12 +391,18 @@ class _Parser:
             equal = Comparison(field, "==", self.value(field))
             return equal if word == "==" else Negation(equal)
         if self.word() == "none":
-            self.refuse("it is neither larger nor smaller than anything", f"Write {field.name} == none, or another value.")
+            self.refuse(
+                "it is neither larger nor smaller than anything",
+                f"Write {field.name} == none, or another value.",
+            )
         return Comparison(field, _ORDERED[word], self.value(field))
 
     def values(self, field: Field) -> tuple[Value, ...]:
         if not self.takes("("):
-            self.refuse('values in parentheses are wanted after "in"', 'Expected "(" here, as in batch_size in (32, 64).')
+            self.refuse(
+                'values in parentheses are wanted after "in"',
+                'Expected "(" here, as in batch_size in (32, 64).',
+            )
         found = [self.value(field)]
         while self.takes(","):
             found.append(self.value(field))
@@ -388,7 +414,11 @@ class _Parser:
         found = fields.find(token.text)
         if found is None:
             near = fields.similar(token.text)
-            remedy = f"Did you mean {' or '.join(near)}?" if near else "All fields stand in docs/runs.md."
+            remedy = (
+                f"Did you mean {' or '.join(near)}?"
+                if near
+                else "All fields stand in docs/runs.md."
+            )
             self.refuse("runs have no such field", remedy, token)
         return found
 
@@ -400,17 +430,28 @@ class _Parser:
             case FieldKind.NUMBER:
                 if token.kind != "number":
                     self.refuse(
-                        f"{field.name} is compared with a number", f"Write a number such as {'98%' if field.is_share else '32'}, or none."
+                        f"{field.name} is compared with a number",
+                        f"Write a number such as {'98%' if field.is_share else '32'}, or none.",
                     )
                 return self.number(self.take())
             case FieldKind.TRUTH:
                 if self.word() not in ("true", "false"):
-                    self.refuse(f"{field.name} is compared with true or false", f"Write true or false, or {field.name} alone.")
+                    self.refuse(
+                        f"{field.name} is compared with true or false",
+                        f"Write true or false, or {field.name} alone.",
+                    )
                 return self.take().text.lower() == "true"
             case FieldKind.PART:
-                self.refuse(f"{field.name} has no single value", f"Write none, or compare a field of it: {field.name}.")
+                self.refuse(
+                    f"{field.name} has no single value",
+                    f"Write none, or compare a field of it: {field.name}.",
+                )
         if token.kind != "string":
-            quoted = "" if token.kind in ("end", "operator") else f" around it: {write_value(token.text)}"
+            quoted = (
+                ""
+                if token.kind in ("end", "operator")
+                else f" around it: {write_value(token.text)}"
+            )
             example = f'"{field.options[0] if field.options else "2026-01-31" if field.kind is FieldKind.MOMENT else "text"}"'
             remedy = f"Put quotes{quoted}." if quoted else f"Write {example}, say, or none."
             self.refuse(f"{field.name} is compared with {field.kind.value} in quotes", remedy)

@@ -16,5 +16,9 @@ def layer_history(store: Store, run_id: str) -> LayerHistory:
     """Read what was measured; empty for a run without a finished epoch, or one of an older version."""
     table = schema.epoch_layers
     with store.reading() as connection:
-        rows = connection.execute(sa.select(table.c.epoch, table.c.layers).where(table.c.run_id == run_id).order_by(table.c.epoch)).all()
+        rows = connection.execute(
+            sa.select(table.c.epoch, table.c.layers)
+            .where(table.c.run_id == run_id)
+            .order_by(table.c.epoch)
+        ).all()
     return {row.epoch: unpack(row.layers) for row in rows}

@@ -39,14 +39,18 @@ def learning_curves(store: Store, run_ids: Sequence[str]) -> dict[str, LearningC
     chunks, epochs = schema.step_chunks, schema.epochs
     with store.reading() as connection:
         blobs = connection.execute(
-            sa.select(chunks.c.run_id, chunks.c.points).where(chunks.c.run_id.in_(run_ids)).order_by(chunks.c.first_step)
+            sa.select(chunks.c.run_id, chunks.c.points)
+            .where(chunks.c.run_id.in_(run_ids))
+            .order_by(chunks.c.first_step)
         ).all()
         rows = connection.execute(
             sa.select(epochs.c.run_id, epochs.c.val_loss, epochs.c.val_accuracy)
             .where(epochs.c.run_id.in_(run_ids))
             .order_by(epochs.c.epoch)
         ).all()
-    return {run_id: LearningCurves(_steps(run_id, blobs), _epochs(run_id, rows)) for run_id in run_ids}
+    return {
+        run_id: LearningCurves(_steps(run_id, blobs), _epochs(run_id, rows)) for run_id in run_ids
+    }
 
 
 def _steps(run_id: str, blobs: Iterable[sa.Row[Any, Any]]) -> Array:
@@ -56,4 +60,6 @@ def _steps(run_id: str, blobs: Iterable[sa.Row[Any, Any]]) -> Array:
 
 
 def _epochs(run_id: str, rows: Iterable[sa.Row[Any, Any, Any]]) -> Array:
-    return np.array([(row.val_loss, row.val_accuracy) for row in rows if row.run_id == run_id], dtype=np.float64).reshape(-1, 2)
+    return np.array(
+        [(row.val_loss, row.val_accuracy) for row in rows if row.run_id == run_id], dtype=np.float64
+    ).reshape(-1, 2)

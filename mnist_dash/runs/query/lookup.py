@@ -59,11 +59,30 @@ def lookup_runs(store: Store, text: str, *, limit: int = FOUND_AT_ONCE) -> tuple
     wanted = words_of(text)
     if text.strip() and not wanted:
         return ()
-    order: list[sa.ColumnElement[object]] = [runs.c.created_at.desc()]  # by its index, so that the search ends with the last that is listed
+    order: list[sa.ColumnElement[object]] = [
+        runs.c.created_at.desc()
+    ]  # by its index, so that the search ends with the last that is listed
     if len(wanted) == 1 and _ID.fullmatch(wanted[0]):
         order.insert(0, sa.case((runs.c.id.startswith(wanted[0], autoescape=True), 0), else_=1))
-    columns = [runs.c[name] for name in ("id", "state", "name", "preset", "config", "created_at", "test_accuracy", "last_val_accuracy")]
-    query = sa.select(*columns).where(runs.c.deleted_at.is_(None), *_conditions(wanted)).order_by(*order).limit(limit)
+    columns = [
+        runs.c[name]
+        for name in (
+            "id",
+            "state",
+            "name",
+            "preset",
+            "config",
+            "created_at",
+            "test_accuracy",
+            "last_val_accuracy",
+        )
+    ]
+    query = (
+        sa.select(*columns)
+        .where(runs.c.deleted_at.is_(None), *_conditions(wanted))
+        .order_by(*order)
+        .limit(limit)
+    )
     with store.reading() as connection:
         rows = connection.execute(query).all()
     return tuple(
@@ -91,7 +110,9 @@ def _conditions(wanted: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
     config, conditions, former = schema.runs.c.config, [], ""
     for word in wanted:
         if former in _SIZES and word.isdecimal():
-            conditions.append(sa.or_(*(config.contains(f'"{_SIZES[former]}":{word}{end}') for end in ",}")))
+            conditions.append(
+                sa.or_(*(config.contains(f'"{_SIZES[former]}":{word}{end}') for end in ",}"))
+            )
         else:
             conditions.append(_fits(word))
         former = word
@@ -100,7 +121,11 @@ def _conditions(wanted: tuple[str, ...]) -> list[sa.ColumnElement[bool]]:
 
 def _fits(word: str) -> sa.ColumnElement[bool]:
     runs, tags = schema.runs, schema.run_tags
-    presets = [name for name, preset in PRESETS.items() if word in name.lower() or word in preset.title.lower()]
+    presets = [
+        name
+        for name, preset in PRESETS.items()
+        if word in name.lower() or word in preset.title.lower()
+    ]
     tagged = sa.select(tags.c.run_id).where(tags.c.tag.icontains(word, autoescape=True))
     fits = [
         runs.c.id.startswith(word, autoescape=True),

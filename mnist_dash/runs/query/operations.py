@@ -42,18 +42,30 @@ def operations(store: Store) -> Operations:
     runs, studies, epochs = schema.runs, schema.studies, schema.epochs
     pace = epochs.c.seconds_training + epochs.c.seconds_evaluation
     is_last = (epochs.c.run_id == runs.c.id) & (epochs.c.epoch == runs.c.epoch)
-    training = sa.select(sa.func.sum(1.0 / sa.func.nullif(pace, 0.0)), sa.func.sum(epochs.c.images_per_second)).select_from(
-        runs.join(epochs, is_last)
-    )
+    training = sa.select(
+        sa.func.sum(1.0 / sa.func.nullif(pace, 0.0)), sa.func.sum(epochs.c.images_per_second)
+    ).select_from(runs.join(epochs, is_last))
     newest = sa.select(runs.c.started_at - runs.c.created_at).where(runs.c.started_at.is_not(None))
     waits = sa.func.count().filter(runs.c.reason != "")
     with store.reading() as connection:
-        n_runs = connection.execute(sa.select(runs.c.state, sa.func.count()).group_by(runs.c.state)).all()
-        n_studies = connection.execute(sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)).all()
-        oldest = connection.execute(sa.select(now() - sa.func.min(runs.c.created_at)).where(runs.c.state == RunState.QUEUED)).scalar()
-        seconds = connection.execute(newest.order_by(runs.c.created_at.desc()).limit(N_WAITS)).scalars().all()
+        n_runs = connection.execute(
+            sa.select(runs.c.state, sa.func.count()).group_by(runs.c.state)
+        ).all()
+        n_studies = connection.execute(
+            sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
+        ).all()
+        oldest = connection.execute(
+            sa.select(now() - sa.func.min(runs.c.created_at)).where(runs.c.state == RunState.QUEUED)
+        ).scalar()
+        seconds = (
+            connection.execute(newest.order_by(runs.c.created_at.desc()).limit(N_WAITS))
+            .scalars()
+            .all()
+        )
         rate, images = connection.execute(training.where(runs.c.state == RunState.RUNNING)).one()
-        waiting = connection.execute(sa.select(waits).where(runs.c.state == RunState.RUNNING)).scalar_one()
+        waiting = connection.execute(
+            sa.select(waits).where(runs.c.state == RunState.RUNNING)
+        ).scalar_one()
     workers: dict[tuple[str, str], int] = {}
     for worker in store.workers():
         if worker.state != "gone":

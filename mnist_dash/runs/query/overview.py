@@ -29,12 +29,20 @@ def finished_runs(store: Store) -> tuple[FinishedRun, ...]:
     runs = schema.runs
     query = (
         sa.select(runs.c.id, runs.c.config, runs.c.n_parameters, runs.c.test_accuracy)
-        .where(runs.c.state == RunState.FINISHED, runs.c.deleted_at.is_(None), runs.c.test_accuracy.is_not(None), store.readable())
+        .where(
+            runs.c.state == RunState.FINISHED,
+            runs.c.deleted_at.is_(None),
+            runs.c.test_accuracy.is_not(None),
+            store.readable(),
+        )
         .order_by(runs.c.created_at.desc(), runs.c.id)
     )
     with store.reading() as connection:
         rows = connection.execute(query).all()
-    return tuple(FinishedRun(row.id, _parsed(row.config), row.n_parameters, row.test_accuracy) for row in rows)
+    return tuple(
+        FinishedRun(row.id, _parsed(row.config), row.n_parameters, row.test_accuracy)
+        for row in rows
+    )
 
 
 @lru_cache(maxsize=10_000)

@@ -31,9 +31,14 @@ def best(store: Store, *, limit: int) -> tuple[Run, ...]:
 
 def _listed(store: Store, order: sa.UnaryExpression[object], limit: int) -> tuple[Run, ...]:
     runs, files = schema.runs, schema.artifacts
-    have_weights = sa.exists().where(files.c.run_id == runs.c.id, files.c.kind == ArtifactKind.WEIGHTS)
+    have_weights = sa.exists().where(
+        files.c.run_id == runs.c.id, files.c.kind == ArtifactKind.WEIGHTS
+    )
     query = sa.select(runs).where(
-        runs.c.state == RunState.FINISHED, runs.c.deleted_at.is_(None), runs.c.test_accuracy.is_not(None), have_weights
+        runs.c.state == RunState.FINISHED,
+        runs.c.deleted_at.is_(None),
+        runs.c.test_accuracy.is_not(None),
+        have_weights,
     )
     with store.reading() as connection:
         rows = connection.execute(query.order_by(order, runs.c.id).limit(_SCANNED)).mappings().all()

@@ -37,7 +37,11 @@ class Point:
     @property
     def label(self) -> str:
         """Names it among all points, such as ``sweep_batch_size, batch_size 16``."""
-        return self.preset.name if self.preset.grid is None else f"{self.preset.name}, {self.preset.grid.path} {self.value}"
+        return (
+            self.preset.name
+            if self.preset.grid is None
+            else f"{self.preset.name}, {self.preset.grid.path} {self.value}"
+        )
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,11 @@ class Comparison:
         """Our accuracy less the published one, as a fraction; None where one of them is missing."""
         published = self.point.preset.published
         ours = self.test_accuracy
-        return None if published is None or published.test_accuracy is None or ours is None else ours - published.test_accuracy
+        return (
+            None
+            if published is None or published.test_accuracy is None or ours is None
+            else ours - published.test_accuracy
+        )
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -79,14 +87,22 @@ class Comparison:
         n = len(accuracies)
         if n < MIN_SEEDS:
             return None
-        half = (_T_975[n - 2] if n - 2 < len(_T_975) else 1.96) * statistics.stdev(accuracies) * (1 + 1 / n) ** 0.5
+        half = (
+            (_T_975[n - 2] if n - 2 < len(_T_975) else 1.96)
+            * statistics.stdev(accuracies)
+            * (1 + 1 / n) ** 0.5
+        )
         middle = statistics.mean(accuracies)
         return middle - half, middle + half
 
     @property
     def verdict(self) -> str:
         """What the comparison says, in a few words."""
-        published, difference, interval = self.point.preset.published, self.difference, self.interval
+        published, difference, interval = (
+            self.point.preset.published,
+            self.difference,
+            self.interval,
+        )
         if not self.runs:
             return "not run yet"
         if difference is None or published is None or published.test_accuracy is None:
@@ -105,7 +121,10 @@ def points(presets: Iterable[Preset] = EXPERIMENTS) -> tuple[Point, ...]:
     found: list[Point] = []
     for preset in presets:
         values = (None,) if preset.grid is None else preset.grid.values
-        found += [Point(preset, config, value) for config, value in zip(preset.configs, values, strict=True)]
+        found += [
+            Point(preset, config, value)
+            for config, value in zip(preset.configs, values, strict=True)
+        ]
     return tuple(found)
 
 
@@ -114,7 +133,11 @@ def compare(store: Store, wanted: Sequence[Point]) -> tuple[Comparison, ...]:
     runs = schema.runs
     query = (
         sa.select(runs)
-        .where(runs.c.preset.is_not(None), runs.c.state == RunState.FINISHED, runs.c.deleted_at.is_(None))
+        .where(
+            runs.c.preset.is_not(None),
+            runs.c.state == RunState.FINISHED,
+            runs.c.deleted_at.is_(None),
+        )
         .order_by(runs.c.created_at.desc())
     )
     with store.reading() as connection:
@@ -122,7 +145,9 @@ def compare(store: Store, wanted: Sequence[Point]) -> tuple[Comparison, ...]:
     by_experiment: dict[RunConfig, list[Run]] = defaultdict(list)
     for run in ours:
         by_experiment[as_experiment(run.config)].append(run)
-    return tuple(Comparison(point, _one_a_seed(by_experiment.get(point.config, ()))) for point in wanted)
+    return tuple(
+        Comparison(point, _one_a_seed(by_experiment.get(point.config, ()))) for point in wanted
+    )
 
 
 def _one_a_seed(runs: Iterable[Run]) -> tuple[Run, ...]:

@@ -30,6 +30,10 @@ def read_trained(store: Store, run: Run) -> tuple[Weights, Predictor]:
     content = artifacts.read(store, run.id, ArtifactKind.WEIGHTS)
     try:
         weights = safetensors.numpy.load(content)
-        return weights, Predictor(run.config, weights, scaling_values(run.config, store.settings.data_dir))
+        return weights, Predictor(
+            run.config, weights, scaling_values(run.config, store.settings.data_dir)
+        )
     except (safetensors.SafetensorError, ValueError) as error:
-        raise ArtifactError(f"The stored weights of run {run.id} do not fit its network: {error} Rerun it.") from error
+        raise ArtifactError(
+            f"The stored weights of run {run.id} do not fit its network: {error} Rerun it."
+        ) from error

@@ -28,8 +28,20 @@ def empty_bin(store: Store, *, older_than_days: float = BIN_DAYS) -> int:
         ids = connection.execute(sa.select(runs.c.id).where(old).limit(_BATCH)).scalars().all()
         if not ids:
             return 0
-        paths = connection.execute(sa.select(files.c.path).where(files.c.run_id.in_(ids))).scalars().all()
-        for table in (schema.epochs, schema.epoch_layers, schema.step_chunks, schema.analyses, schema.trial_runs, schema.run_events, files):
+        paths = (
+            connection.execute(sa.select(files.c.path).where(files.c.run_id.in_(ids)))
+            .scalars()
+            .all()
+        )
+        for table in (
+            schema.epochs,
+            schema.epoch_layers,
+            schema.step_chunks,
+            schema.analyses,
+            schema.trial_runs,
+            schema.run_events,
+            files,
+        ):
             connection.execute(table.delete().where(table.c.run_id.in_(ids)))
         connection.execute(runs.delete().where(runs.c.id.in_(ids)))
         bump_revision(connection)
@@ -48,10 +60,16 @@ def thin_checkpoints(store: Store, *, most_bytes: int = MAX_CHECKPOINT_BYTES) ->
     """
     files = schema.artifacts
     kept = files.c.kind == ArtifactKind.EPOCH_CHECKPOINT
-    newest_first = sa.func.sum(files.c.n_bytes).over(order_by=(files.c.created_at.desc(), files.c.path))
+    newest_first = sa.func.sum(files.c.n_bytes).over(
+        order_by=(files.c.created_at.desc(), files.c.path)
+    )
     with store.reading() as connection:
         ranked = sa.select(files.c.path, newest_first.label("total")).where(kept).subquery()
-        paths = connection.execute(sa.select(ranked.c.path).where(ranked.c.total > most_bytes)).scalars().all()
+        paths = (
+            connection.execute(sa.select(ranked.c.path).where(ranked.c.total > most_bytes))
+            .scalars()
+            .all()
+        )
     if paths:
         with store.writing() as connection:
             for path in paths:

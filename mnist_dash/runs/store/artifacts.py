@@ -79,7 +79,10 @@ def write(settings: Settings, run_id: str, kind: ArtifactKind, content: bytes) -
     try:
         place.write(relative, content)
     except OSError as error:
-        raise _refusal(error, f"the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {place.name}") from error
+        raise _refusal(
+            error,
+            f"the {kind} of run {run_id}, {len(content):,} bytes, cannot be written to {place.name}",
+        ) from error
     return StoredFile(relative, hashlib.sha256(content).hexdigest(), len(content))
 
 
@@ -87,13 +90,25 @@ def _refusal(error: OSError, what: str) -> StorageUnavailable:
     """Say why a place does not take a file, and what to do."""
     goes_on = "a run in training goes on by itself."
     if isinstance(error, PlaceAway):
-        return StorageUnavailable(f"The artifacts' place is away ({error.strerror}): {what}. Bring it back; {goes_on}")
+        return StorageUnavailable(
+            f"The artifacts' place is away ({error.strerror}): {what}. Bring it back; {goes_on}"
+        )
     if error.errno == errno.ENOSPC:
         return StorageFull(f"The disk is full: {what}. Free some space; {goes_on}")
-    return StorageFull(f"The artifact folder refuses a file ({error.strerror or error}): {what}. Make the folder writable; {goes_on}")
+    return StorageFull(
+        f"The artifact folder refuses a file ({error.strerror or error}): {what}. Make the folder writable; {goes_on}"
+    )
 
 
-def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: StoredFile, *, epoch: int, part: str = "") -> str | None:
+def record(
+    connection: sa.Connection,
+    run_id: str,
+    kind: ArtifactKind,
+    file: StoredFile,
+    *,
+    epoch: int,
+    part: str = "",
+) -> str | None:
     """Write a file's row within the caller's transaction and return the path of the file that it replaces, to be removed after it."""
     table = schema.artifacts
     here = _named(run_id, kind, part)
@@ -101,7 +116,14 @@ def record(connection: sa.Connection, run_id: str, kind: ArtifactKind, file: Sto
     connection.execute(table.delete().where(here))
     connection.execute(
         table.insert().values(
-            run_id=run_id, kind=kind, part=part, path=file.path, sha256=file.sha256, n_bytes=file.n_bytes, epoch=epoch, created_at=now()
+            run_id=run_id,
+            kind=kind,
+            part=part,
+            path=file.path,
+            sha256=file.sha256,
+            n_bytes=file.n_bytes,
+            epoch=epoch,
+            created_at=now(),
         )
     )
     return None if former is None else str(former)
@@ -117,7 +139,9 @@ def is_recorded(connection: sa.Connection, run_id: str, file: StoredFile, *, epo
 def discard(settings: Settings, relative: str | None) -> None:
     """Remove a file that no row names any more."""
     if relative is not None:
-        with contextlib.suppress(OSError):  # a file too many does no harm; `doctor --repair` finds it
+        with contextlib.suppress(
+            OSError
+        ):  # a file too many does no harm; `doctor --repair` finds it
             place_of(settings).remove(relative)
 
 
@@ -131,14 +155,20 @@ def has(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bool:
 def find(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> int | None:
     """Give the finished epochs when a file was made; None where the run has left none."""
     with store.reading() as connection:
-        return connection.execute(sa.select(schema.artifacts.c.epoch).where(_named(run_id, kind, part))).scalar()
+        return connection.execute(
+            sa.select(schema.artifacts.c.epoch).where(_named(run_id, kind, part))
+        ).scalar()
 
 
 def parts(store: Store, run_id: str, kind: ArtifactKind) -> list[str]:
     """List which files of a kind a run has left, by the epoch after which each was made."""
     table = schema.artifacts
     with store.reading() as connection:
-        query = sa.select(table.c.part).where(table.c.run_id == run_id, table.c.kind == kind).order_by(table.c.epoch, table.c.part)
+        query = (
+            sa.select(table.c.part)
+            .where(table.c.run_id == run_id, table.c.kind == kind)
+            .order_by(table.c.epoch, table.c.part)
+        )
         return [str(part) for part in connection.execute(query).scalars()]
 
 
@@ -154,7 +184,9 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
         query = sa.select(table.c.path, table.c.sha256).where(_named(run_id, kind, part))
         row = connection.execute(query).first()
     if row is None:
-        raise ArtifactError(f"Run {run_id} has left no {kind}: it finished no epoch, or they were removed. Train it again.")
+        raise ArtifactError(
+            f"Run {run_id} has left no {kind}: it finished no epoch, or they were removed. Train it again."
+        )
     place = place_of(store.settings)
     path = place.location(row.path)
     try:
@@ -162,7 +194,9 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
     except OSError as error:
         fault = f"The {kind} of run {run_id} cannot be read at {path}: {error.strerror or error}."
         if isinstance(error, PlaceAway):
-            raise StorageUnavailable(f"{fault} It is read when its place is there again.") from error
+            raise StorageUnavailable(
+                f"{fault} It is read when its place is there again."
+            ) from error
         raise ArtifactError(f"{fault} Restore the file, or train again.") from error
     found = hashlib.sha256(content).hexdigest()
     if found != row.sha256:
@@ -173,27 +207,39 @@ def read(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> bytes
     return content
 
 
-def read_probabilities(store: Store, run_id: str, kind: ArtifactKind, part: str = "") -> npt.NDArray[np.float32]:
+def read_probabilities(
+    store: Store, run_id: str, kind: ArtifactKind, part: str = ""
+) -> npt.NDArray[np.float32]:
     """Read stored probabilities, float32 ``(N, 10)`` in the order of the images.
 
     Raises:
         ArtifactError: as for `read`.
     """
-    probabilities: npt.NDArray[np.float32] = safetensors.numpy.load(read(store, run_id, kind, part))["probabilities"]
+    probabilities: npt.NDArray[np.float32] = safetensors.numpy.load(
+        read(store, run_id, kind, part)
+    )["probabilities"]
     return probabilities
 
 
 def pack_probabilities(probabilities: npt.NDArray[np.float32]) -> bytes:
     """Write probabilities ``(N, 10)`` as the content of a file."""
-    return safetensors.numpy.save({"probabilities": np.ascontiguousarray(probabilities, dtype=np.float32)})
+    return safetensors.numpy.save(
+        {"probabilities": np.ascontiguousarray(probabilities, dtype=np.float32)}
+    )
 
 
 def storage(store: Store) -> StorageUse:
     """Measure the room that the store takes and has left."""
     table = schema.artifacts
     with store.reading() as connection:
-        n_files, n_bytes = connection.execute(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(table.c.n_bytes), 0))).one()
-    database = sum(_size(store.settings.home / f"{DATABASE_FILE}{suffix}") for suffix in ("", "-wal")) if store.settings.is_sqlite else 0
+        n_files, n_bytes = connection.execute(
+            sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(table.c.n_bytes), 0))
+        ).one()
+    database = (
+        sum(_size(store.settings.home / f"{DATABASE_FILE}{suffix}") for suffix in ("", "-wal"))
+        if store.settings.is_sqlite
+        else 0
+    )
     return StorageUse(int(n_bytes), database, place_of(store.settings).free_bytes(), int(n_files))
 
 

@@ -26,14 +26,24 @@ def apply_change(connection: sa.Connection, run_id: str, *, held_by: int | None 
         Whether the run was there, and held by that attempt.
     """
     runs = schema.runs
-    query = sa.select(runs.c.config, runs.c.epoch, runs.c.change_requested).where(runs.c.id == run_id)
+    query = sa.select(runs.c.config, runs.c.epoch, runs.c.change_requested).where(
+        runs.c.id == run_id
+    )
     row = connection.execute(query).one()
     asked = json.loads(row.change_requested)
     config = with_change(parse_config(row.config), row.epoch, asked["values"])
-    values: dict[str, Any] = {"config": canonical_json(config), "config_hash": config.hash, "n_steps": config.n_steps}
-    if not update(connection, run_id, held_by=held_by, change_requested=None, preset=None, **values):
+    values: dict[str, Any] = {
+        "config": canonical_json(config),
+        "config_hash": config.hash,
+        "n_steps": config.n_steps,
+    }
+    if not update(
+        connection, run_id, held_by=held_by, change_requested=None, preset=None, **values
+    ):
         return False
     change = next(change for change in config.changes if change.after_epoch == row.epoch)
     sentence = f"Changed after epoch {row.epoch}: {describe(config, change)}."
-    events.write(connection, run_id, EventKind.CHANGED, sentence, epoch=row.epoch, person=asked["person"])
+    events.write(
+        connection, run_id, EventKind.CHANGED, sentence, epoch=row.epoch, person=asked["person"]
+    )
     return True

@@ -32,8 +32,16 @@ LOCKED = ErrorClass(
     "The database was locked for more than {seconds} s by another process",
     "Close what else has it open (a backup, a database browser) and try again.",
 )
-CONFLICT = ErrorClass(StoreLocked, "Another process changed the same rows of the database at the same time", "Try again.")
-FULL = ErrorClass(StorageFull, "The disk is full: the database cannot be written", "Free some space and try again.")
+CONFLICT = ErrorClass(
+    StoreLocked,
+    "Another process changed the same rows of the database at the same time",
+    "Try again.",
+)
+FULL = ErrorClass(
+    StorageFull,
+    "The disk is full: the database cannot be written",
+    "Free some space and try again.",
+)
 DISK = ErrorClass(
     StorageFull,
     "The disk reported an error: the database cannot be read or written",
@@ -64,13 +72,19 @@ REFUSED = ErrorClass(
     "The database server refuses this user or has no such database",
     "Check the host, user and database in MNIST_DASH_DATABASE_URL.",
 )
-ENDED = ErrorClass(StoreUnavailable, "The database server ended the connection or is just starting", "Try again when it runs.")
+ENDED = ErrorClass(
+    StoreUnavailable,
+    "The database server ended the connection or is just starting",
+    "Try again when it runs.",
+)
 LIMIT = ErrorClass(
     StoreUnavailable,
     "The database server has reached a limit of its own (connections, memory, temporary files)",
     "Raise the limit, or run fewer workers, and try again.",
 )
-OTHER = ErrorClass(StoreError, "The database reported an error", "Run `python -m mnist_dash doctor`.")
+OTHER = ErrorClass(
+    StoreError, "The database reported an error", "Run `python -m mnist_dash doctor`."
+)
 
 SQLITE_CLASSES = {
     sqlite3.SQLITE_BUSY: LOCKED,
@@ -130,7 +144,9 @@ def classify_error(url: str) -> Iterator[None]:
         found = class_of(error)
         what = found.what.format(seconds=schema.BUSY_TIMEOUT_SECONDS)
         _failures[found.exception.__name__] += 1
-        raise found.exception(redact(f"{what} ({_first_line(error)}; {url}). {found.remedy}")) from error
+        raise found.exception(
+            redact(f"{what} ({_first_line(error)}; {url}). {found.remedy}")
+        ) from error
 
 
 def check_url(url: str) -> None:
@@ -153,12 +169,21 @@ def failures() -> dict[str, int]:
 def class_of(error: sa.exc.DBAPIError) -> ErrorClass:
     """Find the class of what a driver raised."""
     if isinstance(error.orig, sqlite3.Error):
-        code = getattr(error.orig, "sqlite_errorcode", None)  # errors of the driver itself have none
+        code = getattr(
+            error.orig, "sqlite_errorcode", None
+        )  # errors of the driver itself have none
         return OTHER if code is None else SQLITE_CLASSES.get(code & 0xFF, OTHER)
     state = getattr(error.orig, "sqlstate", None)
     if state is None:  # the server said nothing: no connection came about, or it broke
         return UNREACHABLE if isinstance(error, sa.exc.OperationalError) else OTHER
-    return next((POSTGRESQL_CLASSES[state[:n]] for n in range(len(state), 1, -1) if state[:n] in POSTGRESQL_CLASSES), OTHER)
+    return next(
+        (
+            POSTGRESQL_CLASSES[state[:n]]
+            for n in range(len(state), 1, -1)
+            if state[:n] in POSTGRESQL_CLASSES
+        ),
+        OTHER,
+    )
 
 
 def _first_line(error: sa.exc.DBAPIError) -> str:

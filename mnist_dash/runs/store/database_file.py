@@ -36,7 +36,9 @@ def copy_sqlite(source: Path, target: Path) -> None:
             reading.backup(writing)
             writing.execute("PRAGMA journal_mode=DELETE")  # one file, with nothing beside it
     except sqlite3.Error as error:
-        raise StoreError(f"The database {source} cannot be copied: {error}. `mnist-dash doctor` looks closer.") from error
+        raise StoreError(
+            f"The database {source} cannot be copied: {error}. `mnist-dash doctor` looks closer."
+        ) from error
 
 
 class DatabaseFile:
@@ -56,7 +58,11 @@ class DatabaseFile:
             return
         found = self._look()
         if found != self._identity:
-            what = "is gone: it was removed or moved" if found is None else "was replaced by another file"
+            what = (
+                "is gone: it was removed or moved"
+                if found is None
+                else "was replaced by another file"
+            )
             raise StoreUnavailable(
                 f"The database file {self._path} {what} while it was in use. Put it back, or restore a backup and start everything anew; "
                 "what is in training goes on meanwhile."

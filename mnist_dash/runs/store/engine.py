@@ -70,7 +70,9 @@ class JobQueue:
         logging.getLogger("dbos").setLevel(logging.WARNING)
         DBOS.migrate(url)
         self._client = DBOSClient(
-            system_database_url=with_timeouts(url), serializer=DBOSPortableJSONSerializer(), application_name=APPLICATION
+            system_database_url=with_timeouts(url),
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=APPLICATION,
         )
 
     def add(self, connection: sa.Connection, job: Job, device: DeviceKind) -> None:
@@ -97,20 +99,26 @@ class JobQueue:
         """List the jobs that a worker has taken and not ended, each with that worker's id, whether or not it still lives."""
         queues = list(QUEUES.values())
         with classify_error(self._url):
-            found = self._client.list_workflows(status="PENDING", queue_name=queues, load_input=False, load_output=False)
+            found = self._client.list_workflows(
+                status="PENDING", queue_name=queues, load_input=False, load_output=False
+            )
         return [(Job.parse(status.workflow_id), status.executor_id or "") for status in found]
 
     def waiting(self, device: DeviceKind | None = None) -> list[Job]:
         """List the jobs that no worker has taken yet, of one kind of device or of all."""
         queues = [QUEUES[device]] if device else list(QUEUES.values())
         with classify_error(self._url):
-            found = self._client.list_workflows(status="ENQUEUED", queue_name=queues, load_input=False, load_output=False)
+            found = self._client.list_workflows(
+                status="ENQUEUED", queue_name=queues, load_input=False, load_output=False
+            )
         return [Job.parse(status.workflow_id) for status in found]
 
     def requeue(self, job: Job) -> None:
         """Offer a job that was taken and never begun to the workers again."""
         with classify_error(self._url):
-            (status,) = self._client.list_workflows(workflow_ids=[job.name], load_input=False, load_output=False)
+            (status,) = self._client.list_workflows(
+                workflow_ids=[job.name], load_input=False, load_output=False
+            )
             self._client.resume_workflow(job.name, queue_name=status.queue_name)
 
     def close(self) -> None:
@@ -121,7 +129,9 @@ class JobQueue:
 class JobConsumer:
     """A device's queue from inside a worker process: one job at a time. DBOS allows one consumer in a process."""
 
-    def __init__(self, url: str, worker_id: str, device: DeviceKind, execute: Callable[[Job], None]) -> None:
+    def __init__(
+        self, url: str, worker_id: str, device: DeviceKind, execute: Callable[[Job], None]
+    ) -> None:
         self._url = url
         self._config: DBOSConfig = {
             "name": APPLICATION,
@@ -148,7 +158,9 @@ class JobConsumer:
             try:
                 DBOS.listen_queues([self._queue])
                 DBOS.launch()
-                DBOS.register_queue(self._queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS)
+                DBOS.register_queue(
+                    self._queue, worker_concurrency=1, polling_interval_sec=POLL_SECONDS
+                )
             except Exception:
                 DBOS.destroy(workflow_completion_timeout_sec=0)
                 raise

@@ -49,9 +49,24 @@ class RunEvent:
     """Who did it; None on a machine with one person, and where a worker did."""
 
 
-def write(connection: sa.Connection, run_id: str, kind: EventKind, sentence: str, *, epoch: int, person: str | None = None) -> None:
+def write(
+    connection: sa.Connection,
+    run_id: str,
+    kind: EventKind,
+    sentence: str,
+    *,
+    epoch: int,
+    person: str | None = None,
+) -> None:
     """Write an event within the caller's transaction."""
-    row = {"run_id": run_id, "at": now(), "epoch": epoch, "kind": kind, "sentence": sentence, "person": person}
+    row = {
+        "run_id": run_id,
+        "at": now(),
+        "epoch": epoch,
+        "kind": kind,
+        "sentence": sentence,
+        "person": person,
+    }
     connection.execute(schema.run_events.insert().values(row))
 
 
@@ -59,5 +74,16 @@ def events_of(store: Store, run_id: str) -> tuple[RunEvent, ...]:
     """List what was done to a run, in its order."""
     table = schema.run_events
     with store.reading() as connection:
-        rows = connection.execute(sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)).all()
-    return tuple(RunEvent(datetime.fromtimestamp(row.at, tz=UTC), row.epoch, EventKind(row.kind), row.sentence, row.person) for row in rows)
+        rows = connection.execute(
+            sa.select(table).where(table.c.run_id == run_id).order_by(table.c.id)
+        ).all()
+    return tuple(
+        RunEvent(
+            datetime.fromtimestamp(row.at, tz=UTC),
+            row.epoch,
+            EventKind(row.kind),
+            row.sentence,
+            row.person,
+        )
+        for row in rows
+    )

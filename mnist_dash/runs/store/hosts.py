@@ -31,7 +31,8 @@ class Host:
 
     def __str__(self) -> str:
         return (
-            f"{self.name} ({plural(self.n_slots, f'{self.device} slot')}, {plural(self.n_threads, 'thread')}, {self.n_running} in training)"
+            f"{self.name} ({plural(self.n_slots, f'{self.device} slot')}, "
+            f"{plural(self.n_threads, 'thread')}, {self.n_running} in training)"
         )
 
 
@@ -42,7 +43,9 @@ def hosts(workers: Iterable[Worker]) -> list[Host]:
     for name, device in sorted({(worker.host, worker.device) for worker in alive}):
         own = [worker for worker in alive if (worker.host, worker.device) == (name, device)]
         n_running = sum(worker.state == "running" for worker in own)
-        found.append(Host(name, device, len(own), sum(worker.n_threads for worker in own), n_running))
+        found.append(
+            Host(name, device, len(own), sum(worker.n_threads for worker in own), n_running)
+        )
     return found
 
 
@@ -53,7 +56,11 @@ def blocked(store: Store, workers: Sequence[Worker] | None = None) -> dict[str, 
         store: the store.
         workers: those of `store.workers`, where the caller has just read them.
     """
-    devices = {worker.device for worker in (store.workers() if workers is None else workers) if worker.state != "gone"}
+    devices = {
+        worker.device
+        for worker in (store.workers() if workers is None else workers)
+        if worker.state != "gone"
+    }
     found: dict[str, str] = {}
     for device in QUEUES:
         if device not in devices:

@@ -46,7 +46,11 @@ def role_of(access: Access, email: str | None) -> Role | None:
         access: who has which role.
         email: as the sign-in has verified it; None for visitors.
     """
-    for role, who in ((Role.ADMIN, access.admins), (Role.EDITOR, access.editors), (Role.VIEWER, access.viewers)):
+    for role, who in (
+        (Role.ADMIN, access.admins),
+        (Role.EDITOR, access.editors),
+        (Role.VIEWER, access.viewers),
+    ):
         if email is not None and _names(who, email):
             return Role.VIEWER if access.read_only else role
     return Role.VIEWER if access.visitors_look else None

@@ -84,7 +84,11 @@ class Run:
         """Estimated seconds until the end at the pace so far; None where there is no pace yet or nothing left."""
         if self.state is not RunState.RUNNING or self.step == 0:
             return None
-        return (self.seconds_training + self.seconds_evaluation) * (self.n_steps - self.step) / self.step
+        return (
+            (self.seconds_training + self.seconds_evaluation)
+            * (self.n_steps - self.step)
+            / self.step
+        )
 
 
 @dataclass(frozen=True)

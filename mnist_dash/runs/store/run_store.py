@@ -54,7 +54,12 @@ class Store:
     """Everything that is remembered of runs and workers."""
 
     def __init__(
-        self, settings: Settings, engine: sa.Engine, queue: JobQueue, person: Person = OWNER, file: DatabaseFile | None = None
+        self,
+        settings: Settings,
+        engine: sa.Engine,
+        queue: JobQueue,
+        person: Person = OWNER,
+        file: DatabaseFile | None = None,
     ) -> None:
         self.settings = settings
         self._file = file or DatabaseFile(settings.database_url)
@@ -131,14 +136,18 @@ class Store:
                 schema.wait_for_turn(connection)
             yield connection
             if connection.info.pop(_REVISED, False):
-                connection.execute(meta.update().where(meta.c.key == "revision").values(value=meta.c.value + 1))
+                connection.execute(
+                    meta.update().where(meta.c.key == "revision").values(value=meta.c.value + 1)
+                )
 
     def readable(self) -> sa.ColumnElement[bool]:
         """Say which rows of the run table may be read: all, or those that a share link is for and the runs of its studies."""
         only = self.person.only
         if only is None:
             return sa.true()
-        of_studies = sa.select(schema.trial_runs.c.run_id).where(schema.trial_runs.c.study_id.in_(only))
+        of_studies = sa.select(schema.trial_runs.c.run_id).where(
+            schema.trial_runs.c.study_id.in_(only)
+        )
         return schema.runs.c.id.in_(only) | schema.runs.c.id.in_(of_studies)
 
     def check_readable(self, ids: Iterable[str]) -> None:
@@ -151,17 +160,23 @@ class Store:
         others = set() if only is None else set(ids) - only
         if others:
             links = schema.trial_runs
-            query = sa.select(links.c.run_id).where(links.c.run_id.in_(others), links.c.study_id.in_(only or ()))
+            query = sa.select(links.c.run_id).where(
+                links.c.run_id.in_(others), links.c.study_id.in_(only or ())
+            )
             with self.reading() as connection:
                 others -= set(connection.execute(query).scalars())
         if others:
-            raise NotAllowed(f"This share link is not for {min(others)[:40]!r}. Open the link again, or sign in to see more.")
+            raise NotAllowed(
+                f"This share link is not for {min(others)[:40]!r}. Open the link again, or sign in to see more."
+            )
 
     def submitted(self, connection: sa.Connection, key: str | None) -> str | None:
         """Find the run that was submitted under a key; None where there is none."""
         if key is None:
             return None
-        known = connection.execute(sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)).scalar()
+        known = connection.execute(
+            sa.select(schema.runs.c.id).where(schema.runs.c.submit_key == key)
+        ).scalar()
         return None if known is None else str(known)
 
     def insert_run(
@@ -203,8 +218,12 @@ class Store:
     def add_job(self, connection: sa.Connection, job: Job, device: Device) -> None:
         """Add a job to the queue of the kind of device that it is for, within the caller's transaction."""
         workers = schema.workers
-        lives = workers.c.ended_at.is_(None) & (workers.c.seen_at > now() - self.settings.lease_seconds)
-        alive = connection.execute(sa.select(workers.c.device).distinct().where(lives)).scalars().all()
+        lives = workers.c.ended_at.is_(None) & (
+            workers.c.seen_at > now() - self.settings.lease_seconds
+        )
+        alive = (
+            connection.execute(sa.select(workers.c.device).distinct().where(lives)).scalars().all()
+        )
         self.queue_client.add(connection, job, route(device, alive, gpu_here=n_cuda_devices() > 0))
 
     def mark_deleted(self, run_ids: Iterable[str], *, deleted: bool) -> None:
@@ -222,7 +241,11 @@ class Store:
         """
         self.check_readable((run_id,))
         with self.reading() as connection:
-            row = connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id)).mappings().first()
+            row = (
+                connection.execute(sa.select(schema.runs).where(schema.runs.c.id == run_id))
+                .mappings()
+                .first()
+            )
         if row is None:
             raise UnknownRun(self.unknown_run(run_id))
         return run_from_row(row)
@@ -237,40 +260,72 @@ class Store:
                 parent = connection.execute(parents.where(schema.runs.c.id == parent)).scalar()
         return tuple(found)
 
-    def runs(self, *, limit: int = 50, offset: int = 0, states: Sequence[RunState] | None = None, deleted: bool = False) -> tuple[Run, ...]:
+    def runs(
+        self,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        states: Sequence[RunState] | None = None,
+        deleted: bool = False,
+    ) -> tuple[Run, ...]:
         """List runs, newest first; either those in the bin or the others."""
         query = sa.select(schema.runs).where(*_filter(states, deleted=deleted), self.readable())
-        query = query.order_by(schema.runs.c.created_at.desc(), schema.runs.c.id).limit(limit).offset(offset)
+        query = (
+            query.order_by(schema.runs.c.created_at.desc(), schema.runs.c.id)
+            .limit(limit)
+            .offset(offset)
+        )
         with self.reading() as connection:
             return tuple(run_from_row(row) for row in connection.execute(query).mappings())
 
     def count(self, *, states: Sequence[RunState] | None = None, deleted: bool = False) -> int:
         """Count the runs that `runs` would list."""
         with self.reading() as connection:
-            query = sa.select(sa.func.count()).select_from(schema.runs).where(*_filter(states, deleted=deleted), self.readable())
+            query = (
+                sa.select(sa.func.count())
+                .select_from(schema.runs)
+                .where(*_filter(states, deleted=deleted), self.readable())
+            )
             return int(connection.execute(query).scalar_one())
 
     def queue(self) -> tuple[Run, ...]:
         """List the queued runs in the order in which they will start."""
-        query = sa.select(schema.runs).where(*_filter([RunState.QUEUED], deleted=False), self.readable())
+        query = sa.select(schema.runs).where(
+            *_filter([RunState.QUEUED], deleted=False), self.readable()
+        )
         with self.reading() as connection:
-            return tuple(run_from_row(row) for row in connection.execute(query.order_by(schema.runs.c.created_at)).mappings())
+            return tuple(
+                run_from_row(row)
+                for row in connection.execute(query.order_by(schema.runs.c.created_at)).mappings()
+            )
 
     def find_same(self, config: RunConfig) -> Run | None:
         """Find the newest finished run of exactly this configuration."""
         query = (
             sa.select(schema.runs)
-            .where(schema.runs.c.config_hash == config.hash, schema.runs.c.state == RunState.FINISHED, schema.runs.c.deleted_at.is_(None))
+            .where(
+                schema.runs.c.config_hash == config.hash,
+                schema.runs.c.state == RunState.FINISHED,
+                schema.runs.c.deleted_at.is_(None),
+            )
             .where(self.readable())
         )
         with self.reading() as connection:
-            row = connection.execute(query.order_by(schema.runs.c.created_at.desc()).limit(1)).mappings().first()
+            row = (
+                connection.execute(query.order_by(schema.runs.c.created_at.desc()).limit(1))
+                .mappings()
+                .first()
+            )
         return None if row is None else run_from_row(row)
 
     def revision(self) -> int:
         """Read a number that changes whenever any run or worker changes."""
         with self.reading() as connection:
-            return int(connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == "revision")).scalar_one())
+            return int(
+                connection.execute(
+                    sa.select(schema.meta.c.value).where(schema.meta.c.key == "revision")
+                ).scalar_one()
+            )
 
     def run_revision(self, run_id: str) -> int:
         """Read a number that changes whenever this run, its history or its artifacts change.
@@ -281,7 +336,9 @@ class Store:
         """
         self.check_readable((run_id,))
         with self.reading() as connection:
-            revision = connection.execute(sa.select(schema.runs.c.revision).where(schema.runs.c.id == run_id)).scalar()
+            revision = connection.execute(
+                sa.select(schema.runs.c.revision).where(schema.runs.c.id == run_id)
+            ).scalar()
         if revision is None:
             raise UnknownRun(self.unknown_run(run_id))
         return int(revision)
@@ -291,22 +348,36 @@ class Store:
         self.check_readable((run_id,))
         epochs, chunks = schema.epochs, schema.step_chunks
         with self.reading() as connection:
-            rows = connection.execute(sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)).all()
+            rows = connection.execute(
+                sa.select(epochs).where(epochs.c.run_id == run_id).order_by(epochs.c.epoch)
+            ).all()
             blobs = (
-                connection.execute(sa.select(chunks.c.points).where(chunks.c.run_id == run_id).order_by(chunks.c.first_step))
+                connection.execute(
+                    sa.select(chunks.c.points)
+                    .where(chunks.c.run_id == run_id)
+                    .order_by(chunks.c.first_step)
+                )
                 .scalars()
                 .all()
             )
         points = np.frombuffer(b"".join(blobs), dtype="<f8").reshape(-1, len(STEP_COLUMNS))
-        steps = pd.DataFrame(points, columns=list(STEP_COLUMNS)).astype({"step": "int64", "epoch": "int64"})
-        table = pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(columns="run_id")
-        return History(table.astype({"test_loss": "float64", "test_accuracy": "float64"}), steps)  # NULL is not a number
+        steps = pd.DataFrame(points, columns=list(STEP_COLUMNS)).astype(
+            {"step": "int64", "epoch": "int64"}
+        )
+        table = pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(
+            columns="run_id"
+        )
+        return History(
+            table.astype({"test_loss": "float64", "test_accuracy": "float64"}), steps
+        )  # NULL is not a number
 
     def sparklines(self, run_ids: Sequence[str]) -> dict[str, list[float]]:
         """Read the validation accuracy by epoch of several runs; a run without epochs has an empty list."""
         epochs = schema.epochs
         query = (
-            sa.select(epochs.c.run_id, epochs.c.val_accuracy).where(epochs.c.run_id.in_(run_ids)).order_by(epochs.c.run_id, epochs.c.epoch)
+            sa.select(epochs.c.run_id, epochs.c.val_accuracy)
+            .where(epochs.c.run_id.in_(run_ids))
+            .order_by(epochs.c.run_id, epochs.c.epoch)
         )
         self.check_readable(run_ids)
         lines: dict[str, list[float]] = {run_id: [] for run_id in run_ids}
@@ -317,9 +388,19 @@ class Store:
 
     def unknown_run(self, run_id: str) -> str:
         """Say that there is no such run, and which ids are near: of the newest runs that whoever asks may read."""
-        ids = sa.select(schema.runs.c.id).where(self.readable()).order_by(schema.runs.c.created_at.desc()).limit(N_COMPARED_IDS)
+        ids = (
+            sa.select(schema.runs.c.id)
+            .where(self.readable())
+            .order_by(schema.runs.c.created_at.desc())
+            .limit(N_COMPARED_IDS)
+        )
         with self.reading() as connection:
-            found = get_close_matches(run_id.strip().lower(), connection.execute(ids).scalars().all(), n=2, cutoff=SAME_BUT_ONE)
+            found = get_close_matches(
+                run_id.strip().lower(),
+                connection.execute(ids).scalars().all(),
+                n=2,
+                cutoff=SAME_BUT_ONE,
+            )
         meant = f" Did you mean {listed(found)}?" if found else ""
         return f"No run {run_id!r}.{meant} List runs with `mnist-dash runs`."
 
@@ -327,7 +408,11 @@ class Store:
         """List the workers, those that are gone for an hour at most."""
         workers = schema.workers
         silent = now() - workers.c.seen_at
-        query = sa.select(workers, silent.label("silence")).where(silent < WORKER_MEMORY_SECONDS).order_by(workers.c.started_at)
+        query = (
+            sa.select(workers, silent.label("silence"))
+            .where(silent < WORKER_MEMORY_SECONDS)
+            .order_by(workers.c.started_at)
+        )
         with self.reading() as connection:
             rows = connection.execute(query).mappings().all()
         return tuple(_worker_from_row(row, self.settings.lease_seconds) for row in rows)
@@ -364,7 +449,9 @@ def update(
         conditions.append(runs.c.state == only_in)
     if held_by is not None:
         conditions += [runs.c.attempt == held_by, runs.c.state == RunState.RUNNING]
-    result = connection.execute(runs.update().where(*conditions).values(revision=runs.c.revision + 1, **_shown(values)))
+    result = connection.execute(
+        runs.update().where(*conditions).values(revision=runs.c.revision + 1, **_shown(values))
+    )
     bump_revision(connection)
     return result.rowcount == 1
 
@@ -384,14 +471,26 @@ def transition(
         Whether the run was moved.
     """
     runs = schema.runs
-    conditions = [runs.c.id == run_id, runs.c.state.in_(sources(target) if only_from is None else (only_from,))]
+    conditions = [
+        runs.c.id == run_id,
+        runs.c.state.in_(sources(target) if only_from is None else (only_from,)),
+    ]
     if held_by is not None:
         conditions.append(runs.c.attempt == held_by)
     if target.is_terminal:
-        values |= {"ended_at": now(), "stop_requested": False, "pause_requested": None, "change_requested": None}
+        values |= {
+            "ended_at": now(),
+            "stop_requested": False,
+            "pause_requested": None,
+            "change_requested": None,
+        }
     if target is not RunState.RUNNING:
         values |= {"lease_until": None}
-    result = connection.execute(runs.update().where(*conditions).values(state=target, revision=runs.c.revision + 1, **_shown(values)))
+    result = connection.execute(
+        runs.update()
+        .where(*conditions)
+        .values(state=target, revision=runs.c.revision + 1, **_shown(values))
+    )
     bump_revision(connection)
     return result.rowcount == 1
 
@@ -408,7 +507,9 @@ def _next_number(connection: sa.Connection) -> int:
         known = connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
         connection.execute(insert(meta).values(key=_NUMBER, value=known).on_conflict_do_nothing())
         connection.execute(count_up)
-    return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == _NUMBER)).scalar_one())
+    return int(
+        connection.execute(sa.select(meta.c.value).where(meta.c.key == _NUMBER)).scalar_one()
+    )
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:
@@ -426,7 +527,9 @@ def _check_artifacts(engine: sa.Engine, settings: Settings) -> None:
     try:
         check_identity(engine, place, files_are_lost=settings.artifacts_are_lost)
     except OSError as error:
-        raise StorageUnavailable(f"The artifacts at {place.name} cannot be reached: {error.strerror or error}.") from error
+        raise StorageUnavailable(
+            f"The artifacts at {place.name} cannot be reached: {error.strerror or error}."
+        ) from error
 
 
 def run_from_row(row: sa.RowMapping) -> Run:
@@ -452,7 +555,9 @@ def _time(seconds: float | None) -> datetime | None:
 
 def _filter(states: Sequence[RunState] | None, *, deleted: bool) -> list[sa.ColumnElement[bool]]:
     bin_time = schema.runs.c.deleted_at
-    conditions: list[sa.ColumnElement[bool]] = [bin_time.is_not(None) if deleted else bin_time.is_(None)]
+    conditions: list[sa.ColumnElement[bool]] = [
+        bin_time.is_not(None) if deleted else bin_time.is_(None)
+    ]
     if states is not None:
         conditions.append(schema.runs.c.state.in_(states))
     return conditions

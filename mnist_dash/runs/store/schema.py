@@ -27,7 +27,12 @@ CLIENT_TIMEOUTS = {
 }
 """Of libpq, in seconds, the last in milliseconds: 9 s of silence is a cut network
 (https://www.postgresql.org/docs/current/libpq-connect.html)."""
-SERVER_TIMEOUTS = {"tcp_keepalives_idle": 3, "tcp_keepalives_interval": 2, "tcp_keepalives_count": 3, "tcp_user_timeout": 9000}
+SERVER_TIMEOUTS = {
+    "tcp_keepalives_idle": 3,
+    "tcp_keepalives_interval": 2,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 9000,
+}
 """The same at the server's end, for a session; it ignores them where client and server are on one machine and use a socket."""
 metadata = sa.MetaData()
 
@@ -41,7 +46,12 @@ meta = sa.Table(
 alembic_version = sa.Table(
     "alembic_version",
     metadata,
-    sa.Column("version_num", sa.String(32), primary_key=True, doc="the last step of `runs.store.migrations` that it went through"),
+    sa.Column(
+        "version_num",
+        sa.String(32),
+        primary_key=True,
+        doc="the last step of `runs.store.migrations` that it went through",
+    ),
 )
 
 runs = sa.Table(
@@ -81,7 +91,11 @@ runs = sa.Table(
     sa.Column("seconds_per_image_test", sa.Float),
     sa.Column("deleted_at", sa.Float),
     sa.Column("lease_until", sa.Float),
-    sa.Column("name", sa.String(120), doc="what it was called at its birth or by a person since; NULL where it was taken away"),
+    sa.Column(
+        "name",
+        sa.String(120),
+        doc="what it was called at its birth or by a person since; NULL where it was taken away",
+    ),
     sa.Column("notes", sa.Text, doc="Markdown of a person's, shown as typed"),
     sa.Column("starred", sa.Boolean, doc="NULL is no"),
     sa.Column("archived_at", sa.Float, doc="since when it is out of the list, though not deleted"),
@@ -89,8 +103,16 @@ runs = sa.Table(
     sa.Column("parent_id", sa.String(16), doc="the run that it was forked from or goes on with"),
     sa.Column("parent_epoch", sa.Integer, doc="the parent's epoch after which it goes its own way"),
     sa.Column("pause_requested", sa.Boolean, doc="NULL is no"),
-    sa.Column("change_requested", sa.Text, doc="JSON of a change of settings that its worker is to make; NULL is none"),
-    sa.Column("n_deaths", sa.Integer, doc="how many attempts have died since its last finished epoch; NULL is none"),
+    sa.Column(
+        "change_requested",
+        sa.Text,
+        doc="JSON of a change of settings that its worker is to make; NULL is none",
+    ),
+    sa.Column(
+        "n_deaths",
+        sa.Integer,
+        doc="how many attempts have died since its last finished epoch; NULL is none",
+    ),
     sa.Index("ix_runs_state", "state", "created_at"),
 )
 
@@ -126,7 +148,11 @@ epochs = sa.Table(
     sa.Column("train_accuracy", sa.Float, nullable=False),
     sa.Column("val_loss", sa.Float, nullable=False),
     sa.Column("val_accuracy", sa.Float, nullable=False),
-    sa.Column("test_loss", sa.Float, doc="NULL in runs of the first version, which evaluated the test set at the end alone"),
+    sa.Column(
+        "test_loss",
+        sa.Float,
+        doc="NULL in runs of the first version, which evaluated the test set at the end alone",
+    ),
     sa.Column("test_accuracy", sa.Float, doc="the same"),
     sa.Column("seconds_training", sa.Float, nullable=False),
     sa.Column("seconds_evaluation", sa.Float, nullable=False),
@@ -147,7 +173,12 @@ step_chunks = sa.Table(
     sa.Column("run_id", sa.String(16), primary_key=True),
     sa.Column("first_step", sa.Integer, primary_key=True),
     sa.Column("epoch", sa.Integer, nullable=False),
-    sa.Column("points", sa.LargeBinary, nullable=False, doc="float64 rows of (step, epoch, seconds, loss, accuracy), little-endian"),
+    sa.Column(
+        "points",
+        sa.LargeBinary,
+        nullable=False,
+        doc="float64 rows of (step, epoch, seconds, loss, accuracy), little-endian",
+    ),
 )
 
 artifacts = sa.Table(
@@ -155,7 +186,13 @@ artifacts = sa.Table(
     metadata,
     sa.Column("run_id", sa.String(16), primary_key=True),
     sa.Column("kind", sa.String(32), primary_key=True),
-    sa.Column("part", sa.String(32), primary_key=True, default="", doc="which of several files of the kind"),
+    sa.Column(
+        "part",
+        sa.String(32),
+        primary_key=True,
+        default="",
+        doc="which of several files of the kind",
+    ),
     sa.Column("path", sa.String(255), nullable=False, doc="relative to the artifact folder"),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("n_bytes", sa.BigInteger, nullable=False),
@@ -168,11 +205,18 @@ analyses = sa.Table(
     metadata,
     sa.Column("run_id", sa.String(16), primary_key=True),
     sa.Column("kind", sa.String(32), primary_key=True),
-    sa.Column("part", sa.String(32), primary_key=True, doc="hash of the parameters, and the part of the artifact"),
+    sa.Column(
+        "part",
+        sa.String(32),
+        primary_key=True,
+        doc="hash of the parameters, and the part of the artifact",
+    ),
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
-    sa.Column("n_tries", sa.Integer, nullable=False, default=0, doc="attempts since it was last asked for"),
+    sa.Column(
+        "n_tries", sa.Integer, nullable=False, default=0, doc="attempts since it was last asked for"
+    ),
     sa.Column("fraction", sa.Float, nullable=False, default=0.0),
     sa.Column("phrase", sa.String(80), nullable=False, default=""),
     sa.Column("reason", sa.Text, nullable=False, default=""),
@@ -188,7 +232,12 @@ workers = sa.Table(
     metadata,
     sa.Column("id", sa.String(80), primary_key=True),
     sa.Column("host", sa.String(255), nullable=False),
-    sa.Column("machine", sa.String(64), nullable=False, doc="names the space in which the pid means something"),
+    sa.Column(
+        "machine",
+        sa.String(64),
+        nullable=False,
+        doc="names the space in which the pid means something",
+    ),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("device", sa.String(16), nullable=False),
     sa.Column("n_threads", sa.Integer, nullable=False),
@@ -196,7 +245,11 @@ workers = sa.Table(
     sa.Column("started_at", sa.Float, nullable=False),
     sa.Column("seen_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
-    sa.Column("process_began", sa.BigInteger, doc="by `runs.execution.processes`; NULL where a former version wrote the row"),
+    sa.Column(
+        "process_began",
+        sa.BigInteger,
+        doc="by `runs.execution.processes`; NULL where a former version wrote the row",
+    ),
 )
 
 
@@ -218,7 +271,9 @@ drawings = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("label", sa.SmallInteger, nullable=False),
     sa.Column("pixels", sa.LargeBinary, nullable=False, doc="28 x 28 bytes, 0 is background"),
-    sa.Column("strokes", sa.Text, nullable=False, doc="as `core.data.drawing.encode_strokes` writes them"),
+    sa.Column(
+        "strokes", sa.Text, nullable=False, doc="as `core.data.drawing.encode_strokes` writes them"
+    ),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("deleted_at", sa.Float),
 )
@@ -229,16 +284,31 @@ studies = sa.Table(
     metadata,
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("name", sa.String(64), nullable=False, unique=True),
-    sa.Column("definition", sa.Text, nullable=False, doc="JSON of search.definition.StudyDefinition, as it is now"),
+    sa.Column(
+        "definition",
+        sa.Text,
+        nullable=False,
+        doc="JSON of search.definition.StudyDefinition, as it is now",
+    ),
     sa.Column("state", sa.String(16), nullable=False, index=True),
     sa.Column("reason", sa.Text, nullable=False, default=""),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("ended_at", sa.Float),
-    sa.Column("seconds_used", sa.Float, nullable=False, default=0.0, doc="running, pauses left out"),
+    sa.Column(
+        "seconds_used", sa.Float, nullable=False, default=0.0, doc="running, pauses left out"
+    ),
     sa.Column("advanced_at", sa.Float),
-    sa.Column("revision", sa.Integer, nullable=False, default=1, doc="changes with every change to the study or its trials"),
+    sa.Column(
+        "revision",
+        sa.Integer,
+        nullable=False,
+        default=1,
+        doc="changes with every change to the study or its trials",
+    ),
     sa.Column("edition", sa.Integer, nullable=False, default=1, doc="changes with its definition"),
-    sa.Column("owner", sa.String(254), doc="e-mail of who created it; NULL on a machine with one person"),
+    sa.Column(
+        "owner", sa.String(254), doc="e-mail of who created it; NULL on a machine with one person"
+    ),
     sa.Column("held_by", sa.String(120), doc="the process that advances it"),
     sa.Column("held_until", sa.Float),
 )
@@ -253,14 +323,28 @@ trials = sa.Table(
     sa.Column("parameters", sa.Text, nullable=False, doc="JSON, by path"),
     sa.Column("figures", sa.Text, doc="JSON list, one an objective; NULL where there is none"),
     sa.Column("deviation", sa.Float, doc="standard deviation of the first objective over seeds"),
-    sa.Column("curve", sa.Text, nullable=False, default="[]", doc="JSON list, the first objective by epoch, mean over seeds"),
-    sa.Column("attributes", sa.Text, nullable=False, default="{}", doc="JSON, what the sampler and the pruner remember of it"),
+    sa.Column(
+        "curve",
+        sa.Text,
+        nullable=False,
+        default="[]",
+        doc="JSON list, the first objective by epoch, mean over seeds",
+    ),
+    sa.Column(
+        "attributes",
+        sa.Text,
+        nullable=False,
+        default="{}",
+        doc="JSON, what the sampler and the pruner remember of it",
+    ),
     sa.Column("reason", sa.Text, nullable=False, default=""),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("started_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("told_order", sa.Integer, doc="the place in which it ended among the study's trials"),
-    sa.Column("revision", sa.Integer, nullable=False, default=1, doc="the study's when it changed last"),
+    sa.Column(
+        "revision", sa.Integer, nullable=False, default=1, doc="the study's when it changed last"
+    ),
     sa.Index("ix_trials_state", "study_id", "state"),
 )
 
@@ -297,7 +381,12 @@ share_links = sa.Table(
     "share_links",
     metadata,
     sa.Column("id", sa.String(16), primary_key=True),
-    sa.Column("token_hash", sa.String(64), nullable=False, doc="SHA-256 of the secret part; the secret is shown once"),
+    sa.Column(
+        "token_hash",
+        sa.String(64),
+        nullable=False,
+        doc="SHA-256 of the secret part; the secret is shown once",
+    ),
     sa.Column("page", sa.String(16), nullable=False, doc="run, compare or study"),
     sa.Column("address", sa.Text, nullable=False, doc="the query string of the view"),
     sa.Column("targets", sa.Text, nullable=False, doc="JSON list of the ids that may be read"),
@@ -361,7 +450,9 @@ def create_engine(url: str) -> Engine:
         server = sa.create_engine(with_timeouts(url), pool_pre_ping=True)
         event.listen(server, "connect", _limit_server)
         return server
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    engine = sa.create_engine(
+        url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:  # noqa: ANN401 - a DBAPI connection

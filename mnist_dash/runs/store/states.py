@@ -37,7 +37,9 @@ class RunState(StrEnum):
 
 
 ALLOWED: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.PAUSED, RunState.STOPPED, RunState.FAILED}),
+    RunState.QUEUED: frozenset(
+        {RunState.RUNNING, RunState.PAUSED, RunState.STOPPED, RunState.FAILED}
+    ),
     RunState.RUNNING: frozenset(set(RunState) - {RunState.RUNNING}),
     RunState.PAUSED: frozenset({RunState.QUEUED, RunState.STOPPED, RunState.PRUNED}),
     RunState.FINISHED: frozenset(),

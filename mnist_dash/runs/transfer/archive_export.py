@@ -30,7 +30,16 @@ from mnist_dash.runs.transfer.model_bundle import ZIP_TIME
 from mnist_dash.runs.transfer.new_file import new_file
 
 _REQUESTS = tuple(f"{what}_requested" for what in ("stop", "prune", "pause", "change"))
-OWN_COLUMNS = ("id", "submit_key", "owner", "worker", "lease_until", "revision", "deleted_at", *_REQUESTS)
+OWN_COLUMNS = (
+    "id",
+    "submit_key",
+    "owner",
+    "worker",
+    "lease_until",
+    "revision",
+    "deleted_at",
+    *_REQUESTS,
+)
 """Columns that say something about a run's place in one store, not about the run."""
 PORTABLE = tuple(column.name for column in schema.runs.columns if column.name not in OWN_COLUMNS)
 KINDS = tuple(kind for kind in ArtifactKind if kind is not ArtifactKind.EMBEDDING)
@@ -74,18 +83,34 @@ def described(connection: sa.Connection, run_id: str) -> tuple[dict[str, Any], d
     row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
     if row is None:
         raise UnknownRun(f"No run {run_id!r}. List runs with `mnist-dash runs`.")
-    tagged = connection.execute(sa.select(tags.c.tag).where(tags.c.run_id == run_id).order_by(tags.c.tag)).scalars().all()
-    happened = connection.execute(sa.select(events).where(events.c.run_id == run_id).order_by(events.c.at, events.c.id)).mappings()
+    tagged = (
+        connection.execute(
+            sa.select(tags.c.tag).where(tags.c.run_id == run_id).order_by(tags.c.tag)
+        )
+        .scalars()
+        .all()
+    )
+    happened = connection.execute(
+        sa.select(events).where(events.c.run_id == run_id).order_by(events.c.at, events.c.id)
+    ).mappings()
     about = {
         "id": run_id,
         "run": {name: row[name] for name in PORTABLE},
         "tags": list(tagged),
-        "events": [{name: event[name] for name in ("at", "epoch", "kind", "sentence")} for event in happened],
+        "events": [
+            {name: event[name] for name in ("at", "epoch", "kind", "sentence")}
+            for event in happened
+        ],
     }
     history = {}
     for name, table in HISTORY.items():
-        found = connection.execute(sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key.columns)).mappings()
-        history[name] = [{key: _json(value) for key, value in entry.items() if key != "run_id"} for entry in found]
+        found = connection.execute(
+            sa.select(table).where(table.c.run_id == run_id).order_by(*table.primary_key.columns)
+        ).mappings()
+        history[name] = [
+            {key: _json(value) for key, value in entry.items() if key != "run_id"}
+            for entry in found
+        ]
     return about, history
 
 
@@ -93,12 +118,17 @@ def _write(store: Store, run_ids: Sequence[str], file: IO[bytes], *, zipped: boo
     wanted = list(dict.fromkeys(run_ids))
     for run in map(store.run, wanted):
         if not RunState(run.state).is_terminal:
-            raise IllegalTransition(f"Run {run.id} is {run.state} and cannot be exported before it has ended. Stop it, or wait.")
+            raise IllegalTransition(
+                f"Run {run.id} is {run.state} and cannot be exported before it has ended. Stop it, or wait."
+            )
     hashes: dict[str, dict[str, object]] = {}
     with _packer(file, zipped=zipped) as add:
         for run_id in wanted:
             for name, content in _files(store, run_id):
-                hashes[name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+                hashes[name] = {
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                    "bytes": len(content),
+                }
                 add(name, content)
         about = {
             "format": FORMAT,
@@ -114,11 +144,23 @@ def _files(store: Store, run_id: str) -> Iterator[tuple[str, bytes]]:
     table = schema.artifacts
     with store.reading() as connection:
         about, history = described(connection, run_id)
-        query = sa.select(table).where(table.c.run_id == run_id, table.c.kind.in_(KINDS)).order_by(table.c.kind, table.c.part)
+        query = (
+            sa.select(table)
+            .where(table.c.run_id == run_id, table.c.kind.in_(KINDS))
+            .order_by(table.c.kind, table.c.part)
+        )
         kept = list(connection.execute(query).mappings())
-    names = {(row["kind"], row["part"]): f"{row['kind']}{'-' if row['part'] else ''}{row['part']}.safetensors" for row in kept}
+    names = {
+        (
+            row["kind"],
+            row["part"],
+        ): f"{row['kind']}{'-' if row['part'] else ''}{row['part']}.safetensors"
+        for row in kept
+    }
     about["artifacts"] = [
-        {"file": names[row["kind"], row["part"]]} | {key: row[key] for key in ("kind", "part", "epoch", "created_at")} for row in kept
+        {"file": names[row["kind"], row["part"]]}
+        | {key: row[key] for key in ("kind", "part", "epoch", "created_at")}
+        for row in kept
     ]
     folder = f"runs/{run_id}"
     yield f"{folder}/run.json", _encoded(about)
@@ -132,7 +174,9 @@ def _packer(file: IO[bytes], *, zipped: bool) -> Iterator[Callable[[str, bytes],
     """Give a function that adds a file, by name and content; all have the same time, so that the same runs give the same files."""
     if zipped:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-            yield lambda name, content: packed.writestr(zipfile.ZipInfo(name, ZIP_TIME), content, zipfile.ZIP_DEFLATED, 1)
+            yield lambda name, content: packed.writestr(
+                zipfile.ZipInfo(name, ZIP_TIME), content, zipfile.ZIP_DEFLATED, 1
+            )
         return
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tape:
 
@@ -145,7 +189,9 @@ def _packer(file: IO[bytes], *, zipped: bool) -> Iterator[Callable[[str, bytes],
 
 
 def _encoded(values: object) -> bytes:
-    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def _json(value: object) -> object:

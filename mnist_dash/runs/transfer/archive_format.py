@@ -66,7 +66,11 @@ class _Zip:
     def members(self) -> Iterator[Member]:
         for entry in self._file.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
-            yield Member(entry.orig_filename, entry.file_size, kind in (0, stat.S_IFREG) and not entry.is_dir() and not entry.flag_bits & 1)
+            yield Member(
+                entry.orig_filename,
+                entry.file_size,
+                kind in (0, stat.S_IFREG) and not entry.is_dir() and not entry.flag_bits & 1,
+            )
 
     def open(self, name: str) -> IO[bytes]:
         return self._file.open(name)
@@ -153,7 +157,9 @@ def open_archive(path: Path, *, room: int) -> Iterator[OpenArchive]:
             elif tarfile.is_tarfile(path):
                 container = _Tar(opened.enter_context(tarfile.open(path, "r:")))
             else:
-                raise InvalidArchive(f"{path.name!r} is neither a zip nor a tar file. Choose one that `export` wrote.")
+                raise InvalidArchive(
+                    f"{path.name!r} is neither a zip nor a tar file. Choose one that `export` wrote."
+                )
             archive = OpenArchive(container, _checked(container, n_bytes, room), path.name)
         yield archive
 
@@ -163,7 +169,16 @@ def _said(name: str) -> Iterator[None]:
     """Turn what the readers of zip and tar files raise into a sentence."""
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        ValueError,
+    ) as error:
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise InvalidArchive(f"{name!r} is no whole zip or tar file: {said}. {_AGAIN}") from error
 
@@ -173,10 +188,14 @@ def _checked(container: Container, n_archive: int, room: int) -> Manifest:
     members: dict[str, int] = {}
     for member in container.members():
         if len(members) >= MAX_FILES:
-            raise InvalidArchive(f"The archive has too many files (at most {MAX_FILES:,}). Export fewer runs at once.")
+            raise InvalidArchive(
+                f"The archive has too many files (at most {MAX_FILES:,}). Export fewer runs at once."
+            )
         _check_name(member.name)
         if not member.is_file:
-            raise InvalidArchive(f"{member.name!r} is no plain file but a folder, a link, a device or an encrypted file. {_AGAIN}")
+            raise InvalidArchive(
+                f"{member.name!r} is no plain file but a folder, a link, a device or an encrypted file. {_AGAIN}"
+            )
         if member.name in members:
             raise InvalidArchive(f"The file {member.name!r} is in the archive twice. {_AGAIN}")
         members[member.name] = member.n_bytes
@@ -189,13 +208,17 @@ def _checked(container: Container, n_archive: int, room: int) -> Manifest:
         raise InvalidArchive(f"The file {name!r} is not in {where}. {_AGAIN}")
     for name, (_, n_bytes) in manifest.files.items():
         if members[name] != n_bytes:
-            raise InvalidArchive(f"The file {name} has {members[name]:,} bytes instead of {n_bytes:,}. {_AGAIN}")
+            raise InvalidArchive(
+                f"The file {name} has {members[name]:,} bytes instead of {n_bytes:,}. {_AGAIN}"
+            )
     return manifest
 
 
 def _check_name(name: str) -> None:
     """Take only relative names of plain parts: nothing that could lie outside of a folder, on any system."""
-    if len(name) > 300 or not all(_PART.fullmatch(part) and part.strip(".") for part in name.split("/")):
+    if len(name) > 300 or not all(
+        _PART.fullmatch(part) and part.strip(".") for part in name.split("/")
+    ):
         raise InvalidArchive(
             f"{name[:120]!r} is no name of a file in an archive (relative, of letters, digits, '.', '_' and '-'). {_AGAIN}"
         )
@@ -229,15 +252,30 @@ def _manifest(values: dict[str, Any]) -> Manifest:
         )
     version = values.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= VERSION:
-        raise InvalidArchive(f"Version {str(version)[:20]} of an archive is not known to this MNIST Dash (1 to {VERSION}). Upgrade it.")
+        raise InvalidArchive(
+            f"Version {str(version)[:20]} of an archive is not known to this MNIST Dash (1 to {VERSION}). Upgrade it."
+        )
     runs, files = values.get("runs"), values.get("files")
-    if not isinstance(runs, list) or not isinstance(files, dict) or not all(isinstance(run_id, str) for run_id in runs):
+    if (
+        not isinstance(runs, list)
+        or not isinstance(files, dict)
+        or not all(isinstance(run_id, str) for run_id in runs)
+    ):
         raise InvalidArchive(f"The manifest has no list of runs and no table of files. {_AGAIN}")
     found: dict[str, tuple[str, int]] = {}
     for name, entry in files.items():
-        sha256, n_bytes = (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
-        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256) or not isinstance(n_bytes, int) or n_bytes < 0:
-            raise InvalidArchive(f"The manifest's entry of {name[:120]!r} has no SHA-256 and bytes: {str(entry)[:80]}. {_AGAIN}")
+        sha256, n_bytes = (
+            (entry.get("sha256"), entry.get("bytes")) if isinstance(entry, dict) else (None, None)
+        )
+        if (
+            not isinstance(sha256, str)
+            or not _SHA256.fullmatch(sha256)
+            or not isinstance(n_bytes, int)
+            or n_bytes < 0
+        ):
+            raise InvalidArchive(
+                f"The manifest's entry of {name[:120]!r} has no SHA-256 and bytes: {str(entry)[:80]}. {_AGAIN}"
+            )
         found[name] = (sha256, n_bytes)
     if not runs or len(set(runs)) < len(runs):
         raise InvalidArchive(f"The archive has {'a run twice' if runs else 'no run'}. {_AGAIN}")
@@ -253,7 +291,9 @@ def _read(container: Container, name: str, n_bytes: int) -> bytes:
             left -= len(block)
     content = b"".join(blocks)
     if len(content) != n_bytes:
-        raise InvalidArchive(f"The file {name} has {'more' if not left else f'{len(content):,}'} bytes instead of {n_bytes:,}. {_AGAIN}")
+        raise InvalidArchive(
+            f"The file {name} has {'more' if not left else f'{len(content):,}'} bytes instead of {n_bytes:,}. {_AGAIN}"
+        )
     return content
 
 
@@ -263,5 +303,7 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidArchive(f"The file {name} is no JSON: {str(error)[:120]}. {_AGAIN}") from error
     if not isinstance(values, dict):
-        raise InvalidArchive(f"The file {name} is a {type(values).__name__}, not a JSON object. {_AGAIN}")
+        raise InvalidArchive(
+            f"The file {name} is a {type(values).__name__}, not a JSON object. {_AGAIN}"
+        )
     return values

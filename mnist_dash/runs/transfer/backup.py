@@ -67,7 +67,10 @@ def back_up(store: Store, path: Path, *, report: Report = lambda _fraction, _wha
         StoreError: the database cannot be read.
     """
     settings, database = store.settings, sqlite_file(store.settings.database_url)
-    with new_file(path) as temporary, tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".backup-") as folder:
+    with (
+        new_file(path) as temporary,
+        tempfile.TemporaryDirectory(dir=path.absolute().parent, prefix=".backup-") as folder,
+    ):
         report(0.0, "the database")
         name = POSTGRESQL if database is None else SQLITE
         copy = Path(folder) / name
@@ -77,8 +80,12 @@ def back_up(store: Store, path: Path, *, report: Report = lambda _fraction, _wha
             copy_sqlite(database, copy)
         with store.reading() as connection:
             table = schema.artifacts
-            rows = connection.execute(sa.select(table.c.path, table.c.sha256, table.c.n_bytes).order_by(table.c.path)).all()
-            n_runs = int(connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one())
+            rows = connection.execute(
+                sa.select(table.c.path, table.c.sha256, table.c.n_bytes).order_by(table.c.path)
+            ).all()
+            n_runs = int(
+                connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
+            )
         total, done, kept, missing = sum(row.n_bytes for row in rows) or 1, 0, {}, 0
         with tarfile.open(temporary, "w") as archive:
             archive.add(copy, name)
@@ -105,7 +112,9 @@ def back_up(store: Store, path: Path, *, report: Report = lambda _fraction, _wha
         return Backup(n_runs, len(kept), missing, temporary.stat().st_size)
 
 
-def restore(settings: Settings, path: Path, *, report: Report = lambda _fraction, _what: None) -> Backup:
+def restore(
+    settings: Settings, path: Path, *, report: Report = lambda _fraction, _what: None
+) -> Backup:
     """Put back what a backup holds, into a home without a database (SQLite) or an empty database (PostgreSQL); all of it or nothing.
 
     Raises:
@@ -118,14 +127,26 @@ def restore(settings: Settings, path: Path, *, report: Report = lambda _fraction
     target = sqlite_file(settings.database_url)
     if (name == SQLITE) != (target is not None):
         kind = "SQLite" if name == SQLITE else "PostgreSQL"
-        raise InvalidInput(f"The backup {path.name!r} is of a {kind} database. Set MNIST_DASH_DATABASE_URL to one, or unset it.")
+        raise InvalidInput(
+            f"The backup {path.name!r} is of a {kind} database. Set MNIST_DASH_DATABASE_URL to one, or unset it."
+        )
     settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.home, prefix=".restore-") as folder:
         staged = Path(folder)
-        _unpack(path, staged, {name: manifest["database"]["sha256"], **{f"artifacts/{one}": sha for one, sha in artifacts.items()}}, report)
+        _unpack(
+            path,
+            staged,
+            {
+                name: manifest["database"]["sha256"],
+                **{f"artifacts/{one}": sha for one, sha in artifacts.items()},
+            },
+            report,
+        )
         if target is not None:
             if target.exists():
-                raise InvalidInput(f"There is a database already: {target}. Move it away, or set MNIST_DASH_HOME to another folder.")
+                raise InvalidInput(
+                    f"There is a database already: {target}. Move it away, or set MNIST_DASH_HOME to another folder."
+                )
             _take_over(staged / "artifacts", settings.artifact_dir)
             (staged / name).replace(target)
         else:
@@ -134,7 +155,9 @@ def restore(settings: Settings, path: Path, *, report: Report = lambda _fraction
             _load(settings.database_url, staged / name)
     store = Store.open(settings)
     try:
-        return Backup(store.count() + store.count(deleted=True), len(artifacts), 0, path.stat().st_size)
+        return Backup(
+            store.count() + store.count(deleted=True), len(artifacts), 0, path.stat().st_size
+        )
     finally:
         store.close()
 
@@ -144,30 +167,47 @@ def _dump(url: str, target: Path) -> None:
 
 
 def _load(url: str, source: Path) -> None:
-    _run_client("pg_restore", url, "--no-owner", "--single-transaction", "--exit-on-error", str(source))
+    _run_client(
+        "pg_restore", url, "--no-owner", "--single-transaction", "--exit-on-error", str(source)
+    )
 
 
 def _run_client(program: str, url: str, *arguments: str) -> None:
     """Run one of PostgreSQL's client programs on a database; its password goes by the environment, where nobody else reads it."""
     if shutil.which(program) is None:
-        raise InvalidInput(f"`{program}` is not installed; a PostgreSQL database is saved by it. Install PostgreSQL's client programs.")
+        raise InvalidInput(
+            f"`{program}` is not installed; a PostgreSQL database is saved by it. Install PostgreSQL's client programs."
+        )
     made = sa.make_url(url)
     variables = {"PGPASSWORD": made.password} if made.password else {}
     host = made.host or str(made.query.get("host", ""))
-    options = {"--host": host, "--port": str(made.port or ""), "--username": made.username or "", "--dbname": made.database or ""}
+    options = {
+        "--host": host,
+        "--port": str(made.port or ""),
+        "--username": made.username or "",
+        "--dbname": made.database or "",
+    }
     known = [text for option, value in options.items() if value for text in (option, value)]
     done = subprocess.run(  # noqa: S603 - a program of PostgreSQL's
-        [program, "--no-password", *known, *arguments], env=os.environ | variables, capture_output=True, text=True, check=False
+        [program, "--no-password", *known, *arguments],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        raise StoreError(f"`{program}` failed: {done.stderr.strip().partition(chr(10))[0]}. Check that its version is the server's.")
+        raise StoreError(
+            f"`{program}` failed: {done.stderr.strip().partition(chr(10))[0]}. Check that its version is the server's."
+        )
 
 
 def _check_empty(url: str) -> None:
     engine = sa.create_engine(url)
     try:
         if "runs" in sa.inspect(engine).get_table_names():
-            raise InvalidInput("There are tables in this database already. Create an empty one and name it in MNIST_DASH_DATABASE_URL.")
+            raise InvalidInput(
+                "There are tables in this database already. Create an empty one and name it in MNIST_DASH_DATABASE_URL."
+            )
     finally:
         engine.dispose()
 
@@ -183,11 +223,17 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             if manifest["format"] != FORMAT:
                 raise KeyError(FORMAT)
     except OSError as error:
-        raise InvalidInput(f"The file {str(path)!r} cannot be read: {error.strerror or error}. Check its name.") from error
+        raise InvalidInput(
+            f"The file {str(path)!r} cannot be read: {error.strerror or error}. Check its name."
+        ) from error
     except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
-        raise InvalidArchive(f"The file {path.name!r} is no backup, or is damaged. `mnist-dash backup` writes one.") from error
+        raise InvalidArchive(
+            f"The file {path.name!r} is no backup, or is damaged. `mnist-dash backup` writes one."
+        ) from error
     if manifest["version"] > VERSION:
-        raise InvalidArchive(f"The backup {path.name!r} has version {manifest['version']} (up to {VERSION}). Upgrade MNIST Dash.")
+        raise InvalidArchive(
+            f"The backup {path.name!r} has version {manifest['version']} (up to {VERSION}). Upgrade MNIST Dash."
+        )
     return manifest
 
 
@@ -199,8 +245,15 @@ def _unpack(path: Path, folder: Path, hashes: dict[str, str], report: Report) ->
             if member.name == MANIFEST:
                 continue
             parts = PurePosixPath(member.name).parts
-            if not member.isfile() or member.name not in hashes or ".." in parts or member.name.startswith("/"):
-                raise InvalidArchive(f"The backup {path.name!r} holds {member.name!r}, which it does not name. It was changed.")
+            if (
+                not member.isfile()
+                or member.name not in hashes
+                or ".." in parts
+                or member.name.startswith("/")
+            ):
+                raise InvalidArchive(
+                    f"The backup {path.name!r} holds {member.name!r}, which it does not name. It was changed."
+                )
             report(index / (len(hashes) + 1), member.name)
             target = folder / member.name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -209,10 +262,14 @@ def _unpack(path: Path, folder: Path, hashes: dict[str, str], report: Report) ->
             with target.open("wb") as file:
                 shutil.copyfileobj(source, file, _CHUNK)
             if _hash_of(target) != hashes[member.name]:
-                raise InvalidArchive(f"{member.name} in the backup {path.name!r} is damaged: its SHA-256 is another. Use another backup.")
+                raise InvalidArchive(
+                    f"{member.name} in the backup {path.name!r} is damaged: its SHA-256 is another. Use another backup."
+                )
             found.add(member.name)
     if missing := set(hashes) - found:
-        raise InvalidArchive(f"The backup {path.name!r} lacks {plural(len(missing), 'file')}, such as {min(missing)}. Use another backup.")
+        raise InvalidArchive(
+            f"The backup {path.name!r} lacks {plural(len(missing), 'file')}, such as {min(missing)}. Use another backup."
+        )
 
 
 def _take_over(source: Path, target: Path) -> None:

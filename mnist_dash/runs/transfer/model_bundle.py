@@ -44,11 +44,20 @@ def run_onnx(store: Store, run_id: str) -> bytes:
     """
     run = store.run(run_id)
     weights = safetensors.numpy.load(artifacts.read(store, run_id, ArtifactKind.WEIGHTS))
-    about = {"run": run.id, "configuration": run.config.model_dump_json(), "written_by": f"MNIST Dash {__version__}"}
+    about = {
+        "run": run.id,
+        "configuration": run.config.model_dump_json(),
+        "written_by": f"MNIST Dash {__version__}",
+    }
     about["classes"] = json.dumps(CLASS_NAMES[run.config.dataset], ensure_ascii=False)
     if run.test_accuracy is not None:
         about["test_accuracy"] = repr(run.test_accuracy)
-    return onnx_model(run.config, weights, scaling=scaling_values(run.config, store.settings.data_dir), about=about)
+    return onnx_model(
+        run.config,
+        weights,
+        scaling=scaling_values(run.config, store.settings.data_dir),
+        about=about,
+    )
 
 
 def model_bundle(store: Store, run_id: str) -> bytes:
@@ -80,7 +89,11 @@ def model_bundle(store: Store, run_id: str) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(f"mnist-dash-{run.id}/{name}", ZIP_TIME), content, zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"mnist-dash-{run.id}/{name}", ZIP_TIME),
+                content,
+                zipfile.ZIP_DEFLATED,
+            )
     return target.getvalue()
 
 
@@ -89,7 +102,19 @@ def model_card(run: Run) -> str:
 
     The sections are those of Mitchell et al. (2019), as far as a run knows them. What people typed is shown and never interpreted.
     """
-    return "\n".join([*_head(run), *_figures(run), *_training(run), *_architecture(run), *_loading(run), *_versions(run)]) + "\n"
+    return (
+        "\n".join(
+            [
+                *_head(run),
+                *_figures(run),
+                *_training(run),
+                *_architecture(run),
+                *_loading(run),
+                *_versions(run),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _head(run: Run) -> Iterator[str]:
@@ -113,7 +138,11 @@ def _figures(run: Run) -> Iterator[str]:
     yield "\n## Metrics\n"
     yield "| metric | value | on |"
     yield "|---|---|---|"
-    held = "the test set (leak)" if run.config.leaks_test_set else f"{run.config.n_validation:,} validation images"
+    held = (
+        "the test set (leak)"
+        if run.config.leaks_test_set
+        else f"{run.config.n_validation:,} validation images"
+    )
     if run.test_accuracy is not None:
         yield f"| test accuracy | {percent(run.test_accuracy)} | {run.n_test or 0:,} test images |"
     if run.test_loss is not None:
@@ -135,12 +164,18 @@ def _training(run: Run) -> Iterator[str]:
     rows = {
         "training data": f"{config.n_training:,} images of {_dataset(run)}'s training archive",
         "validated on": f"{config.n_validation:,} images: {split}",
-        "input": f"{config.features}, scaling {config.scaling}" if config.features == "pixels" else "histograms of oriented gradients",
+        "input": f"{config.features}, scaling {config.scaling}"
+        if config.features == "pixels"
+        else "histograms of oriented gradients",
         "epochs": f"{run.epoch} of {config.epochs}, batches of {config.batch_size}",
         "optimizer": _described(config.optimizer.model_dump()),
         "schedule": _described(config.schedule.model_dump()),
-        "augmentation": _described(config.augmentation.model_dump()) if config.augmentation else "none",
-        "early stopping": _described(config.early_stopping.model_dump()) if config.early_stopping else "none",
+        "augmentation": _described(config.augmentation.model_dump())
+        if config.augmentation
+        else "none",
+        "early stopping": _described(config.early_stopping.model_dump())
+        if config.early_stopping
+        else "none",
         "seed": str(config.seed),
         "device": f"{run.device or 'unknown'}, {run.precision or config.precision}",
         "time": f"{run.seconds_training:.1f} s of training",
@@ -178,17 +213,27 @@ def _loading(run: Run) -> Iterator[str]:
 
 
 def _versions(run: Run) -> Iterator[str]:
-    packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "numpy", "safetensors"))
+    packages = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("torch", "numpy", "safetensors")
+    )
     yield f"\nSubmitted {run.created_at:%Y-%m-%d %H:%M} UTC. Exported by MNIST Dash {__version__} with Python"
     yield f"{platform.python_version()}, {packages}."
 
 
 def _dataset(run: Run) -> str:
-    names = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "kmnist": "KMNIST", "qmnist": "QMNIST", "emnist_digits": "EMNIST Digits"}
+    names = {
+        "mnist": "MNIST",
+        "fashion_mnist": "Fashion-MNIST",
+        "kmnist": "KMNIST",
+        "qmnist": "QMNIST",
+        "emnist_digits": "EMNIST Digits",
+    }
     return names[run.config.dataset]
 
 
 def _described(values: dict[str, object]) -> str:
     kind = values.pop("kind", None)
-    settings = ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, False)).replace("_", " ")
+    settings = ", ".join(
+        f"{name} {value}" for name, value in values.items() if value not in (None, False)
+    ).replace("_", " ")
     return f"{kind}: {settings}" if kind and settings else str(kind or settings)

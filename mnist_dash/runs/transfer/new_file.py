@@ -18,13 +18,17 @@ def new_file(path: Path) -> Iterator[Path]:
         InvalidInput: the file exists, or cannot be written.
     """
     if path.exists():
-        raise InvalidInput(f"The file {str(path)!r} exists already. Choose another name, or remove it.")
+        raise InvalidInput(
+            f"The file {str(path)!r} exists already. Choose another name, or remove it."
+        )
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.touch()
         yield temporary
         temporary.rename(path)
     except OSError as error:
-        raise InvalidInput(f"The file {str(path)!r} cannot be written: {error.strerror}. Choose a folder that is there.") from error
+        raise InvalidInput(
+            f"The file {str(path)!r} cannot be written: {error.strerror}. Choose a folder that is there."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -32,7 +32,9 @@ def runs_table(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
     tags: dict[str, list[str]] = {run.id: [] for run in runs}
     table = schema.run_tags
     with store.reading() as connection:
-        for run_id, tag in connection.execute(sa.select(table).where(table.c.run_id.in_(tags)).order_by(table.c.tag)):
+        for run_id, tag in connection.execute(
+            sa.select(table).where(table.c.run_id.in_(tags)).order_by(table.c.tag)
+        ):
             tags[run_id].append(tag)
     return pd.DataFrame([_row(run, tags[run.id]) for run in runs])
 
@@ -49,7 +51,9 @@ def steps_table(store: Store, run_ids: Sequence[str]) -> pd.DataFrame:
 
 def to_csv(table: pd.DataFrame) -> bytes:
     """Write a table as CSV in UTF-8; what people typed gets an apostrophe where a spreadsheet would take it for a formula."""
-    safe = table.assign(**{name: [_harmless(value) for value in table[name]] for name in _TYPED if name in table})
+    safe = table.assign(
+        **{name: [_harmless(value) for value in table[name]] for name in _TYPED if name in table}
+    )
     return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8", "replace")
 
 
@@ -59,19 +63,31 @@ def to_parquet(table: pd.DataFrame) -> bytes:
     from pyarrow import parquet
 
     target = io.BytesIO()
-    parquet.write_table(pa.Table.from_pandas(table, preserve_index=False), target, compression="zstd")
+    parquet.write_table(
+        pa.Table.from_pandas(table, preserve_index=False), target, compression="zstd"
+    )
     return target.getvalue()
 
 
 def _row(run: Run, tags: Sequence[str]) -> dict[str, object]:
-    values: dict[str, object] = {name: getattr(run, name) for name in Run.__dataclass_fields__ if name not in _LEFT_OUT}
+    values: dict[str, object] = {
+        name: getattr(run, name) for name in Run.__dataclass_fields__ if name not in _LEFT_OUT
+    }
     values |= {"state": run.state.value, "tags": ", ".join(tags)}
-    return {"run": values.pop("id"), **values, **_settings("config", run.config.model_dump(mode="json"))}
+    return {
+        "run": values.pop("id"),
+        **values,
+        **_settings("config", run.config.model_dump(mode="json")),
+    }
 
 
 def _settings(path: str, value: object) -> dict[str, object]:
     if isinstance(value, dict):
-        return {name: leaf for key, inner in value.items() for name, leaf in _settings(f"{path}.{key}", inner).items()}
+        return {
+            name: leaf
+            for key, inner in value.items()
+            for name, leaf in _settings(f"{path}.{key}", inner).items()
+        }
     return {path: json.dumps(value, separators=(",", ":")) if isinstance(value, list) else value}
 
 

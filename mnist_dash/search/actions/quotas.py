@@ -13,7 +13,13 @@ from mnist_dash.search.studies.records import Study, StudyState
 from mnist_dash.text import plural, verb
 
 
-def check_study(connection: sa.Connection, store: Store, definition: StudyDefinition, *, study: Study | None = None) -> None:
+def check_study(
+    connection: sa.Connection,
+    store: Store,
+    definition: StudyDefinition,
+    *,
+    study: Study | None = None,
+) -> None:
     """Check that the person a store acts for may have a study, or may change one to this.
 
     The network that the study varies is checked here; a trial that is larger than a run may be fails when it begins.
@@ -47,7 +53,9 @@ def check_study(connection: sa.Connection, store: Store, definition: StudyDefini
             f"A study without an end is more than one person may have to do ({plural(most.trials, 'trial')}). Give it a number of trials."
         )
     left = max(0, planned - (0 if study is None else _n_ended(connection, study.id)))
-    others = _left_of_others(connection, store.person.email, except_id=None if study is None else study.id)
+    others = _left_of_others(
+        connection, store.person.email, except_id=None if study is None else study.id
+    )
     if left + others > most.trials:
         elsewhere = f" beside the {others:,} of your other studies" if others else ""
         raise QuotaExceeded(
@@ -58,15 +66,21 @@ def check_study(connection: sa.Connection, store: Store, definition: StudyDefini
 
 def _n_ended(connection: sa.Connection, study_id: str) -> int:
     table = schema.trials
-    query = sa.select(sa.func.count()).where(table.c.study_id == study_id, table.c.ended_at.is_not(None))
+    query = sa.select(sa.func.count()).where(
+        table.c.study_id == study_id, table.c.ended_at.is_not(None)
+    )
     return int(connection.execute(query).scalar_one())
 
 
 def _left_of_others(connection: sa.Connection, owner: str | None, *, except_id: str | None) -> int:
     """Count what a person's other studies still have to do."""
     table, left = schema.studies, 0
-    live = [state for state in StudyState if not state.has_ended and state is not StudyState.STOPPING]
-    query = sa.select(table.c.id, table.c.definition).where(table.c.owner == owner, table.c.state.in_(live))
+    live = [
+        state for state in StudyState if not state.has_ended and state is not StudyState.STOPPING
+    ]
+    query = sa.select(table.c.id, table.c.definition).where(
+        table.c.owner == owner, table.c.state.in_(live)
+    )
     for row in connection.execute(query).all():
         planned = trusted(row.definition).n_planned
         if row.id != except_id and planned is not None:

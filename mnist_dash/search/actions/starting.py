@@ -8,7 +8,9 @@ from mnist_dash.search.definition.methods import Budget
 from mnist_dash.search.definition.study_definition import StudyDefinition
 
 
-def start(store: Store, definition: StudyDefinition, *, has_limit: bool = False) -> tuple[str, bool]:
+def start(
+    store: Store, definition: StudyDefinition, *, has_limit: bool = False
+) -> tuple[str, bool]:
     """Create a study, or see to it that the one of its name goes on.
 
     Args:
@@ -25,7 +27,11 @@ def start(store: Store, definition: StudyDefinition, *, has_limit: bool = False)
     study = steering.attach(store, definition)
     if study is None:
         return steering.create(store, definition), True
-    steering.go_on(store, study.id, definition.budget if has_limit else _larger(study.definition.budget, definition.budget))
+    steering.go_on(
+        store,
+        study.id,
+        definition.budget if has_limit else _larger(study.definition.budget, definition.budget),
+    )
     return study.id, False
 
 

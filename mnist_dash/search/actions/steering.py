@@ -19,7 +19,13 @@ from mnist_dash.search.actions import quotas
 from mnist_dash.search.definition.methods import Budget
 from mnist_dash.search.definition.space import Choice, Condition, IntRange, Scalar
 from mnist_dash.search.definition.space_rules import notes
-from mnist_dash.search.definition.study_definition import StudyDefinition, canonical, check, parse_definition, trusted
+from mnist_dash.search.definition.study_definition import (
+    StudyDefinition,
+    canonical,
+    check,
+    parse_definition,
+    trusted,
+)
 from mnist_dash.search.engine.advance import end_run, insert_trial
 from mnist_dash.search.engine.study_runner import ensure_study_runner
 from mnist_dash.search.studies import study_store
@@ -64,12 +70,16 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
     table = schema.studies
     study_id = secrets.token_hex(4) if key is None else key[:8]
     with store.writing(in_turn=True) as connection:
-        taken = connection.execute(sa.select(table.c.id).where(table.c.name == definition.name)).scalar()
+        taken = connection.execute(
+            sa.select(table.c.id).where(table.c.name == definition.name)
+        ).scalar()
         if taken is not None and taken == study_id:
             return study_id
         if taken is not None:
             remedy = f"Choose another name, such as {free_name(store, definition.name)}."
-            raise InvalidStudy((Problem("name", f"the name {definition.name!r} is taken", "", remedy),))
+            raise InvalidStudy(
+                (Problem("name", f"the name {definition.name!r} is taken", "", remedy),)
+            )
         quotas.check_study(connection, store, definition)
         row = {
             "id": study_id,
@@ -81,7 +91,11 @@ def create(store: Store, definition: StudyDefinition, *, key: str | None = None)
         }
         connection.execute(table.insert().values(row))
         study_store.write_study(connection, study_id)
-        study_store.add_event(connection, study_id, f"Begun: {_budget_in_words(definition)}, {definition.parallelism} at a time.")
+        study_store.add_event(
+            connection,
+            study_id,
+            f"Begun: {_budget_in_words(definition)}, {definition.parallelism} at a time.",
+        )
         for note in notes(definition.space):
             study_store.add_event(connection, study_id, note)
     ensure_study_runner(store.settings)
@@ -103,7 +117,9 @@ def pause(store: Store, study_id: str) -> None:
         IllegalTransition: it does not run.
     """
     require(store, "pause a study")
-    _transition(store, study_id, StudyState.PAUSED, allowed=(StudyState.RUNNING,), sentence="Paused.")
+    _transition(
+        store, study_id, StudyState.PAUSED, allowed=(StudyState.RUNNING,), sentence="Paused."
+    )
 
 
 def resume(store: Store, study_id: str) -> None:
@@ -113,7 +129,13 @@ def resume(store: Store, study_id: str) -> None:
         IllegalTransition: it is neither paused nor stopping.
     """
     require(store, "resume a study")
-    _transition(store, study_id, StudyState.RUNNING, allowed=(StudyState.PAUSED, StudyState.STOPPING), sentence="Resumed.")
+    _transition(
+        store,
+        study_id,
+        StudyState.RUNNING,
+        allowed=(StudyState.PAUSED, StudyState.STOPPING),
+        sentence="Resumed.",
+    )
     ensure_study_runner(store.settings)
 
 
@@ -129,7 +151,9 @@ def stop(store: Store, study_id: str, *, cancel: bool = False) -> None:
     _transition(store, study_id, StudyState.STOPPING, allowed=live, sentence=sentence)
     if cancel:
         with store.writing() as connection:
-            for trial in study_store.trials(store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]):
+            for trial in study_store.trials(
+                store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]
+            ):
                 _end_trial(connection, store, study_id, trial)
     ensure_study_runner(store.settings)
 
@@ -142,10 +166,16 @@ def stop_trial(store: Store, study_id: str, number: int) -> None:
     """
     require(store, "stop a trial")
     found = [
-        trial for trial in study_store.trials(store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]) if trial.number == number
+        trial
+        for trial in study_store.trials(
+            store, study_id, states=[TrialState.WAITING, TrialState.RUNNING]
+        )
+        if trial.number == number
     ]
     if not found:
-        raise InvalidInput(f"Trial {number} neither waits nor runs, so it cannot be stopped. Open it to see what became of it.")
+        raise InvalidInput(
+            f"Trial {number} neither waits nor runs, so it cannot be stopped. Open it to see what became of it."
+        )
     with store.writing() as connection:
         _end_trial(connection, store, study_id, found[0])
         study_store.write_study(connection, study_id)
@@ -166,7 +196,12 @@ def extend(store: Store, study_id: str, n_trials: int) -> None:
         done = _n_trials(store, study_id)
         former = definition.budget.trials
         total = (done if former is None else max(former, done)) + n_trials
-        return _with(definition, budget=definition.budget.model_copy(update={"trials": total, "minutes": None, "stagnation": None}))
+        return _with(
+            definition,
+            budget=definition.budget.model_copy(
+                update={"trials": total, "minutes": None, "stagnation": None}
+            ),
+        )
 
     _edit(store, study_id, more, f"{plural(n_trials, 'more trial')}.", restart=True)
     ensure_study_runner(store.settings)
@@ -179,7 +214,12 @@ def set_parallelism(store: Store, study_id: str, parallelism: int) -> None:
         InvalidStudy: the number is out of bounds.
     """
     require(store, "steer a study")
-    _edit(store, study_id, lambda definition: _with(definition, parallelism=parallelism), f"{plural(parallelism, 'trial')} at a time.")
+    _edit(
+        store,
+        study_id,
+        lambda definition: _with(definition, parallelism=parallelism),
+        f"{plural(parallelism, 'trial')} at a time.",
+    )
 
 
 def narrow(store: Store, study_id: str, narrowings: tuple[Narrowing, ...]) -> None:
@@ -199,17 +239,24 @@ def narrow(store: Store, study_id: str, narrowings: tuple[Narrowing, ...]) -> No
             if one is None:
                 parameters.append(parameter.model_dump(mode="json"))
             elif isinstance(parameter, Choice):
-                raise InvalidInput(f"{parameter.path} is a choice and has no bounds to narrow. Exclude the values that are not wanted.")
+                raise InvalidInput(
+                    f"{parameter.path} is a choice and has no bounds to narrow. Exclude the values that are not wanted."
+                )
             else:
                 low, high = sorted((one.low, one.high))
                 if isinstance(parameter, IntRange):
                     low, high = round(low), max(round(low), round(high))
                 parameters.append(parameter.model_dump(mode="json") | {"low": low, "high": high})
         if wanted:
-            raise InvalidInput(f"{next(iter(wanted))} is not explored by this study. {_explored(definition, next(iter(wanted)))}")
+            raise InvalidInput(
+                f"{next(iter(wanted))} is not explored by this study. {_explored(definition, next(iter(wanted)))}"
+            )
         return _with(definition, space={"base": definition.space.base, "parameters": parameters})
 
-    words = ", ".join(f"{one.path} from {min(one.low, one.high):.4g} to {max(one.low, one.high):.4g}" for one in narrowings)
+    words = ", ".join(
+        f"{one.path} from {min(one.low, one.high):.4g} to {max(one.low, one.high):.4g}"
+        for one in narrowings
+    )
     _edit(store, study_id, narrowed, f"Searches only here: {words}.")
 
 
@@ -227,7 +274,9 @@ def ban(store: Store, study_id: str, path: str, value: Scalar) -> None:
             fields = parameter.model_dump(mode="json")
             if parameter.path == path:
                 if not isinstance(parameter, Choice):
-                    raise InvalidInput(f"{path} is a range and has no single values to exclude. Narrow it instead.")
+                    raise InvalidInput(
+                        f"{path} is a range and has no single values to exclude. Narrow it instead."
+                    )
                 if not parameter.contains(value) or len(parameter.values) == 1:
                     raise InvalidInput(_no_exclusion(parameter, value))
                 fields["values"] = [own for own in parameter.values if own != value]
@@ -250,12 +299,20 @@ def undo(store: Store, study_id: str) -> str:
     require(store, "steer a study")
     changes = [event for event in study_store.events(store, study_id) if event.former is not None]
     if not changes:
-        raise InvalidInput(f"Nothing was changed in study {study_id}, so there is nothing to take back.")
+        raise InvalidInput(
+            f"Nothing was changed in study {study_id}, so there is nothing to take back."
+        )
     last = changes[-1]
     with store.writing() as connection:
         table = schema.studies
-        connection.execute(schema.study_events.update().where(schema.study_events.c.id == last.id).values(former=None))
-        study_store.write_study(connection, study_id, definition=last.former, edition=table.c.edition + 1)
+        connection.execute(
+            schema.study_events.update()
+            .where(schema.study_events.c.id == last.id)
+            .values(former=None)
+        )
+        study_store.write_study(
+            connection, study_id, definition=last.former, edition=table.c.edition + 1
+        )
         study_store.add_event(connection, study_id, f"Taken back: {last.sentence}")
     return last.sentence
 
@@ -279,19 +336,39 @@ def try_next(store: Store, study_id: str, values: Mapping[str, Scalar]) -> int:
     require(store, "have a configuration tried")
     study = study_store.find(store, study_id)
     if study.state.has_ended or study.state is StudyState.STOPPING:
-        raise IllegalTransition(f"Study {study.name} is {study.state} and tries nothing more. Give it more trials first.")
+        raise IllegalTransition(
+            f"Study {study.name} is {study.state} and tries nothing more. Give it more trials first."
+        )
     space = study.definition.space
     strangers = [path for path in values if path not in space.paths]
     if strangers:
-        raise InvalidInput(f"{strangers[0]} is not explored by this study. {_explored(study.definition, strangers[0])}")
+        raise InvalidInput(
+            f"{strangers[0]} is not explored by this study. {_explored(study.definition, strangers[0])}"
+        )
     chosen = {path: _typed(space.parameter(path), value) for path, value in values.items()}
     space.configure(chosen)
     table = schema.trials
     with store.writing(in_turn=True) as connection:
         revision = study_store.write_study(connection, study_id)
-        last = connection.execute(sa.select(sa.func.max(table.c.number)).where(table.c.study_id == study_id)).scalar()
+        last = connection.execute(
+            sa.select(sa.func.max(table.c.number)).where(table.c.study_id == study_id)
+        ).scalar()
         number = 0 if last is None else int(last) + 1
-        trial = Trial(number, TrialState.WAITING, Origin.PERSON, chosen, None, None, (), {}, "", 0.0, None, None, None)
+        trial = Trial(
+            number,
+            TrialState.WAITING,
+            Origin.PERSON,
+            chosen,
+            None,
+            None,
+            (),
+            {},
+            "",
+            0.0,
+            None,
+            None,
+            None,
+        )
         insert_trial(connection, study_id, trial, revision=revision)
         words = ", ".join(f"{path} = {value}" for path, value in chosen.items())
         study_store.add_event(connection, study_id, f"Trial {number} asked for: {words}.")
@@ -315,7 +392,12 @@ def _with(definition: StudyDefinition, **parts: Any) -> StudyDefinition:  # noqa
 
 
 def _edit(
-    store: Store, study_id: str, change: Callable[[StudyDefinition], StudyDefinition], sentence: str, *, restart: bool = False
+    store: Store,
+    study_id: str,
+    change: Callable[[StudyDefinition], StudyDefinition],
+    sentence: str,
+    *,
+    restart: bool = False,
 ) -> None:
     """Change a definition as a whole; the trials in flight are not touched."""
     study = study_store.find(store, study_id)
@@ -327,19 +409,32 @@ def _edit(
     if restart and study.state in (StudyState.FINISHED, StudyState.STOPPED, StudyState.STOPPING):
         values |= {"state": StudyState.RUNNING, "reason": "", "ended_at": None}
     with store.writing(in_turn=True) as connection:
-        now_at = connection.execute(sa.select(table.c.edition).where(table.c.id == study_id)).scalar()
+        now_at = connection.execute(
+            sa.select(table.c.edition).where(table.c.id == study_id)
+        ).scalar()
         if now_at != study.edition:
-            raise IllegalTransition(f"Study {study.name} was changed by somebody else meanwhile. Look at it, and try again.")
+            raise IllegalTransition(
+                f"Study {study.name} was changed by somebody else meanwhile. Look at it, and try again."
+            )
         quotas.check_study(connection, store, wanted, study=study)
         study_store.write_study(connection, study_id, **values)
         study_store.add_event(connection, study_id, sentence, former=canonical(study.definition))
 
 
-def _transition(store: Store, study_id: str, target: StudyState, *, allowed: tuple[StudyState, ...], sentence: str) -> None:
+def _transition(
+    store: Store,
+    study_id: str,
+    target: StudyState,
+    *,
+    allowed: tuple[StudyState, ...],
+    sentence: str,
+) -> None:
     table = schema.studies
     study = study_store.find(store, study_id)
     with store.writing() as connection:
-        state = connection.execute(sa.select(table.c.state).where(table.c.id == study.id)).scalar_one()
+        state = connection.execute(
+            sa.select(table.c.state).where(table.c.id == study.id)
+        ).scalar_one()
         if state not in allowed:
             raise IllegalTransition(
                 f"Study {study.name} is {state} and cannot become {target}; only one that is {' or '.join(allowed)} can."
@@ -352,7 +447,11 @@ def _end_trial(connection: sa.Connection, store: Store, study_id: str, trial: Tr
     """Stop the runs of a trial, or the trial itself where it has none yet."""
     if trial.state is TrialState.WAITING:
         revision = study_store.write_study(connection, study_id)
-        values = {"state": TrialState.STOPPED, "reason": "Stopped before it began.", "ended_at": now()}
+        values = {
+            "state": TrialState.STOPPED,
+            "reason": "Stopped before it began.",
+            "ended_at": now(),
+        }
         study_store.write_trial(connection, study_id, trial.number, revision=revision, **values)
         return
     for run_id in study_store.runs_of(store, study_id, [trial.number]).get(trial.number, ()):
@@ -369,7 +468,11 @@ def _without(condition: Condition, path: str, value: Scalar) -> dict[str, Any] |
 
 
 def _typed(parameter: object, value: Scalar) -> Scalar:
-    if isinstance(parameter, IntRange) and isinstance(value, int | float) and not isinstance(value, bool):
+    if (
+        isinstance(parameter, IntRange)
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    ):
         return round(value)
     return value
 
@@ -392,10 +495,18 @@ def _n_trials(store: Store, study_id: str) -> int:
 
 def _budget_in_words(definition: StudyDefinition) -> str:
     budget = definition.budget
-    parts = [f"{plural(definition.n_grid or 0, 'point')} of a grid"] if definition.sampler.kind == "grid" else []
+    parts = (
+        [f"{plural(definition.n_grid or 0, 'point')} of a grid"]
+        if definition.sampler.kind == "grid"
+        else []
+    )
     parts += [plural(budget.trials, "trial")] if budget.trials is not None else []
     parts += [plural(budget.minutes, "minute")] if budget.minutes is not None else []
-    parts += [f"until {plural(budget.stagnation, 'trial')} bring no improvement"] if budget.stagnation is not None else []
+    parts += (
+        [f"until {plural(budget.stagnation, 'trial')} bring no improvement"]
+        if budget.stagnation is not None
+        else []
+    )
     return ", ".join(parts)
 
 
@@ -410,7 +521,11 @@ def attach(store: Store, definition: StudyDefinition) -> Study | None:
     if not study_store.exists(store, definition.name):
         return None
     study = study_store.find(store, definition.name)
-    formers = [trusted(event.former) for event in study_store.events(store, study.id) if event.former is not None]
+    formers = [
+        trusted(event.former)
+        for event in study_store.events(store, study.id)
+        if event.former is not None
+    ]
     if all(differences(edition, definition) for edition in (study.definition, *formers)):
         fault = "it differs from the study of this name, which has trials already"
         remedy = f"Give the file another name, such as {free_name(store, definition.name)}, or take the change back."
@@ -436,7 +551,13 @@ def go_on(store: Store, study_id: str, budget: Budget) -> None:
     if has_ended or not is_same:
         words = _budget_in_words(_with(study.definition, budget=budget))
         sentence = f"{'Goes on' if has_ended else 'Another budget'}: {words}."
-        _edit(store, study_id, lambda definition: _with(definition, budget=budget), sentence, restart=has_ended)
+        _edit(
+            store,
+            study_id,
+            lambda definition: _with(definition, budget=budget),
+            sentence,
+            restart=has_ended,
+        )
     if not has_ended and study.state is not StudyState.RUNNING:
         resume(store, study_id)
     ensure_study_runner(store.settings)

@@ -29,7 +29,9 @@ OBJECTIVES: dict[str, Objective] = {
     "val_loss": Objective("val_loss", "validation loss", maximize=False, by_epoch=True),
     "parameters": Objective("parameters", "parameters", maximize=False, by_epoch=False),
     "seconds": Objective("seconds", "training time in seconds", maximize=False, by_epoch=False),
-    "seconds_per_image": Objective("seconds_per_image", "seconds per test image", maximize=False, by_epoch=False),
+    "seconds_per_image": Objective(
+        "seconds_per_image", "seconds per test image", maximize=False, by_epoch=False
+    ),
 }
 """All objectives by name. Test figures are none: a study that chose by them would have no test set left."""
 
@@ -52,8 +54,15 @@ class CMAES(Spec):
     """Covariance matrix adaptation (Hansen and Ostermeier, 2001); for many trials over numbers. Choices it draws at random."""
 
     kind: Literal["cmaes"] = "cmaes"
-    population_size: int | None = Field(None, ge=4, le=1000, description="trials a generation; by the number of parameters where none")
-    sigma: float = Field(1 / 6, gt=0, le=1, description="first step width, as a share of each range")
+    population_size: int | None = Field(
+        None,
+        ge=4,
+        le=1000,
+        description="trials a generation; by the number of parameters where none",
+    )
+    sigma: float = Field(
+        1 / 6, gt=0, le=1, description="first step width, as a share of each range"
+    )
 
 
 class QMC(Spec):
@@ -81,7 +90,9 @@ class Grid(Spec):
     kind: Literal["grid"] = "grid"
 
 
-Sampler = Annotated[TPE | GP | CMAES | QMC | RandomSampler | NSGA2 | Grid, Field(discriminator="kind")]
+Sampler = Annotated[
+    TPE | GP | CMAES | QMC | RandomSampler | NSGA2 | Grid, Field(discriminator="kind")
+]
 SAMPLER_KINDS: dict[str, type[Spec]] = {
     "tpe": TPE,
     "gp": GP,
@@ -103,7 +114,9 @@ class MedianPruner(Spec):
     """Ends a trial whose best value so far is worse than the median of the others at the same epoch (Golovin et al., 2017)."""
 
     kind: Literal["median"] = "median"
-    n_startup_trials: int = Field(5, ge=0, le=10_000, description="trials that finish before any is pruned")
+    n_startup_trials: int = Field(
+        5, ge=0, le=10_000, description="trials that finish before any is pruned"
+    )
     n_warmup_epochs: int = Field(0, ge=0, le=10_000, description="epochs in which none is pruned")
     interval_epochs: int = Field(1, ge=1, le=10_000, description="epochs between two looks")
 
@@ -113,7 +126,9 @@ class PercentilePruner(Spec):
 
     kind: Literal["percentile"] = "percentile"
     percentile: float = Field(25.0, gt=0, lt=100)
-    n_startup_trials: int = Field(5, ge=0, le=10_000, description="trials that finish before any is pruned")
+    n_startup_trials: int = Field(
+        5, ge=0, le=10_000, description="trials that finish before any is pruned"
+    )
     n_warmup_epochs: int = Field(0, ge=0, le=10_000, description="epochs in which none is pruned")
     interval_epochs: int = Field(1, ge=1, le=10_000, description="epochs between two looks")
 
@@ -144,7 +159,8 @@ class PatientPruner(Spec):
 
 
 Pruner = Annotated[
-    NoPruner | MedianPruner | PercentilePruner | HalvingPruner | HyperbandPruner | PatientPruner, Field(discriminator="kind")
+    NoPruner | MedianPruner | PercentilePruner | HalvingPruner | HyperbandPruner | PatientPruner,
+    Field(discriminator="kind"),
 ]
 PRUNER_KINDS: dict[str, type[Spec]] = {
     "none": NoPruner,
@@ -160,8 +176,15 @@ class Budget(Spec):
     """When a study asks for no more trials: at the first of what is given."""
 
     trials: int | None = Field(None, ge=1, le=100_000)
-    minutes: float | None = Field(None, gt=0, le=100_000, description="of running; pauses do not count")
-    stagnation: int | None = Field(None, ge=2, le=100_000, description="trials without a better one after which it counts as converged")
+    minutes: float | None = Field(
+        None, gt=0, le=100_000, description="of running; pauses do not count"
+    )
+    stagnation: int | None = Field(
+        None,
+        ge=2,
+        le=100_000,
+        description="trials without a better one after which it counts as converged",
+    )
 
 
 class ArtifactPolicy(Spec):

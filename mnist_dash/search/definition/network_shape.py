@@ -20,9 +20,16 @@ from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout, Flatten, Max
 
 MAX_BLOCKS = {"conv": 4, "dense": 8}
 """Layers of a kind at most; four poolings leave one pixel of 28."""
-_COMMON = {"conv": ("n_layers", "filters", "kernel", "batch_norm"), "dense": ("n_layers", "units", "dropout", "activation")}
+_COMMON = {
+    "conv": ("n_layers", "filters", "kernel", "batch_norm"),
+    "dense": ("n_layers", "units", "dropout", "activation"),
+}
 _PATTERN = re.compile(r"(?P<part>conv|dense)\.(?:(?P<index>\d+)\.)?(?P<leaf>\w+)$")
-WORDS = (*(f"{part}.{leaf}" for part, leaves in _COMMON.items() for leaf in leaves), "conv.0.filters", "dense.0.units")
+WORDS = (
+    *(f"{part}.{leaf}" for part, leaves in _COMMON.items() for leaf in leaves),
+    "conv.0.filters",
+    "dense.0.units",
+)
 """Examples of all settings that shape a network."""
 
 
@@ -45,7 +52,10 @@ def is_known(path: str) -> bool:
     if found is None:
         return False
     if found["index"] is not None:
-        return found["leaf"] == {"conv": "filters", "dense": "units"}[found["part"]] and int(found["index"]) < MAX_BLOCKS[found["part"]]
+        return (
+            found["leaf"] == {"conv": "filters", "dense": "units"}[found["part"]]
+            and int(found["index"]) < MAX_BLOCKS[found["part"]]
+        )
     return found["leaf"] in _COMMON[found["part"]]
 
 
@@ -62,9 +72,15 @@ def shaped_layers(base: RunConfig, settings: Mapping[str, Any]) -> tuple[dict[st
     normed = any(isinstance(layer, BatchNorm) for layer in base.layers)
     built: list[dict[str, Any]] = []
     for index in range(_count(settings, "conv.n_layers", len(convs))):
-        like = convs[min(index, len(convs) - 1)] if convs else Conv(filters=32, kernel=3, padding="same")
+        like = (
+            convs[min(index, len(convs) - 1)]
+            if convs
+            else Conv(filters=32, kernel=3, padding="same")
+        )
         changes = {
-            "filters": settings.get(f"conv.{index}.filters", settings.get("conv.filters", like.filters)),
+            "filters": settings.get(
+                f"conv.{index}.filters", settings.get("conv.filters", like.filters)
+            ),
             "kernel": settings.get("conv.kernel", like.kernel),
             "padding": "same",
         }
@@ -79,10 +95,16 @@ def shaped_layers(base: RunConfig, settings: Mapping[str, Any]) -> tuple[dict[st
         like_dense = dense[min(index, len(dense) - 1)] if dense else Dense(units=128)
         width = settings.get(f"dense.{index}.units", settings.get("dense.units", like_dense.units))
         activation = settings.get("dense.activation", like_dense.activation)
-        built.append(like_dense.model_dump(mode="json") | {"units": width, "activation": activation})
+        built.append(
+            like_dense.model_dump(mode="json") | {"units": width, "activation": activation}
+        )
         if rate:
             built.append(Dropout().model_dump(mode="json") | {"rate": rate})
-    last = base.layers[-1] if isinstance(base.layers[-1], Dense) else Dense(units=N_CLASSES, activation="softmax")
+    last = (
+        base.layers[-1]
+        if isinstance(base.layers[-1], Dense)
+        else Dense(units=N_CLASSES, activation="softmax")
+    )
     return (*built, last.model_dump(mode="json"))
 
 

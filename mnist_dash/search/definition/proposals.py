@@ -20,7 +20,15 @@ from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.errors import InvalidConfig
 from mnist_dash.search.definition.network_shape import MAX_BLOCKS, is_shape_setting, shaped_layers
-from mnist_dash.search.definition.space import Choice, Condition, FloatRange, IntRange, Parameter, Scalar, SearchSpace
+from mnist_dash.search.definition.space import (
+    Choice,
+    Condition,
+    FloatRange,
+    IntRange,
+    Parameter,
+    Scalar,
+    SearchSpace,
+)
 from mnist_dash.search.definition.space_rules import check_space
 
 Group = Literal["optimizer", "training", "network", "data"]
@@ -74,7 +82,9 @@ def propose(base: RunConfig, paths: Collection[str]) -> tuple[Parameter, ...]:
     explored: dict[str, Parameter] = {}
     for proposal in chosen:
         parameter = _as_rate_of_all(proposal.parameter, base, explored)
-        explored[proposal.path] = parameter.model_copy(update={"when": conditions(proposal.path, explored)})
+        explored[proposal.path] = parameter.model_copy(
+            update={"when": conditions(proposal.path, explored)}
+        )
     return _small_enough(base, tuple(explored.values()))
 
 
@@ -90,7 +100,11 @@ def conditions(path: str, explored: Mapping[str, Parameter]) -> tuple[Condition,
 
 def kinds_with(field: str, kinds: Collection[Scalar]) -> tuple[Scalar, ...]:
     """Choose, of some kinds of optimizer, those that have a field."""
-    return tuple(kind for kind in kinds if str(kind) in OPTIMIZERS and field in OPTIMIZERS[str(kind)].model_fields)
+    return tuple(
+        kind
+        for kind in kinds
+        if str(kind) in OPTIMIZERS and field in OPTIMIZERS[str(kind)].model_fields
+    )
 
 
 def reshaped(base: RunConfig, paths: Collection[str]) -> RunConfig | None:
@@ -98,7 +112,9 @@ def reshaped(base: RunConfig, paths: Collection[str]) -> RunConfig | None:
     if not any(is_shape_setting(path) for path in paths):
         return None
     try:
-        built = RunConfig.model_validate(base.model_dump(mode="json") | {"layers": list(shaped_layers(base, {}))})
+        built = RunConfig.model_validate(
+            base.model_dump(mode="json") | {"layers": list(shaped_layers(base, {}))}
+        )
     except ValueError:
         return None
     return None if built.layers == base.layers else built
@@ -116,10 +132,17 @@ def listed(parameter: Parameter, n: int = 5) -> tuple[Scalar, ...]:
     for index in range(n):
         share = index / (n - 1)
         if parameter.log:
-            value = math.exp(math.log(parameter.low) + share * (math.log(parameter.high) - math.log(parameter.low)))
+            value = math.exp(
+                math.log(parameter.low)
+                + share * (math.log(parameter.high) - math.log(parameter.low))
+            )
         else:
             value = parameter.low + share * (parameter.high - parameter.low)
-        values.append(round(value) if isinstance(parameter, IntRange) else min(parameter.high, max(parameter.low, _round(value, 2))))
+        values.append(
+            round(value)
+            if isinstance(parameter, IntRange)
+            else min(parameter.high, max(parameter.low, _round(value, 2)))
+        )
     return tuple(dict.fromkeys(values))
 
 
@@ -131,22 +154,45 @@ def _optimizer(base: RunConfig) -> Iterator[Proposal]:
     kinds = tuple(dict.fromkeys((own.kind, "sgd", "adam", "rmsprop")))
     yield Proposal("Optimizer", "optimizer", Choice(path=_KIND, values=kinds))
     low, high = _rates(own.learning_rate)
-    yield Proposal("Learning rate", "optimizer", FloatRange(path="optimizer.learning_rate", low=low, high=high, log=True))
-    controls = {control.field: control for kind in OPTIMIZERS.values() for control in kind.controls if control.search is not None}
+    yield Proposal(
+        "Learning rate",
+        "optimizer",
+        FloatRange(path="optimizer.learning_rate", low=low, high=high, log=True),
+    )
+    controls = {
+        control.field: control
+        for kind in OPTIMIZERS.values()
+        for control in kind.controls
+        if control.search is not None
+    }
     for leaf, control in controls.items():
         if control.search is not None and kinds_with(leaf, kinds):
             parameter = _around(f"optimizer.{leaf}", getattr(own, leaf, None), control.search)
             if leaf == "momentum" and getattr(own, "nesterov", False):
-                parameter = parameter.model_copy(update={"low": min(_LEAST_NESTEROV, getattr(own, leaf))})
-            yield Proposal(control.label, "optimizer", parameter, () if leaf in type(own).model_fields else (_KIND,))
+                parameter = parameter.model_copy(
+                    update={"low": min(_LEAST_NESTEROV, getattr(own, leaf))}
+                )
+            yield Proposal(
+                control.label,
+                "optimizer",
+                parameter,
+                () if leaf in type(own).model_fields else (_KIND,),
+            )
 
 
 def _training(base: RunConfig) -> Iterator[Proposal]:
     smallest_part = _n_training(base, _fractions(base)[1])
-    high = max(base.batch_size, min(_octave(4 * base.batch_size), int(_LARGEST_BATCH_SHARE * smallest_part)))
+    high = max(
+        base.batch_size,
+        min(_octave(4 * base.batch_size), int(_LARGEST_BATCH_SHARE * smallest_part)),
+    )
     low = min(base.batch_size, max(8, _octave(base.batch_size / 4)))
-    yield Proposal("Batch size", "training", IntRange(path="batch_size", low=low, high=high, log=True))
-    epochs = IntRange(path="epochs", low=max(1, base.epochs // 2), high=min(10_000, 2 * base.epochs))
+    yield Proposal(
+        "Batch size", "training", IntRange(path="batch_size", low=low, high=high, log=True)
+    )
+    epochs = IntRange(
+        path="epochs", low=max(1, base.epochs // 2), high=min(10_000, 2 * base.epochs)
+    )
     yield Proposal("Epochs", "training", epochs)
     schedules = tuple(dict.fromkeys((base.schedule.kind, "constant", "cosine", "one_cycle")))
     yield Proposal("Schedule", "training", Choice(path="schedule.kind", values=schedules))
@@ -154,7 +200,11 @@ def _training(base: RunConfig) -> Iterator[Proposal]:
     yield Proposal("Label smoothing", "training", smoothing)
     clip = base.gradient_clip_norm
     low_clip, high_clip = min(0.1, clip or 0.1), max(10.0, clip or 10.0)
-    yield Proposal("Gradient clipping", "training", FloatRange(path="gradient_clip_norm", low=low_clip, high=high_clip, log=True))
+    yield Proposal(
+        "Gradient clipping",
+        "training",
+        FloatRange(path="gradient_clip_norm", low=low_clip, high=high_clip, log=True),
+    )
 
 
 def _network(base: RunConfig) -> Iterator[Proposal]:
@@ -165,22 +215,51 @@ def _network(base: RunConfig) -> Iterator[Proposal]:
         most = min(MAX_BLOCKS["conv"], max(3, len(convs)))
         yield Proposal("Convolutions", "network", IntRange(path=_COUNTS["conv"], low=1, high=most))
         filters = convs[0].filters
-        low, high = min(filters, max(4, _octave(filters / 4))), min(1024, max(filters, _octave(2 * filters)))
-        yield Proposal("Filters", "network", IntRange(path="conv.filters", low=low, high=high, log=True), counted)
+        low, high = (
+            min(filters, max(4, _octave(filters / 4))),
+            min(1024, max(filters, _octave(2 * filters))),
+        )
+        yield Proposal(
+            "Filters",
+            "network",
+            IntRange(path="conv.filters", low=low, high=high, log=True),
+            counted,
+        )
         kernels = tuple(sorted({3, 5, *((convs[0].kernel,) if convs[0].kernel <= 7 else ())}))
         yield Proposal("Kernel", "network", Choice(path="conv.kernel", values=kernels), counted)
         normed = any(isinstance(layer, BatchNorm) for layer in base.layers)
-        yield Proposal("Batch normalisation", "network", Choice(path="conv.batch_norm", values=(normed, not normed)), counted)
+        yield Proposal(
+            "Batch normalisation",
+            "network",
+            Choice(path="conv.batch_norm", values=(normed, not normed)),
+            counted,
+        )
     most = min(MAX_BLOCKS["dense"], max(3, len(dense) + 1))
-    yield Proposal("Dense layers", "network", IntRange(path=_COUNTS["dense"], low=1, high=most), counted)
+    yield Proposal(
+        "Dense layers", "network", IntRange(path=_COUNTS["dense"], low=1, high=most), counted
+    )
     requires = (*counted, *(() if dense else (_COUNTS["dense"],)))
     units = dense[0].units if dense else Dense().units
-    low, high = min(units, max(8, _octave(units / 8))), min(8192, max(units, 128, _octave(2 * units)))
-    yield Proposal("Units", "network", IntRange(path="dense.units", low=low, high=high, log=True), requires)
+    low, high = (
+        min(units, max(8, _octave(units / 8))),
+        min(8192, max(units, 128, _octave(2 * units))),
+    )
+    yield Proposal(
+        "Units", "network", IntRange(path="dense.units", low=low, high=high, log=True), requires
+    )
     rates = [layer.rate for layer in base.layers if isinstance(layer, Dropout)]
-    yield Proposal("Dropout", "network", FloatRange(path="dense.dropout", low=0.0, high=max(0.6, *rates, 0.0)), requires)
-    activations = tuple(dict.fromkeys((dense[0].activation if dense else "relu", "relu", "gelu", "tanh")))
-    yield Proposal("Activation", "network", Choice(path="dense.activation", values=activations), requires)
+    yield Proposal(
+        "Dropout",
+        "network",
+        FloatRange(path="dense.dropout", low=0.0, high=max(0.6, *rates, 0.0)),
+        requires,
+    )
+    activations = tuple(
+        dict.fromkeys((dense[0].activation if dense else "relu", "relu", "gelu", "tanh"))
+    )
+    yield Proposal(
+        "Activation", "network", Choice(path="dense.activation", values=activations), requires
+    )
 
 
 def _data(base: RunConfig) -> Iterator[Proposal]:
@@ -189,7 +268,9 @@ def _data(base: RunConfig) -> Iterator[Proposal]:
         yield Proposal("Scaling", "data", Choice(path="scaling", values=scalings))
     low, high = _fractions(base)
     if high > low:
-        yield Proposal("Validation fraction", "data", FloatRange(path="split.fraction", low=low, high=high))
+        yield Proposal(
+            "Validation fraction", "data", FloatRange(path="split.fraction", low=low, high=high)
+        )
     if base.features != "pixels":
         return
     own = base.augmentation
@@ -212,12 +293,20 @@ def _rates(rate: float) -> tuple[float, float]:
     return min(rate, _round(rate / 10, 1)), max(rate, _round(high, 1))
 
 
-def _as_rate_of_all(parameter: Parameter, base: RunConfig, explored: Mapping[str, Parameter]) -> Parameter:
+def _as_rate_of_all(
+    parameter: Parameter, base: RunConfig, explored: Mapping[str, Parameter]
+) -> Parameter:
     """Widen a learning rate to what all optimizers that are explored usually train with."""
     kind = explored.get(_KIND)
-    if parameter.path != "optimizer.learning_rate" or not isinstance(kind, Choice) or not isinstance(parameter, FloatRange):
+    if (
+        parameter.path != "optimizer.learning_rate"
+        or not isinstance(kind, Choice)
+        or not isinstance(parameter, FloatRange)
+    ):
         return parameter
-    usual = [float(OPTIMIZERS[str(each)].model_fields["learning_rate"].default) for each in kind.values]
+    usual = [
+        float(OPTIMIZERS[str(each)].model_fields["learning_rate"].default) for each in kind.values
+    ]
     bounds = [bound for rate in (base.optimizer.learning_rate, *usual) for bound in _rates(rate)]
     return parameter.model_copy(update={"low": min(bounds), "high": max(bounds)})
 
@@ -225,7 +314,9 @@ def _as_rate_of_all(parameter: Parameter, base: RunConfig, explored: Mapping[str
 def _around(path: str, value: float | None, usual: SearchRange) -> FloatRange:
     """Widen a kind's own range to a value; a value of 0 has no place on a logarithmic one."""
     known = usual.low if value is None or (usual.log and value == 0) else value
-    return FloatRange(path=path, low=min(usual.low, known), high=max(usual.high, known), log=usual.log)
+    return FloatRange(
+        path=path, low=min(usual.low, known), high=max(usual.high, known), log=usual.log
+    )
 
 
 def _fractions(base: RunConfig) -> tuple[float, float]:
@@ -239,7 +330,9 @@ def _fractions(base: RunConfig) -> tuple[float, float]:
 
 
 def _n_training(base: RunConfig, fraction: float) -> int:
-    return min(base.n_training, math.floor((base.n_training + base.n_validation) * (1 - fraction) + 1e-6))
+    return min(
+        base.n_training, math.floor((base.n_training + base.n_validation) * (1 - fraction) + 1e-6)
+    )
 
 
 def _octave(value: float) -> int:
@@ -261,7 +354,9 @@ def _is_possible(base: RunConfig, proposal: Proposal, found: Collection[Proposal
         return False
     explored: dict[str, Parameter] = {}
     for each in (*needed, proposal):
-        explored[each.path] = each.parameter.model_copy(update={"when": conditions(each.path, explored)})
+        explored[each.path] = each.parameter.model_copy(
+            update={"when": conditions(each.path, explored)}
+        )
     parameters = _small_enough(base, tuple(explored.values()))
     return not check_space(SearchSpace(base=base, parameters=parameters))
 
@@ -269,13 +364,23 @@ def _is_possible(base: RunConfig, proposal: Proposal, found: Collection[Proposal
 def _small_enough(base: RunConfig, parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
     """Lower the upper bounds of what makes a network larger until its largest one is allowed."""
     narrowed = list(parameters)
-    shaping = [index for index, each in enumerate(parameters) if is_shape_setting(each.path) and isinstance(each, IntRange)]
-    while shaping and not _is_allowed(base, {each.path: _largest(each) for each in narrowed if is_shape_setting(each.path)}):
+    shaping = [
+        index
+        for index, each in enumerate(parameters)
+        if is_shape_setting(each.path) and isinstance(each, IntRange)
+    ]
+    while shaping and not _is_allowed(
+        base, {each.path: _largest(each) for each in narrowed if is_shape_setting(each.path)}
+    ):
         index = max(shaping, key=lambda index: _ratio(narrowed[index]))
         parameter = narrowed[index]
         if not isinstance(parameter, IntRange) or parameter.high <= parameter.low:
             break
-        high = parameter.high - 1 if parameter.path in _COUNTS.values() else max(parameter.low, parameter.high // 2)
+        high = (
+            parameter.high - 1
+            if parameter.path in _COUNTS.values()
+            else max(parameter.low, parameter.high // 2)
+        )
         narrowed[index] = parameter.model_copy(update={"high": high})
     return tuple(narrowed)
 

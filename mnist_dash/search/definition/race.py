@@ -13,9 +13,23 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.kinds.problems import shown
 from mnist_dash.core.layers.initialisers import INITIALIZERS
 from mnist_dash.errors import InvalidStudy, Problem
-from mnist_dash.search.definition.methods import ArtifactPolicy, Budget, Grid, HalvingPruner, NoPruner
+from mnist_dash.search.definition.methods import (
+    ArtifactPolicy,
+    Budget,
+    Grid,
+    HalvingPruner,
+    NoPruner,
+)
 from mnist_dash.search.definition.proposals import listed, proposals
-from mnist_dash.search.definition.space import Choice, FloatRange, IntRange, Parameter, Scalar, SearchSpace, same
+from mnist_dash.search.definition.space import (
+    Choice,
+    FloatRange,
+    IntRange,
+    Parameter,
+    Scalar,
+    SearchSpace,
+    same,
+)
 from mnist_dash.search.definition.study_definition import StudyDefinition, parse_definition
 from mnist_dash.search.definition.study_files import read_values
 
@@ -23,7 +37,10 @@ MIN_VALUES, MAX_VALUES = 2, 16
 MAX_RUNS = 48
 """Values times seeds."""
 Rule = Literal["none", "halving"]
-RULES: dict[Rule, NoPruner | HalvingPruner] = {"none": NoPruner(), "halving": HalvingPruner(min_epochs=1, reduction_factor=2)}
+RULES: dict[Rule, NoPruner | HalvingPruner] = {
+    "none": NoPruner(),
+    "halving": HalvingPruner(min_epochs=1, reduction_factor=2),
+}
 """How those that lag behind are dropped: by hand alone, or after each rung of epochs all but the better half."""
 _HALF_DECADES = (-3, 4)
 """Steps of half a decade below and above a value on a logarithmic range."""
@@ -48,10 +65,17 @@ def race_settings(base: RunConfig) -> tuple[RaceSetting, ...]:
         if not proposal.requires
     ]
     found += _initialisers(base)
-    return tuple(sorted((setting for setting in found if len(setting.values) >= MIN_VALUES), key=lambda one: one.title != "Learning rate"))
+    return tuple(
+        sorted(
+            (setting for setting in found if len(setting.values) >= MIN_VALUES),
+            key=lambda one: one.title != "Learning rate",
+        )
+    )
 
 
-def race_of(base: RunConfig, path: str, text: str, *, seeds: int = 1, rule: Rule = "none", name: str = "") -> StudyDefinition:
+def race_of(
+    base: RunConfig, path: str, text: str, *, seeds: int = 1, rule: Rule = "none", name: str = ""
+) -> StudyDefinition:
     """Define a race.
 
     Args:
@@ -65,9 +89,15 @@ def race_of(base: RunConfig, path: str, text: str, *, seeds: int = 1, rule: Rule
     Raises:
         InvalidStudy: too few or too many values, one that makes no network, or a hyperparameter that the network lacks.
     """
-    values = read_values(path, [part.strip() for part in text.replace(";", ",").split(",") if part.strip()])
+    values = read_values(
+        path, [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
+    )
     _check_counts(path, values, seeds)
-    leaf = path.rpartition(".")[2] if not path.endswith(".kind") else path.removesuffix(".kind").rpartition(".")[2]
+    leaf = (
+        path.rpartition(".")[2]
+        if not path.endswith(".kind")
+        else path.removesuffix(".kind").rpartition(".")[2]
+    )
     definition = {
         "name": name or f"race-{leaf.replace('_', '-')}",
         "space": {
@@ -87,14 +117,20 @@ def race_of(base: RunConfig, path: str, text: str, *, seeds: int = 1, rule: Rule
 
 def in_order(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
     """Put values in the order in which a chart colours them: numbers by size, others as they were given."""
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [
+        value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     return tuple(sorted(numbers)) if len(numbers) == len(values) else tuple(values)
 
 
 def is_race(definition: StudyDefinition) -> bool:
     """Say whether a study can be looked at as a race: one hyperparameter with a few values."""
     parameters = definition.space.parameters
-    return len(parameters) == 1 and definition.sampler.kind == "grid" and 1 <= (parameters[0].n_values or 0) <= MAX_VALUES
+    return (
+        len(parameters) == 1
+        and definition.sampler.kind == "grid"
+        and 1 <= (parameters[0].n_values or 0) <= MAX_VALUES
+    )
 
 
 def own_value(base: RunConfig, path: str) -> Scalar:
@@ -106,18 +142,28 @@ def own_value(base: RunConfig, path: str) -> Scalar:
 def _check_counts(path: str, values: Sequence[Scalar], seeds: int) -> None:
     place = f"space.{path}"
     allowed = f"{MIN_VALUES} to {MAX_VALUES}"
-    twice = [value for index, value in enumerate(values) if any(same(value, other) for other in values[:index])]
+    twice = [
+        value
+        for index, value in enumerate(values)
+        if any(same(value, other) for other in values[:index])
+    ]
     if twice:
-        raise InvalidStudy((Problem(place, f"{shown(twice[0])} is listed twice", "", "Remove one of them."),))
+        raise InvalidStudy(
+            (Problem(place, f"{shown(twice[0])} is listed twice", "", "Remove one of them."),)
+        )
     if len(values) < MIN_VALUES:
         fault = "one value has nobody to race against" if values else "no value is given"
         raise InvalidStudy((Problem(place, fault, allowed, "Add values, separated by commas."),))
     if len(values) > MAX_VALUES:
         remedy = "Remove some, or search the range with a study."
-        raise InvalidStudy((Problem(place, f"{len(values):,} values are too many for a race", allowed, remedy),))
+        raise InvalidStudy(
+            (Problem(place, f"{len(values):,} values are too many for a race", allowed, remedy),)
+        )
     if len(values) * seeds > MAX_RUNS:
         fault = f"{len(values)} values with {seeds} seeds are {len(values) * seeds} runs, too many for a race"
-        raise InvalidStudy((Problem("seeds", fault, f"at most {MAX_RUNS}", "Take fewer values or seeds."),))
+        raise InvalidStudy(
+            (Problem("seeds", fault, f"at most {MAX_RUNS}", "Take fewer values or seeds."),)
+        )
 
 
 # values to begin with
@@ -142,13 +188,17 @@ def _half_decades(parameter: FloatRange, own: float | None) -> tuple[Scalar, ...
     low, high = _HALF_DECADES
     exact = [middle * 10 ** (step / 2) if step else middle for step in range(low, high + 1)]
     top = max(parameter.high, 100 * middle) if own else parameter.high
-    return tuple(value if value == middle else float(f"{value:.1g}") for value in exact if value <= top)
+    return tuple(
+        value if value == middle else float(f"{value:.1g}") for value in exact if value <= top
+    )
 
 
 def _even(parameter: FloatRange) -> tuple[Scalar, ...]:
     """Take as many values evenly apart as make their distance a round number."""
     span = parameter.high - parameter.low
-    counts = [n for n in _ROUND_COUNTS if math.isclose(span / (n - 1), float(f"{span / (n - 1):.1g}"))]
+    counts = [
+        n for n in _ROUND_COUNTS if math.isclose(span / (n - 1), float(f"{span / (n - 1):.1g}"))
+    ]
     return listed(parameter, counts[0] if counts else _ROUND_COUNTS[-1])
 
 
@@ -162,7 +212,9 @@ def _initialisers(base: RunConfig) -> Iterator[RaceSetting]:
         own = getattr(layer, "kernel_init", None)
         if own is not None:
             kinds = tuple(dict.fromkeys((own.kind, *INITIALIZERS)))
-            yield RaceSetting(f"Initialiser of layer {index + 1}", f"layers.{index}.kernel_init.kind", kinds)
+            yield RaceSetting(
+                f"Initialiser of layer {index + 1}", f"layers.{index}.kernel_init.kind", kinds
+            )
 
 
 def in_space(space: SearchSpace) -> tuple[Scalar, ...]:

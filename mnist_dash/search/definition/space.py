@@ -52,7 +52,11 @@ class _Parameter(Spec):
     def conditions(self) -> tuple[Condition, ...]:
         """All conditions, that of a layer's width on the number of layers included."""
         counted = width_of(self.path)
-        return self.when if counted is None else (*self.when, Condition(path=counted[0], at_least=counted[1] + 1))
+        return (
+            self.when
+            if counted is None
+            else (*self.when, Condition(path=counted[0], at_least=counted[1] + 1))
+        )
 
 
 class FloatRange(_Parameter):
@@ -67,12 +71,17 @@ class FloatRange(_Parameter):
     @property
     def extremes(self) -> tuple[Scalar, ...]:
         """The values at which a rule breaks first: the lowest and the highest that are drawn."""
-        return (self.low, self.high if self.step is None else self._nth(max(0, (self.n_values or 1) - 1)))
+        return (
+            self.low,
+            self.high if self.step is None else self._nth(max(0, (self.n_values or 1) - 1)),
+        )
 
     @property
     def n_values(self) -> int | None:
         """How many values it has; None where it is continuous."""
-        return None if self.step is None else math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        return (
+            None if self.step is None else math.floor((self.high - self.low) / self.step + 1e-9) + 1
+        )
 
     def all_values(self) -> tuple[Scalar, ...]:
         """All values of a stepped range, in order."""
@@ -87,7 +96,9 @@ class FloatRange(_Parameter):
         if self.step is not None:
             return self._nth(_index(fraction, self.n_values or 1))
         if self.log:
-            return float(math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low))))
+            return float(
+                math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low)))
+            )
         return float(self.low + fraction * (self.high - self.low))
 
     def to_unit(self, value: Scalar) -> float:
@@ -96,12 +107,18 @@ class FloatRange(_Parameter):
         if self.high == self.low:
             return 0.5
         if self.log:
-            return (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+            return (math.log(value) - math.log(self.low)) / (
+                math.log(self.high) - math.log(self.low)
+            )
         return (value - self.low) / (self.high - self.low)
 
     def contains(self, value: Scalar) -> bool:
         """Say whether a value lies in the range."""
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        return (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+        )
 
 
 class IntRange(_Parameter):
@@ -130,7 +147,9 @@ class IntRange(_Parameter):
     def from_unit(self, fraction: float) -> Scalar:
         """Map a number in [0, 1) onto the range, every value the same share, or its logarithm's."""
         if self.log:
-            value = math.exp(math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low)))
+            value = math.exp(
+                math.log(self.low) + fraction * (math.log(self.high) - math.log(self.low))
+            )
             return min(self.high, max(self.low, round(value)))
         return self.low + self.step * _index(fraction, self.n_values or 1)
 
@@ -138,13 +157,20 @@ class IntRange(_Parameter):
         """Map a value of the range onto (0, 1), the middle of its share."""
         assert isinstance(value, int | float)
         if self.log:
-            return 0.5 if self.high == self.low else math.log(value / self.low) / math.log(self.high / self.low)
+            return (
+                0.5
+                if self.high == self.low
+                else math.log(value / self.low) / math.log(self.high / self.low)
+            )
         return ((value - self.low) / self.step + 0.5) / (self.n_values or 1)
 
     def contains(self, value: Scalar) -> bool:
         """Say whether a value is one of the range."""
         return (
-            isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high and not (value - self.low) % self.step
+            isinstance(value, int)
+            and not isinstance(value, bool)
+            and self.low <= value <= self.high
+            and not (value - self.low) % self.step
         )
 
 
@@ -174,7 +200,9 @@ class Choice(_Parameter):
 
     def to_unit(self, value: Scalar) -> float:
         """Map a value onto the middle of its share of (0, 1)."""
-        return (next(index for index, own in enumerate(self.values) if same(own, value)) + 0.5) / len(self.values)
+        return (
+            next(index for index, own in enumerate(self.values) if same(own, value)) + 0.5
+        ) / len(self.values)
 
     def contains(self, value: Scalar) -> bool:
         """Say whether a value is one of them."""
@@ -218,9 +246,13 @@ class SearchSpace(Spec):
             InvalidConfig: the values do not go together.
         """
         shape = {path: value for path, value in values.items() if is_shape_setting(path)}
-        overrides: list[tuple[str, Any]] = [("layers", list(shaped_layers(self.base, shape)))] if shape else []
+        overrides: list[tuple[str, Any]] = (
+            [("layers", list(shaped_layers(self.base, shape)))] if shape else []
+        )
         direct = [(path, value) for path, value in values.items() if path not in shape]
-        overrides += sorted(direct, key=lambda item: not item[0].endswith("kind"))  # a kind first: it clears what only the former had
+        overrides += sorted(
+            direct, key=lambda item: not item[0].endswith("kind")
+        )  # a kind first: it clears what only the former had
         if seed is not None:
             overrides.append(("seed", seed))
         return check_batches(with_overrides(self.base, overrides))
@@ -281,7 +313,11 @@ def control_of(base: RunConfig, path: str) -> Control | None:
     if part in ("optimizer", "schedule"):
         return (base.optimizer if part == "optimizer" else base.schedule).control(field)
     index = part.removeprefix("layers.")
-    return base.layers[int(index)].control(field) if index != part and index.isdigit() and int(index) < len(base.layers) else None
+    return (
+        base.layers[int(index)].control(field)
+        if index != part and index.isdigit() and int(index) < len(base.layers)
+        else None
+    )
 
 
 def same(one: Scalar, other: Scalar) -> bool:
@@ -320,7 +356,11 @@ def _fields_of(wanted: tuple[type, ...]) -> frozenset[str]:
         spec = pending.pop()
         pending += spec.__subclasses__()
         for name, field in spec.model_fields.items():
-            kinds = get_args(field.annotation) if get_origin(field.annotation) is not None else (field.annotation,)
+            kinds = (
+                get_args(field.annotation)
+                if get_origin(field.annotation) is not None
+                else (field.annotation,)
+            )
             if any(kind in kinds for kind in wanted) and bool not in kinds:
                 found.add(name)
     return frozenset(found) - {"low", "high", "step"}

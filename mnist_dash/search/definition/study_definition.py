@@ -44,9 +44,16 @@ class StudyDefinition(Spec):
     pruner: Pruner = NoPruner()
     budget: Budget = Budget(trials=DEFAULT_TRIALS)
     parallelism: int = Field(1, ge=1, le=256, description="trials in flight at a time")
-    race: bool = Field(False, description="whether the trials in flight train in turns, so that all move forward together")
-    seeds: int = Field(1, ge=1, le=20, description="runs a trial, seed after seed; the objective is their mean")
-    seed: int = Field(0, ge=0, lt=2**32, description="of the sampler; the runs' own begins with the base's")
+    race: bool = Field(
+        False,
+        description="whether the trials in flight train in turns, so that all move forward together",
+    )
+    seeds: int = Field(
+        1, ge=1, le=20, description="runs a trial, seed after seed; the objective is their mean"
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="of the sampler; the runs' own begins with the base's"
+    )
     keep: ArtifactPolicy = ArtifactPolicy()
 
     @field_validator("objectives", mode="before")
@@ -67,7 +74,11 @@ class StudyDefinition(Spec):
     @property
     def n_grid(self) -> int | None:
         """How many points the grid has; None for other samplers."""
-        return sum(1 for _ in islice(self.space.grid(), MAX_GRID + 1)) if self.sampler.kind == "grid" else None
+        return (
+            sum(1 for _ in islice(self.space.grid(), MAX_GRID + 1))
+            if self.sampler.kind == "grid"
+            else None
+        )
 
     @property
     def n_planned(self) -> int | None:
@@ -121,8 +132,17 @@ def check(definition: StudyDefinition) -> tuple[Problem, ...]:
 
 def _name(definition: StudyDefinition) -> tuple[Problem, ...]:
     name = definition.name
-    if name != name.strip() or any(unicodedata.category(character).startswith("C") for character in name):
-        return (Problem("name", f"{name!r} has blanks at its ends or characters that do not print", "", "Type a name such as batch-size."),)
+    if name != name.strip() or any(
+        unicodedata.category(character).startswith("C") for character in name
+    ):
+        return (
+            Problem(
+                "name",
+                f"{name!r} has blanks at its ends or characters that do not print",
+                "",
+                "Type a name such as batch-size.",
+            ),
+        )
     return ()
 
 
@@ -130,17 +150,25 @@ def _objectives(definition: StudyDefinition) -> tuple[Problem, ...]:
     problems = []
     names = definition.objectives
     if len(set(names)) < len(names):
-        problems.append(Problem("objectives", f"{', '.join(names)}: one is named twice", "", "Remove one of them."))
+        problems.append(
+            Problem(
+                "objectives", f"{', '.join(names)}: one is named twice", "", "Remove one of them."
+            )
+        )
     if definition.pruner.kind != "none" and len(names) > 1:
         fault = f"{definition.pruner.kind} cannot compare trials by {len(names)} objectives"
-        problems.append(Problem("pruner", fault, "", "Set pruner to none, or choose one objective."))
+        problems.append(
+            Problem("pruner", fault, "", "Set pruner to none, or choose one objective.")
+        )
     elif definition.pruner.kind != "none" and not definition.goals[0].by_epoch:
         fault = f"{definition.pruner.kind} has nothing to compare trials by before their end: {names[0]} is known only then"
         remedy = "Choose val_accuracy or val_loss as the objective, or set pruner to none."
         problems.append(Problem("pruner", fault, "", remedy))
     if definition.budget.stagnation is not None and len(names) > 1:
         fault = f"with {len(names)} objectives no trial is simply better than the others"
-        problems.append(Problem("budget.stagnation", fault, "", "Give a number of trials or minutes instead."))
+        problems.append(
+            Problem("budget.stagnation", fault, "", "Give a number of trials or minutes instead.")
+        )
     if definition.space.base.leaks_test_set and any(name.startswith("val_") for name in names):
         fault = "split test_as_validation would have the study choose by the test set"
         remedy = "Set split.kind of the base to tail, random or stratified."
@@ -152,25 +180,49 @@ def _sampler(definition: StudyDefinition) -> tuple[Problem, ...]:
     sampler, space = definition.sampler, definition.space
     if sampler.kind == "cmaes":
         if len(definition.objectives) > 1:
-            return (Problem("sampler", f"CMA-ES cannot search by {len(definition.objectives)} objectives", "", "Choose nsga2 or tpe."),)
+            return (
+                Problem(
+                    "sampler",
+                    f"CMA-ES cannot search by {len(definition.objectives)} objectives",
+                    "",
+                    "Choose nsga2 or tpe.",
+                ),
+            )
         if all(parameter.kind == "choice" for parameter in space.parameters):
-            return (Problem("sampler", "CMA-ES cannot search over choices alone", "", "Choose tpe, or grid."),)
+            return (
+                Problem(
+                    "sampler", "CMA-ES cannot search over choices alone", "", "Choose tpe, or grid."
+                ),
+            )
     if sampler.kind != "grid":
         return ()
     endless = [parameter.path for parameter in space.parameters if parameter.n_values is None]
     if endless:
         remedy = "Give it a step or a list of values, or choose another sampler."
-        return tuple(Problem(f"space.{path}", "a continuous range has no end of values for a grid", "", remedy) for path in endless)
+        return tuple(
+            Problem(
+                f"space.{path}", "a continuous range has no end of values for a grid", "", remedy
+            )
+            for path in endless
+        )
     bound = space.grid_bound or 0
     if (definition.n_grid or 0) > MAX_GRID:
         n_points = f"up to {bound:,}" if space.is_conditional else f"{bound:,}"
         remedy = "Make steps larger or lists shorter, or choose tpe or qmc."
-        return (Problem("sampler", f"the grid has {n_points} points", f"at most {MAX_GRID:,}", remedy),)
+        return (
+            Problem("sampler", f"the grid has {n_points} points", f"at most {MAX_GRID:,}", remedy),
+        )
     return ()
 
 
 def _budget(definition: StudyDefinition) -> tuple[Problem, ...]:
     budget = definition.budget
-    if definition.sampler.kind == "grid" or (budget.trials, budget.minutes, budget.stagnation) != (None, None, None):
+    if definition.sampler.kind == "grid" or (budget.trials, budget.minutes, budget.stagnation) != (
+        None,
+        None,
+        None,
+    ):
         return ()
-    return (Problem("budget", "the study would never end", "", "Give trials, minutes or stagnation."),)
+    return (
+        Problem("budget", "the study would never end", "", "Give trials, minutes or stagnation."),
+    )

@@ -21,7 +21,20 @@ from mnist_dash.text import did_you_mean, listed, parse_number
 MAX_FILE_BYTES = 100_000
 READY_FOLDER = Path(__file__).parents[2] / "studies"
 """The study files that come with the package."""
-_FIELDS = ("name", "question", "base", "set", "space", "objective", "objectives", "sampler", "pruner", "budget", "parallelism", "seeds")
+_FIELDS = (
+    "name",
+    "question",
+    "base",
+    "set",
+    "space",
+    "objective",
+    "objectives",
+    "sampler",
+    "pruner",
+    "budget",
+    "parallelism",
+    "seeds",
+)
 FIELDS = (*_FIELDS, "race", "seed", "keep")
 """The words at the top level of a study file; docs/studies.md explains them."""
 _RANGE_FIELDS = ("low", "high", "log", "step", "when", "values")
@@ -39,11 +52,17 @@ def read_study(path: Path) -> StudyDefinition:
             content = file.read(MAX_FILE_BYTES + 1)
         text = content.decode()
     except OSError as error:
-        raise InvalidInput(f"The study file {str(path)!r} cannot be read: {error.strerror}. Correct the path.") from error
+        raise InvalidInput(
+            f"The study file {str(path)!r} cannot be read: {error.strerror}. Correct the path."
+        ) from error
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"The study file {str(path)!r} is no text in UTF-8. Choose another file.") from error
+        raise InvalidInput(
+            f"The study file {str(path)!r} is no text in UTF-8. Choose another file."
+        ) from error
     if len(content) > MAX_FILE_BYTES:
-        raise InvalidInput(f"The study file {str(path)!r} is too large (at most {MAX_FILE_BYTES:,} bytes). Choose another file.")
+        raise InvalidInput(
+            f"The study file {str(path)!r} is too large (at most {MAX_FILE_BYTES:,} bytes). Choose another file."
+        )
     return parse_study(text, default_name=path.stem)
 
 
@@ -61,7 +80,9 @@ def parse_study(text: str, *, default_name: str = "") -> StudyDefinition:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
         what = str(getattr(error, "problem", None) or error).splitlines()[0][:120]
-        raise InvalidStudy((Problem(where, what, "", "Correct the text at that place."),)) from error
+        raise InvalidStudy(
+            (Problem(where, what, "", "Correct the text at that place."),)
+        ) from error
     try:
         return parse_definition(definition_tree(tree, default_name=default_name))
     except (InvalidStudy, InvalidConfig) as error:
@@ -76,15 +97,33 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
         InvalidConfig: the base is no configuration.
     """
     if not isinstance(tree, Mapping):
-        raise _refused("", f"{'it is empty' if tree is None else f'{shown(tree)} is no study'}", "", "Begin with name: and space:.")
+        raise _refused(
+            "",
+            f"{'it is empty' if tree is None else f'{shown(tree)} is no study'}",
+            "",
+            "Begin with name: and space:.",
+        )
     unknown = [str(word) for word in tree if word not in FIELDS]
     if unknown:
         raise InvalidStudy(
-            tuple(Problem(word, f"{word!r} is no word of a study file", listed(FIELDS), did_you_mean(word, FIELDS)) for word in unknown)
+            tuple(
+                Problem(
+                    word,
+                    f"{word!r} is no word of a study file",
+                    listed(FIELDS),
+                    did_you_mean(word, FIELDS),
+                )
+                for word in unknown
+            )
         )
     space = tree.get("space")
     if not isinstance(space, Mapping) or not space:
-        raise _refused("space", "nothing is explored", "", "Write space: and below it a hyperparameter, such as batch_size: [32, 64].")
+        raise _refused(
+            "space",
+            "nothing is explored",
+            "",
+            "Write space: and below it a hyperparameter, such as batch_size: [32, 64].",
+        )
     if "objective" in tree and "objectives" in tree:
         raise _refused("objective", "objectives stands there too", "", "Remove one of them.")
     base = _base(tree)
@@ -106,7 +145,9 @@ def definition_tree(tree: object, *, default_name: str = "") -> dict[str, Any]:
             definition[word] = _method(word, tree[word])
     if "budget" in tree:
         budget = tree["budget"]
-        definition["budget"] = {"trials": budget} if not isinstance(budget, Mapping) else dict(budget)
+        definition["budget"] = (
+            {"trials": budget} if not isinstance(budget, Mapping) else dict(budget)
+        )
     elif definition.get("sampler", {}).get("kind") == "grid":
         definition["budget"] = {}  # all of its points
     if "keep" in tree:
@@ -119,7 +160,10 @@ def _method(word: str, wanted: object) -> dict[str, Any]:
         return dict(wanted)
     if not isinstance(wanted, str | None):
         raise _refused(
-            word, f"{shown(wanted)} stands where a name is wanted", "", f"Write {word}: {'tpe' if word == 'sampler' else 'median'}."
+            word,
+            f"{shown(wanted)} stands where a name is wanted",
+            "",
+            f"Write {word}: {'tpe' if word == 'sampler' else 'median'}.",
         )
     return {"kind": wanted or "none"}
 
@@ -134,12 +178,19 @@ def write_study(definition: StudyDefinition) -> str:
     changed = {name: value for name, value in base.items() if value != default[name]}
     if changed:
         tree["set"] = changed
-    tree["space"] = {parameter.path: _written(parameter.model_dump(mode="json")) for parameter in definition.space.parameters}
+    tree["space"] = {
+        parameter.path: _written(parameter.model_dump(mode="json"))
+        for parameter in definition.space.parameters
+    }
     tree["objectives"] = list(definition.objectives)
     tree["sampler"] = definition.sampler.model_dump(mode="json")
     tree["pruner"] = definition.pruner.model_dump(mode="json")
     tree["budget"] = definition.budget.model_dump(mode="json", exclude_none=True)
-    tree |= {"parallelism": definition.parallelism, "seeds": definition.seeds, "seed": definition.seed}
+    tree |= {
+        "parallelism": definition.parallelism,
+        "seeds": definition.seeds,
+        "seed": definition.seed,
+    }
     if definition.race:
         tree["race"] = True
     keep = definition.keep
@@ -150,18 +201,32 @@ def write_study(definition: StudyDefinition) -> str:
 def _base(tree: Mapping[str, Any]) -> RunConfig:
     name, changes = tree.get("base"), tree.get("set") or {}
     if not isinstance(name, str | None):
-        raise _refused("base", f"{shown(name)} is no name of a preset", "", "Write base: mlp_quick, and changes below set:.")
+        raise _refused(
+            "base",
+            f"{shown(name)} is no name of a preset",
+            "",
+            "Write base: mlp_quick, and changes below set:.",
+        )
     if not isinstance(changes, Mapping):
-        raise _refused("set", f"{shown(changes)} stands where fields and values are wanted", "", "Write set: and below it epochs: 5, say.")
+        raise _refused(
+            "set",
+            f"{shown(changes)} stands where fields and values are wanted",
+            "",
+            "Write set: and below it epochs: 5, say.",
+        )
     try:
         config = preset(name).config if name is not None else RunConfig()
     except UnknownPreset as error:
         near = did_you_mean(str(name), PRESETS)
-        raise _refused("base", f"no preset {name!r}", "" if near else listed(PRESETS), near) from error
+        raise _refused(
+            "base", f"no preset {name!r}", "" if near else listed(PRESETS), near
+        ) from error
     try:
         return with_overrides(config, [(str(path), value) for path, value in changes.items()])
     except InvalidConfig as error:
-        raise InvalidStudy(tuple(replace(problem, path=f"set.{problem.path}") for problem in error.problems)) from error
+        raise InvalidStudy(
+            tuple(replace(problem, path=f"set.{problem.path}") for problem in error.problems)
+        ) from error
 
 
 def _parameter(path: str, wanted: object) -> dict[str, Any]:
@@ -170,16 +235,27 @@ def _parameter(path: str, wanted: object) -> dict[str, Any]:
         return {"kind": "choice", "path": path, "values": _values(place, path, wanted)}
     if not isinstance(wanted, Mapping):
         remedy = "Write [a, b, c], or {low: 0.001, high: 0.1, log: true}."
-        raise _refused(place, f"{shown(wanted)} stands where a list of values or a range is wanted", "", remedy)
+        raise _refused(
+            place, f"{shown(wanted)} stands where a list of values or a range is wanted", "", remedy
+        )
     unknown = [str(word) for word in wanted if word not in _RANGE_FIELDS]
     if unknown:
         hint = did_you_mean(unknown[0], _RANGE_FIELDS)
-        raise _refused(f"{place}.{unknown[0]}", f"{unknown[0]!r} is no word of a range", listed(_RANGE_FIELDS), hint)
+        raise _refused(
+            f"{place}.{unknown[0]}",
+            f"{unknown[0]!r} is no word of a range",
+            listed(_RANGE_FIELDS),
+            hint,
+        )
     fields = {str(word): value for word, value in wanted.items() if word != "when"}
     if "when" in wanted:
         fields["when"] = _conditions(place, wanted["when"])
     if "values" in fields:
-        return {"kind": "choice", "path": path} | fields | {"values": _values(place, path, fields["values"])}
+        return (
+            {"kind": "choice", "path": path}
+            | fields
+            | {"values": _values(place, path, fields["values"])}
+        )
     missing = [word for word in ("low", "high") if word not in fields]
     if missing:
         raise _refused(place, f"the range has no {missing[0]}", "", f"Add {missing[0]}.")
@@ -188,13 +264,20 @@ def _parameter(path: str, wanted: object) -> dict[str, Any]:
 
 def _conditions(place: str, when: object) -> list[dict[str, Any]]:
     if not isinstance(when, Mapping):
-        raise _refused(f"{place}.when", f"{shown(when)} is no condition", "", "Write when: {optimizer.kind: sgd}.")
+        raise _refused(
+            f"{place}.when",
+            f"{shown(when)} is no condition",
+            "",
+            "Write when: {optimizer.kind: sgd}.",
+        )
     conditions: list[dict[str, Any]] = []
     for path, allowed in when.items():
         if isinstance(allowed, Mapping):
             conditions.append({"path": str(path), **allowed})
         else:
-            values = _values(f"{place}.when", str(path), allowed if isinstance(allowed, list) else [allowed])
+            values = _values(
+                f"{place}.when", str(path), allowed if isinstance(allowed, list) else [allowed]
+            )
             conditions.append({"path": str(path), "values": values})
     return conditions
 
@@ -215,20 +298,37 @@ def _values(place: str, path: str, values: object) -> list[Any]:
         InvalidStudy: it is no list, a value is a list or a group, or a yes or no stands where a number is wanted.
     """
     if not isinstance(values, list) or not values:
-        raise _refused(place, f"{shown(values)} stands where a list of values is wanted", "", "Write [a, b, c].")
+        raise _refused(
+            place,
+            f"{shown(values)} stands where a list of values is wanted",
+            "",
+            "Write [a, b, c].",
+        )
     found: list[Any] = []
     for value in values:
         if isinstance(value, list | Mapping):
-            raise _refused(place, f"{shown(value)} stands where a single value is wanted", "", "Write [a, b, c].")
+            raise _refused(
+                place,
+                f"{shown(value)} stands where a single value is wanted",
+                "",
+                "Write [a, b, c].",
+            )
         if isinstance(value, bool) and is_number(path):
-            raise _refused(place, f"{shown(value)} is no number", "", "Write numbers, such as [32, 64].")
+            raise _refused(
+                place, f"{shown(value)} is no number", "", "Write numbers, such as [32, 64]."
+            )
         number = parse_number(value) if isinstance(value, str) else None
         if number is None:
             found.append(value)
             continue
         if is_whole(path) and isinstance(number, float):
             if not number.is_integer() or "." in str(value):
-                raise _refused(place, f"{shown(value)} is no whole number", "", "Write whole numbers, such as [32, 64].")
+                raise _refused(
+                    place,
+                    f"{shown(value)} is no whole number",
+                    "",
+                    "Write whole numbers, such as [32, 64].",
+                )
             number = int(number)
         found.append(number)
     return found
@@ -240,12 +340,19 @@ def _keep(wanted: object) -> dict[str, Any]:
         return {"kind": words[0].lower()}
     if len(words) == 2 and words[0] == "best" and words[1].isdigit():
         return {"kind": "best", "n_best": int(words[1])}
-    raise _refused("keep", f"{shown(wanted)} is not known", "all, none, or best and a number", "Write keep: best 5.")
+    raise _refused(
+        "keep",
+        f"{shown(wanted)} is not known",
+        "all, none, or best and a number",
+        "Write keep: best 5.",
+    )
 
 
 def _written(parameter: dict[str, Any]) -> Any:  # noqa: ANN401 - YAML
     conditions = {
-        condition["path"]: {"at_least": condition["at_least"]} if condition["at_least"] is not None else condition["values"]
+        condition["path"]: {"at_least": condition["at_least"]}
+        if condition["at_least"] is not None
+        else condition["values"]
         for condition in parameter["when"]
     }
     fields = {
@@ -296,7 +403,11 @@ def _as_written(path: str, written: tuple[str, ...]) -> str:
     parts = path.split(".")
     if parts[:2] == ["space", "parameters"] and len(parts) > 2 and parts[2].isdigit():
         settings = [name for name in written if name.startswith("space.")]
-        tops = [name for name in settings if not any(name.startswith(f"{other}.") for other in settings if other != name)]
+        tops = [
+            name
+            for name in settings
+            if not any(name.startswith(f"{other}.") for other in settings if other != name)
+        ]
         index = int(parts[2])
         rest = [part for part in parts[3:] if part not in ("float", "int", "choice")]
         return ".".join([tops[index] if index < len(tops) else "space", *rest])

@@ -24,7 +24,10 @@ class StudyLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         """Compose a node, and refuse an alias."""
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()
-            raise yaml.MarkedYAMLError(problem=f"the alias *{event.anchor} repeats what stands elsewhere", problem_mark=event.start_mark)
+            raise yaml.MarkedYAMLError(
+                problem=f"the alias *{event.anchor} repeats what stands elsewhere",
+                problem_mark=event.start_mark,
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - as in the base class
@@ -32,7 +35,9 @@ class StudyLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} is written twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} is written twice", problem_mark=key.start_mark
+                )
             if isinstance(key.value, str):
                 seen.add(key.value)
         found: dict[Any, Any] = super().construct_mapping(node, deep)

@@ -88,17 +88,25 @@ class Advancer:
         if self._search is None or study.edition != self._edition:
             self._search = Search(study.definition, study_store.trials(self._store, self._id))
             self._edition = study.edition
-        open_trials = study_store.trials(self._store, self._id, states=[TrialState.WAITING, TrialState.RUNNING])
+        open_trials = study_store.trials(
+            self._store, self._id, states=[TrialState.WAITING, TrialState.RUNNING]
+        )
         for trial in open_trials:
             if trial.number >= len(self._search):
                 self._search.add(trial)
         for number in self._search.open - {trial.number for trial in open_trials}:
-            self._search.tell(number, TrialState.STOPPED, None)  # a person stopped it before it began
-        verdicts = self._judge(study, [trial for trial in open_trials if trial.state is TrialState.RUNNING])
+            self._search.tell(
+                number, TrialState.STOPPED, None
+            )  # a person stopped it before it began
+        verdicts = self._judge(
+            study, [trial for trial in open_trials if trial.state is TrialState.RUNNING]
+        )
         self._write(study, verdicts)
         ended = {verdict.trial.number for verdict in verdicts if not verdict.state.is_open}
         self.has_new_ends |= bool(ended)
-        in_flight = sum(trial.state is TrialState.RUNNING and trial.number not in ended for trial in open_trials)
+        in_flight = sum(
+            trial.state is TrialState.RUNNING and trial.number not in ended for trial in open_trials
+        )
         waiting = [trial for trial in open_trials if trial.state is TrialState.WAITING]
         return self._begin(study, in_flight, waiting)
 
@@ -117,32 +125,53 @@ class Advancer:
                 verdicts.append(verdict)
         return verdicts
 
-    def _judge_trial(self, definition: StudyDefinition, trial: Trial, members: Sequence[_Member]) -> _Verdict | None:
+    def _judge_trial(
+        self, definition: StudyDefinition, trial: Trial, members: Sequence[_Member]
+    ) -> _Verdict | None:
         """Decide about one trial; None where nothing about it is new."""
         assert self._search is not None
-        n_known, last = len(trial.curve), trial.parameters.get("epochs", definition.space.base.epochs)
+        n_known, last = (
+            len(trial.curve),
+            trial.parameters.get("epochs", definition.space.base.epochs),
+        )
         curve = list(trial.curve)
-        for epoch, values in enumerate(zip(*(member.epochs for member in members), strict=False), 1):
+        for epoch, values in enumerate(
+            zip(*(member.epochs for member in members), strict=False), 1
+        ):
             if epoch <= n_known:
                 continue
             value = statistics.fmean(values)
             if not math.isfinite(value):
                 break
             curve.append(value)
-            if self._search.report(trial.number, epoch, value) and epoch != last:  # after the last one there is nothing to save
+            if (
+                self._search.report(trial.number, epoch, value) and epoch != last
+            ):  # after the last one there is nothing to save
                 whole = replace(trial, curve=tuple(curve))
-                return _Verdict(whole, members, TrialState.PRUNED, (value,), reason=f"Pruned after epoch {epoch}.")
-        started = min((member.started_at for member in members if member.started_at is not None), default=None)
+                return _Verdict(
+                    whole,
+                    members,
+                    TrialState.PRUNED,
+                    (value,),
+                    reason=f"Pruned after epoch {epoch}.",
+                )
+        started = min(
+            (member.started_at for member in members if member.started_at is not None), default=None
+        )
         trial_now = replace(trial, curve=tuple(curve), started_at=started)
         failure = next((member for member in members if member.state in _FAILURES), None)
         if failure is not None:
             state = _FAILURES[failure.state]
-            return _Verdict(trial_now, members, state, reason=f"Run {failure.run_id}: {failure.reason}")
+            return _Verdict(
+                trial_now, members, state, reason=f"Run {failure.run_id}: {failure.reason}"
+            )
         if members and all(member.state is RunState.FINISHED for member in members):
             return _complete(trial_now, members, definition)
         return _Verdict(trial_now, members, TrialState.RUNNING) if trial_now != trial else None
 
-    def _members(self, definition: StudyDefinition, numbers: Sequence[int]) -> dict[int, list[_Member]]:
+    def _members(
+        self, definition: StudyDefinition, numbers: Sequence[int]
+    ) -> dict[int, list[_Member]]:
         """Read the runs of open trials, with their epochs."""
         runs, links, epochs = schema.runs, schema.trial_runs, schema.epochs
         by_epoch = [name for name in definition.objectives if OBJECTIVES[name].by_epoch]
@@ -155,7 +184,9 @@ class Advancer:
         with self._store.reading() as connection:
             rows = connection.execute(query).all()
             ids = [row.id for row in rows]
-            read = sa.select(epochs.c.run_id, epochs.c.val_loss, epochs.c.val_accuracy).where(epochs.c.run_id.in_(ids))
+            read = sa.select(epochs.c.run_id, epochs.c.val_loss, epochs.c.val_accuracy).where(
+                epochs.c.run_id.in_(ids)
+            )
             measured = connection.execute(read.order_by(epochs.c.run_id, epochs.c.epoch)).all()
         found: dict[int, list[_Member]] = {}
         histories: dict[str, list[_Row]] = {run_id: [] for run_id in ids}
@@ -163,11 +194,17 @@ class Advancer:
             histories[row.run_id].append(row)
         for row in rows:
             history = histories[row.id]
-            values = [float(getattr(epoch, by_epoch[0])) for epoch in history] if definition.objectives[0] in by_epoch else []
+            values = (
+                [float(getattr(epoch, by_epoch[0])) for epoch in history]
+                if definition.objectives[0] in by_epoch
+                else []
+            )
             figures: tuple[float | None, ...] = ()
             if row.state == RunState.FINISHED:
                 figures = tuple(_figure(name, row, history) for name in definition.objectives)
-            member = _Member(row.id, RunState(row.state), row.reason, row.started_at, values, figures)
+            member = _Member(
+                row.id, RunState(row.state), row.reason, row.started_at, values, figures
+            )
             found.setdefault(row.number, []).append(member)
         return found
 
@@ -178,7 +215,9 @@ class Advancer:
         if not verdicts and used is None:
             return
         attributes = {
-            verdict.trial.number: self._search.tell(verdict.trial.number, verdict.state, verdict.figures)
+            verdict.trial.number: self._search.tell(
+                verdict.trial.number, verdict.state, verdict.figures
+            )
             for verdict in verdicts
             if not verdict.state.is_open
         }
@@ -186,26 +225,41 @@ class Advancer:
             with self._store.writing() as connection:
                 self._check_held(connection)
                 if used is not None:
-                    connection.execute(schema.studies.update().where(schema.studies.c.id == self._id).values(used))
+                    connection.execute(
+                        schema.studies.update().where(schema.studies.c.id == self._id).values(used)
+                    )
                 if not verdicts:
                     return
                 revision = study_store.write_study(connection, self._id)
                 told = connection.execute(
-                    sa.select(sa.func.coalesce(sa.func.max(schema.trials.c.told_order), -1)).where(schema.trials.c.study_id == self._id)
+                    sa.select(sa.func.coalesce(sa.func.max(schema.trials.c.told_order), -1)).where(
+                        schema.trials.c.study_id == self._id
+                    )
                 ).scalar_one()
                 for verdict in verdicts:
                     if not verdict.state.is_open:
                         told += 1
-                    self._write_verdict(connection, verdict, revision, told, attributes.get(verdict.trial.number))
+                    self._write_verdict(
+                        connection, verdict, revision, told, attributes.get(verdict.trial.number)
+                    )
         except Exception:
             self.forget()  # memory is ahead of the rows now
             raise
 
     def _write_verdict(
-        self, connection: sa.Connection, verdict: _Verdict, revision: int, told: int, attributes: Mapping[str, object] | None
+        self,
+        connection: sa.Connection,
+        verdict: _Verdict,
+        revision: int,
+        told: int,
+        attributes: Mapping[str, object] | None,
     ) -> None:
         trial = verdict.trial
-        values: dict[str, object] = {"state": verdict.state, "curve": json.dumps(trial.curve), "started_at": trial.started_at}
+        values: dict[str, object] = {
+            "state": verdict.state,
+            "curve": json.dumps(trial.curve),
+            "started_at": trial.started_at,
+        }
         if attributes is not None:
             values |= {
                 "figures": None if verdict.figures is None else json.dumps(verdict.figures),
@@ -225,7 +279,9 @@ class Advancer:
         table = schema.studies
         with self._store.reading() as connection:
             row = connection.execute(
-                sa.select(table.c.advanced_at, (now() - table.c.advanced_at).label("passed")).where(table.c.id == self._id)
+                sa.select(table.c.advanced_at, (now() - table.c.advanced_at).label("passed")).where(
+                    table.c.id == self._id
+                )
             ).one()
         if row.advanced_at is None or row.passed > self._store.settings.lease_seconds:
             return {"advanced_at": now()}
@@ -253,7 +309,11 @@ class Advancer:
                     except Exhausted:
                         end = _exhausted(study.definition, len(self._search))
             if end is not None:
-                return self._conclude(study, StudyState.FINISHED, end) if in_flight == 0 else study.state
+                return (
+                    self._conclude(study, StudyState.FINISHED, end)
+                    if in_flight == 0
+                    else study.state
+                )
             in_flight += begun
         if study.state is StudyState.STOPPING and in_flight == 0:
             return self._conclude(study, StudyState.STOPPED, "Stopped by hand.")
@@ -266,7 +326,9 @@ class Advancer:
         if budget.trials is not None and n_trials >= budget.trials:
             return f"{'All ' if budget.trials > 1 else ''}{plural(budget.trials, 'trial')} {verb(budget.trials, 'are')} done."
         if budget.minutes is not None and study.seconds_used >= 60 * budget.minutes:
-            return f"{plural(budget.minutes, 'minute')} of running {verb(budget.minutes, 'are')} over."
+            return (
+                f"{plural(budget.minutes, 'minute')} of running {verb(budget.minutes, 'are')} over."
+            )
         if budget.stagnation is not None and self._search.is_stagnant():
             return f"It has converged: {plural(budget.stagnation, 'trial')} without improvement."
         return None
@@ -275,7 +337,21 @@ class Advancer:
         assert self._search is not None
         number = len(self._search)
         values, attributes = self._search.ask()
-        trial = Trial(number, TrialState.RUNNING, Origin.SAMPLER, values, None, None, (), attributes, "", 0.0, None, None, None)
+        trial = Trial(
+            number,
+            TrialState.RUNNING,
+            Origin.SAMPLER,
+            values,
+            None,
+            None,
+            (),
+            attributes,
+            "",
+            0.0,
+            None,
+            None,
+            None,
+        )
         return self._begin_trial(study, trial, is_new=True)
 
     def _begin_trial(self, study: Study, trial: Trial, *, is_new: bool = False) -> bool:
@@ -294,16 +370,28 @@ class Advancer:
                     state, reason = TrialState.FAILED, str(error)
                 values: dict[str, object] = {"state": state, "reason": reason}
                 if not state.is_open:
-                    values |= {"ended_at": now(), "attributes": json.dumps(self._search.tell(trial.number, state, None))}
-                study_store.write_trial(connection, self._id, trial.number, revision=revision, **values)
+                    values |= {
+                        "ended_at": now(),
+                        "attributes": json.dumps(self._search.tell(trial.number, state, None)),
+                    }
+                study_store.write_trial(
+                    connection, self._id, trial.number, revision=revision, **values
+                )
         except Exception:
             self.forget()
             raise
         return state.is_open
 
-    def _insert_runs(self, connection: sa.Connection, study: Study, number: int, values: Mapping[str, Scalar]) -> None:
-        definition, store = study.definition, self._store.acting_for(Person(Role.EDITOR, study.owner))  # the runs are whose the study is
-        for config in [definition.space.configure(values, seed=seed) for seed in definition.run_seeds]:
+    def _insert_runs(
+        self, connection: sa.Connection, study: Study, number: int, values: Mapping[str, Scalar]
+    ) -> None:
+        definition, store = (
+            study.definition,
+            self._store.acting_for(Person(Role.EDITOR, study.owner)),
+        )  # the runs are whose the study is
+        for config in [
+            definition.space.configure(values, seed=seed) for seed in definition.run_seeds
+        ]:
             if quotas.limits_owner(store.settings, study.owner):
                 quotas.check_work(store.settings, config)
             key = f"study-{self._id}.{number}.{config.seed}"
@@ -314,24 +402,44 @@ class Advancer:
     def _conclude(self, study: Study, state: StudyState, reason: str) -> StudyState:
         with self._store.writing() as connection:
             self._check_held(connection, edition=self._edition, state=study.state)
-            study_store.write_study(connection, self._id, state=state, reason=reason, ended_at=now())
+            study_store.write_study(
+                connection, self._id, state=state, reason=reason, ended_at=now()
+            )
             study_store.add_event(connection, self._id, reason)
         return state
 
-    def _check_held(self, connection: sa.Connection, *, edition: int | None = None, state: StudyState | None = None) -> None:
+    def _check_held(
+        self,
+        connection: sa.Connection,
+        *,
+        edition: int | None = None,
+        state: StudyState | None = None,
+    ) -> None:
         """See to it that this process still may write; raises `Fenced` where not."""
         table = schema.studies
-        row = connection.execute(sa.select(table.c.held_by, table.c.edition, table.c.state).where(table.c.id == self._id)).one()
+        row = connection.execute(
+            sa.select(table.c.held_by, table.c.edition, table.c.state).where(table.c.id == self._id)
+        ).one()
         if row.held_by != self._holder:
-            raise Fenced(f"Study {self._id} is not held by this process any more; what it decided is dropped.")
-        if (edition is not None and row.edition != edition) or (state is not None and row.state != state):
-            raise Fenced(f"Study {self._id} was changed while a trial was chosen; it is chosen again.")
+            raise Fenced(
+                f"Study {self._id} is not held by this process any more; what it decided is dropped."
+            )
+        if (edition is not None and row.edition != edition) or (
+            state is not None and row.state != state
+        ):
+            raise Fenced(
+                f"Study {self._id} was changed while a trial was chosen; it is chosen again."
+            )
 
 
 def _exhausted(definition: StudyDefinition, n_trials: int) -> str:
     """Say that a study has nothing new to try."""
     if definition.sampler.kind == "grid":
-        return f"All {plural(n_trials, 'point')} of the grid are done." if n_trials > 1 else "The one point of the grid is done."
+        return (
+            f"All {plural(n_trials, 'point')} of the grid are done."
+            if n_trials > 1
+            else "The one point of the grid is done."
+        )
     return f"Every combination of values has been tried, in {plural(n_trials, 'trial')}; nothing new is left."
 
 
@@ -354,10 +462,20 @@ def insert_trial(connection: sa.Connection, study_id: str, trial: Trial, *, revi
 def end_run(connection: sa.Connection, run_id: str, *, pruned: bool) -> None:
     """Ask the worker of a run to stop it, or end it at once where none has it."""
     if transition(
-        connection, run_id, RunState.PRUNED if pruned else RunState.STOPPED, only_from=RunState.PAUSED, reason="Ended by its study."
+        connection,
+        run_id,
+        RunState.PRUNED if pruned else RunState.STOPPED,
+        only_from=RunState.PAUSED,
+        reason="Ended by its study.",
     ):
         return
-    if transition(connection, run_id, RunState.STOPPED, only_from=RunState.QUEUED, reason="Stopped by its study before it began."):
+    if transition(
+        connection,
+        run_id,
+        RunState.STOPPED,
+        only_from=RunState.QUEUED,
+        reason="Stopped by its study before it began.",
+    ):
         return
     update(connection, run_id, stop_requested=True, prune_requested=pruned)
 
@@ -373,14 +491,26 @@ _FAILURES = {
 def _complete(trial: Trial, members: Sequence[_Member], definition: StudyDefinition) -> _Verdict:
     """Average the figures of a trial's runs; one that has none that is finite is failed and never the best."""
     columns = list(zip(*(member.figures for member in members), strict=True))
-    known = [[value for value in column if value is not None and math.isfinite(value)] for column in columns]
+    known = [
+        [value for value in column if value is not None and math.isfinite(value)]
+        for column in columns
+    ]
     if any(len(column) < len(members) for column in known):
         names = ", ".join(definition.objectives)
         return _Verdict(
-            trial, members, TrialState.FAILED, reason=f"No finite value of {names}. Narrow the range, or lower the learning rate."
+            trial,
+            members,
+            TrialState.FAILED,
+            reason=f"No finite value of {names}. Narrow the range, or lower the learning rate.",
         )
     deviation = statistics.stdev(known[0]) if len(members) > 1 else None
-    return _Verdict(trial, members, TrialState.COMPLETE, tuple(statistics.fmean(column) for column in known), deviation)
+    return _Verdict(
+        trial,
+        members,
+        TrialState.COMPLETE,
+        tuple(statistics.fmean(column) for column in known),
+        deviation,
+    )
 
 
 def _figure(name: str, row: _Row, history: Sequence[_Row]) -> float | None:
@@ -395,5 +525,9 @@ def _figure(name: str, row: _Row, history: Sequence[_Row]) -> float | None:
     if not history:
         return None
     stopping = parse_config(row.config).early_stopping
-    kept = row.best_epoch if stopping is not None and stopping.restore_best and row.best_epoch else len(history)
+    kept = (
+        row.best_epoch
+        if stopping is not None and stopping.restore_best and row.best_epoch
+        else len(history)
+    )
     return float(getattr(history[kept - 1], name))

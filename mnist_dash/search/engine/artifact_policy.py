@@ -27,14 +27,19 @@ def kept_trials(definition: StudyDefinition, trials: Sequence[Trial]) -> set[int
         return set()
     sign = -1 if definition.goals[0].maximize else 1
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.figures]
-    ranked = sorted(complete, key=lambda trial: (sign * trial.figures[0] if trial.figures else 0.0, trial.number))
+    ranked = sorted(
+        complete,
+        key=lambda trial: (sign * trial.figures[0] if trial.figures else 0.0, trial.number),
+    )
     return {trial.number for trial in ranked[: keep.n_best]}
 
 
 def discard_files(store: Store, study: Study, trials: Sequence[Trial]) -> int:
     """Remove the files of ended trials that are not kept; returns how many files were removed."""
     kept = kept_trials(study.definition, trials)
-    gone = [trial.number for trial in trials if not trial.state.is_open and trial.number not in kept]
+    gone = [
+        trial.number for trial in trials if not trial.state.is_open and trial.number not in kept
+    ]
     files, links, runs = schema.artifacts, schema.trial_runs, schema.runs
     with store.reading() as connection:
         having = (
@@ -49,10 +54,16 @@ def discard_files(store: Store, study: Study, trials: Sequence[Trial]) -> int:
     if not ids:
         return 0
     with store.writing() as connection:
-        paths = connection.execute(sa.select(files.c.path).where(files.c.run_id.in_(ids))).scalars().all()
+        paths = (
+            connection.execute(sa.select(files.c.path).where(files.c.run_id.in_(ids)))
+            .scalars()
+            .all()
+        )
         connection.execute(files.delete().where(files.c.run_id.in_(ids)))
         connection.execute(schema.analyses.delete().where(schema.analyses.c.run_id.in_(ids)))
-        connection.execute(runs.update().where(runs.c.id.in_(ids)).values(revision=runs.c.revision + 1))
+        connection.execute(
+            runs.update().where(runs.c.id.in_(ids)).values(revision=runs.c.revision + 1)
+        )
         bump_revision(connection)
     for path in paths:
         artifacts.discard(store.settings, path)

@@ -28,11 +28,23 @@ class CmaSearch:
 
         assert isinstance(definition.sampler, CMAES)
         self._space = space
-        self._numbers = [index for index, parameter in enumerate(space.parameters) if not isinstance(parameter, Choice)]
-        n = max(2, len(self._numbers))  # one dimension alone has no covariance; the second is drawn and ignored
+        self._numbers = [
+            index
+            for index, parameter in enumerate(space.parameters)
+            if not isinstance(parameter, Choice)
+        ]
+        n = max(
+            2, len(self._numbers)
+        )  # one dimension alone has no covariance; the second is drawn and ignored
         bounds = np.tile([0.0, 1.0], (n, 1))
         sampler = definition.sampler
-        self._cma = CMA(mean=np.full(n, 0.5), sigma=sampler.sigma, bounds=bounds, seed=0, population_size=sampler.population_size)
+        self._cma = CMA(
+            mean=np.full(n, 0.5),
+            sigma=sampler.sigma,
+            bounds=bounds,
+            seed=0,
+            population_size=sampler.population_size,
+        )
         self._told: dict[int, list[tuple[list[float], float]]] = defaultdict(list)
 
     def ask(self, generator: np.random.Generator) -> tuple[dict[str, Scalar], dict[str, Any]]:
@@ -41,7 +53,10 @@ class CmaSearch:
         point = self._cma.ask()
         unit = generator.random(len(self._space.parameters))
         unit[self._numbers] = np.minimum(point[: len(self._numbers)], 1 - 1e-12)
-        return self._space.from_unit(unit.tolist()), {"generation": self._cma.generation, "point": point.tolist()}
+        return self._space.from_unit(unit.tolist()), {
+            "generation": self._cma.generation,
+            "point": point.tolist(),
+        }
 
     def tell(self, attributes: Mapping[str, Any], loss: float) -> None:
         """Take a trial that has ended, in the order in which trials ended; one that it did not draw teaches it nothing.
@@ -54,8 +69,13 @@ class CmaSearch:
             return
         generation = attributes["generation"]
         self._told[generation].append((attributes["point"], loss))
-        if generation == self._cma.generation and len(self._told[generation]) >= self._cma.population_size:
-            worst = max((value for _, value in self._told[generation] if math.isfinite(value)), default=0.0)
+        if (
+            generation == self._cma.generation
+            and len(self._told[generation]) >= self._cma.population_size
+        ):
+            worst = max(
+                (value for _, value in self._told[generation] if math.isfinite(value)), default=0.0
+            )
             solutions = [
                 (np.asarray(point), value if math.isfinite(value) else worst + 1 + abs(worst))
                 for point, value in self._told.pop(generation)[: self._cma.population_size]

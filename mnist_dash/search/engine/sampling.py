@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState as OptunaState
 from optuna.trial import create_trial
@@ -45,15 +50,22 @@ class Search:
     def __init__(self, definition: StudyDefinition, trials: Sequence[Trial]) -> None:
         self.definition = definition
         self._space = definition.space
-        directions: list[Literal["maximize", "minimize"]] = ["maximize" if goal.maximize else "minimize" for goal in definition.goals]
+        directions: list[Literal["maximize", "minimize"]] = [
+            "maximize" if goal.maximize else "minimize" for goal in definition.goals
+        ]
         self._study = optuna.create_study(
-            storage=optuna.storages.InMemoryStorage(), study_name="study", directions=directions, pruner=build_pruner(definition)
+            storage=optuna.storages.InMemoryStorage(),
+            study_name="study",
+            directions=directions,
+            pruner=build_pruner(definition),
         )
         self._ids: list[int] = []
         self.open: set[int] = set()
         """Numbers of the trials that have not ended."""
         self._outside: set[int] = set()
-        self._cma = CmaSearch(self._space, definition) if definition.sampler.kind == "cmaes" else None
+        self._cma = (
+            CmaSearch(self._space, definition) if definition.sampler.kind == "cmaes" else None
+        )
         self._attributes: dict[int, dict[str, Any]] = {}
         self._tried: set[str] = set()
         """The values of all trials, each written by `_named`."""
@@ -62,7 +74,10 @@ class Search:
         for trial in trials:
             self.add(trial)
         if self._cma is not None:
-            for trial in sorted((trial for trial in trials if trial.told_order is not None), key=lambda trial: trial.told_order or 0):
+            for trial in sorted(
+                (trial for trial in trials if trial.told_order is not None),
+                key=lambda trial: trial.told_order or 0,
+            ):
                 if trial.state not in (TrialState.STOPPED, TrialState.FAILED) and self._fits(trial):
                     self._cma.tell(trial.attributes, self._loss(trial))
 
@@ -76,8 +91,13 @@ class Search:
         self._tried.add(_named(trial.parameters))
         if not self._fits(trial):
             self._outside.add(trial.number)
-        distributions, n_objectives = self._distributions(trial.parameters), len(self.definition.goals)
-        self._study.add_trial(_frozen(trial, distributions, fits=self._fits(trial), n_objectives=n_objectives))
+        distributions, n_objectives = (
+            self._distributions(trial.parameters),
+            len(self.definition.goals),
+        )
+        self._study.add_trial(
+            _frozen(trial, distributions, fits=self._fits(trial), n_objectives=n_objectives)
+        )
         self._ids.append(self._study.get_trials(deepcopy=False)[-1]._trial_id)  # noqa: SLF001 - the way to report to it later
         if trial.state.is_open:
             self.open.add(trial.number)
@@ -97,7 +117,9 @@ class Search:
             return self._ask_optuna(number), attributes
         match kind:
             case "random":
-                values = self._space.from_unit(generator.random(len(self._space.parameters)).tolist())
+                values = self._space.from_unit(
+                    generator.random(len(self._space.parameters)).tolist()
+                )
             case "qmc":
                 values = self._space.from_unit(self._sobol(number))
             case "grid":
@@ -120,7 +142,9 @@ class Search:
         trial.report(value, epoch)
         return self.definition.pruner.kind != "none" and trial.should_prune()
 
-    def tell(self, number: int, state: TrialState, figures: Sequence[float] | None) -> dict[str, Any]:
+    def tell(
+        self, number: int, state: TrialState, figures: Sequence[float] | None
+    ) -> dict[str, Any]:
         """Take the end of a trial; returns what is to be remembered of it.
 
         A diverged trial counts as the worst of the pruned: its region is avoided, and it is never the best.
@@ -139,15 +163,25 @@ class Search:
             self._study.tell(number, state=OptunaState.PRUNED)
         else:
             self._study.tell(number, state=OptunaState.FAIL)
-        attributes = kept | {name: value for name, value in self._frozen(number).system_attrs.items() if _is_kept(name, value)}
+        attributes = kept | {
+            name: value
+            for name, value in self._frozen(number).system_attrs.items()
+            if _is_kept(name, value)
+        }
         if self._cma is not None and state not in (TrialState.STOPPED, TrialState.FAILED):
-            self._cma.tell(attributes, self._signed(figures) if state is TrialState.COMPLETE else math.inf)
+            self._cma.tell(
+                attributes, self._signed(figures) if state is TrialState.COMPLETE else math.inf
+            )
         return attributes
 
     def is_stagnant(self) -> bool:
         """Say whether the study's budget ends it because no trial has been better for long."""
         patience = self.definition.budget.stagnation
-        complete = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state is OptunaState.COMPLETE]
+        complete = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False)
+            if trial.state is OptunaState.COMPLETE
+        ]
         if patience is None or len(complete) <= patience:
             return False
         losses = [self._signed(trial.values) for trial in complete]
@@ -171,7 +205,11 @@ class Search:
         return values
 
     def _start(self, values: Mapping[str, Scalar]) -> None:
-        frozen = create_trial(state=OptunaState.RUNNING, params=dict(values), distributions=self._distributions(values))
+        frozen = create_trial(
+            state=OptunaState.RUNNING,
+            params=dict(values),
+            distributions=self._distributions(values),
+        )
         self._study.add_trial(frozen)
         self._tried.add(_named(values))
         self.open.add(len(self._ids))
@@ -191,7 +229,11 @@ class Search:
     def _sobol(self, number: int) -> list[float]:
         from scipy.stats import qmc  # takes half a second
 
-        engine = qmc.Sobol(len(self._space.parameters), scramble=True, rng=np.random.default_rng(self.definition.seed))
+        engine = qmc.Sobol(
+            len(self._space.parameters),
+            scramble=True,
+            rng=np.random.default_rng(self.definition.seed),
+        )
         if number:
             engine.fast_forward(number)
         return [min(float(value), 1 - 1e-12) for value in engine.random(1)[0]]
@@ -229,7 +271,9 @@ def distribution(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.values)
     if isinstance(parameter, IntRange):
-        return IntDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
+        return IntDistribution(
+            parameter.low, parameter.high, log=parameter.log, step=parameter.step
+        )
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log, step=parameter.step)
 
 
@@ -239,7 +283,9 @@ def build_sampler(definition: StudyDefinition, seed: int) -> BaseSampler:
     match sampler.kind:
         case "tpe":
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)  # `group` is pinned with Optuna's version
+                warnings.simplefilter(
+                    "ignore", ExperimentalWarning
+                )  # `group` is pinned with Optuna's version
                 return optuna.samplers.TPESampler(
                     n_startup_trials=sampler.n_startup_trials,
                     multivariate=True,
@@ -262,21 +308,34 @@ def build_pruner(definition: StudyDefinition) -> BasePruner:
         case "none":
             return optuna.pruners.NopPruner()
         case "median":
-            return optuna.pruners.MedianPruner(**startup, n_warmup_steps=pruner.n_warmup_epochs, interval_steps=pruner.interval_epochs)
+            return optuna.pruners.MedianPruner(
+                **startup,
+                n_warmup_steps=pruner.n_warmup_epochs,
+                interval_steps=pruner.interval_epochs,
+            )
         case "percentile":
             return optuna.pruners.PercentilePruner(
-                pruner.percentile, **startup, n_warmup_steps=pruner.n_warmup_epochs, interval_steps=pruner.interval_epochs
+                pruner.percentile,
+                **startup,
+                n_warmup_steps=pruner.n_warmup_epochs,
+                interval_steps=pruner.interval_epochs,
             )
         case "halving":
-            return optuna.pruners.SuccessiveHalvingPruner(min_resource=pruner.min_epochs, reduction_factor=pruner.reduction_factor)
+            return optuna.pruners.SuccessiveHalvingPruner(
+                min_resource=pruner.min_epochs, reduction_factor=pruner.reduction_factor
+            )
         case "hyperband":
             longest = max(_longest(definition), pruner.min_epochs)
             return optuna.pruners.HyperbandPruner(
-                min_resource=pruner.min_epochs, max_resource=longest, reduction_factor=pruner.reduction_factor
+                min_resource=pruner.min_epochs,
+                max_resource=longest,
+                reduction_factor=pruner.reduction_factor,
             )
         case "patient":
             wrapped = optuna.pruners.MedianPruner() if pruner.then_median else None
-            return optuna.pruners.PatientPruner(wrapped, patience=pruner.patience, min_delta=pruner.min_delta)
+            return optuna.pruners.PatientPruner(
+                wrapped, patience=pruner.patience, min_delta=pruner.min_delta
+            )
 
 
 def _longest(definition: StudyDefinition) -> int:
@@ -286,13 +345,19 @@ def _longest(definition: StudyDefinition) -> int:
     return definition.space.base.epochs
 
 
-def _frozen(trial: Trial, distributions: dict[str, BaseDistribution], *, fits: bool, n_objectives: int) -> FrozenTrial:
+def _frozen(
+    trial: Trial, distributions: dict[str, BaseDistribution], *, fits: bool, n_objectives: int
+) -> FrozenTrial:
     """Write a trial's row as Optuna has it; one outside of the present space is there, but taught nothing."""
     curve = {epoch: value for epoch, value in enumerate(trial.curve, 1) if math.isfinite(value)}
     attributes = {name: value for name, value in trial.attributes.items() if name not in REMEMBERED}
     if not fits:
         return create_trial(state=OptunaState.FAIL)
-    shared: dict[str, Any] = {"params": dict(trial.parameters), "distributions": distributions, "system_attrs": attributes}
+    shared: dict[str, Any] = {
+        "params": dict(trial.parameters),
+        "distributions": distributions,
+        "system_attrs": attributes,
+    }
     if trial.state is TrialState.COMPLETE:
         return create_trial(values=list(trial.figures or ()), intermediate_values=curve, **shared)
     if trial.state in (TrialState.PRUNED, TrialState.DIVERGED) and n_objectives == 1:

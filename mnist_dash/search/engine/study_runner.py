@@ -64,7 +64,10 @@ class StudyRunner:
         while idle_seconds is None or time.monotonic() - self._busy_at < idle_seconds:
             try:
                 self.look()
-            except (StoreError, StorageUnavailable) as error:  # whatever the database says, studies wait for it
+            except (
+                StoreError,
+                StorageUnavailable,
+            ) as error:  # whatever the database says, studies wait for it
                 self._outage.failed(error)
                 time.sleep(self._outage.pause_seconds)
             else:
@@ -104,7 +107,12 @@ class StudyRunner:
             self._pause(study_id, str(error))
         except Exception as error:
             log.exception("Study %s broke.", study_id)
-            self._pause(study_id, redact(f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug."))
+            self._pause(
+                study_id,
+                redact(
+                    f"Paused by an error: {type(error).__name__}: {error}. Resume it, or report this as a bug."
+                ),
+            )
 
     def _tidy(self, study_id: str, advancer: Advancer) -> None:
         study = study_store.find(self._store, study_id)
@@ -123,8 +131,12 @@ class StudyRunner:
         """Renew the leases of the studies that this process holds, and take those that nobody holds."""
         table = schema.studies
         live = [state for state in StudyState if state.is_live]
-        is_broken = (table.c.state == StudyState.PAUSED) & (table.c.reason != "")  # waits for a person, who resumes it
-        query = sa.select(table.c.id, table.c.held_by, (table.c.held_until < now()).label("expired"))
+        is_broken = (table.c.state == StudyState.PAUSED) & (
+            table.c.reason != ""
+        )  # waits for a person, who resumes it
+        query = sa.select(
+            table.c.id, table.c.held_by, (table.c.held_until < now()).label("expired")
+        )
         query = query.where(table.c.state.in_(live), ~is_broken)
         with self._store.reading() as connection:
             rows = connection.execute(query).all()
@@ -142,7 +154,11 @@ class StudyRunner:
         table = schema.studies
         mine = {"held_by": self.name, "held_until": now() + self._store.settings.lease_seconds}
         with self._store.writing() as connection:
-            taken = table.update().where(table.c.id == study_id, table.c.held_by.is_not_distinct_from(former)).values(mine)
+            taken = (
+                table.update()
+                .where(table.c.id == study_id, table.c.held_by.is_not_distinct_from(former))
+                .values(mine)
+            )
             return connection.execute(taken).rowcount == 1
 
     def _release(self, study_id: str) -> None:
@@ -150,7 +166,9 @@ class StudyRunner:
         table = schema.studies
         with self._store.writing() as connection:
             connection.execute(
-                table.update().where(table.c.id == study_id, table.c.held_by == self.name).values(held_by=None, held_until=None)
+                table.update()
+                .where(table.c.id == study_id, table.c.held_by == self.name)
+                .values(held_by=None, held_until=None)
             )
 
 
@@ -159,7 +177,9 @@ def ensure_study_runner(settings: Settings) -> None:
     with _starting:
         known = _started.get(settings.database_url)
         if known is None or known.poll() is not None:
-            _started[settings.database_url] = start_companion(settings, MODULE, "--exit-when-idle", str(IDLE_SECONDS))
+            _started[settings.database_url] = start_companion(
+                settings, MODULE, "--exit-when-idle", str(IDLE_SECONDS)
+            )
 
 
 def _lives(holder: str) -> bool:

@@ -26,11 +26,15 @@ class TrialCost:
     """Mean over its runs; None where one has none."""
 
 
-def costs(store: Store, study_id: str, numbers: Iterable[int] | None = None) -> dict[int, TrialCost]:
+def costs(
+    store: Store, study_id: str, numbers: Iterable[int] | None = None
+) -> dict[int, TrialCost]:
     """Sum up the runs of trials by their number; those without runs are left out, all others are there by default."""
     links, runs = schema.trial_runs, schema.runs
     query = (
-        sa.select(links.c.number, runs.c.id, runs.c.epoch, runs.c.seconds_training, runs.c.test_accuracy)
+        sa.select(
+            links.c.number, runs.c.id, runs.c.epoch, runs.c.seconds_training, runs.c.test_accuracy
+        )
         .join_from(links, runs, links.c.run_id == runs.c.id)
         .where(links.c.study_id == study_id)
         .order_by(links.c.number, links.c.seed)

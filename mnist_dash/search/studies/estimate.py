@@ -48,11 +48,19 @@ def estimate_study(store: Store, definition: StudyDefinition) -> StudyEstimate:
 def _typical(definition: StudyDefinition) -> RunConfig:
     """Give the base, with the epochs in the middle of their range where they are explored."""
     base, ranges = definition.space.base, definition.space.parameters
-    epochs = next((each for each in ranges if each.path == "epochs" and isinstance(each, IntRange)), None)
-    return base if epochs is None else base.model_copy(update={"epochs": (epochs.low + epochs.high) // 2})
+    epochs = next(
+        (each for each in ranges if each.path == "epochs" and isinstance(each, IntRange)), None
+    )
+    return (
+        base
+        if epochs is None
+        else base.model_copy(update={"epochs": (epochs.low + epochs.high) // 2})
+    )
 
 
-def _seconds(definition: StudyDefinition, n_runs: int | None, seconds_of_run: float | None, n_workers: int) -> float | None:
+def _seconds(
+    definition: StudyDefinition, n_runs: int | None, seconds_of_run: float | None, n_workers: int
+) -> float | None:
     at_once = min(n_workers, definition.parallelism * definition.seeds)
     ends = [] if n_runs is None or seconds_of_run is None else [n_runs * seconds_of_run / at_once]
     ends += [] if definition.budget.minutes is None else [60 * definition.budget.minutes]

@@ -67,7 +67,9 @@ def export_csv(store: Store, study: Study, target: Path | TextIO) -> int:
 
     def write(file: TextIO) -> None:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*head, "test_accuracy", "epochs_trained", "seconds_training", "runs", "reason"])
+        writer.writerow(
+            [*head, "test_accuracy", "epochs_trained", "seconds_training", "runs", "reason"]
+        )
         writer.writerows(rows)
 
     if not isinstance(target, Path):
@@ -89,16 +91,24 @@ def export_optuna(store: Store, study: Study, path: Path) -> int:
     """
     found, spent = study_store.trials(store, study.id), costs(store, study.id)
     distributions = union(_editions(store, study), found)
-    directions: list[Literal["maximize", "minimize"]] = ["maximize" if goal.maximize else "minimize" for goal in study.definition.goals]
+    directions: list[Literal["maximize", "minimize"]] = [
+        "maximize" if goal.maximize else "minimize" for goal in study.definition.goals
+    ]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with new_file(path) as temporary:
         storage = RDBStorage(sa.URL.create("sqlite", database=str(temporary)).render_as_string())
         try:
-            written = optuna.create_study(storage=storage, study_name=study.name, directions=directions)
+            written = optuna.create_study(
+                storage=storage, study_name=study.name, directions=directions
+            )
             written.set_user_attr("mnist_dash_id", study.id)
             written.set_user_attr("question", study.definition.question)
             written.set_user_attr("study_file", write_study(study.definition))
-            storage.set_study_system_attr(written._study_id, _METRIC_NAMES, list(study.definition.objectives))  # noqa: SLF001
+            storage.set_study_system_attr(
+                written._study_id,  # noqa: SLF001
+                _METRIC_NAMES,
+                list(study.definition.objectives),
+            )
             with storage.engine.begin() as connection:
                 _insert(connection, written._study_id, found, spent, distributions)  # noqa: SLF001
         finally:
@@ -107,18 +117,25 @@ def export_optuna(store: Store, study: Study, path: Path) -> int:
     return len(found)
 
 
-def union(definitions: Sequence[StudyDefinition], trials: Sequence[Trial]) -> dict[str, BaseDistribution]:
+def union(
+    definitions: Sequence[StudyDefinition], trials: Sequence[Trial]
+) -> dict[str, BaseDistribution]:
     """Find for each setting one distribution that contains the ranges of all definitions and the values of all trials."""
     tried: dict[str, list[Scalar]] = {}
     for trial in trials:
         for path, value in trial.parameters.items():
             tried.setdefault(path, []).append(value)
-    return {path: _union(ranges, tried.get(path, ())) for path, ranges in _parameters(definitions).items()}
+    return {
+        path: _union(ranges, tried.get(path, ()))
+        for path, ranges in _parameters(definitions).items()
+    }
 
 
 def _editions(store: Store, study: Study) -> list[StudyDefinition]:
     """List the definition as it is and as it was before each change."""
-    formers = dict.fromkeys(event.former for event in study_store.events(store, study.id) if event.former is not None)
+    formers = dict.fromkeys(
+        event.former for event in study_store.events(store, study.id) if event.former is not None
+    )
     return [study.definition, *map(trusted, formers)]
 
 
@@ -143,14 +160,18 @@ def _union(ranges: Sequence[Parameter], tried: Sequence[Scalar]) -> BaseDistribu
     log = low > 0 and all(not isinstance(own, Choice) and own.log for own in ranges)
     steps = {own.step for own in ranges if not isinstance(own, Choice)}
     step = steps.pop() if len(steps) == 1 and not log else None
-    if step is not None and any(abs((value - low) / step - round((value - low) / step)) > 1e-9 for value in numbers):
+    if step is not None and any(
+        abs((value - low) / step - round((value - low) / step)) > 1e-9 for value in numbers
+    ):
         step = None
     if isinstance(ranges[0], IntRange):
         return IntDistribution(round(low), round(high), log=log, step=round(step or 1))
     return FloatDistribution(low, high, log=log, step=step)
 
 
-def _row(trial: Trial, paths: Sequence[str], n_objectives: int, cost: TrialCost | None) -> list[object]:
+def _row(
+    trial: Trial, paths: Sequence[str], n_objectives: int, cost: TrialCost | None
+) -> list[object]:
     figures: Sequence[object] = (trial.figures or ())[:n_objectives]
     return [
         *(trial.number, trial.state.value, trial.origin.value),
@@ -158,7 +179,11 @@ def _row(trial: Trial, paths: Sequence[str], n_objectives: int, cost: TrialCost 
         *figures,
         *[""] * (n_objectives - len(figures)),
         trial.deviation,
-        *((cost.test_accuracy, cost.epochs, cost.seconds, " ".join(cost.run_ids)) if cost else ("", "", "", "")),
+        *(
+            (cost.test_accuracy, cost.epochs, cost.seconds, " ".join(cost.run_ids))
+            if cost
+            else ("", "", "", "")
+        ),
         trial.reason,
     ]
 
@@ -176,7 +201,9 @@ def _insert(
     distributions: Mapping[str, BaseDistribution],
 ) -> None:
     """Insert all rows of a study's trials in bulk: through Optuna's own interface each takes 25 ms."""
-    written = {path: distribution_to_json(distribution) for path, distribution in distributions.items()}
+    written = {
+        path: distribution_to_json(distribution) for path, distribution in distributions.items()
+    }
     to_value = models.TrialValueModel.value_to_stored_repr
     to_intermediate = models.TrialIntermediateValueModel.intermediate_value_to_stored_repr
     tables: dict[Any, Callable[[Trial], Iterator[dict[str, object]]]] = {
@@ -191,10 +218,16 @@ def _insert(
             for index, value in enumerate(trial.figures or ())
         ),
         models.TrialIntermediateValueModel: lambda trial: (
-            {"step": epoch, "intermediate_value": to_intermediate(value)[0], "intermediate_value_type": to_intermediate(value)[1]}
+            {
+                "step": epoch,
+                "intermediate_value": to_intermediate(value)[0],
+                "intermediate_value_type": to_intermediate(value)[1],
+            }
             for epoch, value in enumerate(trial.curve, 1)
         ),
-        models.TrialUserAttributeModel: lambda trial: _pairs(_attributes(trial, spent.get(trial.number), distributions)),
+        models.TrialUserAttributeModel: lambda trial: _pairs(
+            _attributes(trial, spent.get(trial.number), distributions)
+        ),
         models.TrialSystemAttributeModel: lambda trial: _pairs(_own_attributes(trial)),
     }
     for model, rows_of in tables.items():
@@ -204,7 +237,9 @@ def _insert(
 
 
 def _trial_row(trial: Trial, study_id: int) -> dict[str, object]:
-    begun = None if trial.state is TrialState.WAITING else _time(trial.started_at or trial.created_at)
+    begun = (
+        None if trial.state is TrialState.WAITING else _time(trial.started_at or trial.created_at)
+    )
     ended = None if trial.state.is_open else _time(trial.ended_at or trial.created_at)
     row = {"number": trial.number, "study_id": study_id, "state": STATES[trial.state]}
     return row | {"datetime_start": begun, "datetime_complete": ended}
@@ -216,13 +251,21 @@ def _internal(trial: Trial, distributions: Mapping[str, BaseDistribution]) -> di
     for path, value in trial.parameters.items():
         distribution = distributions.get(path)
         if isinstance(distribution, CategoricalDistribution):
-            found[path] = float(next(index for index, choice in enumerate(distribution.choices) if same(choice, value)))
+            found[path] = float(
+                next(
+                    index
+                    for index, choice in enumerate(distribution.choices)
+                    if same(choice, value)
+                )
+            )
         elif distribution is not None and _is_number(value):
             found[path] = float(value)
     return found
 
 
-def _attributes(trial: Trial, cost: TrialCost | None, distributions: Mapping[str, BaseDistribution]) -> dict[str, object]:
+def _attributes(
+    trial: Trial, cost: TrialCost | None, distributions: Mapping[str, BaseDistribution]
+) -> dict[str, object]:
     known = _internal(trial, distributions)
     found: dict[str, object] = {
         "state": trial.state.value,
@@ -231,14 +274,18 @@ def _attributes(trial: Trial, cost: TrialCost | None, distributions: Mapping[str
         "reason": trial.reason,
         "deviation": trial.deviation,
         "test_accuracy": cost.test_accuracy if cost else None,
-        "other_values": {path: value for path, value in trial.parameters.items() if path not in known},
+        "other_values": {
+            path: value for path, value in trial.parameters.items() if path not in known
+        },
     }
     return {name: value for name, value in found.items() if value not in (None, "", {})}
 
 
 def _own_attributes(trial: Trial) -> dict[str, object]:
     """Give what Optuna itself remembers of a trial: its samplers' notes, and the values of one that waits, as `enqueue_trial` has them."""
-    waiting: dict[str, object] = {"fixed_params": dict(trial.parameters)} if trial.state is TrialState.WAITING else {}
+    waiting: dict[str, object] = (
+        {"fixed_params": dict(trial.parameters)} if trial.state is TrialState.WAITING else {}
+    )
     return waiting | {name: value for name, value in trial.attributes.items() if ":" in name}
 
 

@@ -19,7 +19,9 @@ MIN_TRIALS = 8
 _Array = npt.NDArray[np.float64]
 
 
-def importances(space: SearchSpace, parameters: Sequence[Mapping[str, Scalar]], losses: Sequence[float]) -> dict[str, float]:
+def importances(
+    space: SearchSpace, parameters: Sequence[Mapping[str, Scalar]], losses: Sequence[float]
+) -> dict[str, float]:
     """Rate how much each setting decides whether a trial is among the best tenth, by PED-ANOVA (Watanabe et al., 2023).
 
     The density of the best tenth's values is held against that of all trials; the Pearson divergence between them is a setting's
@@ -36,28 +38,41 @@ def importances(space: SearchSpace, parameters: Sequence[Mapping[str, Scalar]], 
     rated: dict[str, float] = {}
     for parameter in space.parameters:
         path = parameter.path
-        chosen = [index for index, values in enumerate(parameters) if path in values and parameter.contains(values[path])]
+        chosen = [
+            index
+            for index, values in enumerate(parameters)
+            if path in values and parameter.contains(values[path])
+        ]
         if len(chosen) < MIN_TRIALS:
             continue
         cells, n_cells = _cells(parameter, [parameters[index][path] for index in chosen])
         own = np.array([losses[index] for index in chosen])
-        bound = np.partition(own, max(1, math.ceil(TOP_QUANTILE * len(own)) - 1))[max(1, math.ceil(TOP_QUANTILE * len(own)) - 1)]
+        bound = np.partition(own, max(1, math.ceil(TOP_QUANTILE * len(own)) - 1))[
+            max(1, math.ceil(TOP_QUANTILE * len(own)) - 1)
+        ]
         is_choice = isinstance(parameter, Choice)
-        top = _density(np.bincount(cells[own <= bound], minlength=n_cells), is_choice=is_choice) + 1e-12
+        top = (
+            _density(np.bincount(cells[own <= bound], minlength=n_cells), is_choice=is_choice)
+            + 1e-12
+        )
         everywhere = _density(np.bincount(cells, minlength=n_cells), is_choice=is_choice) + 1e-12
         divergence = float(everywhere @ ((top / everywhere - 1) ** 2))
         rated[path] = divergence * len(chosen) / len(parameters)
     total = sum(rated.values())
     if total <= 0:
         return {}
-    return dict(sorted(((path, value / total) for path, value in rated.items()), key=lambda item: -item[1]))
+    return dict(
+        sorted(((path, value / total) for path, value in rated.items()), key=lambda item: -item[1])
+    )
 
 
 def _cells(parameter: Parameter, values: Sequence[Scalar]) -> tuple[npt.NDArray[np.int64], int]:
     """Put values into cells ``(n,)``, and say how many cells there are."""
     if isinstance(parameter, Choice):
         units = np.array([parameter.to_unit(value) for value in values])
-        return np.minimum((units * len(parameter.values)).astype(int), len(parameter.values) - 1), len(parameter.values)
+        return np.minimum(
+            (units * len(parameter.values)).astype(int), len(parameter.values) - 1
+        ), len(parameter.values)
     numbers = np.array(values, dtype=float)
     low, high = float(parameter.low), float(parameter.high)
     n_cells = N_CELLS if parameter.n_values is None else min(parameter.n_values, N_CELLS)

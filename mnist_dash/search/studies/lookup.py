@@ -32,7 +32,17 @@ def lookup_studies(store: Store, text: str, *, limit: int = 5) -> tuple[FoundStu
     table, wanted = schema.studies, words_of(text)
     if text.strip() and not wanted:
         return ()
-    fits = [table.c.name.icontains(word, autoescape=True) | table.c.id.startswith(word, autoescape=True) for word in wanted]
-    query = sa.select(table.c.id, table.c.name, table.c.state).where(*fits).order_by(table.c.created_at.desc()).limit(limit)
+    fits = [
+        table.c.name.icontains(word, autoescape=True) | table.c.id.startswith(word, autoescape=True)
+        for word in wanted
+    ]
+    query = (
+        sa.select(table.c.id, table.c.name, table.c.state)
+        .where(*fits)
+        .order_by(table.c.created_at.desc())
+        .limit(limit)
+    )
     with store.reading() as connection:
-        return tuple(FoundStudy(row.id, row.name, StudyState(row.state)) for row in connection.execute(query))
+        return tuple(
+            FoundStudy(row.id, row.name, StudyState(row.state)) for row in connection.execute(query)
+        )

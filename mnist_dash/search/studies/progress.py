@@ -33,7 +33,11 @@ def progress(study: Study, n_ended: int, *, trials_per_hour: float | None) -> Pr
     shares = [n_ended / planned] if planned else []
     shares += [study.seconds_used / (60 * minutes)] if minutes else []
     share = 1.0 if study.state is StudyState.FINISHED else min(1.0, max(shares)) if shares else None
-    ends = [3600 * max(0, planned - n_ended) / trials_per_hour] if planned is not None and trials_per_hour else []
+    ends = (
+        [3600 * max(0, planned - n_ended) / trials_per_hour]
+        if planned is not None and trials_per_hour
+        else []
+    )
     ends += [max(0.0, 60 * minutes - study.seconds_used)] if minutes is not None else []
     left = min(ends, default=None) if study.state is StudyState.RUNNING else None
     return Progress(n_ended, planned, share, left)

@@ -129,11 +129,21 @@ class Event:
     """The definition before the change, as JSON; None where it was not changed."""
 
 
-def best_trial(trials: tuple[Trial, ...], definition: StudyDefinition, objective: int = 0) -> Trial | None:
+def best_trial(
+    trials: tuple[Trial, ...], definition: StudyDefinition, objective: int = 0
+) -> Trial | None:
     """Find the complete trial with the best figure, the first of equals; None where none is complete."""
     sign = -1 if definition.goals[objective].maximize else 1
-    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE and trial.figures is not None]
-    return min(complete, key=lambda trial: (sign * trial.figures[objective], trial.number), default=None)  # type: ignore[index]
+    complete = [
+        trial
+        for trial in trials
+        if trial.state is TrialState.COMPLETE and trial.figures is not None
+    ]
+    return min(
+        complete,
+        key=lambda trial: (sign * trial.figures[objective], trial.number),  # type: ignore[index]
+        default=None,
+    )
 
 
 def pareto_front(trials: tuple[Trial, ...], definition: StudyDefinition) -> tuple[Trial, ...]:
@@ -145,7 +155,12 @@ def pareto_front(trials: tuple[Trial, ...], definition: StudyDefinition) -> tupl
         if trial.state is TrialState.COMPLETE and trial.figures is not None
     ]
     front: list[tuple[tuple[float, ...], Trial]] = []
-    for point, trial in sorted(points, key=lambda pair: (pair[0], pair[1].number)):  # what dominates a point comes before it
-        if not any(other != point and all(one <= two for one, two in zip(other, point, strict=True)) for other, _ in front):
+    for point, trial in sorted(
+        points, key=lambda pair: (pair[0], pair[1].number)
+    ):  # what dominates a point comes before it
+        if not any(
+            other != point and all(one <= two for one, two in zip(other, point, strict=True))
+            for other, _ in front
+        ):
             front.append((point, trial))
     return tuple(trial for _, trial in front)

@@ -17,7 +17,15 @@ import numpy.typing as npt
 from mnist_dash.core.config import nested
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.errors import InvalidConfig, InvalidInput
-from mnist_dash.search.definition.space import Choice, FloatRange, IntRange, Parameter, Scalar, SearchSpace, is_whole
+from mnist_dash.search.definition.space import (
+    Choice,
+    FloatRange,
+    IntRange,
+    Parameter,
+    Scalar,
+    SearchSpace,
+    is_whole,
+)
 from mnist_dash.text import plural, verb
 
 MIN_RUNS = 3
@@ -59,10 +67,18 @@ class Suggestion:
             if self.distance < 0.08
             else "between what was tried"
         )
-        return f"It lies {what}, and of all candidates it is expected to gain most on the best so far."
+        return (
+            f"It lies {what}, and of all candidates it is expected to gain most on the best so far."
+        )
 
 
-def suggest(space: SearchSpace, tried: Sequence[Mapping[str, Scalar]], figures: Sequence[float], *, maximize: bool) -> Suggestion:
+def suggest(
+    space: SearchSpace,
+    tried: Sequence[Mapping[str, Scalar]],
+    figures: Sequence[float],
+    *,
+    maximize: bool,
+) -> Suggestion:
     """Propose the next configuration.
 
     Args:
@@ -75,7 +91,9 @@ def suggest(space: SearchSpace, tried: Sequence[Mapping[str, Scalar]], figures: 
         InvalidInput: fewer than `MIN_RUNS` lie in the space.
     """
     known = [
-        (kept, figure) for values, figure in zip(tried, figures, strict=True) if (kept := space.restrict(values)) and math.isfinite(figure)
+        (kept, figure)
+        for values, figure in zip(tried, figures, strict=True)
+        if (kept := space.restrict(values)) and math.isfinite(figure)
     ]
     if len(known) < MIN_RUNS:
         raise InvalidInput(
@@ -98,8 +116,12 @@ def suggest(space: SearchSpace, tried: Sequence[Mapping[str, Scalar]], figures: 
         nearest = float(np.min(np.abs(points - units[index]).mean(1)))
         sign = -1 if maximize else 1
         expected, best = sign * float(mean[index]), sign * float(losses.min())
-        return Suggestion(candidates[index], config, expected, float(deviation[index]), best, nearest, len(known))
-    raise InvalidInput("No combination of these values makes a configuration that could be trained. Correct the ranges of the space.")
+        return Suggestion(
+            candidates[index], config, expected, float(deviation[index]), best, nearest, len(known)
+        )
+    raise InvalidInput(
+        "No combination of these values makes a configuration that could be trained. Correct the ranges of the space."
+    )
 
 
 def space_of(configs: Sequence[RunConfig]) -> tuple[SearchSpace, tuple[dict[str, Scalar], ...]]:
@@ -111,16 +133,29 @@ def space_of(configs: Sequence[RunConfig]) -> tuple[SearchSpace, tuple[dict[str,
     Returns:
         The space, and the values of each configuration.
     """
-    flat = [nested.flatten(config.model_copy(update={"seed": 0, "device": "auto"}).model_dump(mode="json")) for config in configs]
+    flat = [
+        nested.flatten(
+            config.model_copy(update={"seed": 0, "device": "auto"}).model_dump(mode="json")
+        )
+        for config in configs
+    ]
     shared = set(flat[0]).intersection(*flat[1:]) if flat else set()
-    changing = [path for path in (flat[0] if flat else ()) if path in shared and len({repr(one[path]) for one in flat}) > 1]
+    changing = [
+        path
+        for path in (flat[0] if flat else ())
+        if path in shared and len({repr(one[path]) for one in flat}) > 1
+    ]
     if not changing:
-        raise InvalidInput(f"{plural(len(configs), 'run')} {verb(len(configs), 'have')} the same settings. Change one and train again.")
+        raise InvalidInput(
+            f"{plural(len(configs), 'run')} {verb(len(configs), 'have')} the same settings. Change one and train again."
+        )
     if (
         any(path.endswith("kind") and path.startswith("layers.") for path in changing)
         or len({len(config.layers) for config in configs}) > 1
     ):
-        raise InvalidInput("The networks of these runs have different layers. Choose runs that differ in values only.")
+        raise InvalidInput(
+            "The networks of these runs have different layers. Choose runs that differ in values only."
+        )
     parameters = tuple(_parameter(path, [one[path] for one in flat]) for path in changing)
     space = SearchSpace(base=configs[0], parameters=parameters)
     return space, tuple({path: one[path] for path in changing} for one in flat)
@@ -146,26 +181,44 @@ def _unit(space: SearchSpace, values: Mapping[str, Scalar]) -> list[float]:
     for parameter in space.parameters:
         if isinstance(parameter, Choice):
             own = values.get(parameter.path, ...)
-            point += [0.7 if own is not ... and own == choice else 0.0 for choice in parameter.values]  # two choices are one apart
+            point += [
+                0.7 if own is not ... and own == choice else 0.0 for choice in parameter.values
+            ]  # two choices are one apart
         else:
-            point.append(parameter.to_unit(values[parameter.path]) if parameter.path in values else 0.5)
+            point.append(
+                parameter.to_unit(values[parameter.path]) if parameter.path in values else 0.5
+            )
     return point
 
 
-def _candidates(space: SearchSpace, leaders: _Array, generator: np.random.Generator) -> list[dict[str, Scalar]]:
+def _candidates(
+    space: SearchSpace, leaders: _Array, generator: np.random.Generator
+) -> list[dict[str, Scalar]]:
     """Draw configurations over the whole space, and others that change a few settings of the best so far."""
     n = len(space.parameters)
     drawn = [space.from_unit(generator.random(n).tolist()) for _ in range(N_CANDIDATES // 2)]
-    starts = np.cumsum([0, *(len(parameter.values) if isinstance(parameter, Choice) else 1 for parameter in space.parameters)])
+    starts = np.cumsum(
+        [
+            0,
+            *(
+                len(parameter.values) if isinstance(parameter, Choice) else 1
+                for parameter in space.parameters
+            ),
+        ]
+    )
     for index in range(N_CANDIDATES // 2):
         leader, unit = leaders[index % len(leaders)], generator.random(n)
-        for place, (parameter, (first, last)) in enumerate(zip(space.parameters, pairwise(starts), strict=True)):
+        for place, (parameter, (first, last)) in enumerate(
+            zip(space.parameters, pairwise(starts), strict=True)
+        ):
             if generator.random() < 0.3:
                 continue  # this one is drawn anew
             if isinstance(parameter, Choice):
                 unit[place] = (int(np.argmax(leader[first:last])) + 0.5) / len(parameter.values)
             else:
-                unit[place] = np.clip(leader[first] + 0.08 * generator.standard_normal(), 0, 1 - 1e-9)
+                unit[place] = np.clip(
+                    leader[first] + 0.08 * generator.standard_normal(), 0, 1 - 1e-9
+                )
         drawn.append(space.from_unit(unit.tolist()))
     return drawn
 
@@ -174,13 +227,17 @@ def _chosen(losses: _Array) -> npt.NDArray[np.intp]:
     if len(losses) <= MAX_OBSERVED:
         return np.arange(len(losses))
     newest = np.arange(len(losses) - MAX_OBSERVED // 2, len(losses))
-    return np.unique(np.concatenate([newest, np.argsort(losses, kind="stable")[: MAX_OBSERVED // 2]]))
+    return np.unique(
+        np.concatenate([newest, np.argsort(losses, kind="stable")[: MAX_OBSERVED // 2]])
+    )
 
 
 def _predict(points: _Array, losses: _Array, wanted: _Array) -> tuple[_Array, _Array]:
     """Fit a process with a Matérn 5/2 kernel, its width and noise by the marginal likelihood; mean and deviation ``(m,)`` at `wanted`."""
     middle, scale = float(np.median(losses)), float(np.std(losses)) or 1.0
-    targets = np.clip((losses - middle) / scale, -3, 3)  # a diverging neighbour should not bend everything
+    targets = np.clip(
+        (losses - middle) / scale, -3, 3
+    )  # a diverging neighbour should not bend everything
     best = (-math.inf, _WIDTHS[0], _NOISES[0])
     for width in _WIDTHS:
         for noise in _NOISES:
@@ -190,7 +247,9 @@ def _predict(points: _Array, losses: _Array, wanted: _Array) -> tuple[_Array, _A
             likelihood = -0.5 * float(solved @ solved) - float(np.log(np.diag(factor)).sum())
             best = max(best, (likelihood, width, noise))
     _, width, noise = best
-    factor = np.linalg.cholesky(_matern(points, points, width) + (noise + 1e-10) * np.eye(len(points)))
+    factor = np.linalg.cholesky(
+        _matern(points, points, width) + (noise + 1e-10) * np.eye(len(points))
+    )
     cross = np.linalg.solve(factor, _matern(points, wanted, width))
     mean = cross.T @ np.linalg.solve(factor, targets)
     variance = np.maximum(1.0 - (cross**2).sum(0), 1e-12)
@@ -206,4 +265,6 @@ def _matern(one: _Array, other: _Array, width: float) -> _Array:
 def _expected_improvement(mean: _Array, deviation: _Array, best: float) -> _Array:
     z = (best - mean) / deviation
     cdf = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
-    return np.asarray((best - mean) * cdf + deviation * np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi))
+    return np.asarray(
+        (best - mean) * cdf + deviation * np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+    )

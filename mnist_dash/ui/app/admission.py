@@ -62,7 +62,11 @@ def person(found: Settings, store: Callable[[], Store]) -> Person:
     if get_script_run_ctx() is None:
         return Person(Role.VIEWER)  # no session asks: a thread, or a test
     memory: _Memory | None = st.session_state.get(_MEMORY_KEY)
-    if memory is not None and token() == st.session_state.get(_TOKEN_KEY) and time.monotonic() - memory.moment < MEMORY_SECONDS:
+    if (
+        memory is not None
+        and token() == st.session_state.get(_TOKEN_KEY)
+        and time.monotonic() - memory.moment < MEMORY_SECONDS
+    ):
         return memory.person
     st.session_state.pop(_MEMORY_KEY, None)
     try:
@@ -98,7 +102,9 @@ def secrets() -> dict[str, object]:
     except FileNotFoundError as error:
         there = [path for path in st.get_option("secrets.files") if Path(path).exists()]
         if there:
-            raise InvalidInput(f"The file of secrets is not valid TOML: {error} Correct {Path(there[0]).name}, or remove it.") from error
+            raise InvalidInput(
+                f"The file of secrets is not valid TOML: {error} Correct {Path(there[0]).name}, or remove it."
+            ) from error
         return {}
     _keep_secrets(found)
     return found
@@ -131,7 +137,9 @@ def providers() -> tuple[str | None, ...]:
     section = secrets().get("auth")
     if not isinstance(section, dict) or not section:
         return ()
-    named = tuple(name for name, part in section.items() if isinstance(part, dict) and "client_id" in part)
+    named = tuple(
+        name for name, part in section.items() if isinstance(part, dict) and "client_id" in part
+    )
     return ((None,) if "client_id" in section else ()) + named or (None,)
 
 
@@ -140,7 +148,11 @@ def email(access: Access) -> str | None:
     claims = st.user.to_dict()
     found, verified = claims.get("email"), claims.get("email_verified")
     is_verified = verified in (True, "true") or (verified is None and access.trust_emails)
-    return found.strip().lower() if claims.get("is_logged_in") is True and isinstance(found, str) and is_verified else None
+    return (
+        found.strip().lower()
+        if claims.get("is_logged_in") is True and isinstance(found, str) and is_verified
+        else None
+    )
 
 
 def is_local() -> bool:
@@ -150,7 +162,12 @@ def is_local() -> bool:
 
 def listens_locally() -> bool:
     """Say whether the address that the server listens on and its host names are this machine's own."""
-    return all(map(is_loopback, [st.get_option("server.address"), *(st.get_option("server.allowedHosts") or ())]))
+    return all(
+        map(
+            is_loopback,
+            [st.get_option("server.address"), *(st.get_option("server.allowedHosts") or ())],
+        )
+    )
 
 
 def is_direct(headers: Mapping[str, str]) -> bool:
@@ -160,7 +177,9 @@ def is_direct(headers: Mapping[str, str]) -> bool:
 
 def may_admit(access: Access) -> bool:
     """Say, before anybody has come, whether this server lets somebody in."""
-    return bool(providers()) or access.read_only or access.allow_unauthenticated or listens_locally()
+    return (
+        bool(providers()) or access.read_only or access.allow_unauthenticated or listens_locally()
+    )
 
 
 def _admit(access: Access, store: Callable[[], Store]) -> Person:
@@ -174,11 +193,17 @@ def _admit(access: Access, store: Callable[[], Store]) -> Person:
         )
     wanted = token()
     if wanted is not None:
-        from mnist_dash.runs.access import sharing  # and the database's libraries with it, for which the workers' start does not wait
+        from mnist_dash.runs.access import (
+            sharing,
+        )  # and the database's libraries with it, for which the workers' start does not wait
 
         admitted = sharing.visitor(store(), wanted)
         context = get_script_run_ctx()
-        link_use.SERVER.enter(wanted.partition(".")[0], "" if context is None else context.session_id, most=access.link_sessions)
+        link_use.SERVER.enter(
+            wanted.partition(".")[0],
+            "" if context is None else context.session_id,
+            most=access.link_sessions,
+        )
         st.session_state[_TOKEN_KEY] = wanted
         return admitted
     if has_sign_in:

@@ -17,7 +17,12 @@ def show() -> None:
     """Show the page that the address names."""
     guard_output()
     page = st.navigation(all_pages(), position="hidden")
-    st.set_page_config(page_title=f"{page.title} · MNIST Dash", page_icon=str(ICON), layout="wide", initial_sidebar_state="collapsed")
+    st.set_page_config(
+        page_title=f"{page.title} · MNIST Dash",
+        page_icon=str(ICON),
+        layout="wide",
+        initial_sidebar_state="collapsed",
+    )
     st.session_state["page_arrived"] = st.session_state.get("page_shown") != page.url_path
     st.session_state["page_shown"] = page.url_path
     is_admitted = False

@@ -62,4 +62,6 @@ def _say(error: MnistDashError) -> None:
     since = st.session_state.setdefault(_SINCE_KEY, time.monotonic())
     silent = formatting.duration(time.monotonic() - since)
     waits = f"The database has not answered for {silent}. Training goes on, and this page comes back by itself. "
-    st.warning((waits if admission.is_admin() else "") + error_sentence(error), icon=":material/cloud_off:")
+    st.warning(
+        (waits if admission.is_admin() else "") + error_sentence(error), icon=":material/cloud_off:"
+    )

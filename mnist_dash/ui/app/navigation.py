@@ -15,8 +15,21 @@ from mnist_dash.formatting import plain
 from mnist_dash.text import did_you_mean
 
 _PAGES = Path(__file__).parents[1] / "pages"
-_NAMES = ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system", "compare")
-TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM, COMPARE = (_PAGES / name / f"{name}.py" for name in _NAMES)
+_NAMES = (
+    "train",
+    "runs",
+    "run",
+    "studies",
+    "study",
+    "published",
+    "data",
+    "draw",
+    "system",
+    "compare",
+)
+TRAIN, RUNS, RUN, STUDIES, STUDY, PUBLISHED, DATA, DRAW, SYSTEM, COMPARE = (
+    _PAGES / name / f"{name}.py" for name in _NAMES
+)
 ICON = Path(__file__).parent / "icon.svg"
 _DESTINATION_KEY = "navigation_destination"
 _FIRST = "first"
@@ -28,7 +41,9 @@ def all_pages() -> list[st.Page]:
     found = [*pages(), st.Page(_go_to_train, title="Train", url_path="train", visibility="hidden")]
     asked = _asked_path()
     if asked and asked not in {page.url_path for page in found}:
-        found.append(st.Page(_unknown_page, title="Page not found", url_path=asked, visibility="hidden"))
+        found.append(
+            st.Page(_unknown_page, title="Page not found", url_path=asked, visibility="hidden")
+        )
     return found
 
 
@@ -49,7 +64,10 @@ def _unknown_page() -> None:
     asked = _asked_path()
     st.title("Page not found")
     known = {"train", *(page.url_path for page in pages() if page.url_path)}
-    st.error(f"There is no page “{plain(asked)}”. {did_you_mean(asked, known)}", icon=":material/search_off:")
+    st.error(
+        f"There is no page “{plain(asked)}”. {did_you_mean(asked, known)}",
+        icon=":material/search_off:",
+    )
     st.caption("Choose a page from the menu above.")
 
 
@@ -60,18 +78,45 @@ def pages() -> list[st.Page]:
     """
     about = (
         (TRAIN, "Train", "Choose or build a network, see what training will cost, and train it."),
-        (RUNS, "Runs", "All runs, newest first, with state, settings and metrics. Open, stop or delete them."),
-        (COMPARE, "Compare", "Several runs side by side: curves, settings, errors and the significance of differences."),
-        (STUDIES, "Studies", "Hyperparameter searches: define one, launch it, watch it and change its course."),
-        (PUBLISHED, "Published results", "Seventeen published experiments: their numbers beside ours, and one click to run each."),
+        (
+            RUNS,
+            "Runs",
+            "All runs, newest first, with state, settings and metrics. Open, stop or delete them.",
+        ),
+        (
+            COMPARE,
+            "Compare",
+            "Several runs side by side: curves, settings, errors and the significance of differences.",
+        ),
+        (
+            STUDIES,
+            "Studies",
+            "Hyperparameter searches: define one, launch it, watch it and change its course.",
+        ),
+        (
+            PUBLISHED,
+            "Published results",
+            "Seventeen published experiments: their numbers beside ours, and one click to run each.",
+        ),
         (DATA, "Data", "The images of the data sets: single images, classes and statistics."),
-        (DRAW, "Draw", "Draw a digit, let your networks classify it, and save drawings as a test set of your own."),
+        (
+            DRAW,
+            "Draw",
+            "Draw a digit, let your networks classify it, and save drawings as a test set of your own.",
+        ),
         (SYSTEM, "System", "Workers, queue, storage and versions."),
         (RUN, "Run", "One run: live curves during training, results afterwards."),
         (STUDY, "Study", "One study: its trials, hyperparameter importance and what to try next."),
     )
     return [
-        st.Page(path, title=title, icon="", default=path == TRAIN, help=text, url_path=_FIRST if path == TRAIN else None)
+        st.Page(
+            path,
+            title=title,
+            icon="",
+            default=path == TRAIN,
+            help=text,
+            url_path=_FIRST if path == TRAIN else None,
+        )
         for path, title, text in about
     ]
 

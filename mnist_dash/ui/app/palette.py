@@ -55,15 +55,29 @@ def palette() -> None:
     """Draw the button that opens the palette, and go where a person chooses to."""
     follow()
     asked = st.session_state.get(_KEY) or {}
-    data = {"places": _fixed_places(), "sheet": _sheet(list(_titled())), "found": _found(asked.get("asked"))}
-    _PALETTE(key=_KEY, data=data, width="content", height="content", on_asked_change=_ignore, on_chosen_change=_take_choice)
+    data = {
+        "places": _fixed_places(),
+        "sheet": _sheet(list(_titled())),
+        "found": _found(asked.get("asked")),
+    }
+    _PALETTE(
+        key=_KEY,
+        data=data,
+        width="content",
+        height="content",
+        on_asked_change=_ignore,
+        on_chosen_change=_take_choice,
+    )
 
 
 def search(text: str) -> list[Place]:
     """List the runs and studies that fit what was typed; the latest where nothing was."""
     limits = {} if text.strip() else {"limit": N_LATEST}
     runs = [_run_place(run) for run in lookup_runs(store(), text, **limits)]
-    found = [Place("study", study.study_id, study.name, f"study, {study.state}") for study in lookup_studies(store(), text, **limits)]
+    found = [
+        Place("study", study.study_id, study.name, f"study, {study.state}")
+        for study in lookup_studies(store(), text, **limits)
+    ]
     return [*found, *runs] if text.strip() else [*runs, *found]
 
 
@@ -100,12 +114,16 @@ def _run_place(run: FoundRun) -> Place:
     part = "test" if run.test_accuracy is not None else "validation"
     figure = "" if accuracy is None else f", {formatting.percent(accuracy)} {part}"
     note = f"{network_name(run.config)}, {optimizer_name(run.config)}, {run.state}{figure}, {formatting.ago(run.created_at)}"
-    return Place("run", run.run_id, f"{run.name or run_name(run.config, run.run_id)} ({run.run_id})", note)
+    return Place(
+        "run", run.run_id, f"{run.name or run_name(run.config, run.run_id)} ({run.run_id})", note
+    )
 
 
 def _fixed_places() -> list[dict[str, str]]:
     places = [Place("page", page.title, page.title, page.help) for page in _titled().values()]
-    networks = [Place("network", name, ready.title, "preset", name) for name, ready in PRESETS.items()]
+    networks = [
+        Place("network", name, ready.title, "preset", name) for name, ready in PRESETS.items()
+    ]
     return [asdict(place) for place in (*places, *networks)]
 
 

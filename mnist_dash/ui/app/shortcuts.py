@@ -60,10 +60,16 @@ IN_THE_PALETTE = (
 def to_pages(titles: list[str]) -> tuple[Shortcut, ...]:
     """Give the shortcuts that open these pages; a page without a letter has none."""
     return tuple(
-        Shortcut((f"g {PAGE_KEYS[title]}",), f"Go to {title}", action="page", page=title) for title in titles if title in PAGE_KEYS
+        Shortcut((f"g {PAGE_KEYS[title]}",), f"Go to {title}", action="page", page=title)
+        for title in titles
+        if title in PAGE_KEYS
     )
 
 
 def sheet(titles: list[str]) -> tuple[tuple[str, tuple[Shortcut, ...]], ...]:
     """List all shortcuts by where they work, given the titles of the pages."""
-    return (("Anywhere", ANYWHERE), ("Pages, one key after the other", to_pages(titles)), ("In the search", IN_THE_PALETTE))
+    return (
+        ("Anywhere", ANYWHERE),
+        ("Pages, one key after the other", to_pages(titles)),
+        ("In the search", IN_THE_PALETTE),
+    )

@@ -5,7 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_dash import formatting
-from mnist_dash.errors import InvalidInput, MnistDashError, NotAllowed, StorageFull, StoreError, StoreUnavailable
+from mnist_dash.errors import (
+    InvalidInput,
+    MnistDashError,
+    NotAllowed,
+    StorageFull,
+    StoreError,
+    StoreUnavailable,
+)
 from mnist_dash.redaction import redact
 from mnist_dash.runs.store.identities import Role
 from mnist_dash.ui.app import admission
@@ -53,7 +60,9 @@ def error_sentence(error: MnistDashError) -> str:
 
 def looking_on() -> None:
     """Say in a quiet sentence why nothing can be changed here."""
-    st.caption(f":material/visibility: {_READ_ONLY if store().settings.access.read_only else LOOKING_ON}")
+    st.caption(
+        f":material/visibility: {_READ_ONLY if store().settings.access.read_only else LOOKING_ON}"
+    )
 
 
 def check_page(page: str) -> None:
@@ -63,13 +72,21 @@ def check_page(page: str) -> None:
         NotAllowed: a share link does not lead there.
     """
     if has_share_link() and page not in SHARED_PAGES:
-        raise NotAllowed("This share link does not include this page. Open the link again, or sign in to see more.")
+        raise NotAllowed(
+            "This share link does not include this page. Open the link again, or sign in to see more."
+        )
 
 
 def sign_in_buttons() -> None:
     """Offer to sign in, where that is configured and nobody has."""
     if st.user.to_dict().get("is_logged_in"):
-        st.button("Sign out", key="visitor_out", icon=":material/logout:", type="tertiary", on_click=st.logout)
+        st.button(
+            "Sign out",
+            key="visitor_out",
+            icon=":material/logout:",
+            type="tertiary",
+            on_click=st.logout,
+        )
         return
     for name in admission.providers():
         label = "Sign in" if name is None else f"Sign in with {formatting.plain(name)}"

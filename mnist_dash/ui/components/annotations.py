@@ -96,7 +96,12 @@ def marks_form(chosen: Sequence[Listed], *, with_name: bool = True) -> None:
         name_key, notes_key = f"mark_name_{suffix}", f"mark_notes_{suffix}"
         if with_name:
             st.text_input(
-                "Name", run.name or "", key=name_key, max_chars=run_annotations.MAX_NAME, on_change=_rename, args=(run.id, name_key)
+                "Name",
+                run.name or "",
+                key=name_key,
+                max_chars=run_annotations.MAX_NAME,
+                on_change=_rename,
+                args=(run.id, name_key),
             )
         st.text_area(
             "Notes",
@@ -152,7 +157,10 @@ def _write_notes(run_id: str, key: str) -> None:
 
 def _tag(run_ids: tuple[str, ...], before: Sequence[str], key: str) -> None:
     wanted = [str(tag) for tag in st.session_state[key]]
-    new, gone = [tag for tag in wanted if tag not in before], [tag for tag in before if tag not in wanted]
+    new, gone = (
+        [tag for tag in wanted if tag not in before],
+        [tag for tag in before if tag not in wanted],
+    )
     if new:
         act(lambda: run_annotations.add_tags(store(), run_ids, new))
     if gone:

@@ -84,7 +84,11 @@ def run_downloads(run: Run) -> None:
 
 
 def _networks(opened: Store, run: Run) -> list[_Download]:
-    missing = "" if artifacts.has(opened, run.id, ArtifactKind.WEIGHTS) else "Not available: this run has left no weights."
+    missing = (
+        ""
+        if artifacts.has(opened, run.id, ArtifactKind.WEIGHTS)
+        else "Not available: this run has left no weights."
+    )
     return [
         _Download(
             "Weights",
@@ -103,7 +107,12 @@ def _networks(opened: Store, run: Run) -> list[_Download]:
             missing,
         ),
         _Download(
-            "ONNX", lambda: run_onnx(opened, run.id), "onnx", _BYTES, "The network as ONNX, from grey values to probabilities.", missing
+            "ONNX",
+            lambda: run_onnx(opened, run.id),
+            "onnx",
+            _BYTES,
+            "The network as ONNX, from grey values to probabilities.",
+            missing,
         ),
     ]
 
@@ -148,7 +157,12 @@ def _histories(opened: Store, run: Run) -> list[_Download]:
             missing,
         ),
         _Download(
-            "Steps, CSV", lambda: to_csv(steps_table(opened, ids)), "steps.csv", "text/csv", "All metrics with all their digits.", missing
+            "Steps, CSV",
+            lambda: to_csv(steps_table(opened, ids)),
+            "steps.csv",
+            "text/csv",
+            "All metrics with all their digits.",
+            missing,
         ),
         _Download(
             "Epochs, Parquet",
@@ -182,9 +196,19 @@ def study_downloads(study: Study) -> None:
                 "One HTML file of about 5 MB with all charts, which opens without a network.",
             ),
             _Download(
-                "Trials, CSV", lambda: _csv(opened, study), "csv", "text/csv", "One row per trial with all values and all their digits."
+                "Trials, CSV",
+                lambda: _csv(opened, study),
+                "csv",
+                "text/csv",
+                "One row per trial with all values and all their digits.",
             ),
-            _Download("Optuna database", lambda: _optuna(opened, study), "db", _BYTES, "An SQLite file for optuna-dashboard."),
+            _Download(
+                "Optuna database",
+                lambda: _optuna(opened, study),
+                "db",
+                _BYTES,
+                "An SQLite file for optuna-dashboard.",
+            ),
             _Download(
                 "Study file",
                 lambda: _study_file(study),
@@ -218,7 +242,9 @@ def import_section() -> None:
         f"Import files above {st.get_option('server.maxUploadSize')} MB with `mnist-dash import`."
     )
     with st.form("import_runs", border=False):
-        st.file_uploader("Archive", type=["zip", "tar"], key=_UPLOAD_KEY, label_visibility="collapsed")
+        st.file_uploader(
+            "Archive", type=["zip", "tar"], key=_UPLOAD_KEY, label_visibility="collapsed"
+        )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.form_submit_button("Import", icon=":material/upload:", on_click=_import)
             st.checkbox("Assign a new id where another run has the same one", key=_AS_NEW_KEY)
@@ -237,7 +263,10 @@ def _import() -> None:
         st.session_state[_DONE_KEY] = ("No file is chosen. Choose one, then press Import.", ())
         return
     with tempfile.TemporaryDirectory(prefix="mnist-dash-import-") as folder:
-        path = Path(folder) / f"archive{'.tar' if str(uploaded.name).lower().endswith('.tar') else '.zip'}"
+        path = (
+            Path(folder)
+            / f"archive{'.tar' if str(uploaded.name).lower().endswith('.tar') else '.zip'}"
+        )
         path.write_bytes(uploaded.getbuffer())
         try:
             done = import_runs(store(), path, as_new=bool(st.session_state.get(_AS_NEW_KEY)))
@@ -245,8 +274,15 @@ def _import() -> None:
             st.session_state[_DONE_KEY] = (formatting.plain(str(error)), ())
             return
     parts = [f"{plural(len(done.taken), 'run')} imported." if done.taken else ""]
-    parts += [f"{plural(len(done.known), 'run')} {verb(len(done.known), 'are')} here already with the same content." if done.known else ""]
-    st.session_state[_DONE_KEY] = (" ".join(part for part in parts if part), (*done.taken.values(), *done.known))
+    parts += [
+        f"{plural(len(done.known), 'run')} {verb(len(done.known), 'are')} here already with the same content."
+        if done.known
+        else ""
+    ]
+    st.session_state[_DONE_KEY] = (
+        " ".join(part for part in parts if part),
+        (*done.taken.values(), *done.known),
+    )
 
 
 def _button(download: _Download, stem: str, *, key: str) -> None:

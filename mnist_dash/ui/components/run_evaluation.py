@@ -66,7 +66,9 @@ class Evaluated:
 
     def images(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Read some images, ``(n, 28, 28)``."""
-        archive = read_images(self.dataset, "test" if self.part == "test" else "train", self.data_dir)
+        archive = read_images(
+            self.dataset, "test" if self.part == "test" else "train", self.data_dir
+        )
         return archive[chosen if self.indices is None else self.indices[chosen]]
 
 
@@ -89,24 +91,38 @@ def choose(run: Run) -> Evaluated | None:
     found = sources(run)
     parts = [part for part in PARTS if found.kept(part)]
     if not parts:
-        cleared = [event for event in events.events_of(store(), run.id) if event.kind is EventKind.CLEARED]
+        cleared = [
+            event for event in events.events_of(store(), run.id) if event.kind is EventKind.CLEARED
+        ]
         if cleared:
-            st.info(f"{cleared[-1].at:%Y-%m-%d}: {cleared[-1].sentence}", icon=":material/folder_delete:")
-            st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})
+            st.info(
+                f"{cleared[-1].at:%Y-%m-%d}: {cleared[-1].sentence}",
+                icon=":material/folder_delete:",
+            )
+            st.page_link(
+                TRAIN,
+                label="Clone and edit",
+                icon=":material/replay:",
+                query_params={"from": run.id},
+            )
             return None
         st.info(
             "The test set was not evaluated because the run diverged or ended before its first epoch. "
             "Change its configuration and start a new run to see errors.",
             icon=":material/info:",
         )
-        st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})
+        st.page_link(
+            TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id}
+        )
         return None
     refuse_choice("part", parts, what="The set of images")
     complaints = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         part = parts[0]
         if len(parts) > 1:
-            part = st.segmented_control("Images", parts, default=parts[0], required=True, key="part", bind="query-params")
+            part = st.segmented_control(
+                "Images", parts, default=parts[0], required=True, key="part", bind="query-params"
+            )
         kept = found.kept(part)
         default = 0 if FINAL in kept else len(kept) - 1
         chosen = kept[default]
@@ -114,7 +130,9 @@ def choose(run: Run) -> Evaluated | None:
             with complaints:
                 refuse_choice("kept", kept, what="The epoch")
             note = "Final is the state in which the run ended. The probabilities of at most 20 epochs are kept."
-            chosen = st.selectbox("After epoch", kept, default, key="kept", bind="query-params", width=160, help=note)
+            chosen = st.selectbox(
+                "After epoch", kept, default, key="kept", bind="query-params", width=160, help=note
+            )
     try:
         return evaluated(run, part, chosen)
     except (ArtifactError, DataError) as error:
@@ -147,11 +165,18 @@ def selected(of: Evaluated) -> Selection:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _evaluated(database_url: str, run_id: str, revision: int, part: Part, kept: str, _config: RunConfig) -> Evaluated:
+def _evaluated(
+    database_url: str, run_id: str, revision: int, part: Part, kept: str, _config: RunConfig
+) -> Evaluated:
     kind, name = (
         (ArtifactKind.EPOCH_PROBABILITIES, kept)
         if kept != FINAL
-        else (ArtifactKind.TEST_PROBABILITIES if part == "test" else ArtifactKind.VALIDATION_PROBABILITIES, "")
+        else (
+            ArtifactKind.TEST_PROBABILITIES
+            if part == "test"
+            else ArtifactKind.VALIDATION_PROBABILITIES,
+            "",
+        )
     )
     probabilities = artifacts.read_probabilities(store(), run_id, kind, name)
     data_dir = store().settings.data_dir
@@ -165,12 +190,23 @@ def _evaluated(database_url: str, run_id: str, revision: int, part: Part, kept: 
             "probabilities. Restore the data set that it was trained on."
         )
     return Evaluated(
-        run_id, part, kept, _config.dataset, labels, probabilities, indices, data_dir, f"{database_url} {run_id} {revision} {part} {kept}"
+        run_id,
+        part,
+        kept,
+        _config.dataset,
+        labels,
+        probabilities,
+        indices,
+        data_dir,
+        f"{database_url} {run_id} {revision} {part} {kept}",
     )
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
 def _sources(database_url: str, run_id: str, revision: int, leaks: bool) -> Sources:  # noqa: ARG001, FBT001 - the cache's key
-    has = {part: artifacts.has(store(), run_id, kind) for part, kind in zip(PARTS, _FINAL_KINDS, strict=True)}
+    has = {
+        part: artifacts.has(store(), run_id, kind)
+        for part, kind in zip(PARTS, _FINAL_KINDS, strict=True)
+    }
     parts = tuple(part for part in PARTS if has[part] and not (part == "validation" and leaks))
     return Sources(parts, tuple(artifacts.parts(store(), run_id, ArtifactKind.EPOCH_PROBABILITIES)))

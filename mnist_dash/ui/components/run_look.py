@@ -38,7 +38,11 @@ def title_of(run_id: str) -> str:
 def progress(run: Run) -> str:
     """Say where a live run is: ``Epoch 3 of 5, 12 s left``."""
     if run.state is RunState.QUEUED:
-        return _waiting() if run.attempt == 0 else f"Its worker is gone. The run continues from its last checkpoint. {_waiting()}"
+        return (
+            _waiting()
+            if run.attempt == 0
+            else f"Its worker is gone. The run continues from its last checkpoint. {_waiting()}"
+        )
     now = min(run.epoch + 1, run.config.epochs)
     left = f", {formatting.duration(run.seconds_left)} left" if run.seconds_left is not None else ""
     return f"Epoch {now} of {run.config.epochs}{left}"

@@ -28,7 +28,9 @@ CELL_SHOWN = 120
 
 def draw_selected(of: Evaluated, chosen: Selection) -> None:
     """Draw the images of a cell, or of a row or column of the confusion matrix, below it."""
-    ranked = ranked_images(of.labels, of.probabilities, true=chosen.true, predicted=chosen.predicted)
+    ranked = ranked_images(
+        of.labels, of.probabilities, true=chosen.true, predicted=chosen.predicted
+    )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{sentence(of, chosen, len(ranked))}**", width="content")
         st.button(
@@ -39,7 +41,14 @@ def draw_selected(of: Evaluated, chosen: Selection) -> None:
             args=("errors",),
             type="tertiary",
         )
-        st.button("Clear", key="clear_selection", icon=":material/close:", on_click=choose_cell, args=(Selection(),), type="tertiary")
+        st.button(
+            "Clear",
+            key="clear_selection",
+            icon=":material/close:",
+            on_click=choose_cell,
+            args=(Selection(),),
+            type="tertiary",
+        )
     n = shown(CELL_SHOWN)
     draw_grid(of, ranked[:n], key="cell_images", chosen=chosen)
     more_button(len(ranked), n, CELL_SHOWN)
@@ -54,10 +63,18 @@ def draw_image(of: Evaluated, image: int) -> None:
     names = of.class_names
     st.markdown(f"**{of.part.capitalize()} image {image:,}**: {_called(of, image)}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(np.kron(of.images(np.array([image]))[0], np.ones((8, 8), dtype=np.uint8)), width=196, alt=_spoken(of, image))
+        st.image(
+            np.kron(of.images(np.array([image]))[0], np.ones((8, 8), dtype=np.uint8)),
+            width=196,
+            alt=_spoken(of, image),
+        )
         with st.container(width=300):
             live_plot(
-                str(draw_probabilities(probabilities.tolist(), names, true=true, predicted=predicted).to_json()),
+                str(
+                    draw_probabilities(
+                        probabilities.tolist(), names, true=true, predicted=predicted
+                    ).to_json()
+                ),
                 key="image_probabilities",
                 alt=f"Probabilities of {_spoken(of, image)}",
                 height=270,
@@ -72,7 +89,10 @@ def choose_cell(chosen: Selection) -> None:
 
 def sentence(of: Evaluated, chosen: Selection, n: int) -> str:
     """Name what is selected and count it: ``4 predicted as 9: 23 images``."""
-    true, predicted = (None if label is None else of.class_names[label] for label in (chosen.true, chosen.predicted))
+    true, predicted = (
+        None if label is None else of.class_names[label]
+        for label in (chosen.true, chosen.predicted)
+    )
     counted = plural(n, "image")
     if true is not None and true == predicted:
         return f"{true} predicted correctly: {counted}, the least confident first"
@@ -80,7 +100,11 @@ def sentence(of: Evaluated, chosen: Selection, n: int) -> str:
         return f"{true} predicted as {predicted}: {counted}"
     if true is not None:
         return f"{true} misclassified: {counted}"
-    return f"Wrongly predicted as {predicted}: {counted}" if predicted is not None else f"Misclassified: {counted}"
+    return (
+        f"Wrongly predicted as {predicted}: {counted}"
+        if predicted is not None
+        else f"Misclassified: {counted}"
+    )
 
 
 def bare_tile(of: Evaluated, image: int) -> Tile:
@@ -93,16 +117,37 @@ def full_tile(of: Evaluated, image: int) -> Tile:
     probabilities = of.probabilities[image]
     true, predicted = int(of.labels[image]), int(probabilities.argmax())
     names = of.class_names
-    title = f"{names[true]} predicted as {names[predicted]}" if true != predicted else f"{names[true]}, correct"
+    title = (
+        f"{names[true]} predicted as {names[predicted]}"
+        if true != predicted
+        else f"{names[true]}, correct"
+    )
     behind = probabilities[true] if true != predicted else np.partition(probabilities, -2)[-2]
     note = f"margin {formatting.number(float(probabilities[predicted] - behind))}"
-    return Tile(image, _spoken(of, image), title, note, tuple(probabilities.tolist()), true, predicted)
+    return Tile(
+        image, _spoken(of, image), title, note, tuple(probabilities.tolist()), true, predicted
+    )
 
 
-def draw_grid(of: Evaluated, images: npt.NDArray[np.int64], *, key: str, chosen: Selection, bars: bool = False, size: int = 56) -> None:
+def draw_grid(
+    of: Evaluated,
+    images: npt.NDArray[np.int64],
+    *,
+    key: str,
+    chosen: Selection,
+    bars: bool = False,
+    size: int = 56,
+) -> None:
     """Draw some images; a click selects one."""
     tiles = [(full_tile if bars else bare_tile)(of, image) for image in images.tolist()]
-    clicked = digit_grid(of.images(images), tiles, key=key, class_names=of.class_names, size=size, selected=chosen.image)
+    clicked = digit_grid(
+        of.images(images),
+        tiles,
+        key=key,
+        class_names=of.class_names,
+        size=size,
+        selected=chosen.image,
+    )
     if clicked is not None:
         selection.select(replace(chosen, image=clicked), validation=of.part == "validation")
         st.rerun()
@@ -119,7 +164,13 @@ def more_button(n: int, n_shown: int, step: int) -> None:
     if n_shown < min(n, MOST_SHOWN):
         more = min(step, n - n_shown)
         label = f"Show {more:,} more of {n:,}"
-        st.button(label, key="show_more", icon=":material/expand_more:", on_click=_show, args=(n_shown + step,))
+        st.button(
+            label,
+            key="show_more",
+            icon=":material/expand_more:",
+            on_click=_show,
+            args=(n_shown + step,),
+        )
 
 
 def _spoken(of: Evaluated, image: int) -> str:
@@ -130,7 +181,11 @@ def _spoken(of: Evaluated, image: int) -> str:
 def _called(of: Evaluated, image: int) -> str:
     true, predicted = int(of.labels[image]), int(of.probabilities[image].argmax())
     names = of.class_names
-    return f"{names[true]}, predicted correctly" if true == predicted else f"true {names[true]}, predicted as {names[predicted]}"
+    return (
+        f"{names[true]}, predicted correctly"
+        if true == predicted
+        else f"true {names[true]}, predicted as {names[predicted]}"
+    )
 
 
 def _show(n: int) -> None:

@@ -38,14 +38,23 @@ def current(n_images: int, *, validation: bool = False) -> Selection:
     return Selection(
         true=_number(TRUE, N_CLASSES, "The class"),
         predicted=_number(PREDICTED, N_CLASSES, "The class"),
-        image=_number(VALIDATION_IMAGE if validation else IMAGE, n_images, f"The {'validation' if validation else 'test'} image"),
+        image=_number(
+            VALIDATION_IMAGE if validation else IMAGE,
+            n_images,
+            f"The {'validation' if validation else 'test'} image",
+        ),
     )
 
 
 def select(selection: Selection, *, validation: bool = False) -> None:
     """Write a selection into the page's address; what is None is taken out of it, and an image of the other part always."""
     image, other = (VALIDATION_IMAGE, IMAGE) if validation else (IMAGE, VALIDATION_IMAGE)
-    for name, value in ((TRUE, selection.true), (PREDICTED, selection.predicted), (image, selection.image), (other, None)):
+    for name, value in (
+        (TRUE, selection.true),
+        (PREDICTED, selection.predicted),
+        (image, selection.image),
+        (other, None),
+    ):
         if value is None:
             st.query_params.pop(name, None)
         else:
@@ -57,5 +66,7 @@ def _number(name: str, n: int, what: str) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and int(text) < n):
-        raise InvalidInput(f"{what} in the address does not exist: {name}={text[:40]!r} (0 to {n - 1:,}). Correct it, or remove {name}.")
+        raise InvalidInput(
+            f"{what} in the address does not exist: {name}={text[:40]!r} (0 to {n - 1:,}). Correct it, or remove {name}."
+        )
     return int(text)

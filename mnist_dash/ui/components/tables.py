@@ -16,7 +16,9 @@ def without_empty(table: pd.DataFrame, *, keep: Collection[str] = ()) -> pd.Data
     """
     if table.empty:
         return table
-    return table[[name for name in table.columns if name in keep or not all(map(_is_empty, table[name]))]]
+    return table[
+        [name for name in table.columns if name in keep or not all(map(_is_empty, table[name]))]
+    ]
 
 
 def _is_empty(cell: object) -> bool:

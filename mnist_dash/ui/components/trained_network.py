@@ -54,7 +54,13 @@ def activations_of(run: Run, image: int) -> list[Values]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _activations(_database_url: str, run_id: str, revision: int, image: int, _run: Run) -> list[Values]:  # noqa: ARG001 - parts of the cache's key
+def _activations(
+    _database_url: str,
+    run_id: str,  # noqa: ARG001 - parts of the cache's key
+    revision: int,  # noqa: ARG001 - parts of the cache's key
+    image: int,
+    _run: Run,
+) -> list[Values]:
     network = trained_network(_run)
     images = read_images(_run.config.dataset, "test", store().settings.data_dir)
     return [values[0] for values in network.predictor.activations(images[image : image + 1])]
@@ -74,7 +80,12 @@ def dead_counts(run: Run) -> dict[str, tuple[int, int]]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
-def _dead_counts(_database_url: str, run_id: str, revision: int, _run: Run) -> dict[str, tuple[int, int]]:  # noqa: ARG001 - parts of the cache's key
+def _dead_counts(
+    _database_url: str,
+    run_id: str,  # noqa: ARG001 - parts of the cache's key
+    revision: int,  # noqa: ARG001 - parts of the cache's key
+    _run: Run,
+) -> dict[str, tuple[int, int]]:
     network = trained_network(_run)
     images = read_images(_run.config.dataset, "test", store().settings.data_dir)[:N_ASKED]
     plans = _run.config.plan

@@ -76,12 +76,16 @@ def digit_grid(
         "sprite": data_uri(sprite(pixels)),
         "columns": SPRITE_COLUMNS,
         "rows": max(1, math.ceil(len(tiles) / SPRITE_COLUMNS)),
-        "tiles": [asdict(tile) | {"bars": [round(share, 4) for share in tile.bars]} for tile in tiles],
+        "tiles": [
+            asdict(tile) | {"bars": [round(share, 4) for share in tile.bars]} for tile in tiles
+        ],
         "names": list(class_names),
         "size": size,
         "selected": selected,
     }
-    clicked: int | None = _GRID(key=key, data=data, height="content", on_clicked_change=_ignore).clicked
+    clicked: int | None = _GRID(
+        key=key, data=data, height="content", on_clicked_change=_ignore
+    ).clicked
     return clicked
 
 
@@ -90,7 +94,11 @@ def sprite(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     rows = max(1, math.ceil(len(pixels) / SPRITE_COLUMNS))
     places = np.zeros((rows * SPRITE_COLUMNS, 28, 28), dtype=np.uint8)
     places[: len(pixels)] = pixels
-    return places.reshape(rows, SPRITE_COLUMNS, 28, 28).swapaxes(1, 2).reshape(rows * 28, SPRITE_COLUMNS * 28)
+    return (
+        places.reshape(rows, SPRITE_COLUMNS, 28, 28)
+        .swapaxes(1, 2)
+        .reshape(rows * 28, SPRITE_COLUMNS * 28)
+    )
 
 
 def _ignore() -> None:

@@ -51,7 +51,9 @@ _LIVE_PLOT = st.components.v2.component(
 )
 
 
-def live_plot(figure_json: str, *, key: str, alt: str, height: int | str = 320, clickable: bool = False) -> object | None:
+def live_plot(
+    figure_json: str, *, key: str, alt: str, height: int | str = 320, clickable: bool = False
+) -> object | None:
     """Draw a figure in place; the same key is the same chart.
 
     Colours come from the theme: a trace's ``meta={"color": n}`` names the n-th chart colour, ``meta={"scale": "sequential"}`` or
@@ -69,11 +71,19 @@ def live_plot(figure_json: str, *, key: str, alt: str, height: int | str = 320, 
     Returns:
         The ``customdata`` of the point, bar or cell that was clicked, in the one rerun that the click causes; else None.
     """
-    data = {"figure": figure_json, "alt": spoken(figure_json, alt), "height": height, "clickable": clickable, "plotly_url": _plotly_url()}
+    data = {
+        "figure": figure_json,
+        "alt": spoken(figure_json, alt),
+        "height": height,
+        "clickable": clickable,
+        "plotly_url": _plotly_url(),
+    }
     if not clickable:
         _LIVE_PLOT(key=key, data=data, height="content")
         return None
-    clicked: object | None = _LIVE_PLOT(key=key, data=data, height="content", on_clicked_change=_ignore).clicked
+    clicked: object | None = _LIVE_PLOT(
+        key=key, data=data, height="content", on_clicked_change=_ignore
+    ).clicked
     return clicked
 
 
@@ -108,7 +118,9 @@ class Interaction:
     """Where a surface with ``meta={"place": True}`` was clicked: x and y in the settings' own units, a choice as JSON has it."""
 
 
-def interactive_plot(figure_json: str, *, key: str, alt: str, height: int = 320, brushable: bool = False) -> Interaction:
+def interactive_plot(
+    figure_json: str, *, key: str, alt: str, height: int = 320, brushable: bool = False
+) -> Interaction:
     """Draw a figure in place, as `live_plot` does, and report clicks, brushes and places.
 
     With ``brushable``, dragging a mouse marks a box instead of zooming; Ctrl and the wheel zoom, a double click resets. Dragging a finger
@@ -126,15 +138,35 @@ def interactive_plot(figure_json: str, *, key: str, alt: str, height: int = 320,
         brushable: whether dragging marks a box.
     """
     wishes = {"clickable": True, "interactive": True, "brushable": brushable}
-    data = {"figure": figure_json, "alt": spoken(figure_json, alt), "height": height, "plotly_url": _plotly_url(), **wishes}
-    seen = _LIVE_PLOT(key=key, data=data, height="content", on_clicked_change=_ignore, on_brushed_change=_ignore, on_placed_change=_ignore)
+    data = {
+        "figure": figure_json,
+        "alt": spoken(figure_json, alt),
+        "height": height,
+        "plotly_url": _plotly_url(),
+        **wishes,
+    }
+    seen = _LIVE_PLOT(
+        key=key,
+        data=data,
+        height="content",
+        on_clicked_change=_ignore,
+        on_brushed_change=_ignore,
+        on_placed_change=_ignore,
+    )
     brushes = tuple(_brush(one) for one in seen.brushed or ())
-    return Interaction(seen.clicked, brushes, None if seen.placed is None else (seen.placed[0], seen.placed[1]))
+    return Interaction(
+        seen.clicked, brushes, None if seen.placed is None else (seen.placed[0], seen.placed[1])
+    )
 
 
 def _brush(said: Mapping[str, Any]) -> Brush:
     choices = said.get("choices")
-    return Brush(str(said["axis"]), said.get("low"), said.get("high"), None if choices is None else tuple(choices))
+    return Brush(
+        str(said["axis"]),
+        said.get("low"),
+        said.get("high"),
+        None if choices is None else tuple(choices),
+    )
 
 
 def spoken(figure_json: str, alt: str) -> str:
@@ -167,9 +199,15 @@ def _plotly_url() -> str:
     if manager.get(_ASSETS) is None:
         spec = importlib.util.find_spec("plotly")
         if spec is None or not spec.submodule_search_locations:
-            raise ModuleNotFoundError("Charts need the plotly package. Install it with: pip install plotly")
+            raise ModuleNotFoundError(
+                "Charts need the plotly package. Install it with: pip install plotly"
+            )
         namespace, name = _ASSETS.split(".")
-        manifest = ComponentManifest(namespace, version, [ComponentConfig(name, asset_dir="package_data")])
+        manifest = ComponentManifest(
+            namespace, version, [ComponentConfig(name, asset_dir="package_data")]
+        )
         manager.register_from_manifest(manifest, Path(spec.submodule_search_locations[0]))
     base = str(st.get_option("server.baseUrlPath")).strip("/")
-    return f"{f'/{base}' if base else ''}/_stcore/bidi-components/{_ASSETS}/plotly.min.js?v={version}"
+    return (
+        f"{f'/{base}' if base else ''}/_stcore/bidi-components/{_ASSETS}/plotly.min.js?v={version}"
+    )

@@ -67,7 +67,9 @@ def picture_grid(
         "max_side": max_side,
         "alt": alt,
     }
-    clicked: int | None = _GRID(key=key, data=data, height="content", on_clicked_change=_ignore).clicked
+    clicked: int | None = _GRID(
+        key=key, data=data, height="content", on_clicked_change=_ignore
+    ).clicked
     return clicked if isinstance(clicked, int) and 0 <= clicked < len(images) else None
 
 

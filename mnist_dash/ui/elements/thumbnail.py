@@ -28,5 +28,11 @@ def thumbnails(sprite: str, *, n: int, columns: int, chart: str, key: str) -> No
         chart: key of the live plot.
         key: names this element on its page.
     """
-    data = {"sprite": sprite, "n": n, "columns": columns, "rows": max(1, -(-n // columns)), "chart": chart}
+    data = {
+        "sprite": sprite,
+        "n": n,
+        "columns": columns,
+        "rows": max(1, -(-n // columns)),
+        "chart": chart,
+    }
     _THUMBNAIL(key=key, data=data, height="content")

@@ -26,7 +26,15 @@ from mnist_dash.core.config.run_config import (
     parse_config,
 )
 from mnist_dash.core.kinds.spec import Spec
-from mnist_dash.core.layers import INITIALIZERS, LAYERS, ImpossibleLayer, Layer, LayerPlan, Shape, plan
+from mnist_dash.core.layers import (
+    INITIALIZERS,
+    LAYERS,
+    ImpossibleLayer,
+    Layer,
+    LayerPlan,
+    Shape,
+    plan,
+)
 from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidConfig, InvalidInput, Problem
@@ -38,7 +46,12 @@ FIRST_PRESET = next(iter(PRESETS))
 PART_KINDS: Mapping[str, Mapping[str, type[Spec]]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
-    "split": {"tail": TailSplit, "random": RandomSplit, "stratified": StratifiedSplit, "test_as_validation": TestAsValidation},
+    "split": {
+        "tail": TailSplit,
+        "random": RandomSplit,
+        "stratified": StratifiedSplit,
+        "test_as_validation": TestAsValidation,
+    },
 }
 """The kinds that each part of a configuration may be."""
 
@@ -131,14 +144,25 @@ class Draft:
         layers = list(self.tree["layers"])
         place = max(0, len(layers) - 1)
         if LAYERS[kind].takes_images:
-            place = next((index for index, layer in enumerate(layers) if layer["kind"] in ("flatten", "dense")), place)
+            place = next(
+                (
+                    index
+                    for index, layer in enumerate(layers)
+                    if layer["kind"] in ("flatten", "dense")
+                ),
+                place,
+            )
         layers.insert(place, LAYERS[kind]().model_dump(mode="json"))
-        return self._with_layers(layers, (*self.layer_keys[:place], next(_keys), *self.layer_keys[place:]))
+        return self._with_layers(
+            layers, (*self.layer_keys[:place], next(_keys), *self.layer_keys[place:])
+        )
 
     def without_layer(self, index: int) -> Draft:
         """Remove a layer."""
         layers = [layer for number, layer in enumerate(self.tree["layers"]) if number != index]
-        return self._with_layers(layers, tuple(key for number, key in enumerate(self.layer_keys) if number != index))
+        return self._with_layers(
+            layers, tuple(key for number, key in enumerate(self.layer_keys) if number != index)
+        )
 
     def with_layer_moved(self, index: int, by: int) -> Draft:
         """Move a layer up (negative) or down (positive); beyond the ends nothing happens."""
@@ -166,7 +190,10 @@ class Draft:
     def link(self) -> dict[str, str | list[str]]:
         """Write the query parameters that bring this draft back: its preset and what differs from it."""
         base = PRESETS[self.preset].config.model_dump(mode="json")
-        changes = [f"{path}={json.dumps(value, separators=(',', ':'))}" for path, value in _differences(base, self.tree)]
+        changes = [
+            f"{path}={json.dumps(value, separators=(',', ':'))}"
+            for path, value in _differences(base, self.tree)
+        ]
         return {"preset": self.preset, "set": changes} if changes else {"preset": self.preset}
 
     def check(self) -> Checked:
@@ -181,7 +208,9 @@ class Draft:
         return Checked(problems, None, plans)
 
 
-def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tuple[tuple[LayerPlan, ...], Problem | None]:
+def _plan_as_far_as_possible(
+    layers: Sequence[Tree], input_shape: Shape
+) -> tuple[tuple[LayerPlan, ...], Problem | None]:
     """Plan the leading layers that are right, and name the first that does not fit what comes before it."""
     specs: list[Layer] = []
     for layer in layers:
@@ -198,7 +227,9 @@ def _plan_as_far_as_possible(layers: Sequence[Tree], input_shape: Shape) -> tupl
 def unknown_preset(name: str) -> InvalidInput:
     """Say that a link names no preset."""
     meant = did_you_mean(name, PRESETS)
-    return InvalidInput(f"Unknown preset {name[:40]!r} in the link. The first preset is shown instead. {meant}".strip())
+    return InvalidInput(
+        f"Unknown preset {name[:40]!r} in the link. The first preset is shown instead. {meant}".strip()
+    )
 
 
 def _complete(tree: Tree) -> None:
@@ -210,7 +241,9 @@ def _complete(tree: Tree) -> None:
     for part, kinds in PART_KINDS.items():
         tree[part] = _completed(tree[part], kinds)
     if not isinstance(tree["layers"], list):
-        raise InvalidInput(f"The layers in the link are no list: {tree['layers']!r:.80}. The preset is shown instead.")
+        raise InvalidInput(
+            f"The layers in the link are no list: {tree['layers']!r:.80}. The preset is shown instead."
+        )
     tree["layers"] = [_completed(layer, LAYERS) for layer in tree["layers"]]
     for part in ("augmentation", "early_stopping"):
         if not isinstance(tree[part], dict | None):
@@ -223,7 +256,9 @@ def _complete(tree: Tree) -> None:
 def _completed(part: Any, kinds: Mapping[str, type[Spec]]) -> Tree:  # noqa: ANN401 - JSON
     kind = part.get("kind") if isinstance(part, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise InvalidInput(f"Unknown kind in the link: {part!r:.80} (one of {', '.join(kinds)}). The preset is shown instead.")
+        raise InvalidInput(
+            f"Unknown kind in the link: {part!r:.80} (one of {', '.join(kinds)}). The preset is shown instead."
+        )
     completed: Tree = kinds[kind]().model_dump(mode="json") | part
     return completed
 
@@ -233,8 +268,16 @@ def _differences(base: Tree, tree: Tree) -> Iterator[tuple[str, Any]]:
         former = base[name]
         if value == former:
             continue
-        if isinstance(value, dict) and isinstance(former, dict) and value.get("kind") == former.get("kind"):
-            yield from ((f"{name}.{leaf}", inner) for leaf, inner in value.items() if inner != former.get(leaf))
+        if (
+            isinstance(value, dict)
+            and isinstance(former, dict)
+            and value.get("kind") == former.get("kind")
+        ):
+            yield from (
+                (f"{name}.{leaf}", inner)
+                for leaf, inner in value.items()
+                if inner != former.get(leaf)
+            )
         elif name == "layers":
             yield from _layer_differences(former, value)
         else:
@@ -247,9 +290,15 @@ def _layer_differences(base: Sequence[Tree], layers: Sequence[Tree]) -> Iterator
         yield "layers", [_brief(layer, LAYERS) for layer in layers]
         return
     for index, (former, layer) in enumerate(zip(base, layers, strict=True)):
-        yield from ((f"layers.{index}.{leaf}", value) for leaf, value in layer.items() if value != former.get(leaf))
+        yield from (
+            (f"layers.{index}.{leaf}", value)
+            for leaf, value in layer.items()
+            if value != former.get(leaf)
+        )
 
 
 def _brief(part: Tree, kinds: Mapping[str, type[Spec]]) -> Tree:
     defaults = kinds[part["kind"]]().model_dump(mode="json")
-    return {name: value for name, value in part.items() if name == "kind" or value != defaults.get(name)}
+    return {
+        name: value for name, value in part.items() if name == "kind" or value != defaults.get(name)
+    }

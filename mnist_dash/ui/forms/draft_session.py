@@ -74,13 +74,19 @@ class DraftSession(Generic[D]):
             typed = st.session_state.get(key, drawn)
             if typed != drawn:
                 self.put(self.draft.changed(place, parse(typed)))
-                fields[key] = (place, parse, typed)  # once: the place may be another field's after the next change
+                fields[key] = (
+                    place,
+                    parse,
+                    typed,
+                )  # once: the place may be another field's after the next change
         return self.draft
 
     def commit(self, key: str, place: Place, parse: Parse) -> None:
         """Take in what was typed into a field; its own callback."""
         # The page may have been interrupted before it drew the field again.
-        st.session_state.setdefault(self._key("fields"), {}).setdefault(key, (place, parse, _UNKNOWN))
+        st.session_state.setdefault(self._key("fields"), {}).setdefault(
+            key, (place, parse, _UNKNOWN)
+        )
         self.catch_up()
 
     # the address
@@ -112,7 +118,9 @@ class DraftSession(Generic[D]):
 
     def write_address(self, link: Mapping[str, str | list[str]]) -> None:
         """Put the draft into the address."""
-        st.session_state[self._key("link")] = {name: [value] if isinstance(value, str) else value for name, value in link.items()}
+        st.session_state[self._key("link")] = {
+            name: [value] if isinstance(value, str) else value for name, value in link.items()
+        }
         if not self.is_in_address():
             st.query_params.from_dict(link)
 

@@ -44,7 +44,14 @@ def parse_typed(text: str | None) -> Any:  # noqa: ANN401 - JSON
     value = parse_number(cleaned)
     if value is None:
         return cleaned
-    return int(value) if isinstance(value, float) and value.is_integer() and "." not in cleaned and abs(value) < 1e15 else value
+    return (
+        int(value)
+        if isinstance(value, float)
+        and value.is_integer()
+        and "." not in cleaned
+        and abs(value) < 1e15
+        else value
+    )
 
 
 def typed_text(value: object) -> str:
@@ -59,12 +66,20 @@ def typed_text(value: object) -> str:
 def parse_list(text: str | None) -> list[Any]:
     """Read values between commas; true and false are themselves."""
     found = [part.strip() for part in (text or "").split(",")]
-    return [{"true": True, "false": False}.get(part.lower(), parse_typed(part)) for part in found if part]
+    return [
+        {"true": True, "false": False}.get(part.lower(), parse_typed(part))
+        for part in found
+        if part
+    ]
 
 
 def listed_text(values: object) -> str:
     """Write values as they could have been typed, between commas."""
-    return ", ".join(map(typed_text, values)) if isinstance(values, list | tuple) else typed_text(values)
+    return (
+        ", ".join(map(typed_text, values))
+        if isinstance(values, list | tuple)
+        else typed_text(values)
+    )
 
 
 @dataclass
@@ -154,7 +169,9 @@ class Form(Generic[D, C]):
         beside: bool = True,
     ) -> None:
         """Offer a number to type; problems stand below it unless `beside` is false."""
-        self.text(place, label, key=key, width=width, hint=hint, placeholder=placeholder, beside=beside)
+        self.text(
+            place, label, key=key, width=width, hint=hint, placeholder=placeholder, beside=beside
+        )
 
     def choice(
         self,
@@ -184,10 +201,22 @@ class Form(Generic[D, C]):
         )
         self.problems(place)
 
-    def flag(self, place: Place, label: str, *, key: str | None = None, hint: str | None = None) -> None:
+    def flag(
+        self, place: Place, label: str, *, key: str | None = None, hint: str | None = None
+    ) -> None:
         """Offer a yes or no."""
         value = bool(self.value(place))
-        self._widget(st.checkbox, place, label, value=value, shown=value, parse=bool, key=key, width="stretch", help=hint)
+        self._widget(
+            st.checkbox,
+            place,
+            label,
+            value=value,
+            shown=value,
+            parse=bool,
+            key=key,
+            width="stretch",
+            help=hint,
+        )
         self.problems(place)
 
     def problems(self, place: Place) -> None:

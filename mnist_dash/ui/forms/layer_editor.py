@@ -35,7 +35,11 @@ def _layer(form: TrainForm, index: int) -> None:
     plan = form.checked.plans[index] if index < len(form.checked.plans) else None
     with st.container(border=True, gap=None, key=f"train_layer_{form.draft.layer_keys[index]}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            st.markdown(f"**{index + 1} {LAYERS[kind].label}** :gray[{_outcome(plan)}]", help=_arithmetic(plan), width="stretch")
+            st.markdown(
+                f"**{index + 1} {LAYERS[kind].label}** :gray[{_outcome(plan)}]",
+                help=_arithmetic(plan),
+                width="stretch",
+            )
             _buttons(form, index)
         if LAYERS[kind].controls:
             with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -51,12 +55,19 @@ def _outcome(plan: LayerPlan | None) -> str:
 
 
 def _arithmetic(plan: LayerPlan | None) -> str | None:
-    return None if plan is None else f"Shape: {plan.shape_arithmetic}. Parameters: {plan.parameter_arithmetic}."
+    return (
+        None
+        if plan is None
+        else f"Shape: {plan.shape_arithmetic}. Parameters: {plan.parameter_arithmetic}."
+    )
 
 
 def _buttons(form: TrainForm, index: int) -> None:
     name, last = form.draft.layer_keys[index], len(form.draft.layer_keys) - 1
-    moves = (("up", -1, ":material/arrow_upward:", index == 0), ("down", 1, ":material/arrow_downward:", index == last))
+    moves = (
+        ("up", -1, ":material/arrow_upward:", index == 0),
+        ("down", 1, ":material/arrow_downward:", index == last),
+    )
     with st.container(horizontal=True, gap=None, width="content"):
         for word, by, icon, disabled in moves:
             st.button(
@@ -94,9 +105,18 @@ def _draw(form: TrainForm, index: int, control: Control) -> None:
         case ControlKind.NUMBER if control.is_folded:
             form.number(path, control.label, key=key, hint=control.hint)
         case ControlKind.NUMBER:
-            form.number(path, control.label, key=key, width=_NUMBER_WIDTH, hint=control.hint, beside=False)
+            form.number(
+                path, control.label, key=key, width=_NUMBER_WIDTH, hint=control.hint, beside=False
+            )
         case ControlKind.CHOICE:
-            form.choice(path, control.label, control.options or {}, key=key, width=_CHOICE_WIDTH, hint=control.hint)
+            form.choice(
+                path,
+                control.label,
+                control.options or {},
+                key=key,
+                width=_CHOICE_WIDTH,
+                hint=control.hint,
+            )
         case ControlKind.FLAG:
             form.flag(path, control.label, key=key, hint=control.hint)
         case ControlKind.INITIALIZER:
@@ -106,7 +126,10 @@ def _draw(form: TrainForm, index: int, control: Control) -> None:
 def _more(form: TrainForm, index: int, controls: Sequence[Control]) -> None:
     """Fold away what is rarely changed, such as L2 and the initialisers; drawn only while it is open."""
     popover = st.popover(
-        ":material/tune:", key=_key(form, index, "more"), on_change="rerun", help="L2 penalty and initialisers of this layer."
+        ":material/tune:",
+        key=_key(form, index, "more"),
+        on_change="rerun",
+        help="L2 penalty and initialisers of this layer.",
     )
     if not popover.open:
         return
@@ -130,7 +153,12 @@ def _initializer(form: TrainForm, index: int, control: Control) -> None:
         args=(form, path, key),
     )
     for inner in INITIALIZERS[kind].controls:
-        form.number(f"{path}.{inner.field}", inner.label, key=_key(form, index, f"{control.field}_{kind}_{inner.field}"), beside=False)
+        form.number(
+            f"{path}.{inner.field}",
+            inner.label,
+            key=_key(form, index, f"{control.field}_{kind}_{inner.field}"),
+            beside=False,
+        )
 
 
 def _put_initializer(form: TrainForm, path: str, key: str) -> None:

@@ -61,4 +61,8 @@ class CheckedDraft:
     def under(self, place: Place) -> tuple[Problem, ...]:
         """Find the problems of a place and of all within it."""
         path = path_of(place)
-        return tuple(problem for problem in self.problems if problem.path == path or problem.path.startswith(f"{path}."))
+        return tuple(
+            problem
+            for problem in self.problems
+            if problem.path == path or problem.path.startswith(f"{path}.")
+        )

@@ -28,12 +28,23 @@ from mnist_dash.core.optimizers import OPTIMIZERS
 from mnist_dash.core.scalings import SCALINGS
 from mnist_dash.core.schedules import SCHEDULES
 from mnist_dash.errors import InvalidInput, InvalidStudy, Problem
-from mnist_dash.search.definition.methods import OBJECTIVES, PRUNER_KINDS, SAMPLER_KINDS, ArtifactPolicy, Budget
+from mnist_dash.search.definition.methods import (
+    OBJECTIVES,
+    PRUNER_KINDS,
+    SAMPLER_KINDS,
+    ArtifactPolicy,
+    Budget,
+)
 from mnist_dash.search.definition.network_shape import width_of
 from mnist_dash.search.definition.proposals import kinds_with, listed, proposals, propose
 from mnist_dash.search.definition.space import Choice, Parameter, control_of, is_whole
 from mnist_dash.search.definition.space_rules import UNEXPLORED
-from mnist_dash.search.definition.study_definition import DEFAULT_TRIALS, MAX_NAME, StudyDefinition, parse_definition
+from mnist_dash.search.definition.study_definition import (
+    DEFAULT_TRIALS,
+    MAX_NAME,
+    StudyDefinition,
+    parse_definition,
+)
 from mnist_dash.ui.forms.composition import FIRST_PRESET, Draft
 from mnist_dash.ui.forms.places import CheckedDraft, Place, Tree, put_at, value_at
 
@@ -53,7 +64,16 @@ _DEFAULTS: Tree = {
     "seed": 0,
     "keep": ArtifactPolicy().model_dump(mode="json"),
 }
-_RANGE: Tree = {"number": None, "as": "range", "low": None, "high": None, "log": False, "step": None, "values": [], "when": []}
+_RANGE: Tree = {
+    "number": None,
+    "as": "range",
+    "low": None,
+    "high": None,
+    "log": False,
+    "step": None,
+    "values": [],
+    "when": [],
+}
 MAX_OBJECTIVES = 3
 _MAX_LINK = 20_000
 _MAX_TREE = 500_000
@@ -117,8 +137,12 @@ class StudyDraft:
         """Go on from a study as it is."""
         tree = copy.deepcopy(_DEFAULTS) | definition.model_dump(mode="json", exclude={"space"})
         tree["objectives"] = list(definition.objectives)
-        tree["parameters"] = {parameter.path: _fields(parameter) for parameter in definition.space.parameters}
-        return cls(definition.space.base, origin, tree, had_leak=False, generation=next(_generations))
+        tree["parameters"] = {
+            parameter.path: _fields(parameter) for parameter in definition.space.parameters
+        }
+        return cls(
+            definition.space.base, origin, tree, had_leak=False, generation=next(_generations)
+        )
 
     @classmethod
     def from_link(cls, text: str) -> StudyDraft:
@@ -131,11 +155,25 @@ class StudyDraft:
             content = _unpacked(text)
             changes = Draft.from_link(content["preset"], [str(change) for change in content["set"]])
             config, tree = changes.check().config, _completed(content["tree"])
-        except (KeyError, TypeError, AttributeError, ValueError, binascii.Error, zlib.error, RecursionError) as error:
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            binascii.Error,
+            zlib.error,
+            RecursionError,
+        ) as error:
             raise _bad_link(text) from error
         if config is None:
             raise _bad_link(text)
-        return cls(config, str(content.get("origin", "")), tree, bool(content.get("leak")), next(_generations))
+        return cls(
+            config,
+            str(content.get("origin", "")),
+            tree,
+            bool(content.get("leak")),
+            next(_generations),
+        )
 
     @classmethod
     def _around(cls, config: RunConfig, origin: str, tree: Tree) -> StudyDraft:
@@ -144,16 +182,26 @@ class StudyDraft:
         if leaks:
             split = TailSplit()
             n_left = round(config.n_training * (1 - split.fraction))
-            config = config.model_copy(update={"split": split, "batch_size": min(config.batch_size, n_left)})
+            config = config.model_copy(
+                update={"split": split, "batch_size": min(config.batch_size, n_left)}
+            )
         return cls(config, origin, tree, leaks, next(_generations))
 
     def link(self) -> str:
         """Write the text that brings this draft back: letters, digits, minus and underscore."""
         preset = self.origin.removeprefix("preset:")
-        base = Draft.from_config(self.base, preset=preset if preset in PRESETS else FIRST_PRESET).link()
+        base = Draft.from_config(
+            self.base, preset=preset if preset in PRESETS else FIRST_PRESET
+        ).link()
         tree = {name: value for name, value in self.tree.items() if value != _DEFAULTS[name]}
         tree["parameters"] = {path: _brief(fields) for path, fields in self.parameters.items()}
-        content = {"origin": self.origin, "preset": base["preset"], "set": base.get("set", []), "tree": tree, "leak": int(self.had_leak)}
+        content = {
+            "origin": self.origin,
+            "preset": base["preset"],
+            "set": base.get("set", []),
+            "tree": tree,
+            "leak": int(self.had_leak),
+        }
         packed = zlib.compress(json.dumps(content, separators=(",", ":")).encode(), 9)
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -171,14 +219,20 @@ class StudyDraft:
 
     def is_available(self, path: str) -> bool:
         """Say whether a proposed setting can be ticked now: whether what it requires is explored."""
-        required = next((proposal.requires for proposal in proposals(self.base) if proposal.path == path), ())
+        required = next(
+            (proposal.requires for proposal in proposals(self.base) if proposal.path == path), ()
+        )
         return set(required) <= set(self.parameters)
 
     @property
     def other_settings(self) -> tuple[str, ...]:
         """Name the further settings of the base that could be explored: numbers, switches and words that are not proposed."""
         known = {*self.parameters, *(proposal.path for proposal in proposals(self.base))}
-        controls = ((path, control_of(self.base, path)) for path, _ in _leaves(self.base.model_dump(mode="json")) if path not in known)
+        controls = (
+            (path, control_of(self.base, path))
+            for path, _ in _leaves(self.base.model_dump(mode="json"))
+            if path not in known
+        )
         return tuple(path for path, control in controls if control is None or control.is_searchable)
 
     @property
@@ -187,7 +241,10 @@ class StudyDraft:
         titles = {proposal.path: proposal.title for proposal in proposals(self.base)}
         explored = [titles.get(path, path) for path in self.parameters]
         shown = explored if len(explored) <= 3 else [*explored[:2], f"{len(explored) - 2} more"]
-        return _slug(" ".join([self.origin.partition(":")[2], *shown]))[:MAX_NAME].strip("-") or "study"
+        return (
+            _slug(" ".join([self.origin.partition(":")[2], *shown]))[:MAX_NAME].strip("-")
+            or "study"
+        )
 
     def check(self, *, name: str = "", also: Collection[Problem] = ()) -> CheckedStudy:
         """Find out whether it is a study, and what is wrong where it is not.
@@ -201,7 +258,12 @@ class StudyDraft:
 
     def _check(self, name: str) -> CheckedStudy:
         if not self.parameters:
-            problem = Problem("space", "nothing is explored", "", "Tick a hyperparameter, such as the learning rate.")
+            problem = Problem(
+                "space",
+                "nothing is explored",
+                "",
+                "Tick a hyperparameter, such as the learning rate.",
+            )
             return CheckedStudy((problem,), None)
         plain = tuple(self._plain_problems())
         if plain:
@@ -215,16 +277,30 @@ class StudyDraft:
         """Find what validation would say in its own words only."""
         n_objectives, name = len(self.tree["objectives"]), str(self.tree["name"] or "")
         if not n_objectives:
-            yield Problem("objectives", "no objective is chosen", "", "Choose validation accuracy, say.")
+            yield Problem(
+                "objectives", "no objective is chosen", "", "Choose validation accuracy, say."
+            )
         if n_objectives > MAX_OBJECTIVES:
-            yield Problem("objectives", f"{n_objectives} objectives are too many", f"at most {MAX_OBJECTIVES}", "Leave one out.")
+            yield Problem(
+                "objectives",
+                f"{n_objectives} objectives are too many",
+                f"at most {MAX_OBJECTIVES}",
+                "Leave one out.",
+            )
         if len(name) > MAX_NAME:
-            yield Problem("name", f"{len(name)} characters are too many", f"at most {MAX_NAME}", "Shorten it.")
+            yield Problem(
+                "name", f"{len(name)} characters are too many", f"at most {MAX_NAME}", "Shorten it."
+            )
         for path, fields in self.parameters.items():
             if any(_is_never(each) for each in fields["when"]):
                 yield _stranded(path)
             elif fields["as"] == "list" and not fields["values"]:
-                yield Problem(f"space.{path}", "its list of values is empty", "", "Choose one, or remove this hyperparameter.")
+                yield Problem(
+                    f"space.{path}",
+                    "its list of values is empty",
+                    "",
+                    "Choose one, or remove this hyperparameter.",
+                )
 
     def _definition_tree(self, name: str) -> Tree:
         tree = {part: value for part, value in self.tree.items() if part != "parameters"}
@@ -233,7 +309,10 @@ class StudyDraft:
         epochs = tree.pop("epochs")
         if epochs is not None and "epochs" not in self.parameters:
             base["epochs"] = epochs
-        tree["space"] = {"base": base, "parameters": [_parameter(path, fields) for path, fields in self.parameters.items()]}
+        tree["space"] = {
+            "base": base,
+            "parameters": [_parameter(path, fields) for path, fields in self.parameters.items()],
+        }
         return tree
 
     def _placed(self, problem: Problem) -> Problem:
@@ -268,7 +347,12 @@ class StudyDraft:
             if path not in paths or path in parameters or path not in ranges:
                 continue
             after = next(
-                (index for index, other in enumerate(parameters) if other in known and known.index(other) > known.index(path)), None
+                (
+                    index
+                    for index, other in enumerate(parameters)
+                    if other in known and known.index(other) > known.index(path)
+                ),
+                None,
             )
             items = list(parameters.items())
             items.insert(len(items) if after is None else after, (path, _fields(ranges[path])))
@@ -280,14 +364,20 @@ class StudyDraft:
         value = dict(_leaves(self.base.model_dump(mode="json"))).get(path)
         if value is None or path in self.parameters:
             return self
-        return _with_parameters(self, dict(self.parameters) | {path: _about(self.base, path, value)})
+        return _with_parameters(
+            self, dict(self.parameters) | {path: _about(self.base, path, value)}
+        )
 
     def without(self, *paths: str) -> StudyDraft:
         """Explore settings no more, nor those that cannot be explored without them."""
         parameters = {path: fields for path, fields in self.parameters.items() if path not in paths}
         required = {proposal.path: proposal.requires for proposal in proposals(self.base)}
-        while stranded := [path for path in parameters if not set(required.get(path, ())) <= set(parameters)]:
-            parameters = {path: fields for path, fields in parameters.items() if path not in stranded}
+        while stranded := [
+            path for path in parameters if not set(required.get(path, ())) <= set(parameters)
+        ]:
+            parameters = {
+                path: fields for path, fields in parameters.items() if path not in stranded
+            }
         return _reproposed(self, parameters)
 
     def with_choice_of(self, known: Collection[str], ticked: Collection[str]) -> StudyDraft:
@@ -297,7 +387,10 @@ class StudyDraft:
 
     def with_base(self, config: RunConfig, *, origin: str) -> StudyDraft:
         """Explore around another configuration: the same settings as far as it has them, ranges that were typed kept."""
-        former = {parameter.path: _fields(parameter) for parameter in propose(self.base, list(self.parameters))}
+        former = {
+            parameter.path: _fields(parameter)
+            for parameter in propose(self.base, list(self.parameters))
+        }
         fresh = StudyDraft._around(config, origin, copy.deepcopy(self.tree) | {"parameters": {}})
         fresh = fresh.with_ticked(*self.parameters)
         kept = {
@@ -308,7 +401,15 @@ class StudyDraft:
         others = [path for path in self.parameters if path not in kept and path not in offered]
         found = {path for path, _ in _leaves(config.model_dump(mode="json"))}
         counts = {path: (width_of(path) or ("",))[0] for path in others}
-        return _with_parameters(fresh, kept | {path: self.parameters[path] for path in others if path in found or counts[path] in kept})
+        return _with_parameters(
+            fresh,
+            kept
+            | {
+                path: self.parameters[path]
+                for path in others
+                if path in found or counts[path] in kept
+            },
+        )
 
     def with_method(self, part: str, kind: str) -> StudyDraft:
         """Put another sampler or pruner in place, with its defaults; a grid ends by itself, the others need a budget."""
@@ -326,10 +427,16 @@ class StudyDraft:
         """Draw a setting from a ``range`` or from a ``list`` of values; a list that is empty gets values of the range."""
         fields = dict(self.parameters[path]) | {"as": shape}
         if shape == "list" and not fields["values"]:
-            proposed = [each for each in propose(self.base, list(self.parameters)) if each.path == path]
+            proposed = [
+                each for each in propose(self.base, list(self.parameters)) if each.path == path
+            ]
             own = _range(path, fields) or next(iter(proposed), None)
             fields["values"] = list(listed(own)) if own is not None else []
-        numbers = [value for value in fields["values"] if isinstance(value, int | float) and not isinstance(value, bool)]
+        numbers = [
+            value
+            for value in fields["values"]
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
         if shape == "range" and fields["low"] is None and fields["high"] is None and numbers:
             fields |= {"low": min(numbers), "high": max(numbers)}
         return self.changed(("parameters", path), fields)
@@ -337,7 +444,10 @@ class StudyDraft:
     @property
     def needs_lists(self) -> bool:
         """Whether a grid is to be searched that some range has no values for."""
-        return bool(self.value("sampler.kind") == "grid" and any(map(_is_continuous, self.parameters.values())))
+        return bool(
+            self.value("sampler.kind") == "grid"
+            and any(map(_is_continuous, self.parameters.values()))
+        )
 
     def with_lists(self) -> StudyDraft:
         """Give every range without steps a list of values, so that a grid can enumerate them."""
@@ -355,11 +465,19 @@ def _with_parameters(draft: StudyDraft, parameters: Mapping[str, Tree]) -> Study
 
 def _reproposed(draft: StudyDraft, parameters: Mapping[str, Tree]) -> StudyDraft:
     """Explore these; a range that is still as it was proposed follows what is proposed beside the others now."""
-    former, now = ({each.path: _fields(each) for each in propose(draft.base, list(paths))} for paths in (draft.parameters, parameters))
+    former, now = (
+        {each.path: _fields(each) for each in propose(draft.base, list(paths))}
+        for paths in (draft.parameters, parameters)
+    )
     untouched = [
-        path for path, fields in parameters.items() if path in now and fields | {"when": []} == former.get(path, {}) | {"when": []}
+        path
+        for path, fields in parameters.items()
+        if path in now and fields | {"when": []} == former.get(path, {}) | {"when": []}
     ]
-    return _with_parameters(draft, {path: now[path] if path in untouched else fields for path, fields in parameters.items()})
+    return _with_parameters(
+        draft,
+        {path: now[path] if path in untouched else fields for path, fields in parameters.items()},
+    )
 
 
 def _reconciled(draft: StudyDraft, former: StudyDraft) -> StudyDraft:
@@ -373,7 +491,12 @@ def _reconciled(draft: StudyDraft, former: StudyDraft) -> StudyDraft:
         own = [condition for condition in fields["when"] if condition.get("path") == _KIND]
         wanted = _condition(leaf, kinds)
         if isinstance(kinds, list) and own and own != _condition(leaf, past):
-            allowed = [value for condition in own for value in condition.get("values", ()) if value in kinds]
+            allowed = [
+                value
+                for condition in own
+                for value in condition.get("values", ())
+                if value in kinds
+            ]
             wanted = [{"path": _KIND, "values": allowed, "at_least": None}] if allowed else wanted
         fields["when"] = [*others, *wanted]
     return draft
@@ -383,7 +506,9 @@ def _condition(leaf: str, kinds: object) -> list[Tree]:
     if not isinstance(kinds, list):
         return []
     fitting = list(kinds_with(leaf, kinds))
-    return [] if len(fitting) == len(kinds) else [{"path": _KIND, "values": fitting, "at_least": None}]
+    return (
+        [] if len(fitting) == len(kinds) else [{"path": _KIND, "values": fitting, "at_least": None}]
+    )
 
 
 def _is_continuous(fields: Tree) -> bool:
@@ -397,15 +522,29 @@ def _is_never(condition: Tree) -> bool:
 def _stranded(path: str) -> Problem:
     leaf = path.removeprefix("optimizer.")
     having = ", ".join(map(str, kinds_with(leaf, OPTIMIZERS)))
-    return Problem(f"space.{path}", f"no optimizer that is explored has {leaf}", "", f"Add one of {having}, or remove this hyperparameter.")
+    return Problem(
+        f"space.{path}",
+        f"no optimizer that is explored has {leaf}",
+        "",
+        f"Add one of {having}, or remove this hyperparameter.",
+    )
 
 
 def _fields(parameter: Parameter) -> Tree:
     """Write a parameter as the fields in which it is typed."""
     fields = parameter.model_dump(mode="json", exclude={"path", "kind"})
     if isinstance(parameter, Choice):
-        is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in parameter.values)
-        number = None if alternatives(parameter.path) or not is_number else "int" if is_whole(parameter.path) else "float"
+        is_number = all(
+            isinstance(value, int | float) and not isinstance(value, bool)
+            for value in parameter.values
+        )
+        number = (
+            None
+            if alternatives(parameter.path) or not is_number
+            else "int"
+            if is_whole(parameter.path)
+            else "float"
+        )
         return copy.deepcopy(_RANGE) | fields | {"number": number, "as": "list"}
     if parameter.kind == "int" and parameter.step == 1:
         fields["step"] = None
@@ -418,7 +557,9 @@ def _leaves(node: object) -> Iterator[tuple[str, Any]]:
     def explored(path: str) -> bool:
         return path.rpartition(".")[2] not in ("kind", "features") and path not in UNEXPLORED
 
-    return ((path, value) for path, value in nested.leaves(node, keep=explored) if value is not None)
+    return (
+        (path, value) for path, value in nested.leaves(node, keep=explored) if value is not None
+    )
 
 
 def _about(base: RunConfig, path: str, value: bool | float | str) -> Tree:  # noqa: FBT001 - a value of any setting
@@ -430,9 +571,18 @@ def _about(base: RunConfig, path: str, value: bool | float | str) -> Tree:  # no
     control = control_of(base, path)
     if control is not None and control.search is not None:
         low, high = min(control.search.low, value), max(control.search.high, value)
-        return copy.deepcopy(_RANGE) | {"number": "float", "low": low, "high": high, "log": control.search.log}
+        return copy.deepcopy(_RANGE) | {
+            "number": "float",
+            "low": low,
+            "high": high,
+            "log": control.search.log,
+        }
     if is_whole(path):
-        return copy.deepcopy(_RANGE) | {"number": "int", "low": value // 2, "high": max(1, 2 * int(value))}
+        return copy.deepcopy(_RANGE) | {
+            "number": "int",
+            "low": value // 2,
+            "high": max(1, 2 * int(value)),
+        }
     if value > 0:
         return copy.deepcopy(_RANGE) | {"number": "float", "low": value / 2, "high": 2 * value}
     return copy.deepcopy(_RANGE) | {"number": "float", "low": 0.0, "high": 0.1}
@@ -442,7 +592,9 @@ def _parameter(path: str, fields: Tree) -> Tree:
     """Turn what was typed into the tree of a parameter."""
     if fields["as"] == "list":
         return {"kind": "choice", "path": path, "values": fields["values"], "when": fields["when"]}
-    tree = {"kind": fields["number"], "path": path} | {name: fields[name] for name in ("low", "high", "log", "when")}
+    tree = {"kind": fields["number"], "path": path} | {
+        name: fields[name] for name in ("low", "high", "log", "when")
+    }
     if fields["step"] is not None:
         tree["step"] = fields["step"]
     return tree
@@ -468,24 +620,38 @@ def _completed(tree: Any) -> Tree:  # noqa: ANN401 - JSON
     Raises:
         ValueError: a part is not of the kind that the page can show.
     """
-    whole = copy.deepcopy(_DEFAULTS) | {name: value for name, value in tree.items() if name in _DEFAULTS}
+    whole = copy.deepcopy(_DEFAULTS) | {
+        name: value for name, value in tree.items() if name in _DEFAULTS
+    }
     for part, kinds in _METHODS.items():
         method = kinds[whole[part]["kind"]]
-        whole[part] = method().model_dump(mode="json") | {n: v for n, v in whole[part].items() if n in method.model_fields}
-    whole["budget"] = _DEFAULTS["budget"] | {"trials": None} | {n: v for n, v in whole["budget"].items() if n in Budget.model_fields}
-    whole["keep"] = _DEFAULTS["keep"] | {n: v for n, v in whole["keep"].items() if n in ArtifactPolicy.model_fields}
+        whole[part] = method().model_dump(mode="json") | {
+            n: v for n, v in whole[part].items() if n in method.model_fields
+        }
+    whole["budget"] = (
+        _DEFAULTS["budget"]
+        | {"trials": None}
+        | {n: v for n, v in whole["budget"].items() if n in Budget.model_fields}
+    )
+    whole["keep"] = _DEFAULTS["keep"] | {
+        n: v for n, v in whole["keep"].items() if n in ArtifactPolicy.model_fields
+    }
     if not set(whole["objectives"]) <= set(OBJECTIVES):
         raise ValueError(whole["objectives"])
     parameters = {}
     for path, fields in whole["parameters"].items():
-        own = copy.deepcopy(_RANGE) | {name: value for name, value in fields.items() if name in _RANGE}
+        own = copy.deepcopy(_RANGE) | {
+            name: value for name, value in fields.items() if name in _RANGE
+        }
         if (
             own["number"] not in (None, "int", "float")
             or own["as"] not in ("range", "list")
             or (own["as"] == "range" and not own["number"])
         ):
             raise ValueError(path)
-        if not isinstance(own["values"], list) or not all(isinstance(condition, dict) for condition in own["when"]):
+        if not isinstance(own["values"], list) or not all(
+            isinstance(condition, dict) for condition in own["when"]
+        ):
             raise ValueError(path)
         parameters[str(path)] = own
     whole["parameters"] = parameters

@@ -31,7 +31,9 @@ class Submission(Generic[T]):
     moment: float
 
 
-def submit(session: DraftSession[Any], mark: str, content: T, send: Callable[[T, str], str]) -> str | None:
+def submit(
+    session: DraftSession[Any], mark: str, content: T, send: Callable[[T, str], str]
+) -> str | None:
     """Submit something and say why where it is refused; the same mark again in one visit is the same submission.
 
     Args:
@@ -43,14 +45,18 @@ def submit(session: DraftSession[Any], mark: str, content: T, send: Callable[[T,
     Returns:
         The id, or None where it was refused.
     """
-    submission = _repeated(session, mark) or Submission(uuid.uuid4().hex, mark, content, session.visit, time.monotonic())
+    submission = _repeated(session, mark) or Submission(
+        uuid.uuid4().hex, mark, content, session.visit, time.monotonic()
+    )
     # First, because once a second click is in, Streamlit ends this callback at its next word with the session.
     st.session_state[_key(session)] = submission
     try:
         submitted = send(submission.content, submission.key)
     except MnistDashError as error:
         if isinstance(error, InvalidInput):
-            st.session_state.pop(_key(session))  # nothing was done, and another content may do, such as another name
+            st.session_state.pop(
+                _key(session)
+            )  # nothing was done, and another content may do, such as another name
         session.refuse(str(error))
         return None
     session.allow()
@@ -68,7 +74,9 @@ def _repeated(session: DraftSession[Any], mark: str) -> Submission[Any] | None:
     former = _former(session)
     if former is None or former.mark != mark:
         return None
-    is_same = former.visit == session.visit or time.monotonic() - former.moment < DOUBLE_CLICK_SECONDS
+    is_same = (
+        former.visit == session.visit or time.monotonic() - former.moment < DOUBLE_CLICK_SECONDS
+    )
     return former if is_same else None
 
 

@@ -20,9 +20,17 @@ _PROPOSAL_KEY = "runs_proposal"
 
 def proposal_button(chosen: Sequence[Run]) -> None:
     """Offer a proposal where enough of the selected runs have been validated."""
-    known = [run for run in chosen if run.best_val_accuracy is not None and not run.config.leaks_test_set]
+    known = [
+        run for run in chosen if run.best_val_accuracy is not None and not run.config.leaks_test_set
+    ]
     if len(known) >= MIN_RUNS:
-        st.button("Suggest a configuration", key="runs_suggest", icon=":material/lightbulb:", on_click=_propose, args=(known,))
+        st.button(
+            "Suggest a configuration",
+            key="runs_suggest",
+            icon=":material/lightbulb:",
+            on_click=_propose,
+            args=(known,),
+        )
 
 
 def proposal_card() -> None:
@@ -31,7 +39,10 @@ def proposal_card() -> None:
     if found is None:
         return
     with st.container(border=True):
-        values = {path: formatting.number(value) if isinstance(value, float) else str(value) for path, value in found.values.items()}
+        values = {
+            path: formatting.number(value) if isinstance(value, float) else str(value)
+            for path, value in found.values.items()
+        }
         settings = ", ".join(f"**{path}** {value}" for path, value in values.items())
         st.markdown(f":material/lightbulb: Suggested configuration: {settings}")
         st.caption(
@@ -41,12 +52,22 @@ def proposal_card() -> None:
         )
         with st.container(horizontal=True):
             train_link(found.config)
-            st.button("Dismiss", key="runs_suggest_dismiss", type="tertiary", on_click=lambda: st.session_state.pop(_PROPOSAL_KEY, None))
+            st.button(
+                "Dismiss",
+                key="runs_suggest_dismiss",
+                type="tertiary",
+                on_click=lambda: st.session_state.pop(_PROPOSAL_KEY, None),
+            )
 
 
 def train_link(config: RunConfig) -> None:
     """Offer the way to the Train page with a configuration filled in."""
-    st.page_link(TRAIN, label="Open on the Train page", icon=":material/model_training:", query_params=Draft.from_config(config).link())
+    st.page_link(
+        TRAIN,
+        label="Open on the Train page",
+        icon=":material/model_training:",
+        query_params=Draft.from_config(config).link(),
+    )
 
 
 def _propose(known: Sequence[Run]) -> None:

@@ -77,7 +77,10 @@ def more_fields(form: TrainForm) -> None:
     if any(form.checked.under(name) for name in _FOLDED):
         open_more_fields()
     expander = st.expander(
-        "More settings: data, schedule, early stopping, augmentation, device", icon=":material/tune:", key=_MORE_KEY, on_change="rerun"
+        "More settings: data, schedule, early stopping, augmentation, device",
+        icon=":material/tune:",
+        key=_MORE_KEY,
+        on_change="rerun",
     )
     if not expander.open:
         return
@@ -96,7 +99,14 @@ def open_more_fields() -> None:
 def _kind(form: TrainForm, part: PartName, label: str, names: dict[str, str]) -> None:
     key = form.key(f"{part}_kind")
     st.session_state.setdefault(key, form.value(f"{part}.kind"))
-    st.selectbox(label, list(names), key=key, format_func=lambda kind: names[kind], on_change=_put_part, args=(form, part, key))
+    st.selectbox(
+        label,
+        list(names),
+        key=key,
+        format_func=lambda kind: names[kind],
+        on_change=_put_part,
+        args=(form, part, key),
+    )
     form.problems(f"{part}.kind")
     form.own_problems(part)
 
@@ -109,7 +119,13 @@ def _put_part(form: TrainForm, part: PartName, key: str) -> None:
 def _parameters(form: TrainForm, part: PartName, grid: object) -> None:
     """Draw a part's own parameters, one cell each."""
     kind = form.value(f"{part}.kind")
-    controls = OPTIMIZERS[kind].controls if part == "optimizer" else SCHEDULES[kind].controls if part == "schedule" else _SPLIT_CONTROLS
+    controls = (
+        OPTIMIZERS[kind].controls
+        if part == "optimizer"
+        else SCHEDULES[kind].controls
+        if part == "schedule"
+        else _SPLIT_CONTROLS
+    )
     for control in controls:
         if control.field not in form.value(part):
             continue
@@ -143,9 +159,13 @@ def _data_and_device(form: TrainForm) -> None:
     with grid.cell():
         form.number("label_smoothing", "Label smoothing", hint=help_for("label smoothing"))
     with grid.cell():
-        form.number("probability_clip", "Clip probabilities at", hint=help_for("clipped probabilities"))
+        form.number(
+            "probability_clip", "Clip probabilities at", hint=help_for("clipped probabilities")
+        )
     with grid.cell():
-        form.number("gradient_clip_norm", "Clip gradients at norm", hint=help_for("gradient clipping"))
+        form.number(
+            "gradient_clip_norm", "Clip gradients at norm", hint=help_for("gradient clipping")
+        )
 
 
 def _schedule(form: TrainForm) -> None:
@@ -169,10 +189,16 @@ def _early_stopping(form: TrainForm) -> None:
     with grid.cell():
         form.number("early_stopping.patience", "Patience", hint=help_for("patience"))
     with grid.cell():
-        form.number("early_stopping.min_delta", "Minimum improvement", hint=help_for("minimum improvement"))
+        form.number(
+            "early_stopping.min_delta", "Minimum improvement", hint=help_for("minimum improvement")
+        )
     with grid.cell():
         st.space("small")
-        form.flag("early_stopping.restore_best", "Restore best weights", hint=help_for("restore best weights"))
+        form.flag(
+            "early_stopping.restore_best",
+            "Restore best weights",
+            hint=help_for("restore best weights"),
+        )
 
 
 def _augmentation(form: TrainForm) -> None:
@@ -184,7 +210,11 @@ def _augmentation(form: TrainForm) -> None:
         ("shift", "Shift", help_for("shift")),
         ("rotation", "Rotation", help_for("rotation")),
         ("scale", "Zoom", help_for("zoom")),
-        ("elastic", "Elastic distortion", help_for("elastic distortion", "The number is its strength, torchvision's alpha.")),
+        (
+            "elastic",
+            "Elastic distortion",
+            help_for("elastic distortion", "The number is its strength, torchvision's alpha."),
+        ),
         ("elastic_sigma", "Elastic smoothness", help_for("elastic smoothness")),
     ):
         with grid.cell():

@@ -22,7 +22,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mnist_dash.errors import MnistDashError
 from mnist_dash.settings import Settings
 
-_OFF = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi", "display-capture", "browsing-topics")
+_OFF = (
+    "camera",
+    "microphone",
+    "geolocation",
+    "payment",
+    "usb",
+    "serial",
+    "midi",
+    "display-capture",
+    "browsing-topics",
+)
 """What no page asks for."""
 
 
@@ -65,7 +75,9 @@ def headers() -> dict[str, str]:
 def policy() -> str:
     """Write the Content-Security-Policy."""
     try:
-        framing = Settings.from_environment().frame_ancestors  # those of Streamlit's secrets are in the environment by now
+        framing = (
+            Settings.from_environment().frame_ancestors
+        )  # those of Streamlit's secrets are in the environment by now
     except MnistDashError:
         framing = ()  # the pages say what is wrong with the settings
     directives = {
@@ -87,4 +99,7 @@ def inline_scripts() -> tuple[str, ...]:
     """Name by their hashes the scripts that stand in Streamlit's own page."""
     page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     found = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    return tuple(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in found)
+    return tuple(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in found
+    )

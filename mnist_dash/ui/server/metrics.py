@@ -38,18 +38,30 @@ async def metrics(request: Request) -> Response:
         settings = admission.settings()
     except MnistDashError as error:
         log.warning("No metrics: %s", error)
-        return PlainTextResponse("A setting is not valid; the server's log says which.\n", status_code=503)
+        return PlainTextResponse(
+            "A setting is not valid; the server's log says which.\n", status_code=503
+        )
     if not (_has_token(request, settings) or _is_owners(request)):
         if settings.metrics_token:
-            return PlainTextResponse("Send the token: Authorization: Bearer TOKEN.\n", 401, headers={"WWW-Authenticate": "Bearer"})
-        return PlainTextResponse("Ask at the server's own machine, or set MNIST_DASH_METRICS_TOKEN and send it.\n", 403)
+            return PlainTextResponse(
+                "Send the token: Authorization: Bearer TOKEN.\n",
+                401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return PlainTextResponse(
+            "Ask at the server's own machine, or set MNIST_DASH_METRICS_TOKEN and send it.\n", 403
+        )
     return Response(await asyncio.to_thread(_answer.text, settings), media_type=CONTENT_TYPE_LATEST)
 
 
 def _has_token(request: Request, settings: Settings) -> bool:
     kind, _, sent = request.headers.get("Authorization", "").partition(" ")
     wanted = settings.metrics_token
-    return bool(wanted) and kind.lower() == "bearer" and secrets.compare_digest(sent.strip().encode(), wanted.encode())
+    return (
+        bool(wanted)
+        and kind.lower() == "bearer"
+        and secrets.compare_digest(sent.strip().encode(), wanted.encode())
+    )
 
 
 def _is_owners(request: Request) -> bool:
@@ -91,9 +103,15 @@ class _Store(Collector):
         except MnistDashError as error:
             log.warning("The store gives no metrics: %s", error)
             found = None
-        yield _gauge("mnist_dash_store_up", "Whether the database answers.", 0 if found is None else 1)
+        yield _gauge(
+            "mnist_dash_store_up", "Whether the database answers.", 0 if found is None else 1
+        )
         yield _gauge("mnist_dash_sessions", "Open tabs of this server.", sessions.count())
-        kinds = CounterMetricFamily("mnist_dash_database_failures", "Failed uses of the database by this server.", labels=["kind"])
+        kinds = CounterMetricFamily(
+            "mnist_dash_database_failures",
+            "Failed uses of the database by this server.",
+            labels=["kind"],
+        )
         for kind, count in sorted(failures().items()):
             kinds.add_metric([kind], count)
         yield kinds
@@ -103,14 +121,47 @@ class _Store(Collector):
 
 
 def _of_store(found: Operations) -> Iterator[Metric]:
-    yield _by("mnist_dash_runs", "Runs, those in the bin included.", "state", dict.fromkeys(map(str, RunState), 0) | found.runs)
-    yield _by("mnist_dash_studies", "Studies.", "state", dict.fromkeys(map(str, StudyState), 0) | found.studies)
-    yield _gauge("mnist_dash_queue_oldest_seconds", "Age of the oldest queued run.", found.oldest_queued_seconds)
-    yield _by("mnist_dash_queue_wait_seconds", "Wait in the queue of the newest 200 runs that started.", "quantile", found.queue_waits)
-    yield _gauge("mnist_dash_runs_waiting", "Runs in training that wait for a database or a disk.", found.waiting_runs)
-    yield _gauge("mnist_dash_epochs_per_second", "Epochs per second of all runs in training.", found.epochs_per_second)
-    yield _gauge("mnist_dash_images_per_second", "Training images per second of all runs in training.", found.images_per_second)
-    workers = GaugeMetricFamily("mnist_dash_workers", "Workers that are alive.", labels=["device", "state"])
+    yield _by(
+        "mnist_dash_runs",
+        "Runs, those in the bin included.",
+        "state",
+        dict.fromkeys(map(str, RunState), 0) | found.runs,
+    )
+    yield _by(
+        "mnist_dash_studies",
+        "Studies.",
+        "state",
+        dict.fromkeys(map(str, StudyState), 0) | found.studies,
+    )
+    yield _gauge(
+        "mnist_dash_queue_oldest_seconds",
+        "Age of the oldest queued run.",
+        found.oldest_queued_seconds,
+    )
+    yield _by(
+        "mnist_dash_queue_wait_seconds",
+        "Wait in the queue of the newest 200 runs that started.",
+        "quantile",
+        found.queue_waits,
+    )
+    yield _gauge(
+        "mnist_dash_runs_waiting",
+        "Runs in training that wait for a database or a disk.",
+        found.waiting_runs,
+    )
+    yield _gauge(
+        "mnist_dash_epochs_per_second",
+        "Epochs per second of all runs in training.",
+        found.epochs_per_second,
+    )
+    yield _gauge(
+        "mnist_dash_images_per_second",
+        "Training images per second of all runs in training.",
+        found.images_per_second,
+    )
+    workers = GaugeMetricFamily(
+        "mnist_dash_workers", "Workers that are alive.", labels=["device", "state"]
+    )
     for (device, state), count in sorted(found.workers.items()):
         workers.add_metric([device, state], count)
     yield workers

@@ -32,7 +32,10 @@ async def readyz(_request: Request) -> JSONResponse:
         reasons = await asyncio.wait_for(asyncio.to_thread(unready), ANSWER_SECONDS)
     except TimeoutError:
         reasons = [f"The database does not answer within {ANSWER_SECONDS:g} s."]
-    return JSONResponse({"status": "not ready" if reasons else "ready", "reasons": reasons}, status_code=503 if reasons else 200)
+    return JSONResponse(
+        {"status": "not ready" if reasons else "ready", "reasons": reasons},
+        status_code=503 if reasons else 200,
+    )
 
 
 def unready() -> list[str]:
@@ -43,14 +46,22 @@ def unready() -> list[str]:
         log.warning("Not ready: %s", error)
         return ["A setting is not valid; the server's log says which."]
     if not admission.may_admit(settings.access):
-        return ["Nobody may use this server: others can reach it, but it has no sign-in and is not read-only."]
+        return [
+            "Nobody may use this server: others can reach it, but it has no sign-in and is not read-only."
+        ]
     try:
         store = resources.shared_store(settings)
         store.revision()
-        n_alive = sum(worker.state != "gone" for worker in store.workers() if worker.host == socket.gethostname())
+        n_alive = sum(
+            worker.state != "gone"
+            for worker in store.workers()
+            if worker.host == socket.gethostname()
+        )
     except MnistDashError as error:
         log.warning("Not ready: %s", error)
-        return [f"The database does not answer, or cannot be used ({type(error).__name__}); the server's log says why."]
+        return [
+            f"The database does not answer, or cannot be used ({type(error).__name__}); the server's log says why."
+        ]
     reasons = []
     if not os.access(settings.artifact_dir, os.W_OK):
         reasons.append("The artifact folder cannot be written.")

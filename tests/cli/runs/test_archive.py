@@ -13,7 +13,10 @@ from tests.trained import train_into
 
 
 def test_run_goes_from_home_to_home(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Written here, taken over there, the same again is known; a damaged file exits with 2 and changes nothing."""
     run = train_into(store)

@@ -31,9 +31,38 @@ def _finish(store: Store, config: RunConfig) -> str:
     records: WorkerRecords = new_worker(store, f"worker-{run_id}", pid=1)
     run = records.claim(Job(run_id, 1))
     assert run is not None
-    epoch = EpochReport(1, config.steps_per_epoch, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, 0.93, 0.26, 0.92, 2.0, 1.0, 25_000.0)
-    records.record_epoch(run, [], epoch, artifacts.write(store.settings, run_id, ArtifactKind.CHECKPOINT, b"state"))
-    outcome = Outcome(RunState.FINISHED, "All 1 epochs are done.", 2.0, 1.0, "cpu", "float32", 1, 1, 0.1, 0.97, 10_000)
+    epoch = EpochReport(
+        1,
+        config.steps_per_epoch,
+        0.001,
+        0.3,
+        0.9,
+        0.2,
+        0.95,
+        0.25,
+        0.93,
+        0.26,
+        0.92,
+        2.0,
+        1.0,
+        25_000.0,
+    )
+    records.record_epoch(
+        run, [], epoch, artifacts.write(store.settings, run_id, ArtifactKind.CHECKPOINT, b"state")
+    )
+    outcome = Outcome(
+        RunState.FINISHED,
+        "All 1 epochs are done.",
+        2.0,
+        1.0,
+        "cpu",
+        "float32",
+        1,
+        1,
+        0.1,
+        0.97,
+        10_000,
+    )
     records.finish(run, outcome, files={})
     return run_id
 
@@ -55,7 +84,9 @@ def test_runs_are_listed_newest_first(store: Store, capsys: pytest.CaptureFixtur
     assert {run["state"] for run in listed} == {"queued"}
 
 
-def test_more_runs_than_listed_are_announced(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_runs_than_listed_are_announced(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A list that was cut says so, beside the table."""
     for seed in range(3):
         run_actions.submit(store, RunConfig(seed=seed))
@@ -79,18 +110,27 @@ def test_states_filter_the_list(store: Store, capsys: pytest.CaptureFixture[str]
 
 def test_a_query_and_an_order(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """Runs that meet the query, in the asked order, with what people wrote on them; a typo is shown where it is."""
-    first, second, _ = (run_actions.submit(store, RunConfig(seed=seed, batch_size=size)) for seed, size in ((5, 64), (4, 32), (3, 128)))
+    first, second, _ = (
+        run_actions.submit(store, RunConfig(seed=seed, batch_size=size))
+        for seed, size in ((5, 64), (4, 32), (3, 128))
+    )
     assert main(["tag", first, second, "--add", "demo", "--star"]) == 0
     assert main(["tag", first, "--name", "the wide one", "--no-star"]) == 0
     capsys.readouterr()
-    assert main(["runs", "--where", 'tag == "demo" and batch_size < 128', "--sort", "seed", "--json"]) == 0
+    assert (
+        main(["runs", "--where", 'tag == "demo" and batch_size < 128', "--sort", "seed", "--json"])
+        == 0
+    )
     listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(run["run"], run["tags"], run["name"], run["starred"]) for run in listed] == [
         (first, ["demo"], "the wide one", False),
         (second, ["demo"], "512-256 Adam 0.001 #2", True),
     ]
     assert main(["runs", "--where", 'tag == "demo"', "--sort=-seed", "--json"]) == 0
-    assert [json.loads(line)["run"] for line in capsys.readouterr().out.splitlines()] == [second, first]
+    assert [json.loads(line)["run"] for line in capsys.readouterr().out.splitlines()] == [
+        second,
+        first,
+    ]
     assert main(["runs", "--where", "epoch > 5"]) == 0
     assert capsys.readouterr().out == "No run matches the query.\n"
     assert main(["runs", "--where", "sed == 3"]) == 2
@@ -99,10 +139,17 @@ def test_a_query_and_an_order(store: Store, capsys: pytest.CaptureFixture[str]) 
     assert "Did you mean test_accuracy?" in capsys.readouterr().err
 
 
-def test_tags_are_checked_before_anything_changes(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tags_are_checked_before_anything_changes(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A run that is not there, a tag that is none, a name for two: refused, and nothing was written."""
     run_id, other = (run_actions.submit(store, RunConfig(seed=seed)) for seed in range(2))
-    for refused in (["nosuchid", "--add", "a"], ["--add", "a", "--add", "two words"], [other, "--name", "both"], []):
+    for refused in (
+        ["nosuchid", "--add", "a"],
+        ["--add", "a", "--add", "two words"],
+        [other, "--name", "both"],
+        [],
+    ):
         assert main(["tag", run_id, *refused]) == 2
         assert capsys.readouterr().err
     assert main(["runs", "--where", "tag != none or name == 'both'", "--json"]) == 0
@@ -114,10 +161,24 @@ def test_table_has_the_figures(store: Store, capsys: pytest.CaptureFixture[str])
     run_id = _finish(store, RunConfig(epochs=1))
     assert main(["runs"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(run_id))
-    assert [word for word in ("finished", "512-256 Adam 0.001 #", "1/1", "93.00 %", "97.00 %", "2.0 s", " UTC ") if word not in line] == []
+    assert [
+        word
+        for word in (
+            "finished",
+            "512-256 Adam 0.001 #",
+            "1/1",
+            "93.00 %",
+            "97.00 %",
+            "2.0 s",
+            " UTC ",
+        )
+        if word not in line
+    ] == []
 
 
-def test_show_has_result_history_and_settings(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_has_result_history_and_settings(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Everything about one run, its interval included, and its settings as --set takes them."""
     run_id = _finish(store, RunConfig(epochs=1))
     assert main(["show", run_id]) == 0
@@ -168,12 +229,20 @@ def test_presets_are_listed_with_what_was_published(capsys: pytest.CaptureFixtur
 def test_listing_leaves_torch_alone(own_home: Path) -> None:
     """`runs` imports neither torch nor Streamlit."""
     code = "import sys; from mnist_dash.cli import main; sys.exit(main(['runs']) or len({'torch', 'streamlit'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, check=False, stdout=subprocess.DEVNULL
+        ).returncode
+        == 0
+    )
 
 
 def test_tables_are_aligned() -> None:
     """Texts stand left, numbers right, under their headings."""
-    assert table(("name", "n"), [("a", "10"), ("bc", "9")], right=("n",)) == "name   n\na     10\nbc     9"
+    assert (
+        table(("name", "n"), [("a", "10"), ("bc", "9")], right=("n",))
+        == "name   n\na     10\nbc     9"
+    )
 
 
 def test_json_has_no_nan() -> None:

@@ -36,10 +36,30 @@ def test_steers_a_run_through_its_life(store: Store, capsys: pytest.CaptureFixtu
     assert (run.config.at(2).optimizer.learning_rate, run.config.at(2).batch_size) == (1e-4, 250)
     train(store, records, run, 2, 3)
     records.finish(run, Outcome(RunState.FINISHED), files={})
-    assert main(["fork", run_id, "--epoch", "2", "--optimizer", "rmsprop", "--learning-rate", "0.01", "--epochs", "5"]) == 0
+    assert (
+        main(
+            [
+                "fork",
+                run_id,
+                "--epoch",
+                "2",
+                "--optimizer",
+                "rmsprop",
+                "--learning-rate",
+                "0.01",
+                "--epochs",
+                "5",
+            ]
+        )
+        == 0
+    )
     assert main(["continue", run_id, "--epochs", "4"]) == 0
     fork, longer = steering.children(store, run_id)
-    assert (fork.epoch, fork.config.at(3).optimizer, fork.config.epochs) == (2, RMSprop(learning_rate=0.01), 5)
+    assert (fork.epoch, fork.config.at(3).optimizer, fork.config.epochs) == (
+        2,
+        RMSprop(learning_rate=0.01),
+        5,
+    )
     assert artifacts.read(store, longer.id, ArtifactKind.CHECKPOINT) == b"checkpoint 3"
     assert "It starts after 2 epochs of run" in capsys.readouterr().out
     assert main(["change", run_id, "--batch-size", "5"]) == 2

@@ -20,7 +20,17 @@ from mnist_dash.settings import Settings
 from tests.cli.conftest import command
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-QUICK = ("train", "--preset", "linear_10_10", "--set", "epochs=2", "--set", "optimizer.learning_rate=0.1", "--set", "batch_size=500")
+QUICK = (
+    "train",
+    "--preset",
+    "linear_10_10",
+    "--set",
+    "epochs=2",
+    "--set",
+    "optimizer.learning_rate=0.1",
+    "--set",
+    "batch_size=500",
+)
 LONG = ("train", "--preset", "mlp_1500x3", "--json")
 KEYS = ["run", "state", "test_accuracy", "test_loss", "parameters", "epochs", "seconds"]
 
@@ -32,7 +42,9 @@ def staffed_home(staffed: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
     return staffed
 
 
-def test_json_is_one_object_on_one_line(staffed_home: Store, capfd: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_object_on_one_line(
+    staffed_home: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Standard output is the result and nothing else, and the result is the store's."""
     assert main([*QUICK, "--json"]) == 0
     out = capfd.readouterr().out
@@ -57,15 +69,24 @@ def test_people_get_sentences(staffed_home: Store, capfd: pytest.CaptureFixture[
     assert f"run {run.id}: " in said.err
 
 
-def test_diverged_run_exits_with_one(staffed_home: Store, capfd: pytest.CaptureFixture[str]) -> None:
+def test_diverged_run_exits_with_one(
+    staffed_home: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A loss that is not finite ends the run as diverged, with a reason and exit code 1."""
-    assert main([*QUICK, "--set", "optimizer.learning_rate=50", "--set", "probability_clip=0", "--json"]) == 1
+    assert (
+        main(
+            [*QUICK, "--set", "optimizer.learning_rate=50", "--set", "probability_clip=0", "--json"]
+        )
+        == 1
+    )
     values = json.loads(capfd.readouterr().out)
     assert values["state"] == "diverged"
     assert staffed_home.run(values["run"]).reason
 
 
-def test_unchanged_preset_is_recorded(staffed_home: Store, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unchanged_preset_is_recorded(
+    staffed_home: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A preset that was changed is not that preset any more."""
     assert main([*QUICK]) == 0
     assert staffed_home.runs(limit=1)[0].preset is None
@@ -81,7 +102,9 @@ def test_living_worker_is_used(staffed_home: Store, capfd: pytest.CaptureFixture
 def test_ctrl_c_stops_the_run_and_keeps_it(staffed_home: Store) -> None:
     """The first Ctrl+C stops the run, says so, and prints what it reached; exit code 0."""
     with command(*LONG, home=staffed_home.settings.home) as process:
-        wait_until(lambda: any(run.step > 0 for run in staffed_home.runs(states=[RunState.RUNNING])))
+        wait_until(
+            lambda: any(run.step > 0 for run in staffed_home.runs(states=[RunState.RUNNING]))
+        )
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
@@ -94,12 +117,20 @@ def test_ctrl_c_stops_the_run_and_keeps_it(staffed_home: Store) -> None:
 def test_worker_of_its_own_is_replaced_when_killed(tmp_path: Path) -> None:
     """Where no worker is alive `train` starts one; when that is killed, another; and the last one ends by itself."""
     home = tmp_path / "alone"
-    store = Store.open(Settings.from_environment({"MNIST_DASH_HOME": str(home), "MNIST_DASH_LEASE_SECONDS": "1"}))
-    with command(*QUICK, "--set", "epochs=400", "--json", home=home, MNIST_DASH_LEASE_SECONDS="1") as process:
+    store = Store.open(
+        Settings.from_environment({"MNIST_DASH_HOME": str(home), "MNIST_DASH_LEASE_SECONDS": "1"})
+    )
+    with command(
+        *QUICK, "--set", "epochs=400", "--json", home=home, MNIST_DASH_LEASE_SECONDS="1"
+    ) as process:
         wait_until(lambda: any(run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
         (first,) = store.workers()
         os.kill(first.pid, signal.SIGKILL)
-        wait_until(lambda: any(run.attempt == 2 and run.step > 0 for run in store.runs(states=[RunState.RUNNING])))
+        wait_until(
+            lambda: any(
+                run.attempt == 2 and run.step > 0 for run in store.runs(states=[RunState.RUNNING])
+            )
+        )
         process.send_signal(signal.SIGINT)
         out, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert json.loads(out)["state"] == "stopped", said

@@ -21,7 +21,9 @@ from tests.cli.interface import parse
 
 def _read(*arguments: str) -> RunConfig:
     options = parse(["train", *arguments]).params
-    return read_configuration(preset=options["preset"], config=options["config"], changes=options["changes"])
+    return read_configuration(
+        preset=options["preset"], config=options["config"], changes=options["changes"]
+    )
 
 
 def test_first_preset_is_the_default() -> None:
@@ -31,8 +33,21 @@ def test_first_preset_is_the_default() -> None:
 
 def test_overrides_change_single_fields() -> None:
     """Each --set changes its own path and leaves the rest."""
-    config = _read("--preset", "mlp_512_256", "--set", "epochs=8", "--set", "optimizer.learning_rate=0.01", "--set", "layers.1.units=64")
-    assert (config.epochs, config.optimizer.learning_rate, config.layers[1].model_dump()["units"]) == (8, 0.01, 64)
+    config = _read(
+        "--preset",
+        "mlp_512_256",
+        "--set",
+        "epochs=8",
+        "--set",
+        "optimizer.learning_rate=0.01",
+        "--set",
+        "layers.1.units=64",
+    )
+    assert (
+        config.epochs,
+        config.optimizer.learning_rate,
+        config.layers[1].model_dump()["units"],
+    ) == (8, 0.01, 64)
     assert config.scaling == "minmax"
 
 
@@ -62,7 +77,15 @@ def test_configuration_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch
         (["--set", "learning_rate=0.1"], ["learning_rate", "optimizer"]),
         (["--set", "epochs"], ["--set", "KEY=VALUE", "'epochs'"]),
         (["--set", "=3"], ["--set", "KEY=VALUE"]),
-        (["--set", 'layers.0={"kind": "conv", "kernel": 28}', "--set", 'layers.1={"kind": "max_pool"}'], ["layers.1", "1 x 1"]),
+        (
+            [
+                "--set",
+                'layers.0={"kind": "conv", "kernel": 28}',
+                "--set",
+                'layers.1={"kind": "max_pool"}',
+            ],
+            ["layers.1", "1 x 1"],
+        ),
         (["--preset", "mlp_512"], ["mlp_512", "Did you mean mlp_512_256"]),
         (["--config", "nowhere.json"], ["--config", "nowhere.json", "Give the path"]),
     ],
@@ -79,7 +102,9 @@ def test_broken_rule_is_named_and_nothing_queued(
     assert store.count() == 0
 
 
-@pytest.mark.skipif(n_cuda_devices() > 0, reason="this machine has what the test wants to be missing")
+@pytest.mark.skipif(
+    n_cuda_devices() > 0, reason="this machine has what the test wants to be missing"
+)
 def test_missing_cuda_is_refused(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """CUDA where there is none is refused, not replaced by the CPU."""
     assert main(["train", "--set", "device=cuda"]) == 2
@@ -90,11 +115,20 @@ def test_missing_cuda_is_refused(store: Store, capsys: pytest.CaptureFixture[str
 def test_all_broken_rules_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """Three mistakes are three lines."""
     assert main(["train", "--set", "epochs=0", "--set", "batch_size=0", "--set", "seed=-1"]) == 2
-    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == ["batch_size", "epochs", "seed"]
+    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "batch_size",
+        "epochs",
+        "seed",
+    ]
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b"[1, 2]", b"{}" + b" " * MAX_CONFIG_BYTES, b'{"epochs": 1e99}'])
-def test_damaged_file_is_refused(content: bytes, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff\xfe\x00", b"[1, 2]", b"{}" + b" " * MAX_CONFIG_BYTES, b'{"epochs": 1e99}'],
+)
+def test_damaged_file_is_refused(
+    content: bytes, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A file that is no configuration is refused with a sentence."""
     file = tmp_path / "mine.json"
     file.write_bytes(content)
@@ -103,7 +137,9 @@ def test_damaged_file_is_refused(content: bytes, tmp_path: Path, store: Store, c
     assert store.count() == 0
 
 
-def test_damaged_archive_is_named_before_queueing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_archive_is_named_before_queueing(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A damaged archive is refused with its name, both hashes and the remedy."""
     folder = mnist_folder(store.settings.data_dir)
     folder.mkdir(parents=True)
@@ -126,7 +162,9 @@ def test_unusable_database_is_named(own_home: Path, capsys: pytest.CaptureFixtur
     assert file.read_bytes() == before
 
 
-def test_setting_out_of_bounds_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_setting_out_of_bounds_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An environment variable that is no number is named with its rule."""
     monkeypatch.setenv("MNIST_DASH_THREADS", "lots")
     assert main(["runs"]) == 2

@@ -42,7 +42,9 @@ def embed(parameters: EmbeddingParameters, weights: dict[str, Values] | None = N
 
 def images(n: int) -> Values:
     """Give the first test images, a row each."""
-    return read_images("mnist", "test", NOWHERE)[:n].reshape(n, -1).astype(np.float32) / np.float32(255)
+    return read_images("mnist", "test", NOWHERE)[:n].reshape(n, -1).astype(np.float32) / np.float32(
+        255
+    )
 
 
 def test_same_seed_gives_the_same_numbers() -> None:
@@ -63,7 +65,9 @@ def test_neighbours_on_the_plane_are_of_one_class() -> None:
 @pytest.mark.parametrize("shape", [(300, 40), (40, 300)])
 def test_components_are_those_of_scikit_learn(shape: tuple[int, int]) -> None:
     """Scores up to their sign, and shares of the variance, on either side of a square."""
-    values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32) * np.linspace(3, 0.1, shape[1], dtype=np.float32)
+    values = np.random.default_rng(0).standard_normal(shape, dtype=np.float32) * np.linspace(
+        3, 0.1, shape[1], dtype=np.float32
+    )
     reference = PCA(5, svd_solver="full").fit(values.astype(float))
     expected = reference.transform(values.astype(float))
     scores, shares = principal_components(values, 5)
@@ -77,20 +81,29 @@ def test_iterated_components_are_close(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "EXACT_SIDE", 100)
     values = images(500)
     reference = PCA(20, svd_solver="full").fit(values)
-    assert np.allclose(principal_components(values, 20)[1], reference.explained_variance_ratio_, rtol=1e-3)
+    assert np.allclose(
+        principal_components(values, 20)[1], reference.explained_variance_ratio_, rtol=1e-3
+    )
 
 
 def test_neighbours_are_those_of_scikit_learn() -> None:
     """The ten nearest other images, in their order."""
     pixels = images(600)
-    expected = NearestNeighbors(n_neighbors=11, algorithm="brute").fit(pixels).kneighbors(pixels, return_distance=False)[:, 1:]
+    expected = (
+        NearestNeighbors(n_neighbors=11, algorithm="brute")
+        .fit(pixels)
+        .kneighbors(pixels, return_distance=False)[:, 1:]
+    )
     assert (nearest_neighbours(pixels) == expected).mean() > 0.999
 
 
 def test_layer_of_training_images_brings_their_predictions() -> None:
     """A layer's output is embedded, and what the network calls the images is kept."""
     last = embeddable_layers(CONFIG)[-1]
-    found = embed(SMALL.model_copy(update={"layer": last.index, "part": "train", "method": "pca"}), weights_of(CONFIG))
+    found = embed(
+        SMALL.model_copy(update={"layer": last.index, "part": "train", "method": "pca"}),
+        weights_of(CONFIG),
+    )
     assert found.points.shape == (100, 2)
     assert found.predicted.shape == (100,)
     assert found.n_dimensions == 10
@@ -101,14 +114,23 @@ def test_packing_keeps_everything() -> None:
     found = embed(SMALL.model_copy(update={"method": "pca"}))
     again = Embedding.unpack(found.pack())
     assert np.array_equal(found.points, again.points)
-    assert (found.n_dimensions, again.shares.tolist()) == (again.n_dimensions, found.shares.tolist())
+    assert (found.n_dimensions, again.shares.tolist()) == (
+        again.n_dimensions,
+        found.shares.tolist(),
+    )
 
 
 def test_progress_rises_to_the_end() -> None:
     """Every phase is named, and iterations are counted."""
     reports: list[tuple[str, float]] = []
-    compute_embedding(SMALL, CONFIG, None, NOWHERE, report=lambda phrase, share: reports.append((phrase, share)))
-    assert list(dict.fromkeys(phrase for phrase, _ in reports)) == ["Activations", "Neighbours and principal components", "t-SNE"]
+    compute_embedding(
+        SMALL, CONFIG, None, NOWHERE, report=lambda phrase, share: reports.append((phrase, share))
+    )
+    assert list(dict.fromkeys(phrase for phrase, _ in reports)) == [
+        "Activations",
+        "Neighbours and principal components",
+        "t-SNE",
+    ]
     shares = [share for _, share in reports]
     assert shares == sorted(shares)
     assert shares[-1] > 0.8
@@ -118,9 +140,15 @@ def test_progress_rises_to_the_end() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"n_points": 10_001}, r"10,001 images are too many .*30 to 10,000 of the test images of mnist"),
+        (
+            {"n_points": 10_001},
+            r"10,001 images are too many .*30 to 10,000 of the test images of mnist",
+        ),
         ({"n_points": 3}, "3 images are too few"),
-        ({"n_points": 60, "perplexity": 30}, "perplexity of 30 is too large .*a third of the points, here 20"),
+        (
+            {"n_points": 60, "perplexity": 30},
+            "perplexity of 30 is too large .*a third of the points, here 20",
+        ),
         ({"layer": 0}, r"Layer 0 cannot be embedded \(1 \(dense_1\)"),
         ({"seed": -1}, "Seed -1 is too small"),
     ],

@@ -63,8 +63,14 @@ def test_confused_pairs_are_the_largest_entries_beside_the_diagonal() -> None:
     """The most frequent first, with its share of the true class; never a right one."""
     confusion = confusion_matrix(LABELS, PROBABILITIES)
     pairs = confused_pairs(confusion, 90)
-    wrong = [(int(count), true, predicted) for (true, predicted), count in np.ndenumerate(confusion - np.diag(np.diag(confusion))) if count]
-    assert [(pair.count, pair.true, pair.predicted) for pair in pairs] == sorted(wrong, key=lambda entry: -entry[0])
+    wrong = [
+        (int(count), true, predicted)
+        for (true, predicted), count in np.ndenumerate(confusion - np.diag(np.diag(confusion)))
+        if count
+    ]
+    assert [(pair.count, pair.true, pair.predicted) for pair in pairs] == sorted(
+        wrong, key=lambda entry: -entry[0]
+    )
     assert sum(pair.count for pair in pairs) == np.sum(LABELS != PREDICTED)
     assert pairs[0].share == pairs[0].count / np.sum(pairs[0].true == LABELS)
     assert confused_pairs(np.diag(np.full(10, 5)), 6) == ()
@@ -93,7 +99,9 @@ def test_images_of_a_cell_are_as_many_as_it_counts(cell: tuple[int, int]) -> Non
 
 def test_margins_bound_the_ranking() -> None:
     """Only errors between the bounds are left."""
-    margins = error_margins(LABELS, PROBABILITIES)[ranked_images(LABELS, PROBABILITIES, margins=(0.1, 0.3))]
+    margins = error_margins(LABELS, PROBABILITIES)[
+        ranked_images(LABELS, PROBABILITIES, margins=(0.1, 0.3))
+    ]
     assert len(margins)
     assert margins.min() >= 0.1
     assert margins.max() <= 0.3
@@ -101,11 +109,16 @@ def test_margins_bound_the_ranking() -> None:
 
 def test_class_accuracy_is_the_recall() -> None:
     """It is scikit-learn's recall of each class."""
-    assert np.allclose(class_accuracies(LABELS, PROBABILITIES), metrics.recall_score(LABELS, PREDICTED, average=None))
+    assert np.allclose(
+        class_accuracies(LABELS, PROBABILITIES),
+        metrics.recall_score(LABELS, PREDICTED, average=None),
+    )
 
 
 def test_cross_entropy_is_scikit_learns_log_loss() -> None:
     """In nats; a probability of zero for the true class is bad but finite."""
     shares = PROBABILITIES / PROBABILITIES.sum(axis=1, keepdims=True)
-    assert cross_entropy(LABELS, shares) == pytest.approx(metrics.log_loss(LABELS, shares), rel=1e-5)
+    assert cross_entropy(LABELS, shares) == pytest.approx(
+        metrics.log_loss(LABELS, shares), rel=1e-5
+    )
     assert 80 < cross_entropy(np.array([1]), np.eye(10, dtype=np.float32)[[0]]) < 90

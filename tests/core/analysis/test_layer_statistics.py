@@ -57,7 +57,10 @@ def test_dead_units_are_those_that_never_answer() -> None:
     images = np.zeros((150, 28, 28), np.uint8)
     images[149] = 255  # the filter of ones sums it to 784
     dead = dead_units(config, Predictor(config, weights, UNIT), images)
-    assert {index: units.tolist() for index, units in dead.items()} == {0: [False, True], 2: [False, True, True]}
+    assert {index: units.tolist() for index, units in dead.items()} == {
+        0: [False, True],
+        2: [False, True, True],
+    }
 
 
 def test_kernels_are_found_behind_padding_and_activations() -> None:
@@ -72,7 +75,12 @@ def test_kernels_are_found_behind_padding_and_activations() -> None:
             Dense(units=10, activation="softmax"),
         )
     )
-    weights: Weights = {"1.weight": ones(2, 1, 2, 2), "1.bias": ones(2), "6.weight": ones(10, 1568), "6.bias": ones(10)}
+    weights: Weights = {
+        "1.weight": ones(2, 1, 2, 2),
+        "1.bias": ones(2),
+        "6.weight": ones(10, 1568),
+        "6.bias": ones(10),
+    }
     found = kernels(config, weights)
     assert [(kernel.index, kernel.name, kernel.weights.shape) for kernel in found] == [
         (0, "conv_1", (2, 1, 2, 2)),
@@ -85,7 +93,12 @@ def test_kernels_are_found_behind_padding_and_activations() -> None:
 def test_histograms_count_every_weight() -> None:
     """Shares add up to one for each array, on bins that lie evenly around zero."""
     rng = np.random.default_rng(0)
-    spread = histograms({"wide": rng.normal(size=5000).astype(np.float32), "narrow": rng.normal(scale=0.1, size=70).astype(np.float32)})
+    spread = histograms(
+        {
+            "wide": rng.normal(size=5000).astype(np.float32),
+            "narrow": rng.normal(scale=0.1, size=70).astype(np.float32),
+        }
+    )
     assert [float(shares.sum()) for shares in spread.shares.values()] == pytest.approx([1, 1])
     np.testing.assert_allclose(spread.centers, -spread.centers[::-1], atol=1e-12)
     assert len(spread.centers) == N_BINS
@@ -95,7 +108,14 @@ def test_histograms_count_every_weight() -> None:
 def test_summary_is_numpy_s() -> None:
     """The figures of a known array."""
     summary = summarise(np.array([[3, -4]], np.float32))
-    assert (summary.n, summary.mean, summary.std, summary.low, summary.high, summary.norm) == (2, -0.5, 3.5, -4, 3, 5)
+    assert (summary.n, summary.mean, summary.std, summary.low, summary.high, summary.norm) == (
+        2,
+        -0.5,
+        3.5,
+        -4,
+        3,
+        5,
+    )
     assert summarise(np.empty(0, np.float32)).n == 0
 
 
@@ -109,9 +129,13 @@ def test_measurements_survive_their_packing() -> None:
     values = np.random.default_rng(0).normal(size=100_000).astype(np.float32)
     found = spread(values)
     assert found.quantiles[0] == float(values.min())
-    np.testing.assert_allclose(found.quantiles[1:-1], np.quantile(values, QUANTILES[1:-1]), atol=0.05)
+    np.testing.assert_allclose(
+        found.quantiles[1:-1], np.quantile(values, QUANTILES[1:-1]), atol=0.05
+    )
     broken = Spread(math.inf, 0.0, (0.0,) * 9)
-    packed = unpack(pack({"a": LayerMeasurement(found, broken, 0.25), "b": LayerMeasurement(None, found, None)}))
+    packed = unpack(
+        pack({"a": LayerMeasurement(found, broken, 0.25), "b": LayerMeasurement(None, found, None)})
+    )
     assert packed["a"].weights is not None
     assert packed["a"].weights.std == pytest.approx(found.std, rel=1e-3)
     assert math.isnan(packed["a"].activations.mean)
@@ -132,7 +156,9 @@ def test_recorder_measures_what_the_forward_pass_gives() -> None:
     )
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (230, 784), dtype=np.uint8))
     part = Part(images, torch.zeros(230, dtype=torch.int64))
-    recorder = LayerRecorder(config, PreparedData(part, part, part, lambda batch: batch.float() / 255))
+    recorder = LayerRecorder(
+        config, PreparedData(part, part, part, lambda batch: batch.float() / 255)
+    )
     weights = build_sequential(config).state_dict()
     measured = recorder.measure(weights)
     arrays = {name: tensor.numpy() for name, tensor in weights.items()}
@@ -142,8 +168,12 @@ def test_recorder_measures_what_the_forward_pass_gives() -> None:
     assert list(measured) == ["conv_1", "batch_norm_1", "activation_1", "dense_1", "dense_2"]
     for index, name in ((0, "conv_1"), (1, "batch_norm_1"), (2, "activation_1"), (4, "dense_1")):
         ends = measured[name].activations.quantiles
-        assert (ends[0], ends[-1]) == pytest.approx((float(outputs[index].min()), float(outputs[index].max())), abs=1e-4)
-        assert measured[name].dead == (pytest.approx(float(dead[index].mean())) if index in dead else None)
+        assert (ends[0], ends[-1]) == pytest.approx(
+            (float(outputs[index].min()), float(outputs[index].max())), abs=1e-4
+        )
+        assert measured[name].dead == (
+            pytest.approx(float(dead[index].mean())) if index in dead else None
+        )
     assert measured["batch_norm_1"].weights is None
     kernel = measured["dense_2"].weights
     assert kernel is not None

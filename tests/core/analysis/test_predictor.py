@@ -57,7 +57,9 @@ def trained_like(config: RunConfig) -> tuple[torch.nn.Sequential, Weights]:
     return network, {name: tensor.numpy() for name, tensor in network.state_dict().items()}
 
 
-def outputs_of_torch(network: torch.nn.Sequential, images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+def outputs_of_torch(
+    network: torch.nn.Sequential, images: npt.NDArray[np.float32]
+) -> list[npt.NDArray[np.float32]]:
     """Collect what every module gives, channels-last, and the probabilities."""
     values = torch.from_numpy(images[:, None] if images.ndim == 3 else images)
     outputs = []
@@ -74,12 +76,17 @@ def assert_equals_torch(config: RunConfig, n_images: int = 8) -> None:
     network, weights = trained_like(config)
     expected = outputs_of_torch(network, inputs_of(config, IMAGES[:n_images]))
     found = predictor(config, weights).activations(IMAGES[:n_images])
-    assert [values.shape[1:] for values in found] == [planned.output_shape for planned in config.plan]
+    assert [values.shape[1:] for values in found] == [
+        planned.output_shape for planned in config.plan
+    ]
     assert all(values.dtype == np.float32 for values in found)
     position = 0
     for values in found:
         while expected[position].shape != values.shape or not np.allclose(
-            values, expected[position], rtol=1e-5, atol=1e-5 * max(1, float(np.abs(expected[position]).max()))
+            values,
+            expected[position],
+            rtol=1e-5,
+            atol=1e-5 * max(1, float(np.abs(expected[position]).max())),
         ):
             position += 1
             assert position < len(expected), "a layer gives what no module of torch does"
@@ -109,7 +116,9 @@ def test_activations_give_what_torch_gives(activation: Activation) -> None:
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
 @pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (2, 1), (4, 2), (5, 3), (3, 2), (7, 1)])
-def test_convolutions_give_what_torch_gives(kernel: int, stride: int, padding: specs.Padding) -> None:
+def test_convolutions_give_what_torch_gives(
+    kernel: int, stride: int, padding: specs.Padding
+) -> None:
     """Even and odd kernels, strides, and the padding that is uneven."""
     conv = specs.Conv(filters=4, kernel=kernel, stride=stride, padding=padding, activation="tanh")
     assert_equals_torch(RunConfig(layers=(conv, conv, specs.Dropout(), specs.Flatten(), OUTPUT)))
@@ -117,7 +126,9 @@ def test_convolutions_give_what_torch_gives(kernel: int, stride: int, padding: s
 
 @pytest.mark.parametrize("pool", [specs.MaxPool, specs.AvgPool])
 @pytest.mark.parametrize(("size", "stride"), [(2, None), (3, None), (3, 2), (2, 3), (1, 2)])
-def test_pooling_gives_what_torch_gives(pool: type[specs.MaxPool | specs.AvgPool], size: int, stride: int | None) -> None:
+def test_pooling_gives_what_torch_gives(
+    pool: type[specs.MaxPool | specs.AvgPool], size: int, stride: int | None
+) -> None:
     """Windows that overlap, leave gaps, or do not divide the side."""
     layers: tuple[Layer, ...] = (
         specs.Conv(filters=3, kernel=2, activation="linear"),
@@ -138,7 +149,12 @@ def test_scalings_give_what_torch_gives(scaling: Scaling) -> None:
 
 def test_layers_that_only_pass_on_have_an_output_of_their_own() -> None:
     """Dropout and a linear activation give what comes in, the first layer the scaled image."""
-    layers: tuple[Layer, ...] = (specs.Dropout(), specs.ActivationLayer(activation="linear"), specs.Flatten(), OUTPUT)
+    layers: tuple[Layer, ...] = (
+        specs.Dropout(),
+        specs.ActivationLayer(activation="linear"),
+        specs.Flatten(),
+        OUTPUT,
+    )
     config = RunConfig(layers=layers)
     _, weights = trained_like(config)
     found = predictor(config, weights).activations(IMAGES[:3])
@@ -190,7 +206,10 @@ def test_few_sessions_are_kept() -> None:
     """One for each of the networks asked last; other weights are another network."""
     config = RunConfig(layers=(specs.Flatten(), OUTPUT))
     _, weights = trained_like(config)
-    networks = [predictor(config, {**weights, "1.bias": np.full(10, value, np.float32)}) for value in range(MAX_SESSIONS + 1)]
+    networks = [
+        predictor(config, {**weights, "1.bias": np.full(10, value, np.float32)})
+        for value in range(MAX_SESSIONS + 1)
+    ]
     assert len({id(network._session) for network in networks}) == MAX_SESSIONS + 1
     assert len(module._sessions._kept) == MAX_SESSIONS
     again = predictor(config, {**weights, "1.bias": np.full(10, MAX_SESSIONS, np.float32)})
@@ -199,7 +218,9 @@ def test_few_sessions_are_kept() -> None:
 
 def test_one_thread_computes() -> None:
     """A network that is asked takes no core from a training: its session has one thread, that of whoever asks."""
-    config = RunConfig(layers=(specs.Flatten(), specs.Dense(units=2048), specs.Dense(units=2048), OUTPUT))
+    config = RunConfig(
+        layers=(specs.Flatten(), specs.Dense(units=2048), specs.Dense(units=2048), OUTPUT)
+    )
     options = predictor(config, trained_like(config)[1])._session.get_session_options()
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (1, 1)
 

@@ -36,28 +36,48 @@ def limits(only_a: int, only_b: int, n: int) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-@pytest.mark.parametrize(("only_a", "only_b"), [(21, 37), (0, 5), (7, 7), (0, 1), (120, 80), (3, 1)])
+@pytest.mark.parametrize(
+    ("only_a", "only_b"), [(21, 37), (0, 5), (7, 7), (0, 1), (120, 80), (3, 1)]
+)
 def test_mcnemar_is_that_of_statsmodels_and_scipy(only_a: int, only_b: int) -> None:
     """The exact p-value, and the mid-p value by its definition."""
     exact, mid = mcnemar(only_a, only_b)
-    assert exact == pytest.approx(their_mcnemar([[5, only_a], [only_b, 9]], exact=True).pvalue, rel=1e-12)
+    assert exact == pytest.approx(
+        their_mcnemar([[5, only_a], [only_b, 9]], exact=True).pvalue, rel=1e-12
+    )
     least, n = min(only_a, only_b), only_a + only_b
-    assert mid == pytest.approx(min(1.0, 2 * stats.binom.cdf(least, n, 0.5) - stats.binom.pmf(least, n, 0.5)), rel=1e-12)
+    assert mid == pytest.approx(
+        min(1.0, 2 * stats.binom.cdf(least, n, 0.5) - stats.binom.pmf(least, n, 0.5)), rel=1e-12
+    )
 
 
 def test_equal_predictions_have_a_p_value_of_one() -> None:
     """No image tells them apart; the interval is as wide as so many images leave it."""
     right = np.arange(500) % 10 != 0
     same = compare_paired(right, right)
-    assert (same.n_only_a, same.n_only_b, same.p_value, same.mid_p, same.difference) == (0, 0, 1.0, 1.0, 0.0)
+    assert (same.n_only_a, same.n_only_b, same.p_value, same.mid_p, same.difference) == (
+        0,
+        0,
+        1.0,
+        1.0,
+        0.0,
+    )
     z2 = stats.norm.ppf(0.975) ** 2
     assert (same.low, same.high) == pytest.approx((-z2 / (500 + z2), z2 / (500 + z2)))
 
 
 def test_paired_counts() -> None:
     """Each image falls into one of four cells."""
-    found = compare_paired(np.array([True, True, True, False, False]), np.array([True, False, False, True, False]))
-    assert (found.n, found.n_both, found.n_only_a, found.n_only_b, found.difference) == (5, 1, 2, 1, -0.2)
+    found = compare_paired(
+        np.array([True, True, True, False, False]), np.array([True, False, False, True, False])
+    )
+    assert (found.n, found.n_both, found.n_only_a, found.n_only_b, found.difference) == (
+        5,
+        1,
+        2,
+        1,
+        -0.2,
+    )
 
 
 def test_paired_limits_are_those_of_the_literature() -> None:
@@ -66,17 +86,23 @@ def test_paired_limits_are_those_of_the_literature() -> None:
 
 
 @pytest.mark.parametrize(("only_a", "only_b", "n"), [(21, 37, 10_000), (0, 4, 200), (12, 2, 50)])
-def test_paired_limits_end_where_the_score_test_begins_to_refuse(only_a: int, only_b: int, n: int) -> None:
+def test_paired_limits_end_where_the_score_test_begins_to_refuse(
+    only_a: int, only_b: int, n: int
+) -> None:
     """At each end the score statistic, with the likelihood maximised by scipy under that difference, is that of 95 %."""
     for end in limits(only_a, only_b, n):
 
         def loss(share: float, end: float = end) -> float:
             cells = np.array([share, share + end, 1 - 2 * share - end])
             counts = np.array([only_a, only_b, n - only_a - only_b])
-            return -float(np.sum(counts[counts > 0] * np.log(np.maximum(cells[counts > 0], 1e-300))))
+            return -float(
+                np.sum(counts[counts > 0] * np.log(np.maximum(cells[counts > 0], 1e-300)))
+            )
 
         bounds = (max(0.0, -end), (1 - end) / 2)
-        share = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x
+        share = optimize.minimize_scalar(
+            loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}
+        ).x
         score = (only_b - only_a - n * end) / math.sqrt(n * (2 * share + end - end**2))
         assert abs(score) == pytest.approx(stats.norm.ppf(0.975), rel=2e-3)
 
@@ -93,8 +119,12 @@ def test_welch_is_that_of_scipy_and_statsmodels() -> None:
     found = welch(group_mean(A), group_mean(B))
     theirs = stats.ttest_ind(B, A, equal_var=False)
     assert found is not None
-    assert (found.t, found.degrees, found.p_value) == pytest.approx((theirs.statistic, theirs.df, theirs.pvalue))
-    assert (found.low, found.high) == pytest.approx(CompareMeans(DescrStatsW(B), DescrStatsW(A)).tconfint_diff(usevar="unequal"))
+    assert (found.t, found.degrees, found.p_value) == pytest.approx(
+        (theirs.statistic, theirs.df, theirs.pvalue)
+    )
+    assert (found.low, found.high) == pytest.approx(
+        CompareMeans(DescrStatsW(B), DescrStatsW(A)).tconfint_diff(usevar="unequal")
+    )
 
 
 def test_without_spread_there_is_no_test() -> None:
@@ -109,7 +139,9 @@ def test_without_spread_there_is_no_test() -> None:
     assert found.degrees == pytest.approx(3)
 
 
-@pytest.mark.parametrize("values", [[0.01, 0.04, 0.03, 0.005], [0.5], [0.9, 0.8], [0.02, 0.02, 0.02]])
+@pytest.mark.parametrize(
+    "values", [[0.01, 0.04, 0.03, 0.005], [0.5], [0.9, 0.8], [0.02, 0.02, 0.02]]
+)
 def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
     """Adjusted, in the order given."""
     assert holm(values) == pytest.approx(multipletests(values, method="holm")[1])
@@ -118,7 +150,9 @@ def test_holm_is_that_of_statsmodels(values: list[float]) -> None:
 @pytest.mark.parametrize("difference", [0.05, 0.5, 0.8, 1.0, 2.0, 5.0, 40.0])
 def test_seeds_needed_are_those_of_statsmodels(difference: float) -> None:
     """The least whole number whose power is enough; more than a thousand are not named."""
-    found = seeds_needed(GroupMean(5, 0.0, 1.0, None, None), GroupMean(5, difference, 1.0, None, None))
+    found = seeds_needed(
+        GroupMean(5, 0.0, 1.0, None, None), GroupMean(5, difference, 1.0, None, None)
+    )
     power = TTestIndPower()
     if difference == 0.05:
         assert found is None
@@ -135,7 +169,10 @@ def test_expected_best_is_that_of_a_simulation() -> None:
     assert expected_best(1) == 0
 
 
-@pytest.mark.parametrize(("only_a", "only_b", "n"), [(0.008, 0.012, 2000), (0.02, 0.02, 300), (0.0, 0.01, 500), (0.1, 0.25, 60)])
+@pytest.mark.parametrize(
+    ("only_a", "only_b", "n"),
+    [(0.008, 0.012, 2000), (0.02, 0.02, 300), (0.0, 0.01, 500), (0.1, 0.25, 60)],
+)
 def test_the_paired_interval_covers_the_truth(only_a: float, only_b: float, n: int) -> None:
     """About 95 % of 20,000 simulated pairs of networks; with few discordant images it may be a little more."""
     cells = np.random.default_rng(1).multinomial(n, [only_a, only_b, 1 - only_a - only_b], 20_000)
@@ -149,14 +186,18 @@ def test_intervals_over_seeds_cover_the_truth(n_a: int, n_b: int, spread: float)
     """About 95 % of 20,000 simulated groups, equal spreads or not, few seeds or more."""
     generator = np.random.default_rng(2)
     a, b = generator.normal(0, 1, (20_000, n_a)), generator.normal(0.7, spread, (20_000, n_b))
-    low, high, *_ = welch_limits((a.mean(axis=1), a.std(axis=1, ddof=1), n_a), (b.mean(axis=1), b.std(axis=1, ddof=1), n_b))
+    low, high, *_ = welch_limits(
+        (a.mean(axis=1), a.std(axis=1, ddof=1), n_a), (b.mean(axis=1), b.std(axis=1, ddof=1), n_b)
+    )
     assert 0.94 < np.mean((low <= 0.7) & (high >= 0.7)) < 0.972
     means = [group_mean(row.tolist()) for row in a[:2000]]
     assert 0.935 < np.mean([(mean.low or 0) <= 0 <= (mean.high or 0) for mean in means]) < 0.965
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 2000))
-def test_the_paired_interval_holds_the_observed_and_turns_with_its_names(only_a: int, only_b: int, others: int) -> None:
+def test_the_paired_interval_holds_the_observed_and_turns_with_its_names(
+    only_a: int, only_b: int, others: int
+) -> None:
     """Around the observed difference, within [-1, 1], and mirrored when A and B change places."""
     n = max(1, only_a + only_b + others)
     low, high = limits(only_a, only_b, n)

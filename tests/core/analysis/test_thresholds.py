@@ -35,8 +35,8 @@ def test_figures_agree_with_scikit_learn(digit: int, threshold: float) -> None:
     """Counts, precision and recall of the class against the rest."""
     called, of_digit = PROBABILITIES[:, digit] >= threshold, digit == LABELS
     found = threshold_figures(LABELS, PROBABILITIES, digit, threshold)
-    ((true_negatives, false_positives), (false_negatives, true_positives)) = metrics.confusion_matrix(
-        of_digit, called, labels=[False, True]
+    ((true_negatives, false_positives), (false_negatives, true_positives)) = (
+        metrics.confusion_matrix(of_digit, called, labels=[False, True])
     )
     assert (found.true_negatives, found.false_positives) == (true_negatives, false_positives)
     assert (found.false_negatives, found.true_positives) == (false_negatives, true_positives)
@@ -56,6 +56,11 @@ def test_images_are_those_that_the_figures_count(threshold: float) -> None:
     """As many wrong ones as are counted; those between the threshold and one half flip."""
     figures = threshold_figures(LABELS, PROBABILITIES, 3, threshold)
     images = threshold_images(LABELS, PROBABILITIES, 3, threshold)
-    assert (len(images.false_positives), len(images.false_negatives)) == (figures.false_positives, figures.false_negatives)
+    assert (len(images.false_positives), len(images.false_negatives)) == (
+        figures.false_positives,
+        figures.false_negatives,
+    )
     low, high = sorted((threshold, 0.5))
-    assert np.array_equal(images.flipped, np.flatnonzero((PROBABILITIES[:, 3] >= low) & (PROBABILITIES[:, 3] < high)))
+    assert np.array_equal(
+        images.flipped, np.flatnonzero((PROBABILITIES[:, 3] >= low) & (PROBABILITIES[:, 3] < high))
+    )

@@ -12,7 +12,9 @@ from mnist_dash.core.training.schedules import learning_rate
 
 def warmed(n_steps: int, **fields: object) -> RunConfig:
     """Make a configuration of 50 steps an epoch with a warm-up."""
-    return RunConfig.model_validate({"batch_size": 1000, "schedule": {"kind": "constant", "warmup_steps": n_steps}, **fields})
+    return RunConfig.model_validate(
+        {"batch_size": 1000, "schedule": {"kind": "constant", "warmup_steps": n_steps}, **fields}
+    )
 
 
 def test_a_million_steps_of_warm_up_are_warned_of() -> None:

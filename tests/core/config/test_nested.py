@@ -11,7 +11,14 @@ TREE = {"epochs": 5, "stopping": None, "layers": [{"units": 8}, {"units": 10}]}
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("epochs", 5), ("layers.1.units", 10), ("layers.2.units", None), ("layers.x", None), ("epochs.more", None), ("", None)],
+    [
+        ("epochs", 5),
+        ("layers.1.units", 10),
+        ("layers.2.units", None),
+        ("layers.x", None),
+        ("epochs.more", None),
+        ("", None),
+    ],
 )
 def test_values_are_read_by_path(path: str, value: object) -> None:
     """What is not there is None, whatever the path."""
@@ -31,18 +38,31 @@ def test_values_are_read_by_path(path: str, value: object) -> None:
         ("epochs.more", True, None),
     ],
 )
-def test_values_are_set_by_path(path: str, *, creates: bool, changed: dict[str, object] | None) -> None:
+def test_values_are_set_by_path(
+    path: str, *, creates: bool, changed: dict[str, object] | None
+) -> None:
     """A path that leads nowhere changes nothing."""
-    tree = nested.read_json('{"epochs": 5, "stopping": null, "layers": [{"units": 8}, {"units": 10}]}')
+    tree = nested.read_json(
+        '{"epochs": 5, "stopping": null, "layers": [{"units": 8}, {"units": 10}]}'
+    )
     assert nested.put(tree, path, 1, creates=creates) == (changed is not None)
     assert tree == {**TREE, **(changed or {})}
 
 
 def test_leaves_are_listed_in_order() -> None:
     """Items of lists by their index, or lists as values; what is not kept is left out with all below it."""
-    assert nested.flatten(TREE) == {"epochs": 5, "stopping": None, "layers.0.units": 8, "layers.1.units": 10}
+    assert nested.flatten(TREE) == {
+        "epochs": 5,
+        "stopping": None,
+        "layers.0.units": 8,
+        "layers.1.units": 10,
+    }
     assert nested.flatten(TREE, lists=False) == TREE
-    assert dict(nested.leaves(TREE, keep=lambda path: path != "layers.0")) == {"epochs": 5, "stopping": None, "layers.1.units": 10}
+    assert dict(nested.leaves(TREE, keep=lambda path: path != "layers.0")) == {
+        "epochs": 5,
+        "stopping": None,
+        "layers.1.units": 10,
+    }
 
 
 def test_a_key_stands_once() -> None:

@@ -32,7 +32,16 @@ PARAMETERS_BY_LAYER = {
 """As the reports print them, or by hand where they do not: inputs times outputs plus biases."""
 
 OUTPUT_SHAPES = {
-    "cnn_32_64_adadelta": [(26, 26, 32), (24, 24, 64), (12, 12, 64), (12, 12, 64), (9216,), (128,), (128,), (10,)],
+    "cnn_32_64_adadelta": [
+        (26, 26, 32),
+        (24, 24, 64),
+        (12, 12, 64),
+        (12, 12, 64),
+        (9216,),
+        (128,),
+        (128,),
+        (10,),
+    ],
     "cnn_9_9_16": [
         *[(28, 28, 9), (14, 14, 9), (14, 14, 9), (7, 7, 9), (7, 7, 16), (3, 3, 16)],
         *[(144,), (300,), (300,), (30,), (30,), (10,)],
@@ -70,15 +79,25 @@ def test_output_shapes_are_the_published_ones(name: str) -> None:
         ("mlp_1500x3", 60_000, 10_000, 100, 34),
     ],
 )
-def test_sizes_are_the_published_ones(name: str, n_training: int, n_validation: int, batch_size: int, epochs: int) -> None:
+def test_sizes_are_the_published_ones(
+    name: str, n_training: int, n_validation: int, batch_size: int, epochs: int
+) -> None:
     """Parts, batches and epochs are the report's."""
     config = preset(name).config
-    assert (config.n_training, config.n_validation, config.batch_size, config.epochs) == (n_training, n_validation, batch_size, epochs)
+    assert (config.n_training, config.n_validation, config.batch_size, config.epochs) == (
+        n_training,
+        n_validation,
+        batch_size,
+        epochs,
+    )
 
 
 def test_optimizers_are_the_published_ones() -> None:
     """Optimizers have Keras 2's defaults where the report gives none, and its epsilon where it does."""
-    keras, report = Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7), Adam(epsilon=1e-8)
+    keras, report = (
+        Adam(learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7),
+        Adam(epsilon=1e-8),
+    )
     expected = {
         "mlp_512_256": keras,
         "cnn_9_9_16": keras,
@@ -104,7 +123,9 @@ def test_splits_and_scalings_are_the_published_ones() -> None:
 @pytest.mark.parametrize("name", ["mlp_1500x3", "cnn_32_64_5x5"])
 def test_initialisers_are_the_published_ones(name: str) -> None:
     """Hidden kernels are narrow truncated normals with small positive biases; the output's are Keras's defaults."""
-    *hidden, last = [layer for layer in preset(name).config.layers if layer.kind in ("conv", "dense")]
+    *hidden, last = [
+        layer for layer in preset(name).config.layers if layer.kind in ("conv", "dense")
+    ]
     assert isinstance(last, Dense)
     assert (last.kernel_init, last.bias_init) == (GlorotUniform(), Zeros())
     for layer in hidden:
@@ -137,7 +158,10 @@ def published_systems() -> dict[str, dict[str, Any]]:
     """The reports' own numbers, by experiment, with what an entry takes from its base."""
     entries = json.loads((Path(__file__).parent / "published.json").read_text())
     bases = entries_by_id(entries)
-    return {entry["id"]: {**bases.get(entry.get("base", ""), {}), "published": {}, **entry} for entry in entries}
+    return {
+        entry["id"]: {**bases.get(entry.get("base", ""), {}), "published": {}, **entry}
+        for entry in entries
+    }
 
 
 def entries_by_id(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -149,11 +173,15 @@ def test_every_published_experiment_is_there(published_systems: dict[str, dict[s
     """Seventeen experiments, and one sound variant of the one whose printed code is not that of its log."""
     assert {ready.name for ready in EXPERIMENTS} == set(published_systems) | {"mlp_784_adam"}
     assert len(published_systems) == 17
-    assert [name for name, ready in PRESETS.items() if ready.published is None] == [DEFAULT_PRESET.name]
+    assert [name for name, ready in PRESETS.items() if ready.published is None] == [
+        DEFAULT_PRESET.name
+    ]
 
 
 @pytest.mark.parametrize("ready", EXPERIMENTS, ids=[ready.name for ready in EXPERIMENTS])
-def test_published_numbers_are_the_reports(ready: Preset, published_systems: dict[str, dict[str, Any]]) -> None:
+def test_published_numbers_are_the_reports(
+    ready: Preset, published_systems: dict[str, dict[str, Any]]
+) -> None:
     """Every number of a report's entry stands in the preset, and the network has the published counts and shapes."""
     entry = published_systems[ready.name.removesuffix("_adam")]
     assert ready.published is not None
@@ -164,13 +192,17 @@ def test_published_numbers_are_the_reports(ready: Preset, published_systems: dic
         assert found.n_parameters == counts["total"]
         assert ready.config.n_parameters == counts["total"]
     plans = ready.config.plan[ready.config.layers[0].kind == "flatten" :]
-    assert [layer.n_parameters for layer in plans] == counts.get("by_layer", [layer.n_parameters for layer in plans])
+    assert [layer.n_parameters for layer in plans] == counts.get(
+        "by_layer", [layer.n_parameters for layer in plans]
+    )
     shapes = [list(layer.output_shape) for layer in plans]
     assert shapes == entry.get("output_shapes", shapes)
     for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy"):
         if name in wanted:
             assert [value for _, value in getattr(found, name)] == wanted[name]
-    test_accuracy = wanted.get("test_accuracy", 1 - wanted["test_error"] if "test_error" in wanted else None)
+    test_accuracy = wanted.get(
+        "test_accuracy", 1 - wanted["test_error"] if "test_error" in wanted else None
+    )
     assert found.test_accuracy == (None if test_accuracy is None else pytest.approx(test_accuracy))
     assert found.test_loss == wanted.get("test_loss")
     for path, values in entry.get("grid", {}).items():
@@ -182,7 +214,10 @@ def test_published_numbers_are_the_reports(ready: Preset, published_systems: dic
             assert getattr(ready.config, setting) == entry[setting]
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("mlp_512", "mlp_512_256"), ("cnn_9916", "cnn_9_9_16"), ("???", "mlp_1500x3")])
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("mlp_512", "mlp_512_256"), ("cnn_9916", "cnn_9_9_16"), ("???", "mlp_1500x3")],
+)
 def test_unknown_preset_offers_near_names(typed: str, offered: str) -> None:
     """A wrong name is answered with the nearest ones, or with all."""
     with pytest.raises(UnknownPreset, match=offered):
@@ -207,16 +242,27 @@ def _tenth(part: Part) -> Part:
 @pytest.mark.slow
 @pytest.mark.usefixtures("few_evaluated")
 @pytest.mark.parametrize("ready", EXPERIMENTS, ids=[ready.name for ready in EXPERIMENTS])
-def test_every_experiment_trains_and_improves(ready: Preset, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_every_experiment_trains_and_improves(
+    ready: Preset, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """One epoch on a tenth of the images brings the loss down from its first batch's."""
     data_dir = tmp_path_factory.getbasetemp() / "experiments"
     config = ready.config.model_copy(
-        update={"split": TailSplit(fraction=0.9), "epochs": 1, "batch_size": min(ready.config.batch_size, 200)}
+        update={
+            "split": TailSplit(fraction=0.9),
+            "epochs": 1,
+            "batch_size": min(ready.config.batch_size, 200),
+        }
     )
     steps: list[StepReport] = []
     epochs: list[EpochReport] = []
     result = train(
-        config, data_dir=data_dir, on_step=steps.append, on_epoch=epochs.append, on_checkpoint=lambda _: None, should_stop=lambda: False
+        config,
+        data_dir=data_dir,
+        on_step=steps.append,
+        on_epoch=epochs.append,
+        on_checkpoint=lambda _: None,
+        should_stop=lambda: False,
     )
     assert result.ending is Ending.FINISHED
     assert epochs[0].train_loss < 0.9 * steps[0].loss

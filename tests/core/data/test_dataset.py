@@ -17,8 +17,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_dash.core.config.run_config import RandomSplit, RunConfig, StratifiedSplit, TailSplit, TestAsValidation
-from mnist_dash.core.data.archives import MNIST_ARCHIVES, PACKAGED_ARCHIVES, check_archives, ensure_mnist, mnist_folder
+from mnist_dash.core.config.run_config import (
+    RandomSplit,
+    RunConfig,
+    StratifiedSplit,
+    TailSplit,
+    TestAsValidation,
+)
+from mnist_dash.core.data.archives import (
+    MNIST_ARCHIVES,
+    PACKAGED_ARCHIVES,
+    check_archives,
+    ensure_mnist,
+    mnist_folder,
+)
 from mnist_dash.core.data.dataset import load_raw, prepare, split_indices
 from mnist_dash.core.data.idx import parse_idx, read_images, read_labels
 from mnist_dash.core.scalings import SCALINGS, Scaling, UnitScaling
@@ -50,7 +62,18 @@ def test_mnist_is_what_it_is_known_to_be(data_dir: Path) -> None:
     assert raw.train_images.shape == (60_000, 28, 28)
     assert raw.train_images.dtype == torch.uint8
     assert raw.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert torch.bincount(raw.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert torch.bincount(raw.test_labels).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
 
 
 def test_damaged_archive_is_named_with_both_sums(own_archives: Path, tmp_path: Path) -> None:
@@ -59,7 +82,10 @@ def test_damaged_archive_is_named_with_both_sums(own_archives: Path, tmp_path: P
     content = bytearray(path.read_bytes())
     content[100] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz is damaged: .*of the original is ec29112dd5afa0611ce80d1b7f02629c"):
+    with pytest.raises(
+        DataError,
+        match=r"t10k-labels-idx1-ubyte\.gz is damaged: .*of the original is ec29112dd5afa0611ce80d1b7f02629c",
+    ):
         check_archives(tmp_path)
     with pytest.raises(DataError, match="damaged"):
         ensure_mnist(tmp_path)
@@ -90,14 +116,18 @@ def test_harmed_unpacked_file_is_unpacked_again(tmp_path: Path) -> None:
         (StratifiedSplit(fraction=0.5), 30_000),
     ],
 )
-def test_parts_are_disjoint_and_complete(split: TailSplit | RandomSplit | StratifiedSplit, n_training: int, data_dir: Path) -> None:
+def test_parts_are_disjoint_and_complete(
+    split: TailSplit | RandomSplit | StratifiedSplit, n_training: int, data_dir: Path
+) -> None:
     """Every image is trained on or validated on, none is both."""
     config = RunConfig(split=split)
     indices = split_indices(config, load_raw("mnist", data_dir).train_labels)
     assert indices.validation is not None
     assert len(indices.training) == n_training == config.n_training
     assert len(indices.validation) == config.n_validation
-    assert torch.equal(torch.cat([indices.training, indices.validation]).sort().values, torch.arange(60_000))
+    assert torch.equal(
+        torch.cat([indices.training, indices.validation]).sort().values, torch.arange(60_000)
+    )
 
 
 def test_tail_split_takes_the_last_images(data_dir: Path) -> None:
@@ -159,7 +189,9 @@ def test_another_set_is_read_from_its_folder(tmp_path: Path) -> None:
         (folder / archive.name).write_bytes(gzip.decompress(packed))
     assert len(load_raw("fashion_mnist", tmp_path).test_images) == 10_000
     load_raw.cache_clear()
-    (folder / "t10k-labels-idx1-ubyte").write_bytes((folder / "train-labels-idx1-ubyte").read_bytes())
+    (folder / "t10k-labels-idx1-ubyte").write_bytes(
+        (folder / "train-labels-idx1-ubyte").read_bytes()
+    )
     with pytest.raises(DataError, match=r"60,000 labels\. This part holds 10,000 images"):
         load_raw("fashion_mnist", tmp_path)
 
@@ -167,7 +199,10 @@ def test_another_set_is_read_from_its_folder(tmp_path: Path) -> None:
 def idx(values: npt.NDArray[np.uint8 | np.int32]) -> bytes:
     """Write an IDX file of bytes or 32-bit integers."""
     kind = 8 if values.dtype == np.uint8 else 12
-    return struct.pack(f">HBB{values.ndim}I", 0, kind, values.ndim, *values.shape) + values.astype(values.dtype.newbyteorder(">")).tobytes()
+    return (
+        struct.pack(f">HBB{values.ndim}I", 0, kind, values.ndim, *values.shape)
+        + values.astype(values.dtype.newbyteorder(">")).tobytes()
+    )
 
 
 @functools.cache
@@ -181,7 +216,14 @@ def folder_of(tmp_path: Path, name: str, **files: npt.NDArray[np.uint8 | np.int3
     folder = tmp_path / name
     folder.mkdir()
     for known in MNIST_ARCHIVES:
-        other = next((values for start, values in files.items() if known.name.replace("-", "_").startswith(start)), None)
+        other = next(
+            (
+                values
+                for start, values in files.items()
+                if known.name.replace("-", "_").startswith(start)
+            ),
+            None,
+        )
         (folder / known.name).write_bytes(idx(archive(known.name) if other is None else other))
     load_raw.cache_clear()
     return tmp_path
@@ -191,7 +233,10 @@ def test_labels_in_columns_are_refused(tmp_path: Path) -> None:
     """One-hot rows are not read as classes: what they are, what is allowed and what to do is said; to pages too."""
     rows = np.eye(10, dtype=np.uint8)[archive("train-labels-idx1-ubyte")]
     data_dir = folder_of(tmp_path, "kmnist", train_labels=rows)
-    with pytest.raises(DataError, match=r"60000 x 10\. Labels are one number an image, 0 to 9\. Write the number .*column of the 1"):
+    with pytest.raises(
+        DataError,
+        match=r"60000 x 10\. Labels are one number an image, 0 to 9\. Write the number .*column of the 1",
+    ):
         load_raw("kmnist", data_dir)
     with pytest.raises(DataError, match="60000 x 10"):
         read_labels("kmnist", "train", data_dir)
@@ -211,7 +256,9 @@ def test_pixels_out_of_range_are_refused(tmp_path: Path, scaling: Scaling, pixel
     images = archive("t10k-images-idx3-ubyte").astype(np.int32)
     images[5000, 14, 14] = pixel
     data_dir = folder_of(tmp_path, "fashion_mnist", t10k_images=images)
-    with pytest.raises(DataError, match=rf"pixels of .*{pixel:,}.*\. Grey values are 0 to 255\. Scale them"):
+    with pytest.raises(
+        DataError, match=rf"pixels of .*{pixel:,}.*\. Grey values are 0 to 255\. Scale them"
+    ):
         prepare(RunConfig(dataset="fashion_mnist", scaling=scaling), data_dir, CPU)
     with pytest.raises(DataError, match="0 to 255"):
         read_images("fashion_mnist", "test", data_dir)
@@ -220,12 +267,16 @@ def test_pixels_out_of_range_are_refused(tmp_path: Path, scaling: Scaling, pixel
 @pytest.mark.parametrize("scaling", list(SCALINGS))
 def test_wide_integers_within_the_range_are_grey_values(tmp_path: Path, scaling: Scaling) -> None:
     """A file of 32-bit integers gives the very tensors that one of bytes gives."""
-    wide = {name: archive(f"{name}-images-idx3-ubyte").astype(np.int32) for name in ("train", "t10k")}
+    wide = {
+        name: archive(f"{name}-images-idx3-ubyte").astype(np.int32) for name in ("train", "t10k")
+    }
     data_dir = folder_of(tmp_path, "kmnist", train_images=wide["train"], t10k_images=wide["t10k"])
     found = prepare(RunConfig(dataset="kmnist", scaling=scaling), data_dir, CPU)
     expected = prepare(RunConfig(scaling=scaling), tmp_path, CPU)
     assert found.training.images.dtype == torch.uint8
-    assert torch.equal(found.scale(found.test.images[:50]), expected.scale(expected.test.images[:50]))
+    assert torch.equal(
+        found.scale(found.test.images[:50]), expected.scale(expected.test.images[:50])
+    )
 
 
 def test_labels_out_of_range_are_refused(tmp_path: Path) -> None:
@@ -249,7 +300,9 @@ def test_downloaded_files_are_read_as_they_lie(tmp_path: Path) -> None:
     for known in MNIST_ARCHIVES:
         (folder / known.name).write_bytes(idx(archive(known.name)))
     load_raw.cache_clear()
-    assert torch.equal(load_raw("kmnist", tmp_path).test_labels, load_raw("mnist", tmp_path).test_labels)
+    assert torch.equal(
+        load_raw("kmnist", tmp_path).test_labels, load_raw("mnist", tmp_path).test_labels
+    )
     load_raw.cache_clear()
     (folder / "t10k-images-idx3-ubyte").write_bytes(idx(archive("t10k-images-idx3-ubyte"))[:-1])
     with pytest.raises(DataError, match=r"kmnist could not be .* put the IDX files into"):

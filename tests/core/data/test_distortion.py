@@ -21,14 +21,20 @@ def test_same_draws_give_the_same_images(tmp_path: Path) -> None:
     shifts = np.rint(rng.uniform(-14, 14, (n, 2)))
     noise = rng.uniform(-1, 1, (n, 2, 28, 28))
     ours = distortion.affine_grid(angles, shifts, scales)
-    theirs = augmentation.affine_grid(*(torch.from_numpy(value).float() for value in (angles, shifts, scales)))
+    theirs = augmentation.affine_grid(
+        *(torch.from_numpy(value).float() for value in (angles, shifts, scales))
+    )
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
     np.testing.assert_allclose(
-        distortion.sample(images, ours), augmentation.sample(torch.from_numpy(images).float()[:, None], theirs)[:, 0], atol=0.02
+        distortion.sample(images, ours),
+        augmentation.sample(torch.from_numpy(images).float()[:, None], theirs)[:, 0],
+        atol=0.02,
     )
     for sigma in (1.0, 5.0, 20.0):
         bent = augmentation.displaced_grid(torch.from_numpy(noise).float(), alpha=34, sigma=sigma)
-        np.testing.assert_allclose(distortion.displaced_grid(noise, alpha=34, sigma=sigma), bent, atol=1e-5)
+        np.testing.assert_allclose(
+            distortion.displaced_grid(noise, alpha=34, sigma=sigma), bent, atol=1e-5
+        )
 
 
 def test_no_change_asked_is_no_change(tmp_path: Path) -> None:
@@ -41,7 +47,9 @@ def test_no_change_asked_is_no_change(tmp_path: Path) -> None:
     assert (first != distortion.distort(images, strong, seed=2)).any()
 
 
-@pytest.mark.parametrize(("field", "value"), [("shift", 0.5), ("rotation", 180.0), ("scale", 0.5), ("elastic", 100.0)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("shift", 0.5), ("rotation", 180.0), ("scale", 0.5), ("elastic", 100.0)]
+)
 def test_strengths_stay_grey_values(tmp_path: Path, field: str, value: float) -> None:
     """The largest strengths still give images."""
     images = read_images("mnist", "test", tmp_path)[:20]

@@ -28,19 +28,36 @@ from mnist_dash.errors import InvalidInput
 
 def three(*, x: float = 0.5, y: float = 0.5, size: float = 0.3, n: int = 24) -> Strokes:
     """A 3 of two arcs around a centre, `size` high either way."""
-    upper = [(x + 0.8 * size / 2 * math.sin(t), y - size / 2 - size / 2 * math.cos(t)) for t in np.linspace(-1.1, math.pi, n)]
-    lower = [(x + size / 2 * math.sin(t), y + size / 2 - size / 2 * math.cos(t)) for t in np.linspace(0, math.pi + 1.1, n)]
+    upper = [
+        (x + 0.8 * size / 2 * math.sin(t), y - size / 2 - size / 2 * math.cos(t))
+        for t in np.linspace(-1.1, math.pi, n)
+    ]
+    lower = [
+        (x + size / 2 * math.sin(t), y + size / 2 - size / 2 * math.cos(t))
+        for t in np.linspace(0, math.pi + 1.1, n)
+    ]
     return (tuple(upper + lower),)
 
 
 def test_place_and_size_of_a_drawing_do_not_matter() -> None:
     """A 3 that is shifted and more than twice as large gives nearly the same image."""
-    small, large = image_of(three(x=0.3, y=0.4, size=0.15)), image_of(three(x=0.55, y=0.5, size=0.4))
+    small, large = (
+        image_of(three(x=0.3, y=0.4, size=0.15)),
+        image_of(three(x=0.55, y=0.5, size=0.4)),
+    )
     assert np.abs(small.astype(int) - large.astype(int)).mean() < 2
     assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("strokes", [three(), (((0.1, 0.2), (0.12, 0.9)),), (((0.1, 0.5), (0.9, 0.5), (0.9, 0.6)),), (((0.4, 0.4),),)])
+@pytest.mark.parametrize(
+    "strokes",
+    [
+        three(),
+        (((0.1, 0.2), (0.12, 0.9)),),
+        (((0.1, 0.5), (0.9, 0.5), (0.9, 0.6)),),
+        (((0.4, 0.4),),),
+    ],
+)
 def test_longer_side_is_twenty_and_the_centre_of_mass_in_the_middle(strokes: Strokes) -> None:
     """Whatever was drawn: a 3, a 1, a bar with a hook, a dot."""
     image = image_of(strokes)
@@ -94,7 +111,12 @@ def test_address_brings_the_drawing_back() -> None:
 def test_any_text_is_a_drawing_or_a_sentence(text: str) -> None:
     """Nothing in an address breaks the page."""
     with contextlib.suppress(InvalidInput):
-        assert all(0 <= value <= 1 for stroke in decode_strokes(text) for point in stroke for value in point)
+        assert all(
+            0 <= value <= 1
+            for stroke in decode_strokes(text)
+            for point in stroke
+            for value in point
+        )
 
 
 def test_address_that_is_cut_off_is_a_sentence() -> None:
@@ -103,7 +125,9 @@ def test_address_that_is_cut_off_is_a_sentence() -> None:
         decode_strokes(encode_strokes(three())[:-3])
 
 
-@pytest.mark.parametrize("sent", ["text", [[0.1, 0.2]], [[[0.1]]], [[[math.nan, 0.1]]], [[["0", 1]]], None])
+@pytest.mark.parametrize(
+    "sent", ["text", [[0.1, 0.2]], [[[0.1]]], [[[math.nan, 0.1]]], [[["0", 1]]], None]
+)
 def test_what_is_no_drawing_is_refused(sent: object) -> None:
     """What comes from a browser is checked."""
     with pytest.raises(InvalidInput, match="Draw it again"):
@@ -112,6 +136,8 @@ def test_what_is_no_drawing_is_refused(sent: object) -> None:
 
 def test_endless_drawing_is_refused() -> None:
     """There is a limit, and a remedy."""
-    with pytest.raises(InvalidInput, match=r"1 stroke with 6,000 points are too many \(at most 100 and 5,000\)"):
+    with pytest.raises(
+        InvalidInput, match=r"1 stroke with 6,000 points are too many \(at most 100 and 5,000\)"
+    ):
         parse_strokes([[[0.1, 0.2]] * 6000])
     assert parse_strokes([[[-1, 0.5], [0.5, 2]], []]) == (((0.0, 0.5), (0.5, 1.0)),)

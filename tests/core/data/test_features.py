@@ -17,7 +17,9 @@ IMAGES = read_images("mnist", "test", PACKAGED_ARCHIVES)[:3]
 EXPECTED = hog(IMAGES)
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(place=st.integers(0, 200) | st.integers(0, EXPECTED.nbytes), mask=st.integers(1, 255))
 def test_a_flipped_byte_costs_only_time(tmp_path: Path, place: int, mask: int) -> None:
     """In the head or in the values: the features are those of the images."""

@@ -17,17 +17,30 @@ from mnist_dash.core.layers import Dense
 NOISE = np.random.default_rng(0).integers(0, 256, (50, 28, 28), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("images", [NOISE, (NOISE > 200).astype(np.uint8) * 255, read_images("mnist", "test", Path())[:300]])
+@pytest.mark.parametrize(
+    "images",
+    [NOISE, (NOISE > 200).astype(np.uint8) * 255, read_images("mnist", "test", Path())[:300]],
+)
 def test_agrees_with_scikit_image(images: np.ndarray) -> None:
     """Noise, black and white, where gradients lie on the borders between orientations, and digits: to 1e-6."""
-    expected = [reference(image, orientations=8, pixels_per_cell=(4, 4), cells_per_block=(1, 1)) for image in images]
+    expected = [
+        reference(image, orientations=8, pixels_per_cell=(4, 4), cells_per_block=(1, 1))
+        for image in images
+    ]
     assert np.abs(hog(images) - np.array(expected)).max() < 1e-6
 
 
 def test_cache_is_used_and_checked(tmp_path: Path) -> None:
     """What was computed is read again; a damaged file is computed anew, and other images have a file of their own."""
     first = hog_features(NOISE, tmp_path)
-    assert first.shape == (50, N_FEATURES) == (50, *RunConfig(features="hog", layers=(Dense(units=10, activation="softmax"),)).input_shape)
+    assert (
+        first.shape
+        == (50, N_FEATURES)
+        == (
+            50,
+            *RunConfig(features="hog", layers=(Dense(units=10, activation="softmax"),)).input_shape,
+        )
+    )
     (path,) = (tmp_path / FOLDER).iterdir()
     written = path.stat().st_mtime_ns
     assert np.array_equal(hog_features(NOISE, tmp_path), first)

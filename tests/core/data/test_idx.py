@@ -81,7 +81,10 @@ def test_a_cut_archive_is_a_sentence(place: int, rest: bytes) -> None:
             parse_idx(content)
 
 
-@given(rest=st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\x00")), pack=st.booleans())
+@given(
+    rest=st.binary(min_size=1, max_size=40).filter(lambda rest: rest.strip(b"\x00")),
+    pack=st.booleans(),
+)
 def test_garbage_behind_the_end_is_a_sentence(rest: bytes, pack: bool) -> None:  # noqa: FBT001 - drawn
     """Behind an archive and behind a plain file; zeros behind an archive are padding, as gzip has it."""
     with pytest.raises(DataError, match=r"damaged|no whole IDX file"):
@@ -90,7 +93,9 @@ def test_garbage_behind_the_end_is_a_sentence(rest: bytes, pack: bool) -> None: 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, len(PLAIN) - 1), mask=st.integers(1, 255))
-def test_a_flipped_byte_of_a_plain_file_is_never_a_traceback(tmp_path: Path, place: int, mask: int) -> None:
+def test_a_flipped_byte_of_a_plain_file_is_never_a_traceback(
+    tmp_path: Path, place: int, mask: int
+) -> None:
     """It has no checksum: a label may be another one, but it is a label."""
     damaged = bytearray(PLAIN)
     damaged[place] ^= mask
@@ -103,7 +108,14 @@ def test_a_flipped_byte_of_a_plain_file_is_never_a_traceback(tmp_path: Path, pla
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x00\x00\x08", struct.pack(">HBBI", 0, 8, 1, 5) + b"abc", struct.pack(">HBBI", 0, 13, 1, 1) + b"abcd", b"\x1f\x8bxx"]
+    "content",
+    [
+        b"",
+        b"\x00\x00\x08",
+        struct.pack(">HBBI", 0, 8, 1, 5) + b"abc",
+        struct.pack(">HBBI", 0, 13, 1, 1) + b"abcd",
+        b"\x1f\x8bxx",
+    ],
 )
 def test_damaged_files_are_a_sentence(content: bytes) -> None:
     """What is cut short or of another kind is named, not guessed at."""

@@ -42,7 +42,9 @@ def test_nearest_are_those_of_the_full_table(tmp_path: Path) -> None:
     gallery = hang(images)
     flat = images.reshape(len(images), -1).astype(float)
     for query in (3, 1299):
-        angles = 1 - flat @ flat[query] / (np.linalg.norm(flat, axis=1) * np.linalg.norm(flat[query]))
+        angles = 1 - flat @ flat[query] / (
+            np.linalg.norm(flat, axis=1) * np.linalg.norm(flat[query])
+        )
         lengths = np.linalg.norm(flat - flat[query], axis=1) / 255
         for distance, table in (("cosine", angles), ("euclidean", lengths)):
             indices, distances = nearest(gallery, images[query], n=10, distance=distance)  # type: ignore[arg-type]

@@ -48,7 +48,9 @@ def test_files_are_those_of_the_library(name: str) -> None:
     config = CONFIGS[name]
     weights = {key: value.numpy() for key, value in build_sequential(config).state_dict().items()}
     scaling = scaling_values(config, PACKAGED_ARCHIVES)
-    content = onnx_model(config, weights, scaling=scaling, about={"run": "1a2b", "classes": "ä", "empty": ""})
+    content = onnx_model(
+        config, weights, scaling=scaling, about={"run": "1a2b", "classes": "ä", "empty": ""}
+    )
     layered = layered_model(config, weights, scaling=scaling).content
     for written in (content, layered):
         assert rewritten(onnx.load_from_string(written)) == written
@@ -64,10 +66,18 @@ def rewritten(model: onnx.ModelProto) -> bytes:
     """Build a model anew from what it holds, with the library's own functions."""
     graph = model.graph
     nodes = [
-        helper.make_node(node.op_type, node.input, node.output, **{a.name: helper.get_attribute_value(a) for a in node.attribute})
+        helper.make_node(
+            node.op_type,
+            node.input,
+            node.output,
+            **{a.name: helper.get_attribute_value(a) for a in node.attribute},
+        )
         for node in graph.node
     ]
-    constants = [numpy_helper.from_array(numpy_helper.to_array(constant), constant.name) for constant in graph.initializer]
+    constants = [
+        numpy_helper.from_array(numpy_helper.to_array(constant), constant.name)
+        for constant in graph.initializer
+    ]
     again = helper.make_model(
         helper.make_graph(nodes, graph.name, list(graph.input), list(graph.output), constants),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -82,15 +92,21 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=2
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 ATTRIBUTES = st.dictionaries(
     st.sampled_from(["alpha", "axis", "pads", "perm", "to"]),
-    st.one_of(INTEGERS, st.floats(width=32, allow_nan=False), st.lists(INTEGERS, min_size=1, max_size=5)),
+    st.one_of(
+        INTEGERS, st.floats(width=32, allow_nan=False), st.lists(INTEGERS, min_size=1, max_size=5)
+    ),
 )
 
 
 @given(operator=NAMES, inputs=st.lists(NAMES, max_size=3), output=NAMES, attributes=ATTRIBUTES)
-def test_nodes_are_those_of_the_library(operator: str, inputs: list[str], output: str, attributes: dict[str, Attribute]) -> None:
+def test_nodes_are_those_of_the_library(
+    operator: str, inputs: list[str], output: str, attributes: dict[str, Attribute]
+) -> None:
     """Any name, any integer of 64 bits, any float32."""
     expected = helper.make_node(operator, inputs, [output])
-    expected.attribute.extend(helper.make_attribute(key, attributes[key]) for key in sorted(attributes))
+    expected.attribute.extend(
+        helper.make_attribute(key, attributes[key]) for key in sorted(attributes)
+    )
     assert onnx_format.node(operator, inputs, [output], attributes) == expected.SerializeToString()
 
 
@@ -107,7 +123,9 @@ def test_nodes_are_those_of_the_library(operator: str, inputs: list[str], output
 )
 def test_tensors_are_those_of_the_library(values: npt.NDArray[np.generic]) -> None:
     """Scalars, arrays that lie otherwise in memory, and empty ones, of every type."""
-    expected = numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), "name").SerializeToString()
+    expected = numpy_helper.from_array(
+        np.ascontiguousarray(values).reshape(values.shape), "name"
+    ).SerializeToString()
     assert onnx_format.tensor("name", values) == expected
 
 

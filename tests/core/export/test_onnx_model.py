@@ -21,12 +21,23 @@ from mnist_dash.core.scalings import SCALINGS
 from tests.core.export.test_script import EVERYTHING
 
 IMAGES = read_images("mnist", "test", PACKAGED_ARCHIVES)[:300]
-ACTIVATIONS: tuple[Activation, ...] = ("linear", "relu", "elu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid")
+ACTIVATIONS: tuple[Activation, ...] = (
+    "linear",
+    "relu",
+    "elu",
+    "gelu",
+    "silu",
+    "leaky_relu",
+    "tanh",
+    "sigmoid",
+)
 
 
 def activated(name: Activation) -> RunConfig:
     """Make a small network with one activation."""
-    return RunConfig(layers=(Flatten(), Dense(units=20, activation=name), Dense(units=10, activation="softmax")))
+    return RunConfig(
+        layers=(Flatten(), Dense(units=20, activation=name), Dense(units=10, activation="softmax"))
+    )
 
 
 CONFIGS: dict[str, RunConfig] = {
@@ -40,8 +51,14 @@ CONFIGS: dict[str, RunConfig] = {
 def scaled(config: RunConfig) -> torch.Tensor:
     """Scale the images as training does, fitted to the training part."""
     training = training_indices(config, read_labels("mnist", "train", PACKAGED_ARCHIVES))
-    flat = torch.from_numpy(read_images("mnist", "train", PACKAGED_ARCHIVES)[training]).view(-1, 784)
-    return SCALINGS[config.scaling]().fit(flat)(torch.from_numpy(IMAGES).view(-1, 784)).view(-1, 1, 28, 28)
+    flat = torch.from_numpy(read_images("mnist", "train", PACKAGED_ARCHIVES)[training]).view(
+        -1, 784
+    )
+    return (
+        SCALINGS[config.scaling]()
+        .fit(flat)(torch.from_numpy(IMAGES).view(-1, 784))
+        .view(-1, 1, 28, 28)
+    )
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -58,7 +75,9 @@ def test_gives_torch_s_probabilities(name: str) -> None:
         inputs = torch.from_numpy(hog(IMAGES)) if config.features == "hog" else scaled(config)
         expected = network(inputs).softmax(1).numpy()
     weights = {key: value.numpy() for key, value in network.state_dict().items()}
-    content = onnx_model(config, weights, scaling=scaling_values(config, PACKAGED_ARCHIVES), about={"run": "1a2b"})
+    content = onnx_model(
+        config, weights, scaling=scaling_values(config, PACKAGED_ARCHIVES), about={"run": "1a2b"}
+    )
     session = onnxruntime.InferenceSession(content)
     (found,) = session.run(None, {"images": IMAGES[:, None]})
     assert np.abs(found - expected).max() < 1e-4
@@ -69,6 +88,11 @@ def test_gives_torch_s_probabilities(name: str) -> None:
 def test_weights_of_another_network_are_refused() -> None:
     """Both shapes and the remedy are named."""
     config = activated("relu")
-    weights = {key: value.numpy() for key, value in build_sequential(PRESETS["linear_10_10"].config).state_dict().items()}
-    with pytest.raises(ValueError, match=r"\(10, 784\)\. Here it has the shape \(20, 784\)\. Use .*same run"):
+    weights = {
+        key: value.numpy()
+        for key, value in build_sequential(PRESETS["linear_10_10"].config).state_dict().items()
+    }
+    with pytest.raises(
+        ValueError, match=r"\(10, 784\)\. Here it has the shape \(20, 784\)\. Use .*same run"
+    ):
         onnx_model(config, weights, scaling=scaling_values(config, PACKAGED_ARCHIVES))

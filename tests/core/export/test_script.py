@@ -16,7 +16,12 @@ import torch
 from safetensors.torch import load
 
 from mnist_dash.core.config.presets import PRESETS
-from mnist_dash.core.config.run_config import Augmentation, EarlyStopping, RunConfig, StratifiedSplit
+from mnist_dash.core.config.run_config import (
+    Augmentation,
+    EarlyStopping,
+    RunConfig,
+    StratifiedSplit,
+)
 from mnist_dash.core.data.archives import PACKAGED_ARCHIVES
 from mnist_dash.core.export.notebook import notebook
 from mnist_dash.core.export.script import training_script
@@ -43,7 +48,15 @@ from tests.waiting import PATIENCE_SECONDS
 
 EVERYTHING = RunConfig(
     layers=(
-        Conv(filters=4, kernel=4, stride=2, padding="same", kernel_init=HeNormal(), l2=1e-4, activation="leaky_relu"),
+        Conv(
+            filters=4,
+            kernel=4,
+            stride=2,
+            padding="same",
+            kernel_init=HeNormal(),
+            l2=1e-4,
+            activation="leaky_relu",
+        ),
         BatchNorm(),
         ActivationLayer(activation="linear"),
         ActivationLayer(activation="gelu"),
@@ -52,7 +65,9 @@ EVERYTHING = RunConfig(
         Dropout(rate=0.2),
         Flatten(),
         BatchNorm(momentum=0.9),
-        Dense(units=12, activation="silu", kernel_init=GlorotNormal(), bias_init=Constant(value=0.1)),
+        Dense(
+            units=12, activation="silu", kernel_init=GlorotNormal(), bias_init=Constant(value=0.1)
+        ),
         Dense(units=10, activation="softmax", kernel_init=TruncatedNormal(std=0.02)),
     ),
     optimizer=Lion(),
@@ -85,12 +100,19 @@ def test_builds_the_engine_s_network(name: str, tmp_path: Path) -> None:
     path = tmp_path / "train.py"
     path.write_text(training_script(CONFIGS[name]))
     network = runpy.run_path(str(path))["build"]()
-    expected = {key: value.shape for key, value in build_sequential(CONFIGS[name]).state_dict().items()}
+    expected = {
+        key: value.shape for key, value in build_sequential(CONFIGS[name]).state_dict().items()
+    }
     assert {key: value.shape for key, value in network.state_dict().items()} == expected
 
 
 @pytest.mark.parametrize(
-    "name", ["mlp_quick", pytest.param("everything", marks=pytest.mark.slow), pytest.param("mlp_300_30_hog", marks=pytest.mark.slow)]
+    "name",
+    [
+        "mlp_quick",
+        pytest.param("everything", marks=pytest.mark.slow),
+        pytest.param("mlp_300_30_hog", marks=pytest.mark.slow),
+    ],
 )
 def test_trains_in_a_process_of_its_own(name: str, data_dir: Path, tmp_path: Path) -> None:
     """A few steps run, figures are printed and weights are saved."""
@@ -131,19 +153,39 @@ def test_rates_are_the_engine_s(schedule: str, tmp_path: Path) -> None:
     """The script's schedule gives the engine's rate at every step."""
     from mnist_dash.core.training.schedules import learning_rate
 
-    config = RunConfig.model_validate({"schedule": {"kind": schedule, "warmup_steps": 20}, "epochs": 3, "batch_size": 5000})
+    config = RunConfig.model_validate(
+        {"schedule": {"kind": schedule, "warmup_steps": 20}, "epochs": 3, "batch_size": 5000}
+    )
     path = tmp_path / "train.py"
     path.write_text(training_script(config))
     rate = runpy.run_path(str(path))["rate"]
     steps = range(config.epochs * config.steps_per_epoch)
-    assert [rate(step) for step in steps] == pytest.approx([learning_rate(config, step) for step in steps])
+    assert [rate(step) for step in steps] == pytest.approx(
+        [learning_rate(config, step) for step in steps]
+    )
 
 
 def test_imports_torch_and_torchvision_only(tmp_path: Path) -> None:
     """The script runs where this package is not installed."""
     text = training_script(EVERYTHING)
-    modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.strip().startswith(("import ", "from "))}
-    assert modules <= {"argparse", "functools", "hashlib", "json", "math", "pathlib", "time", "typing", "numpy", "torch", "torchvision"}
+    modules = {
+        line.split()[1].split(".")[0]
+        for line in text.splitlines()
+        if line.strip().startswith(("import ", "from "))
+    }
+    assert modules <= {
+        "argparse",
+        "functools",
+        "hashlib",
+        "json",
+        "math",
+        "pathlib",
+        "time",
+        "typing",
+        "numpy",
+        "torch",
+        "torchvision",
+    }
     assert json.dumps(EVERYTHING.hash) in text or EVERYTHING.hash in text
 
 
@@ -167,12 +209,25 @@ REPEATED = RunConfig(
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     """What the engine makes of the configuration, in a second."""
     folder = tmp_path_factory.mktemp("data")
-    return train(REPEATED, data_dir=folder, on_step=_ignore, on_epoch=_ignore, on_checkpoint=_ignore, should_stop=lambda: False)
+    return train(
+        REPEATED,
+        data_dir=folder,
+        on_step=_ignore,
+        on_epoch=_ignore,
+        on_checkpoint=_ignore,
+        should_stop=lambda: False,
+    )
 
 
 STEERED: dict[str, dict[str, object]] = {
     "rate, batch and dropout": {
-        "optimizer": {"kind": "sgd", "momentum": 0.9, "nesterov": True, "learning_rate": 0.05, "decay": 1e-3},
+        "optimizer": {
+            "kind": "sgd",
+            "momentum": 0.9,
+            "nesterov": True,
+            "learning_rate": 0.05,
+            "decay": 1e-3,
+        },
         "changes": [
             {"after_epoch": 1, "learning_rate": 0.01, "batch_size": 700},
             {"after_epoch": 2, "dropout_rate": 0.0},
@@ -183,7 +238,11 @@ STEERED: dict[str, dict[str, object]] = {
         "schedule": {"kind": "cosine", "warmup_steps": 5},
         "changes": [
             {"after_epoch": 1, "optimizer": {"kind": "rmsprop", "learning_rate": 0.001}},
-            {"after_epoch": 2, "optimizer": {"kind": "rmsprop", "learning_rate": 0.0005, "momentum": 0.8}, "restart_schedule": True},
+            {
+                "after_epoch": 2,
+                "optimizer": {"kind": "rmsprop", "learning_rate": 0.0005, "momentum": 0.8},
+                "restart_schedule": True,
+            },
             {"after_epoch": 3, "optimizer": {"kind": "adam", "beta_2": 0.99, "epsilon": 1e-4}},
         ],
     },
@@ -192,13 +251,24 @@ STEERED: dict[str, dict[str, object]] = {
         "schedule": {"kind": "one_cycle"},
         "changes": [
             {"after_epoch": 2, "restart_schedule": True, "batch_size": 350},
-            {"after_epoch": 3, "optimizer": {"kind": "adam", "learning_rate": 0.002, "beta_1": 0.8, "epsilon": 1e-5}},
+            {
+                "after_epoch": 3,
+                "optimizer": {
+                    "kind": "adam",
+                    "learning_rate": 0.002,
+                    "beta_1": 0.8,
+                    "epsilon": 1e-5,
+                },
+            },
         ],
     },
     "steps and Lion": {
         "optimizer": {"kind": "lion", "learning_rate": 3e-4},
         "schedule": {"kind": "step", "every_epochs": 1, "factor": 0.5},
-        "changes": [{"after_epoch": 1, "batch_size": 900}, {"after_epoch": 3, "optimizer": {"kind": "lion", "learning_rate": 1e-4}}],
+        "changes": [
+            {"after_epoch": 1, "batch_size": 900},
+            {"after_epoch": 3, "optimizer": {"kind": "lion", "learning_rate": 1e-4}},
+        ],
     },
     "a velocity under a schedule": {
         "optimizer": {"kind": "sgd", "momentum": 0.9, "learning_rate": 0.05},
@@ -210,8 +280,20 @@ STEERED: dict[str, dict[str, object]] = {
 
 def steered(name: str) -> RunConfig:
     """Make a small training whose settings change."""
-    layers = (Flatten(), Dense(units=20, activation="relu"), Dropout(rate=0.25), Dense(units=10, activation="softmax"))
-    base = RunConfig(layers=layers, split=StratifiedSplit(fraction=0.9), epochs=4, batch_size=1000, device="cpu", precision="float32")
+    layers = (
+        Flatten(),
+        Dense(units=20, activation="relu"),
+        Dropout(rate=0.25),
+        Dense(units=10, activation="softmax"),
+    )
+    base = RunConfig(
+        layers=layers,
+        split=StratifiedSplit(fraction=0.9),
+        epochs=4,
+        batch_size=1000,
+        device="cpu",
+        precision="float32",
+    )
     return RunConfig.model_validate(base.model_dump() | STEERED[name])
 
 
@@ -224,24 +306,39 @@ def test_changes_settings_where_the_run_did(name: str, data_dir: Path, tmp_path:
     (tmp_path / "train.py").write_text(training_script(config))
     names = runpy.run_path(str(tmp_path / "train.py"))
     steps = range(config.steps_until(config.epochs))
-    assert [names["rate"](step) for step in steps] == pytest.approx([learning_rate(config, step) for step in steps])
-    run = train(config, data_dir=tmp_path, on_step=_ignore, on_epoch=_ignore, on_checkpoint=_ignore, should_stop=lambda: False)
+    assert [names["rate"](step) for step in steps] == pytest.approx(
+        [learning_rate(config, step) for step in steps]
+    )
+    run = train(
+        config,
+        data_dir=tmp_path,
+        on_step=_ignore,
+        on_epoch=_ignore,
+        on_checkpoint=_ignore,
+        should_stop=lambda: False,
+    )
     again, weights = names["train"](names["prepare"](str(data_dir))).state_dict(), load(run.weights)
-    assert {key: float((again[key] - weights[key]).abs().max()) for key in weights} == pytest.approx(dict.fromkeys(weights, 0.0), abs=2e-4)
+    assert {
+        key: float((again[key] - weights[key]).abs().max()) for key in weights
+    } == pytest.approx(dict.fromkeys(weights, 0.0), abs=2e-4)
 
 
 def _ignore(_report: object) -> None:
     """Let a report go."""
 
 
-def test_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, tmp_path: Path) -> None:
+def test_gives_the_run_s_test_accuracy(
+    trained: TrainingResult, data_dir: Path, tmp_path: Path
+) -> None:
     """Alone in a folder, with nobody's packages but torch's: trained anew within an image in a thousand, the run's own weights exactly."""
     (tmp_path / "train.py").write_text(training_script(REPEATED))
     (tmp_path / "run.safetensors").write_bytes(trained.weights)
     found = []
     for more in ([], ["--evaluate", "run.safetensors"]):
         command = [sys.executable, "-I", "train.py", *more]
-        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
         found.append([float(word) for word in said.splitlines()[-1].split() if word[0].isdigit()])
     assert trained.test_accuracy is not None
     (_, again), (loss, same) = found
@@ -252,7 +349,9 @@ def test_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, 
 
 
 @pytest.mark.slow
-def test_notebook_gives_the_run_s_test_accuracy(trained: TrainingResult, data_dir: Path, tmp_path: Path) -> None:
+def test_notebook_gives_the_run_s_test_accuracy(
+    trained: TrainingResult, data_dir: Path, tmp_path: Path
+) -> None:
     """Executed in a kernel of its own it trains to the run's accuracy; what its title says is text."""
     cells = nbformat.reads(notebook(REPEATED, title="<b>*mine*</b>\n# yours"), as_version=4)  # type: ignore[no-untyped-call]
     nbformat.validate(cells)
@@ -261,7 +360,10 @@ def test_notebook_gives_the_run_s_test_accuracy(trained: TrainingResult, data_di
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         nbclient.NotebookClient(
-            cells, timeout=int(PATIENCE_SECONDS), kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+            cells,
+            timeout=int(PATIENCE_SECONDS),
+            kernel_name="python3",
+            resources={"metadata": {"path": str(tmp_path)}},
         ).execute()
     (said,) = [output.text for output in cells.cells[-1].outputs]
     assert float(said.split()[-1]) == pytest.approx(trained.test_accuracy, abs=1e-3)

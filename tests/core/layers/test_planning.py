@@ -36,7 +36,9 @@ CONVOLUTIONS = st.builds(
 )
 POOLS = st.builds(MaxPool, size=st.integers(1, 4), stride=st.none() | st.integers(1, 3))
 AVERAGES = st.builds(AvgPool, size=st.integers(1, 4), stride=st.none() | st.integers(1, 3))
-IMAGE_LAYERS = st.lists(CONVOLUTIONS | POOLS | AVERAGES | st.just(BatchNorm()) | st.just(Dropout()), max_size=5)
+IMAGE_LAYERS = st.lists(
+    CONVOLUTIONS | POOLS | AVERAGES | st.just(BatchNorm()) | st.just(Dropout()), max_size=5
+)
 
 
 def _torch(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
@@ -45,9 +47,16 @@ def _torch(layer: Layer, shape: tuple[int, ...]) -> nn.Module:
         case Conv(padding="valid"):
             return nn.Conv2d(shape[2], layer.filters, layer.kernel, layer.stride)
         case Conv():
-            total = [max((math.ceil(side / layer.stride) - 1) * layer.stride + layer.kernel - side, 0) for side in shape[:2]]
-            pad = nn.ZeroPad2d((total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
-            return nn.Sequential(pad, nn.Conv2d(shape[2], layer.filters, layer.kernel, layer.stride))
+            total = [
+                max((math.ceil(side / layer.stride) - 1) * layer.stride + layer.kernel - side, 0)
+                for side in shape[:2]
+            ]
+            pad = nn.ZeroPad2d(
+                (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2)
+            )
+            return nn.Sequential(
+                pad, nn.Conv2d(shape[2], layer.filters, layer.kernel, layer.stride)
+            )
         case MaxPool():
             return nn.MaxPool2d(layer.size, layer.stride)
         case AvgPool():
@@ -68,15 +77,24 @@ def _follow(layers: tuple[Layer, ...]) -> None:
     for planned, layer in zip(plan(layers, IMAGE), layers, strict=True):
         module = _torch(layer, planned.input_shape)
         values = module(values)
-        found = tuple(values.shape[1:]) if values.dim() == 2 else (*values.shape[2:], values.shape[1])
+        found = (
+            tuple(values.shape[1:]) if values.dim() == 2 else (*values.shape[2:], values.shape[1])
+        )
         assert planned.output_shape == found, planned.summary
-        assert planned.n_parameters == sum(parameter.numel() for parameter in module.parameters()), planned.summary
+        assert planned.n_parameters == sum(
+            parameter.numel() for parameter in module.parameters()
+        ), planned.summary
 
 
 @given(images=IMAGE_LAYERS, units=st.lists(st.integers(1, 40), max_size=3))
 def test_plan_agrees_with_torch(images: list[Layer], units: list[int]) -> None:
     """Whatever fits together has the shapes and parameters that torch gives it."""
-    layers = (*images, Flatten(), *(Dense(units=n) for n in units), Dense(units=10, activation="softmax"))
+    layers = (
+        *images,
+        Flatten(),
+        *(Dense(units=n) for n in units),
+        Dense(units=10, activation="softmax"),
+    )
     try:
         plan(layers, IMAGE)
     except ImpossibleLayer as error:
@@ -96,14 +114,24 @@ def test_every_kernel_that_fits_is_allowed(kernel: int) -> None:
 @pytest.mark.parametrize(
     ("layers", "index", "words"),
     [
-        ((MaxPool(size=14), Conv(kernel=3)), 1, ["conv_1", "3x3 kernel", "2 x 2 x 1", "at most 2", "'same'"]),
-        ((MaxPool(size=14), MaxPool(size=3)), 1, ["max_pool_2", "3x3 window", "2 x 2 x 1", "at most 2"]),
+        (
+            (MaxPool(size=14), Conv(kernel=3)),
+            1,
+            ["conv_1", "3x3 kernel", "2 x 2 x 1", "at most 2", "'same'"],
+        ),
+        (
+            (MaxPool(size=14), MaxPool(size=3)),
+            1,
+            ["max_pool_2", "3x3 window", "2 x 2 x 1", "at most 2"],
+        ),
         ((Dense(),), 0, ["dense_1", "a vector", "28 x 28 x 1", "flatten"]),
         ((Flatten(), Conv()), 1, ["conv_1", "an image", "784", "before the flatten"]),
         ((Flatten(), Dense(units=5), AvgPool()), 2, ["avg_pool_1", "an image", "vector of 5"]),
     ],
 )
-def test_impossible_layer_names_itself_and_the_shapes(layers: tuple[Layer, ...], index: int, words: list[str]) -> None:
+def test_impossible_layer_names_itself_and_the_shapes(
+    layers: tuple[Layer, ...], index: int, words: list[str]
+) -> None:
     """The sentence has the layer's name, the rule, the shapes that do not fit, and the remedy."""
     with pytest.raises(ImpossibleLayer) as refused:
         plan(layers, IMAGE)
@@ -120,7 +148,10 @@ def test_names_are_unique_and_arithmetic_adds_up(images: list[Layer]) -> None:
         return
     assert len({planned.name for planned in plans}) == len(plans)
     for planned in plans:
-        numbers = [int(text.replace(",", "")) for text in re.findall(r"[\d,]*\d", planned.parameter_arithmetic)]
+        numbers = [
+            int(text.replace(",", ""))
+            for text in re.findall(r"[\d,]*\d", planned.parameter_arithmetic)
+        ]
         assert (numbers[-1] if numbers else 0) == planned.n_parameters
 
 
@@ -142,7 +173,10 @@ def test_every_kind_has_a_summary_and_a_docstring() -> None:
     """Each kind of layer is told apart in one short line."""
     summaries = [kind().summary() for kind in LAYERS.values()]
     assert len(set(summaries)) == len(LAYERS)
-    assert all(len(line) < 60 and kind.__doc__ for line, kind in zip(summaries, LAYERS.values(), strict=True))
+    assert all(
+        len(line) < 60 and kind.__doc__
+        for line, kind in zip(summaries, LAYERS.values(), strict=True)
+    )
 
 
 def test_summary_tells_what_differs() -> None:

@@ -17,7 +17,9 @@ from mnist_dash.core.network.torch_network import Network, build_sequential
 
 OUTPUT = specs.Dense(units=10, activation="softmax")
 CPU = torch.device("cpu")
-activations = st.sampled_from(["linear", "relu", "elu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid"])
+activations = st.sampled_from(
+    ["linear", "relu", "elu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid"]
+)
 image_layers = st.one_of(
     st.builds(
         specs.Conv,
@@ -65,7 +67,9 @@ def test_plan_agrees_with_torch(layers: tuple[Layer, ...]) -> None:
     values = torch.zeros(2, 1, 28, 28)
     for module in network:
         values = module(values)
-        found = tuple(values.shape[1:]) if values.dim() == 2 else (*values.shape[2:], values.shape[1])
+        found = (
+            tuple(values.shape[1:]) if values.dim() == 2 else (*values.shape[2:], values.shape[1])
+        )
         assert found in shapes or isinstance(module, torch.nn.ZeroPad2d)
     assert values.shape == (2, 10)
 
@@ -81,14 +85,19 @@ def test_fast_network_computes_what_the_plain_one_does(layers: tuple[Layer, ...]
     assert all(torch.equal(exported[name], value) for name, value in plain.state_dict().items())
     images = torch.rand(3, 784, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        assert torch.allclose(fast.logits(images, training=False), plain(images.view(3, 1, 28, 28)), atol=1e-4)
+        assert torch.allclose(
+            fast.logits(images, training=False), plain(images.view(3, 1, 28, 28)), atol=1e-4
+        )
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_every_preset_is_built(name: str) -> None:
     """Each ready network has the planned number of parameters in torch."""
     config = PRESETS[name].config
-    assert sum(parameter.numel() for parameter in build_sequential(config).parameters()) == config.n_parameters
+    assert (
+        sum(parameter.numel() for parameter in build_sequential(config).parameters())
+        == config.n_parameters
+    )
 
 
 def filled(initializer: specs.Initializer, *shape: int) -> np.ndarray:
@@ -110,7 +119,9 @@ def filled(initializer: specs.Initializer, *shape: int) -> np.ndarray:
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
-def test_initialisers_have_their_spread(initializer: specs.Initializer, limit: float, std: float) -> None:
+def test_initialisers_have_their_spread(
+    initializer: specs.Initializer, limit: float, std: float
+) -> None:
     """Bounds and deviations of half a million draws are those of the definition; fan-in is 1000, fan-out 500."""
     values = filled(initializer, 500, 1000)
     assert abs(values.mean()) < 4 * std / 500_000**0.5
@@ -120,7 +131,9 @@ def test_initialisers_have_their_spread(initializer: specs.Initializer, limit: f
 
 def test_convolution_counts_its_window_as_fan() -> None:
     """A 5x5 kernel of 8 channels and 16 filters has fans of 200 and 400."""
-    assert np.abs(filled(specs.GlorotUniform(), 16, 8, 5, 5)).max() == pytest.approx((6 / 600) ** 0.5, rel=0.01)
+    assert np.abs(filled(specs.GlorotUniform(), 16, 8, 5, 5)).max() == pytest.approx(
+        (6 / 600) ** 0.5, rel=0.01
+    )
     assert (filled(specs.Constant(value=0.1), 7) == np.float32(0.1)).all()
     assert (filled(specs.Zeros(), 7) == 0).all()
 
@@ -138,4 +151,6 @@ def test_dropout_drops_its_rate_and_keeps_the_mean(rate: float) -> None:
     (gradient,) = torch.autograd.grad(dropped.sum(), values)
     assert torch.equal(gradient, dropped.detach())
     rows = (dropped == 0).float()
-    assert abs(float(torch.corrcoef(torch.stack([rows[:, 0], rows[:, 1]]))[0, 1])) < 0.15, "neighbours are dropped independently"
+    assert abs(float(torch.corrcoef(torch.stack([rows[:, 0], rows[:, 1]]))[0, 1])) < 0.15, (
+        "neighbours are dropped independently"
+    )

@@ -17,7 +17,9 @@ N_STEPS = 7
 RATE = 0.05
 GENERATOR = np.random.default_rng(5)
 START = GENERATOR.normal(size=(3, 4))
-GRADIENTS = [GENERATOR.normal(size=(3, 4)) * 10.0 ** GENERATOR.integers(-4, 1) for _ in range(N_STEPS)]
+GRADIENTS = [
+    GENERATOR.normal(size=(3, 4)) * 10.0 ** GENERATOR.integers(-4, 1) for _ in range(N_STEPS)
+]
 
 
 def sgd(w: Array, g: Array, s: State, _t: int) -> Array:
@@ -109,9 +111,14 @@ CASES: list[tuple[specs.Optimizer, Callable[[Array, Array, State, int], Array]]]
 
 
 @pytest.mark.parametrize("recordable", [False, True])
-@pytest.mark.parametrize(("spec", "definition"), CASES, ids=[definition.__name__ for _, definition in CASES])
+@pytest.mark.parametrize(
+    ("spec", "definition"), CASES, ids=[definition.__name__ for _, definition in CASES]
+)
 def test_steps_follow_the_definition(
-    spec: specs.Optimizer, definition: Callable[[Array, Array, State, int], Array], *, recordable: bool
+    spec: specs.Optimizer,
+    definition: Callable[[Array, Array, State, int], Array],
+    *,
+    recordable: bool,
 ) -> None:
     """Seven steps with gradients of many sizes land where the formula does, whether the factors are floats or tensors."""
     parameter = torch.tensor(START, dtype=torch.float32)
@@ -119,7 +126,9 @@ def test_steps_follow_the_definition(
     expected = START.copy()
     state: State = {}
     for t, gradient in enumerate(GRADIENTS, start=1):
-        factors = [torch.tensor(factor) if recordable else factor for factor in optimizer.factors(RATE, t)]
+        factors = [
+            torch.tensor(factor) if recordable else factor for factor in optimizer.factors(RATE, t)
+        ]
         optimizer.apply([torch.tensor(gradient, dtype=torch.float32)], *factors)
         expected = definition(expected, gradient, state, t)
     assert np.allclose(parameter.numpy(), expected, rtol=2e-5, atol=2e-6)

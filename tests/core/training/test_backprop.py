@@ -37,7 +37,12 @@ image_layers = st.one_of(
     st.builds(specs.Dropout, rate=st.sampled_from([0.0, 0.25, 0.4])),
 )
 vector_layers = st.one_of(
-    st.builds(specs.Dense, units=st.integers(1, 12), activation=activations, l2=st.sampled_from([0.0, 0.01])),
+    st.builds(
+        specs.Dense,
+        units=st.integers(1, 12),
+        activation=activations,
+        l2=st.sampled_from([0.0, 0.01]),
+    ),
     st.builds(specs.Dropout, rate=st.sampled_from([0.0, 0.5])),
     st.builds(specs.Flatten),
 )
@@ -64,7 +69,9 @@ def configurations(draw: st.DrawFn) -> RunConfig:
     )
 
 
-def three_updates(kind: type[AutogradUpdate | HandwrittenUpdate], config: RunConfig, precision: str) -> tuple[list[Measured], list[Tensor]]:
+def three_updates(
+    kind: type[AutogradUpdate | HandwrittenUpdate], config: RunConfig, precision: str
+) -> tuple[list[Measured], list[Tensor]]:
     """Do three updates on random batches; what they measured and the parameters after them."""
     network = Network(config, CPU, torch.Generator().manual_seed(1))
     optimizer = config.optimizer.build([value.tensor for value in network.parameters])
@@ -72,7 +79,10 @@ def three_updates(kind: type[AutogradUpdate | HandwrittenUpdate], config: RunCon
     generator = torch.Generator().manual_seed(2)
     measured = []
     for t in (1, 2, 3):
-        images, labels = torch.rand(16, 784, generator=generator), torch.randint(10, (16,), generator=generator)
+        images, labels = (
+            torch.rand(16, 784, generator=generator),
+            torch.randint(10, (16,), generator=generator),
+        )
         measured.append(update.step(images, labels, rate=0.01, t=t))
     return measured, [value.tensor.detach() for value in network.parameters]
 
@@ -84,7 +94,9 @@ def test_gradients_by_hand_equal_autograds(config: RunConfig) -> None:
     assume(is_supported(config))
     by_autograd, expected = three_updates(AutogradUpdate, config, "float32")
     by_hand, found = three_updates(HandwrittenUpdate, config, "float32")
-    assert [float(step.loss) for step in by_hand] == pytest.approx([float(step.loss) for step in by_autograd], rel=1e-4)
+    assert [float(step.loss) for step in by_hand] == pytest.approx(
+        [float(step.loss) for step in by_autograd], rel=1e-4
+    )
     for one, other in zip(found, expected, strict=True):
         assert torch.allclose(one, other, rtol=1e-3, atol=2e-5)
 
@@ -101,7 +113,9 @@ STRIDED = RunConfig(
 
 
 @pytest.mark.parametrize("kind", [AutogradUpdate, HandwrittenUpdate])
-def test_strided_kernel_of_one_pixel_repeats_bit_for_bit(kind: type[AutogradUpdate | HandwrittenUpdate]) -> None:
+def test_strided_kernel_of_one_pixel_repeats_bit_for_bit(
+    kind: type[AutogradUpdate | HandwrittenUpdate],
+) -> None:
     """OneDNN wrote outside of its memory for such a layer, so that results differed from time to time, until the process died."""
     _, expected = three_updates(kind, STRIDED, "float32")
     for _ in range(50):
@@ -115,8 +129,12 @@ def test_wide_layers_by_hand_equal_autograds(name: str) -> None:
     config = PRESETS[name].config.model_copy(update={"optimizer": SGD(momentum=0.9)})
     by_autograd, expected = three_updates(AutogradUpdate, config, "float32")
     by_hand, found = three_updates(HandwrittenUpdate, config, "float32")
-    assert [float(step.loss) for step in by_hand] == pytest.approx([float(step.loss) for step in by_autograd], rel=1e-5)
-    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True))
+    assert [float(step.loss) for step in by_hand] == pytest.approx(
+        [float(step.loss) for step in by_autograd], rel=1e-5
+    )
+    assert all(
+        torch.allclose(one, other, atol=1e-5) for one, other in zip(found, expected, strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["mlp_512_256", "cnn_9_9_16", "linear_10_10"])
@@ -125,7 +143,9 @@ def test_gradients_by_hand_equal_autograds_in_bfloat16(name: str) -> None:
     config = PRESETS[name].config
     by_autograd, _ = three_updates(AutogradUpdate, config, "bfloat16")
     by_hand, parameters = three_updates(HandwrittenUpdate, config, "bfloat16")
-    assert [float(step.loss) for step in by_hand] == pytest.approx([float(step.loss) for step in by_autograd], rel=0.02)
+    assert [float(step.loss) for step in by_hand] == pytest.approx(
+        [float(step.loss) for step in by_autograd], rel=0.02
+    )
     assert all(parameter.dtype == torch.float32 for parameter in parameters)
 
 
@@ -137,7 +157,12 @@ def test_every_preset_has_gradients_by_hand(name: str) -> None:
 
 @pytest.mark.parametrize(
     "layer",
-    [specs.BatchNorm(), specs.AvgPool(), specs.Conv(activation="gelu"), specs.Conv(kernel=4, padding="same")],
+    [
+        specs.BatchNorm(),
+        specs.AvgPool(),
+        specs.Conv(activation="gelu"),
+        specs.Conv(kernel=4, padding="same"),
+    ],
     ids=lambda layer: layer.summary(),
 )
 def test_other_layers_go_through_autograd(layer: Layer) -> None:
@@ -149,30 +174,45 @@ def test_clipping_scales_to_the_global_norm() -> None:
     """Gradients of norm 13 are scaled to norm 2 together; smaller ones stay."""
     grads = [torch.tensor([3.0, 4.0]), torch.tensor([[12.0]])]
     clip_by_global_norm(grads, 2.0)
-    assert np.allclose(torch.cat([grad.flatten() for grad in grads]), np.array([3.0, 4.0, 12.0]) * 2 / 13)
+    assert np.allclose(
+        torch.cat([grad.flatten() for grad in grads]), np.array([3.0, 4.0, 12.0]) * 2 / 13
+    )
     small = [torch.tensor([0.3, 0.4])]
     clip_by_global_norm(small, 2.0)
     assert np.allclose(small[0], [0.3, 0.4])
 
 
 @pytest.mark.parametrize("kind", [AutogradUpdate, HandwrittenUpdate])
-def test_penalty_is_lambda_times_the_sum_of_squares(kind: type[AutogradUpdate | HandwrittenUpdate]) -> None:
+def test_penalty_is_lambda_times_the_sum_of_squares(
+    kind: type[AutogradUpdate | HandwrittenUpdate],
+) -> None:
     """With L2 the loss grows by lambda * sum(w^2) of the kernel alone, and plain descent shrinks the kernel by 2 * rate * lambda."""
     plain = RunConfig(layers=(specs.Flatten(), OUTPUT), optimizer=SGD())
-    regularised = RunConfig(layers=(specs.Flatten(), OUTPUT.model_copy(update={"l2": 0.5})), optimizer=SGD())
+    regularised = RunConfig(
+        layers=(specs.Flatten(), OUTPUT.model_copy(update={"l2": 0.5})), optimizer=SGD()
+    )
     kernel = Network(plain, CPU, torch.Generator()).parameters[0].tensor.detach()
     results = {}
     for config in (plain, regularised):
         network = Network(config, CPU, torch.Generator())
-        update = kind(config, network, config.optimizer.build([value.tensor for value in network.parameters]), precision="float32")
+        update = kind(
+            config,
+            network,
+            config.optimizer.build([value.tensor for value in network.parameters]),
+            precision="float32",
+        )
         loss = update.step(torch.zeros(4, 784), torch.arange(4), rate=0.1, t=1).loss
         results[config] = float(loss), network.parameters[0].tensor.detach()
-    assert results[regularised][0] - results[plain][0] == pytest.approx(0.5 * float((kernel**2).sum()), rel=1e-5)
+    assert results[regularised][0] - results[plain][0] == pytest.approx(
+        0.5 * float((kernel**2).sum()), rel=1e-5
+    )
     assert torch.allclose(results[regularised][1], kernel * (1 - 2 * 0.1 * 0.5), atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [AutogradUpdate, HandwrittenUpdate])
-def test_label_smoothing_mixes_in_all_classes(kind: type[AutogradUpdate | HandwrittenUpdate]) -> None:
+def test_label_smoothing_mixes_in_all_classes(
+    kind: type[AutogradUpdate | HandwrittenUpdate],
+) -> None:
     """The loss with smoothing s is (1 - s) times that of the label plus s times the mean over all classes."""
     config = RunConfig(layers=(specs.Flatten(), OUTPUT), optimizer=SGD(), label_smoothing=0.2)
     network = Network(config, CPU, torch.Generator())
@@ -180,12 +220,21 @@ def test_label_smoothing_mixes_in_all_classes(kind: type[AutogradUpdate | Handwr
     with torch.no_grad():
         logs = network.logits(images, training=False).log_softmax(1).double()
     expected = -(0.8 * logs[torch.arange(5), labels] + 0.2 * logs.mean(1)).mean()
-    update = kind(config, network, config.optimizer.build([value.tensor for value in network.parameters]), precision="float32")
-    assert float(update.step(images, labels, rate=0.1, t=1).loss) == pytest.approx(float(expected), rel=1e-5)
+    update = kind(
+        config,
+        network,
+        config.optimizer.build([value.tensor for value in network.parameters]),
+        precision="float32",
+    )
+    assert float(update.step(images, labels, rate=0.1, t=1).loss) == pytest.approx(
+        float(expected), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("kind", [AutogradUpdate, HandwrittenUpdate])
-def test_clipped_probabilities_pull_at_nothing(kind: type[AutogradUpdate | HandwrittenUpdate]) -> None:
+def test_clipped_probabilities_pull_at_nothing(
+    kind: type[AutogradUpdate | HandwrittenUpdate],
+) -> None:
     """An image whose class has a probability below the clip costs its logarithm and changes no weight, as in Keras 2."""
     config = RunConfig(layers=(specs.Flatten(), OUTPUT), optimizer=SGD(), probability_clip=1e-7)
     network = Network(config, CPU, torch.Generator())

@@ -29,7 +29,10 @@ OPTIMIZERS = (
 
 def on_gpu(preset: str, *overrides: tuple[str, object]) -> RunConfig:
     """Two epochs of a preset on CUDA."""
-    return with_overrides(PRESETS[preset].config, [("epochs", 2), ("device", "cuda"), ("early_stopping", None), *overrides])
+    return with_overrides(
+        PRESETS[preset].config,
+        [("epochs", 2), ("device", "cuda"), ("early_stopping", None), *overrides],
+    )
 
 
 def trained(
@@ -56,11 +59,16 @@ CONFIGS = {
     "autograd": ("cnn_elu_sgd",),
     "clipped": ("linear_10_10",),
     "bfloat16": ("mlp_512_256", ("precision", "bfloat16")),
-    "augmented": ("mlp_quick", ("augmentation", {"rotation": 10, "shift": 0.1, "scale": 0.1, "elastic": 20.0})),
+    "augmented": (
+        "mlp_quick",
+        ("augmentation", {"rotation": 10, "shift": 0.1, "scale": 0.1, "elastic": 20.0}),
+    ),
     "schedule": ("mlp_quick", ("schedule", {"kind": "one_cycle"})),
     "clipping": ("mlp_quick", ("gradient_clip_norm", 1.0), ("label_smoothing", 0.1)),
     "uneven": ("mlp_quick", ("batch_size", 7001)),
-    **{f"optimizer-{values['kind']}": ("mlp_quick", ("optimizer", values)) for values in OPTIMIZERS},
+    **{
+        f"optimizer-{values['kind']}": ("mlp_quick", ("optimizer", values)) for values in OPTIMIZERS
+    },
 }
 
 
@@ -80,7 +88,9 @@ def test_runs_repeat_and_resume_bit_for_bit(name: str, tmp_path: Path) -> None:
     assert first.test_accuracy > 0.85
 
 
-@pytest.mark.parametrize("name", ["dense", "clipped", *(name for name in CONFIGS if name.startswith("optimizer"))])
+@pytest.mark.parametrize(
+    "name", ["dense", "clipped", *(name for name in CONFIGS if name.startswith("optimizer"))]
+)
 def test_gpu_agrees_with_the_processor(name: str, tmp_path: Path) -> None:
     """In float32 and without dropout the first updates' mean loss is the CPU's to 1 in 10,000.
 

@@ -13,20 +13,45 @@ import torch
 from safetensors.torch import load
 
 from mnist_dash.core.analysis.evaluation import accuracy
-from mnist_dash.core.config.run_config import EarlyStopping, RunConfig, TailSplit, TestAsValidation, with_overrides
+from mnist_dash.core.config.run_config import (
+    EarlyStopping,
+    RunConfig,
+    TailSplit,
+    TestAsValidation,
+    with_overrides,
+)
 from mnist_dash.core.data.dataset import load_raw
 from mnist_dash.core.layers import BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from mnist_dash.core.network.torch_network import build_sequential
 from mnist_dash.core.training.loop import is_kept, train
-from mnist_dash.core.training.reports import Checkpoint, Ending, EpochReport, StepReport, TrainingResult
+from mnist_dash.core.training.reports import (
+    Checkpoint,
+    Ending,
+    EpochReport,
+    StepReport,
+    TrainingResult,
+)
 from mnist_dash.errors import ArtifactError
 
 OUTPUT = Dense(units=10, activation="softmax")
 SMALL = RunConfig(
-    layers=(Flatten(), Dense(units=32, l2=1e-4), Dropout(rate=0.3), OUTPUT), split=TailSplit(fraction=0.9), batch_size=100, epochs=3
+    layers=(Flatten(), Dense(units=32, l2=1e-4), Dropout(rate=0.3), OUTPUT),
+    split=TailSplit(fraction=0.9),
+    batch_size=100,
+    epochs=3,
 )
 CONVOLUTIONAL = SMALL.model_copy(
-    update={"layers": (Conv(filters=4, stride=2), BatchNorm(), MaxPool(), Flatten(), Dense(units=16), OUTPUT), "epochs": 2}
+    update={
+        "layers": (
+            Conv(filters=4, stride=2),
+            BatchNorm(),
+            MaxPool(),
+            Flatten(),
+            Dense(units=16),
+            OUTPUT,
+        ),
+        "epochs": 2,
+    }
 )
 
 
@@ -46,7 +71,13 @@ class Log:
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
 
-def run(config: RunConfig, data_dir: Path, *, resume: bytes | None = None, stop_after: Callable[[int], bool] = lambda _: False) -> Log:
+def run(
+    config: RunConfig,
+    data_dir: Path,
+    *,
+    resume: bytes | None = None,
+    stop_after: Callable[[int], bool] = lambda _: False,
+) -> Log:
     """Train and keep every report; `stop_after` sees how often the loop has asked whether to stop."""
     steps: list[StepReport] = []
     epochs: list[EpochReport] = []
@@ -72,7 +103,14 @@ def run(config: RunConfig, data_dir: Path, *, resume: bytes | None = None, stop_
 
 def figures(report: EpochReport) -> tuple[float, ...]:
     """An epoch's figures without its times."""
-    return (report.running_loss, report.train_loss, report.val_loss, report.running_accuracy, report.train_accuracy, report.val_accuracy)
+    return (
+        report.running_loss,
+        report.train_loss,
+        report.val_loss,
+        report.running_accuracy,
+        report.train_accuracy,
+        report.val_accuracy,
+    )
 
 
 @pytest.mark.parametrize("config", [SMALL, CONVOLUTIONAL], ids=["dense", "convolutional"])
@@ -81,22 +119,30 @@ def test_same_seed_gives_the_same_bits(config: RunConfig, data_dir: Path) -> Non
     first, second = run(config, data_dir), run(config, data_dir)
     assert first.result.weights == second.result.weights
     assert np.array_equal(first.result.test_probabilities, second.result.test_probabilities)  # type: ignore[arg-type]
-    assert [figures(report) for report in first.epochs] == [figures(report) for report in second.epochs]
+    assert [figures(report) for report in first.epochs] == [
+        figures(report) for report in second.epochs
+    ]
     other = run(with_overrides(config, [("seed", 1), ("epochs", 1)]), data_dir)
     assert figures(other.epochs[0]) != figures(first.epochs[0])
 
 
-@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw", "nadam", "rmsprop", "adadelta", "adagrad", "lion"])
+@pytest.mark.parametrize(
+    "kind", ["sgd", "adam", "adamw", "nadam", "rmsprop", "adadelta", "adagrad", "lion"]
+)
 def test_resumed_run_equals_uninterrupted(kind: str, data_dir: Path) -> None:
     """Whatever the optimizer, going on from an epoch's checkpoint leads to the very same weights."""
-    config = with_overrides(SMALL, [("optimizer.kind", kind), ("schedule.kind", "cosine"), ("augmentation.shift", 0.1)])
+    config = with_overrides(
+        SMALL, [("optimizer.kind", kind), ("schedule.kind", "cosine"), ("augmentation.shift", 0.1)]
+    )
     if kind == "sgd":
         config = with_overrides(config, [("optimizer.momentum", 0.9), ("optimizer.nesterov", True)])
     whole = run(config, data_dir)
     resumed = run(config, data_dir, resume=whole.checkpoints[0].payload)
     assert [report.epoch for report in resumed.epochs] == [2, 3]
     assert resumed.result.weights == whole.result.weights
-    assert [figures(report) for report in resumed.epochs] == [figures(report) for report in whole.epochs[1:]]
+    assert [figures(report) for report in resumed.epochs] == [
+        figures(report) for report in whole.epochs[1:]
+    ]
     assert resumed.steps[0].seconds >= whole.epochs[0].seconds_training
 
 
@@ -112,9 +158,18 @@ def test_checkpoint_of_another_configuration_is_refused(data_dir: Path) -> None:
 def test_divergence_keeps_the_epochs_before(data_dir: Path) -> None:
     """A loss that is no number ends the run as diverged, with the step, a remedy, and no test figures."""
     config = with_overrides(
-        SMALL, [("optimizer.kind", "sgd"), ("optimizer.learning_rate", 0.5), ("schedule.kind", "constant"), ("schedule.warmup_steps", 0)]
+        SMALL,
+        [
+            ("optimizer.kind", "sgd"),
+            ("optimizer.learning_rate", 0.5),
+            ("schedule.kind", "constant"),
+            ("schedule.warmup_steps", 0),
+        ],
     )
-    log = run(with_overrides(config, [("optimizer.learning_rate", 100), ("optimizer.momentum", 0.99)]), data_dir)
+    log = run(
+        with_overrides(config, [("optimizer.learning_rate", 100), ("optimizer.momentum", 0.99)]),
+        data_dir,
+    )
     assert log.result.ending is Ending.DIVERGED
     assert "learning rate" in log.result.reason
     assert log.result.test_accuracy is None
@@ -134,7 +189,9 @@ def test_stop_evaluates_what_there_is(data_dir: Path) -> None:
 
 def test_stop_is_obeyed_during_evaluation(data_dir: Path) -> None:
     """A stop that comes after the epoch's last step ends the evaluation before its next batch; the epoch does not count."""
-    log = run(CONVOLUTIONAL, data_dir, stop_after=lambda asked: asked > CONVOLUTIONAL.steps_per_epoch + 3)
+    log = run(
+        CONVOLUTIONAL, data_dir, stop_after=lambda asked: asked > CONVOLUTIONAL.steps_per_epoch + 3
+    )
     assert log.result.ending is Ending.STOPPED
     assert (log.result.epochs, log.epochs, log.checkpoints) == (0, [], [])
     assert log.result.test_accuracy is None
@@ -147,12 +204,18 @@ def test_step_reports_are_bounded(data_dir: Path) -> None:
     assert log.epochs[-1].step == 6000
     assert len(log.steps) <= 2000
     assert log.steps[0].step == 1
-    assert all(later.step - earlier.step >= 3 for earlier, later in zip(log.steps[1:], log.steps[2:], strict=False))
+    assert all(
+        later.step - earlier.step >= 3
+        for earlier, later in zip(log.steps[1:], log.steps[2:], strict=False)
+    )
 
 
 def test_bfloat16_learns_as_float32_does(data_dir: Path) -> None:
     """In bfloat16 the same run ends within two points of float32, and says which precision it used."""
-    full, half = (run(with_overrides(SMALL, [("precision", precision)]), data_dir).result for precision in ("float32", "bfloat16"))
+    full, half = (
+        run(with_overrides(SMALL, [("precision", precision)]), data_dir).result
+        for precision in ("float32", "bfloat16")
+    )
     assert (full.precision, half.precision) == ("float32", "bfloat16")
     assert full.test_accuracy is not None
     assert half.test_accuracy == pytest.approx(full.test_accuracy, abs=0.02)
@@ -160,14 +223,22 @@ def test_bfloat16_learns_as_float32_does(data_dir: Path) -> None:
 
 def test_early_stopping_restores_the_best_epoch(data_dir: Path) -> None:
     """Training ends when the monitored figure stays, and the weights are those of its best epoch."""
-    config = SMALL.model_copy(update={"early_stopping": EarlyStopping(monitor="val_accuracy", patience=1, min_delta=0.5), "epochs": 9})
+    config = SMALL.model_copy(
+        update={
+            "early_stopping": EarlyStopping(monitor="val_accuracy", patience=1, min_delta=0.5),
+            "epochs": 9,
+        }
+    )
     log = run(config, data_dir)
     assert log.result.ending is Ending.FINISHED
     assert "Early stopping" in log.result.reason
     assert (log.result.epochs, log.result.best_epoch) == (2, 1)
     best = run(with_overrides(SMALL, [("epochs", 1)]), data_dir)
     assert load(log.result.weights).keys() == load(best.result.weights).keys()
-    assert all(torch.equal(value, load(best.result.weights)[name]) for name, value in load(log.result.weights).items())
+    assert all(
+        torch.equal(value, load(best.result.weights)[name])
+        for name, value in load(log.result.weights).items()
+    )
 
 
 def test_reports_say_what_happened(data_dir: Path) -> None:
@@ -176,9 +247,14 @@ def test_reports_say_what_happened(data_dir: Path) -> None:
     assert log.steps[0].step == 1
     assert [(report.epoch, report.step) for report in log.epochs] == [(1, 60), (2, 120), (3, 180)]
     assert all(step.epoch == math.ceil(step.step / 60) for step in log.steps)
-    assert all(later.seconds > earlier.seconds for earlier, later in zip(log.steps, log.steps[1:], strict=False))
+    assert all(
+        later.seconds > earlier.seconds
+        for earlier, later in zip(log.steps, log.steps[1:], strict=False)
+    )
     last = log.epochs[-1]
-    assert last.train_accuracy > last.running_accuracy, "dropout is off when the whole set is evaluated"
+    assert last.train_accuracy > last.running_accuracy, (
+        "dropout is off when the whole set is evaluated"
+    )
     assert last.learning_rate == 0.001
 
 
@@ -194,7 +270,9 @@ def test_weights_fit_the_plain_network(config: RunConfig, data_dir: Path) -> Non
         expected = network(raw.test_images.float().div(255).unsqueeze(1)).softmax(1).numpy()
     assert result.test_probabilities is not None
     assert np.allclose(result.test_probabilities, expected, atol=1e-4)
-    assert result.test_accuracy == pytest.approx(accuracy(raw.test_labels.numpy(), result.test_probabilities))
+    assert result.test_accuracy == pytest.approx(
+        accuracy(raw.test_labels.numpy(), result.test_probabilities)
+    )
 
 
 def test_default_network_learns_real_digits(data_dir: Path) -> None:
@@ -216,7 +294,9 @@ def test_test_set_is_watched_and_kept_evenly(data_dir: Path) -> None:
     labels = load_raw("mnist", data_dir).test_labels.numpy()
     for report, saved in zip(outcome.epochs, outcome.checkpoints, strict=True):
         assert saved.test_probabilities is not None
-        assert np.mean(saved.test_probabilities.argmax(1) == labels) == pytest.approx(report.test_accuracy)
+        assert np.mean(saved.test_probabilities.argmax(1) == labels) == pytest.approx(
+            report.test_accuracy
+        )
 
 
 def test_times_are_those_of_the_clock(data_dir: Path) -> None:

@@ -8,22 +8,42 @@ from hypothesis import strategies as st
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.optimizers import SGD
-from mnist_dash.core.schedules import ConstantSchedule, CosineSchedule, ExponentialSchedule, OneCycleSchedule, Schedule, StepSchedule
+from mnist_dash.core.schedules import (
+    ConstantSchedule,
+    CosineSchedule,
+    ExponentialSchedule,
+    OneCycleSchedule,
+    Schedule,
+    StepSchedule,
+)
 from mnist_dash.core.training.schedules import learning_rate
 
 warmups = st.integers(0, 3000)
 schedules = st.one_of(
     st.builds(ConstantSchedule, warmup_steps=warmups),
-    st.builds(StepSchedule, every_epochs=st.integers(1, 9), factor=st.floats(0.01, 1), warmup_steps=warmups),
+    st.builds(
+        StepSchedule,
+        every_epochs=st.integers(1, 9),
+        factor=st.floats(0.01, 1),
+        warmup_steps=warmups,
+    ),
     st.builds(ExponentialSchedule, factor=st.floats(0.01, 1), warmup_steps=warmups),
     st.builds(CosineSchedule, final=st.floats(0, 1), warmup_steps=warmups),
-    st.builds(OneCycleSchedule, rise=st.floats(0.01, 0.99), start=st.floats(0.01, 1), final=st.floats(0, 1), warmup_steps=warmups),
+    st.builds(
+        OneCycleSchedule,
+        rise=st.floats(0.01, 0.99),
+        start=st.floats(0.01, 1),
+        final=st.floats(0, 1),
+        warmup_steps=warmups,
+    ),
 )
 
 
 def config(schedule: Schedule, *, epochs: int = 10) -> RunConfig:
     """Put a schedule on 100 steps an epoch at a full rate of 0.5."""
-    return RunConfig(schedule=schedule, optimizer=SGD(learning_rate=0.5), batch_size=500, epochs=epochs)
+    return RunConfig(
+        schedule=schedule, optimizer=SGD(learning_rate=0.5), batch_size=500, epochs=epochs
+    )
 
 
 @given(schedules, st.integers(1, 20), st.floats(0, 1))

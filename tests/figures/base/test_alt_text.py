@@ -32,7 +32,9 @@ EPOCHS = pd.DataFrame(
         "seconds_evaluation": [0.5, 0.5, 0.5],
     }
 )
-STEPS = pd.DataFrame({"step": [10, 20], "seconds": [1.0, 2.0], "loss": [1.0, 0.5], "accuracy": [0.5, 0.75]})
+STEPS = pd.DataFrame(
+    {"step": [10, 20], "seconds": [1.0, 2.0], "loss": [1.0, 0.5], "accuracy": [0.5, 0.75]}
+)
 
 
 def said(figure: go.Figure) -> str:
@@ -43,14 +45,19 @@ def said(figure: go.Figure) -> str:
 @pytest.mark.parametrize(
     ("metric", "sentence"),
     [
-        ("accuracy", "validation: 92.10 % at epoch 1, best 98.05 % at epoch 2, last 97.90 % at epoch 3."),
+        (
+            "accuracy",
+            "validation: 92.10 % at epoch 1, best 98.05 % at epoch 2, last 97.90 % at epoch 3.",
+        ),
         ("loss", "validation: 0.6 at epoch 1, best 0.31 at epoch 2, last 0.42 at epoch 3."),
     ],
 )
 def test_line_has_its_first_best_and_last_value(metric: Metric, sentence: str) -> None:
     """The best accuracy is the highest, the best loss the lowest; what is hidden is not read out, nor a smoothed line twice."""
     curves = prepare_curves(EPOCHS, STEPS, metric=metric, axis="epoch", steps_per_epoch=10)
-    text = said(draw_curves(curves, metric=metric, options=CurveOptions(smoothing=0.0), best_epoch=2))
+    text = said(
+        draw_curves(curves, metric=metric, options=CurveOptions(smoothing=0.0), best_epoch=2)
+    )
     assert sentence in text
     assert "test" not in text
     smoothed = said(draw_curves(curves, metric=metric, options=CurveOptions(smoothing=0.5)))
@@ -59,14 +66,27 @@ def test_line_has_its_first_best_and_last_value(metric: Metric, sentence: str) -
 
 def test_joined_lines_are_told_apart() -> None:
     """Of many lines with gaps between them: how many, where they end, and which is best."""
-    line = go.Scatter(x=[1, 2, None, 1, 2, 3, None], y=[0.5, 0.7, None, 0.4, 0.95, 0.9, None], mode="lines", name="complete")
-    text = said(go.Figure(line, go.Layout(xaxis={"title": "epoch"}, yaxis={"title": "accuracy", "tickformat": ".1%"})))
+    line = go.Scatter(
+        x=[1, 2, None, 1, 2, 3, None],
+        y=[0.5, 0.7, None, 0.4, 0.95, 0.9, None],
+        mode="lines",
+        name="complete",
+    )
+    text = said(
+        go.Figure(
+            line,
+            go.Layout(xaxis={"title": "epoch"}, yaxis={"title": "accuracy", "tickformat": ".1%"}),
+        )
+    )
     assert text == "complete: 2 lines, ending between 70.00 % and 90.00 %, best 95.00 % at epoch 2."
 
 
 def test_points_drawn_as_errors_are_read_out_as_what_they_stand_for() -> None:
     """An axis of errors that prints accuracies is read as accuracies."""
-    points = [RunPoint("a", "", "dense", 2, 1000, 0.9), RunPoint("b", "", "dense", 3, 250_000, 0.98)]
+    points = [
+        RunPoint("a", "", "dense", 2, 1000, 0.9),
+        RunPoint("b", "", "dense", 3, 250_000, 0.98),
+    ]
     sentence = "dense: 2 points, test accuracy 90.00 % to 98.00 %, parameters 1,000 to 250,000, best 98.00 % at parameters 250,000."
     assert said(draw_accuracy_by_parameters(points)) == sentence
 
@@ -87,13 +107,20 @@ def test_few_bars_are_all_read_out_and_many_by_the_highest() -> None:
     assert all(f"{count} for {digit}" in text for digit, count in enumerate(counts["training"]))
     values = np.repeat([0.01, 0.51, 0.99], [3, 20, 400])
     bins = Bars("right", 0, histogram(values))
-    assert "together 423 images; the highest 400 at 0.99, 20 at 0.51, 3 at 0.01" in said(draw_histogram([bins], title="probability"))
+    assert "together 423 images; the highest 400 at 0.99, 20 at 0.51, 3 at 0.01" in said(
+        draw_histogram([bins], title="probability")
+    )
 
 
 def test_nothing_to_see_is_said_too() -> None:
     """A chart without data says what stands in it; one with very many lines counts the rest."""
-    assert said(draw_curves((), metric="loss", options=CurveOptions())) == "Waiting for the first steps."
-    many = go.Figure([go.Scatter(x=[1], y=[place], name=f"line {place}") for place in range(MOST_SENTENCES + 3)])
+    assert (
+        said(draw_curves((), metric="loss", options=CurveOptions()))
+        == "Waiting for the first steps."
+    )
+    many = go.Figure(
+        [go.Scatter(x=[1], y=[place], name=f"line {place}") for place in range(MOST_SENTENCES + 3)]
+    )
     assert said(many).endswith("And 3 more.")
 
 
@@ -103,7 +130,10 @@ def test_markup_in_a_name_is_read_as_it_is_shown() -> None:
     assert said(go.Figure(line)) == "p1 of <b> & 3 < 4: 2 at 1."
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.1234567, "0.1235"), (60000.0, "60,000"), (1e-7, "1e-7"), (123456.7, "123,457"), (0, "0")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1234567, "0.1235"), (60000.0, "60,000"), (1e-7, "1e-7"), (123456.7, "123,457"), (0, "0")],
+)
 def test_numbers_are_short(value: float, text: str) -> None:
     """Four figures, or whole."""
     assert write(value) == text

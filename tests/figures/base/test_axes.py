@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_dash.figures.base.axes import MOST_TICKS, Line, counted_axis, edge_marks, value_range, whole_log_ticks, whole_step
+from mnist_dash.figures.base.axes import (
+    MOST_TICKS,
+    Line,
+    counted_axis,
+    edge_marks,
+    value_range,
+    whole_log_ticks,
+    whole_step,
+)
 
 
 def line(*values: float, is_curve: bool = True, is_noisy: bool = False) -> Line:
     """A line over 1, 2, 3 ..."""
-    return Line(np.arange(1.0, len(values) + 1), np.array(values), is_curve=is_curve, is_noisy=is_noisy)
+    return Line(
+        np.arange(1.0, len(values) + 1), np.array(values), is_curve=is_curve, is_noisy=is_noisy
+    )
 
 
 @pytest.mark.parametrize("good", [(0.97, 0.975), (0.975, 0.971, 0.973, 0.976)])
@@ -30,7 +40,9 @@ def test_one_trial_at_ten_percent_does_not_flatten_the_others(good: tuple[float,
 
 def test_an_ordinary_course_is_shown_whole() -> None:
     """First epochs that are only somewhat worse are no outliers."""
-    shown = value_range([line(0.9, 0.95, 0.96, 0.968, 0.971)], better="high", is_share=True, to_ceiling=True)
+    shown = value_range(
+        [line(0.9, 0.95, 0.96, 0.968, 0.971)], better="high", is_share=True, to_ceiling=True
+    )
     assert shown is not None
     assert not shown.clips
     assert shown.low < 0.9
@@ -67,7 +79,10 @@ def test_ticks_are_whole_and_few(epochs: int) -> None:
     assert axis["dtick"] == whole_step(epochs)
 
 
-@pytest.mark.parametrize(("last", "ticks"), [(2, [1, 2]), (3, [1, 2, 3]), (7, [1, 2, 3, 4, 5, 6, 7]), (40, [1, 2, 5, 10, 20, 50])])
+@pytest.mark.parametrize(
+    ("last", "ticks"),
+    [(2, [1, 2]), (3, [1, 2, 3]), (7, [1, 2, 3, 4, 5, 6, 7]), (40, [1, 2, 5, 10, 20, 50])],
+)
 def test_logarithmic_ticks_are_whole_too(last: int, ticks: list[int]) -> None:
     """Few are named one by one."""
     assert whole_log_ticks(1, last)["tickvals"] == ticks

@@ -18,7 +18,10 @@ def test_true_classes_run_downwards() -> None:
     """Row, then column: the true class is the row."""
     heat = draw_confusion(matrix_with(4, 9, 12), NAMES).data[0]
     assert heat.text[4][9] == "12"
-    assert heat.hovertext[4][9] == "true 4, predicted 9: 12 (100.00 % of this class)<br>100.00 % of those predicted 9"
+    assert (
+        heat.hovertext[4][9]
+        == "true 4, predicted 9: 12 (100.00 % of this class)<br>100.00 % of those predicted 9"
+    )
     assert draw_confusion(matrix_with(4, 9, 12), NAMES).layout.yaxis.autorange == "reversed"
 
 

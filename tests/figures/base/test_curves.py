@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_dash.core.config.experiments import Published
-from mnist_dash.figures.base.curves import Axis, Curve, CurveOptions, draw_both, draw_curves, prepare_curves, smooth
+from mnist_dash.figures.base.curves import (
+    Axis,
+    Curve,
+    CurveOptions,
+    draw_both,
+    draw_curves,
+    prepare_curves,
+    smooth,
+)
 
 EPOCHS = pd.DataFrame(
     {
@@ -28,17 +36,30 @@ EPOCHS = pd.DataFrame(
     }
 )
 STEPS = pd.DataFrame(
-    {"step": [5, 10, 15, 20], "seconds": [0.5, 1.0, 2.5, 3.5], "loss": [1.0, 0.6, 0.5, 0.3], "accuracy": [0.5, 0.7, 0.8, 0.9]}
+    {
+        "step": [5, 10, 15, 20],
+        "seconds": [0.5, 1.0, 2.5, 3.5],
+        "loss": [1.0, 0.6, 0.5, 0.3],
+        "accuracy": [0.5, 0.7, 0.8, 0.9],
+    }
 )
 
 
 @pytest.mark.parametrize(
     ("axis", "by_step", "by_epoch"),
-    [("epoch", (0.5, 1.0, 1.5, 2.0), (1, 2)), ("step", (5, 10, 15, 20), (10, 20)), ("seconds", (0.5, 1.0, 2.5, 3.5), (1.5, 4.0))],
+    [
+        ("epoch", (0.5, 1.0, 1.5, 2.0), (1, 2)),
+        ("step", (5, 10, 15, 20), (10, 20)),
+        ("seconds", (0.5, 1.0, 2.5, 3.5), (1.5, 4.0)),
+    ],
 )
-def test_places_points_on_the_chosen_axis(axis: Axis, by_step: tuple[float, ...], by_epoch: tuple[float, ...]) -> None:
+def test_places_points_on_the_chosen_axis(
+    axis: Axis, by_step: tuple[float, ...], by_epoch: tuple[float, ...]
+) -> None:
     """Steps and epochs share one axis, whichever it is."""
-    batches, running, training, validation, test = prepare_curves(EPOCHS, STEPS, metric="loss", axis=axis, steps_per_epoch=10)
+    batches, running, training, validation, test = prepare_curves(
+        EPOCHS, STEPS, metric="loss", axis=axis, steps_per_epoch=10
+    )
     assert batches.x == by_step
     assert running.x == training.x == validation.x == test.x == by_epoch
     assert validation.y == (0.6, 0.4)
@@ -46,7 +67,9 @@ def test_places_points_on_the_chosen_axis(axis: Axis, by_step: tuple[float, ...]
 
 def test_names_the_leak_in_the_legend() -> None:
     """A validation line that is the test set says so."""
-    curves = prepare_curves(EPOCHS, STEPS, metric="accuracy", axis="epoch", steps_per_epoch=10, leak=True)
+    curves = prepare_curves(
+        EPOCHS, STEPS, metric="accuracy", axis="epoch", steps_per_epoch=10, leak=True
+    )
     assert curves[-1].name == "validation (test set, a leak)"
 
 
@@ -70,15 +93,21 @@ def test_draws_raw_line_behind_the_smoothed() -> None:
 def test_keeps_the_view_while_data_grow() -> None:
     """The same options give the same view and the same identities of lines, so that zoom and hidden lines are kept."""
     few = draw_curves(
-        prepare_curves(EPOCHS.iloc[:1], STEPS.iloc[:2], metric="loss", axis="epoch", steps_per_epoch=10),
+        prepare_curves(
+            EPOCHS.iloc[:1], STEPS.iloc[:2], metric="loss", axis="epoch", steps_per_epoch=10
+        ),
         metric="loss",
         options=CurveOptions(),
     )
     many = draw_curves(
-        prepare_curves(EPOCHS, STEPS, metric="loss", axis="epoch", steps_per_epoch=10), metric="loss", options=CurveOptions()
+        prepare_curves(EPOCHS, STEPS, metric="loss", axis="epoch", steps_per_epoch=10),
+        metric="loss",
+        options=CurveOptions(),
     )
     other = draw_curves(
-        prepare_curves(EPOCHS, STEPS, metric="loss", axis="step", steps_per_epoch=10), metric="loss", options=CurveOptions("step")
+        prepare_curves(EPOCHS, STEPS, metric="loss", axis="step", steps_per_epoch=10),
+        metric="loss",
+        options=CurveOptions("step"),
     )
     assert few.layout.uirevision == many.layout.uirevision != other.layout.uirevision
     assert [trace.uid for trace in few.data] == [trace.uid for trace in many.data]
@@ -102,19 +131,28 @@ def test_logarithmic_scale_is_for_loss_only() -> None:
 
 def test_the_first_batches_do_not_flatten_the_lines() -> None:
     """A loss of 2.3 in the first batch is marked at the edge; the sets' lines have the height to themselves."""
-    batches = Curve("training, by batch", 0, tuple(range(1, 41)), (2.3, 1.1, *[0.2, 0.1] * 19), by_epoch=False)
+    batches = Curve(
+        "training, by batch", 0, tuple(range(1, 41)), (2.3, 1.1, *[0.2, 0.1] * 19), by_epoch=False
+    )
     validation = Curve("validation", 1, (20, 40), (0.15, 0.12), by_epoch=True)
     figure = draw_curves((batches, validation), metric="loss", options=CurveOptions())
     (mark,) = [trace for trace in figure.data if (trace.meta or {}).get("edge")]
     high = figure.layout.yaxis.autorangeoptions.maxallowed
     assert 0.2 < high < 0.3
     assert (list(mark.x), list(mark.y), list(mark.text)) == ([1], [high], ["2.3"])
-    assert not [trace for trace in draw_curves((batches,), metric="loss", options=CurveOptions()).data if (trace.meta or {}).get("edge")]
+    assert not [
+        trace
+        for trace in draw_curves((batches,), metric="loss", options=CurveOptions()).data
+        if (trace.meta or {}).get("edge")
+    ]
 
 
 def test_both_metrics_share_one_x_axis() -> None:
     """One pointer reads all lines of both charts; accuracies end at 100 %."""
-    loss, accuracy = (prepare_curves(EPOCHS, STEPS, metric=metric, axis="epoch", steps_per_epoch=10) for metric in ("loss", "accuracy"))
+    loss, accuracy = (
+        prepare_curves(EPOCHS, STEPS, metric=metric, axis="epoch", steps_per_epoch=10)
+        for metric in ("loss", "accuracy")
+    )
     figure = draw_both(loss, accuracy, options=CurveOptions(), best_epoch=2)
     assert {trace.xaxis or "x" for trace in figure.data} == {"x"}
     assert (figure.layout.hovermode, figure.layout.hoversubplots) == ("x unified", "axis")
@@ -150,13 +188,17 @@ def test_smoothing_equals_the_weighted_mean() -> None:
     """The exponential mean with its correction, written out."""
     values = np.array([3.0, 1.0, 4.0, 1.0, 5.0])
     weights = 0.7 ** np.arange(5)[::-1]
-    assert smooth(values.tolist(), 0.7)[-1] == pytest.approx(float((weights * values).sum() / weights.sum()))
+    assert smooth(values.tolist(), 0.7)[-1] == pytest.approx(
+        float((weights * values).sum() / weights.sum())
+    )
 
 
 def test_test_line_waits_in_the_legend() -> None:
     """Nobody sees the test set's line without asking for it."""
     figure = draw_curves(
-        prepare_curves(EPOCHS, STEPS, metric="loss", axis="epoch", steps_per_epoch=10), metric="loss", options=CurveOptions()
+        prepare_curves(EPOCHS, STEPS, metric="loss", axis="epoch", steps_per_epoch=10),
+        metric="loss",
+        options=CurveOptions(),
     )
     hidden = [trace.name for trace in figure.data if trace.visible == "legendonly"]
     assert hidden == ["test"]
@@ -166,7 +208,18 @@ def test_published_lines_stand_behind_our_own() -> None:
     """Published points lie at their epochs, or at the steps that an epoch of ours ends with; not over another machine's seconds."""
     published = Published(source="", val_accuracy=((1, 0.9), (3, 0.95)))
     for axis, expected in (("epoch", (1, 3)), ("step", (10, 30))):
-        curves = prepare_curves(EPOCHS, STEPS, metric="accuracy", axis=axis, steps_per_epoch=10, published=published)  # type: ignore[arg-type]
-        assert [(curve.name, curve.color, curve.x) for curve in curves[5:]] == [("published, validation", "text", expected)]
-    curves = prepare_curves(EPOCHS, STEPS, metric="accuracy", axis="seconds", steps_per_epoch=10, published=published)
+        curves = prepare_curves(
+            EPOCHS,
+            STEPS,
+            metric="accuracy",
+            axis=axis,  # type: ignore[arg-type]
+            steps_per_epoch=10,
+            published=published,
+        )
+        assert [(curve.name, curve.color, curve.x) for curve in curves[5:]] == [
+            ("published, validation", "text", expected)
+        ]
+    curves = prepare_curves(
+        EPOCHS, STEPS, metric="accuracy", axis="seconds", steps_per_epoch=10, published=published
+    )
     assert len(curves) == 5

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnist_dash.figures.base.samples import draw_class_counts, draw_grey_values, draw_pixels, draw_scaled
+from mnist_dash.figures.base.samples import (
+    draw_class_counts,
+    draw_grey_values,
+    draw_pixels,
+    draw_scaled,
+)
 from mnist_dash.figures.run.placement import draw_placement
 
 NAMES = [str(digit) for digit in range(10)]
@@ -13,7 +18,10 @@ NAMES = [str(digit) for digit in range(10)]
 def test_every_part_has_its_bars() -> None:
     """One bar a class and part, as high as the count."""
     figure = draw_class_counts({"training": range(10), "test": [5] * 10}, NAMES)
-    assert [(bar.name, list(bar.y)) for bar in figure.data] == [("training", list(range(10))), ("test", [5] * 10)]
+    assert [(bar.name, list(bar.y)) for bar in figure.data] == [
+        ("training", list(range(10))),
+        ("test", [5] * 10),
+    ]
 
 
 def test_every_grey_value_has_its_bar() -> None:

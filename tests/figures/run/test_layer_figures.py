@@ -8,8 +8,20 @@ import pytest
 from mnist_dash.core.analysis.layer_statistics import histograms
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.figures.run.activations import draw_activation, draw_probabilities, picture_ratio
-from mnist_dash.figures.run.parameters import RunPoint, draw_accuracy_by_parameters, draw_layer_parameters
-from mnist_dash.figures.run.weights import MAX_SIDE, columns_for, draw_distributions, draw_matrix, draw_pictures, strongest, tile
+from mnist_dash.figures.run.parameters import (
+    RunPoint,
+    draw_accuracy_by_parameters,
+    draw_layer_parameters,
+)
+from mnist_dash.figures.run.weights import (
+    MAX_SIDE,
+    columns_for,
+    draw_distributions,
+    draw_matrix,
+    draw_pictures,
+    strongest,
+    tile,
+)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 9, 10, 30, 64, 300, 512, 8192])
@@ -35,7 +47,9 @@ def test_tiles_are_the_pictures_with_nothing_between() -> None:
 
 def test_pictures_carry_their_numbers_and_a_scale_around_zero() -> None:
     """Filters in another order are named by their own number."""
-    heat = draw_pictures(np.array([[[1.0]], [[-4.0]]], np.float32), [7, 3], noun="filter", signed=True).data[0]
+    heat = draw_pictures(
+        np.array([[[1.0]], [[-4.0]]], np.float32), [7, 3], noun="filter", signed=True
+    ).data[0]
     assert (heat.zmin, heat.zmax, heat.meta["scale"]) == (-4, 4, "diverging")
     assert {7, 3} <= set(np.asarray(heat.customdata).ravel().tolist())
 
@@ -53,7 +67,10 @@ def test_large_matrices_are_drawn_by_their_strongest_weights() -> None:
 def test_activations_of_images_and_vectors() -> None:
     """Maps have a tile each, units a square each; negative values need both halves of the scale."""
     maps = draw_activation(np.ones((4, 4, 9), np.float32)).data[0]
-    assert (maps.meta["scale"], int(np.isfinite(np.asarray(maps.z)).sum())) == ("sequential", 4 * 4 * 9)
+    assert (maps.meta["scale"], int(np.isfinite(np.asarray(maps.z)).sum())) == (
+        "sequential",
+        4 * 4 * 9,
+    )
     units = draw_activation(np.linspace(-1, 1, 30, dtype=np.float32)).data[0]
     assert (units.meta["scale"], int(np.isfinite(np.asarray(units.z)).sum())) == ("diverging", 30)
     assert picture_ratio((28, 28, 1)) == 1
@@ -90,7 +107,10 @@ def test_points_of_runs_can_be_clicked() -> None:
         RunPoint("cccc", "dense 64", "dense", 2, 50_890, 0.97),
     ]
     figure = draw_accuracy_by_parameters(points)
-    assert {trace.name: list(trace.customdata) for trace in figure.data} == {"dense": ["aaaa", "cccc"], "convolutional": ["bbbb"]}
+    assert {trace.name: list(trace.customdata) for trace in figure.data} == {
+        "dense": ["aaaa", "cccc"],
+        "convolutional": ["bbbb"],
+    }
     assert all(value > 0 for trace in figure.data for value in trace.y)
     assert "98 %" in figure.layout.yaxis.ticktext
     assert len(draw_accuracy_by_parameters([]).data) == 0

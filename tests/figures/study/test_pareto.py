@@ -13,10 +13,16 @@ from tests.figures.study.test_sample import OBJECTIVE, SIZE, sample
 def surpassed(values: npt.NDArray[np.float64], maximize: list[bool], row: int) -> bool:
     """Look at every other row."""
     signed = values * np.where(maximize, 1, -1)
-    return any((signed[other] >= signed[row]).all() and (signed[other] > signed[row]).any() for other in range(len(values)))
+    return any(
+        (signed[other] >= signed[row]).all() and (signed[other] > signed[row]).any()
+        for other in range(len(values))
+    )
 
 
-@pytest.mark.parametrize("maximize", [[True], [True, False], [False, False], [True, True], [True, False, True], [False] * 4])
+@pytest.mark.parametrize(
+    "maximize",
+    [[True], [True, False], [False, False], [True, True], [True, False, True], [False] * 4],
+)
 @pytest.mark.parametrize("n_levels", [4, 1000])
 def test_front_agrees_with_brute_force(maximize: list[bool], n_levels: int) -> None:
     """With many equal values and with few."""
@@ -40,7 +46,9 @@ def test_hypervolume_by_hand() -> None:
 
 def test_hypervolume_of_mixed_directions() -> None:
     """The larger the first and the smaller the second the better: from (0, 10), (2, 4) covers 2 by 6."""
-    assert hypervolume_history(np.array([[2.0, 4.0], [1.0, 3.0]]), [True, False], [0, 10]).tolist() == [12, 13]
+    assert hypervolume_history(
+        np.array([[2.0, 4.0], [1.0, 3.0]]), [True, False], [0, 10]
+    ).tolist() == [12, 13]
 
 
 def test_hypervolume_agrees_with_counting() -> None:

@@ -22,10 +22,20 @@ def sample(n: int, seed: int = 0) -> Trials:
     rng = np.random.default_rng(seed)
     rate, units = 10 ** rng.uniform(-4, -1, n), rng.integers(16, 1025, n)
     kinds = rng.choice(["sgd", "adam", "rmsprop"], n)
-    accuracy = np.clip(0.98 - 0.02 * (np.log10(rate) + 2.3) ** 2 + rng.normal(0, 0.003, n), 0.1, 0.999)
-    states = rng.choice(np.array(["complete", "pruned", "diverged", "failed", "stopped"]), n, p=[0.6, 0.3, 0.05, 0.03, 0.02])
+    accuracy = np.clip(
+        0.98 - 0.02 * (np.log10(rate) + 2.3) ** 2 + rng.normal(0, 0.003, n), 0.1, 0.999
+    )
+    states = rng.choice(
+        np.array(["complete", "pruned", "diverged", "failed", "stopped"]),
+        n,
+        p=[0.6, 0.3, 0.05, 0.03, 0.02],
+    )
     states[0], states[-3:], states[-4] = "complete", "running", "waiting"
-    lengths = np.select([states == "pruned", states == "running", np.isin(states, ["waiting", "failed"])], [3, 4, 0], 8)
+    lengths = np.select(
+        [states == "pruned", states == "running", np.isin(states, ["waiting", "failed"])],
+        [3, 4, 0],
+        8,
+    )
     values = np.column_stack([accuracy, 800.0 * units])
     values[~np.isin(states, ["complete", "pruned", "stopped"])] = np.nan
     started = 1.79e9 + 9 * np.arange(n) + rng.uniform(0, 4, n)
@@ -43,11 +53,17 @@ def sample(n: int, seed: int = 0) -> Trials:
             "optimizer.kind": kinds.tolist(),
             "optimizer.momentum": [0.9 if kind == "sgd" else None for kind in kinds],
         },
-        curves=[(end - 0.3 * np.exp(-np.arange(1, k + 1))).tolist() for end, k in zip(accuracy, lengths, strict=True)],
+        curves=[
+            (end - 0.3 * np.exp(-np.arange(1, k + 1))).tolist()
+            for end, k in zip(accuracy, lengths, strict=True)
+        ],
         deviations=np.where((states == "complete") & (np.arange(n) % 2 == 0), 0.002, np.nan),
         started=started,
         ended=ended,
-        hovers=[f"learning rate {value:.3g}<br>optimizer {kind}" for value, kind in zip(rate, kinds, strict=True)],
+        hovers=[
+            f"learning rate {value:.3g}<br>optimizer {kind}"
+            for value, kind in zip(rate, kinds, strict=True)
+        ],
     )
 
 

@@ -27,14 +27,20 @@ from tests.figures.study.test_sample import AXES, OBJECTIVE, SIZE, nothing, samp
 _Draw = dict[str, Callable[..., go.Figure]]
 SELECTABLE: _Draw = {
     "history": lambda trials, **more: draw_history(trials, OBJECTIVE, **more),
-    "history of errors": lambda trials, **more: draw_history(trials, OBJECTIVE, scale="log", **more),
+    "history of errors": lambda trials, **more: draw_history(
+        trials, OBJECTIVE, scale="log", **more
+    ),
     "curves": lambda trials, **more: draw_intermediate(trials, OBJECTIVE, **more),
     "slices": lambda trials, **more: draw_slices(trials, OBJECTIVE, AXES, **more),
     "contour": lambda trials, **more: draw_contour(trials, OBJECTIVE, AXES[0], AXES[1], **more),
-    "contour of choices": lambda trials, **more: draw_contour(trials, OBJECTIVE, AXES[0], AXES[3], **more),
+    "contour of choices": lambda trials, **more: draw_contour(
+        trials, OBJECTIVE, AXES[0], AXES[3], **more
+    ),
     "rank": lambda trials, **more: draw_rank(trials, OBJECTIVE, AXES[0], AXES[1], **more),
     "edf": lambda trials, **more: draw_edf(trials, OBJECTIVE, others={"other": trials}, **more),
-    "timeline": lambda trials, **more: draw_timeline(trials, OBJECTIVE, events=[(1.79e9, "begun")], **more),
+    "timeline": lambda trials, **more: draw_timeline(
+        trials, OBJECTIVE, events=[(1.79e9, "begun")], **more
+    ),
     "pareto": lambda trials, **more: draw_pareto(trials, (SIZE, OBJECTIVE), columns=(1, 0), **more),
 }
 FIGURES: _Draw = SELECTABLE | {
@@ -65,7 +71,9 @@ def test_ticks_of_few_trials_are_whole(n: int) -> None:
     assert few.numbers.max() < options.maxallowed < few.numbers.max() + 1
 
 
-@pytest.mark.parametrize("draw", [draw_history, lambda trials, objective: draw_slices(trials, objective, AXES[:2])])
+@pytest.mark.parametrize(
+    "draw", [draw_history, lambda trials, objective: draw_slices(trials, objective, AXES[:2])]
+)
 def test_a_trial_at_ten_percent_is_marked_at_the_edge(draw: Callable[..., go.Figure]) -> None:
     """The others keep the height to themselves."""
     trials = sample(40)
@@ -125,10 +133,18 @@ def test_history_shows_each_trial_once_and_its_best() -> None:
     """Trials with values stand at them, those without on the edge; the best line ends at the best complete one."""
     trials = sample(80)
     figure = draw_history(trials, OBJECTIVE)
-    drawn = [number for trace in figure.data if trace.customdata is not None for number in np.asarray(trace.customdata).tolist()]
+    drawn = [
+        number
+        for trace in figure.data
+        if trace.customdata is not None
+        for number in np.asarray(trace.customdata).tolist()
+    ]
     assert sorted(drawn) == np.flatnonzero(trials.states != "waiting").tolist()
     assert figure.data[0].y[-1] == trials.values[trials.states == "complete", 0].max()
-    assert len({(trace.meta["color"], trace.marker.symbol) for trace in figure.data[1:]}) == len(figure.data) - 1
+    assert (
+        len({(trace.meta["color"], trace.marker.symbol) for trace in figure.data[1:]})
+        == len(figure.data) - 1
+    )
     edge = next(trace for trace in figure.data if trace.name.startswith("diverged"))
     assert edge.yaxis == "y2"
 
@@ -146,7 +162,12 @@ def test_best_curves_are_kept_and_the_rest_is_counted() -> None:
     trials = sample(300)
     worst = int(np.nanargmin(np.where(trials.states == "pruned", trials.values[:, 0], np.nan)))
     figure = draw_intermediate(trials, OBJECTIVE, most=50, selected=(worst,))
-    shown = {number for trace in figure.data if trace.mode == "lines" for number in np.asarray(trace.customdata).tolist()}
+    shown = {
+        number
+        for trace in figure.data
+        if trace.mode == "lines"
+        for number in np.asarray(trace.customdata).tolist()
+    }
     assert len(shown) == 50
     assert {worst, 297, 298, 299} <= shown
     n_curves = sum(len(curve) > 0 for curve in trials.curves)
@@ -169,9 +190,14 @@ def test_parallel_axes_are_named_and_logarithms_have_ticks() -> None:
     trials = sample(40)
     (lines,) = draw_parallel_coordinates(trials, OBJECTIVE, AXES).data
     kept = select(trials, trials.complete())
-    assert [dimension.name for dimension in lines.dimensions] == [*(axis.path for axis in AXES), "val_accuracy"]
+    assert [dimension.name for dimension in lines.dimensions] == [
+        *(axis.path for axis in AXES),
+        "val_accuracy",
+    ]
     rate, momentum = lines.dimensions[0], lines.dimensions[4]
-    assert np.allclose(rate.values, np.log10(np.array(kept.parameters["optimizer.learning_rate"], dtype=float)))
+    assert np.allclose(
+        rate.values, np.log10(np.array(kept.parameters["optimizer.learning_rate"], dtype=float))
+    )
     assert len(set(rate.ticktext)) == len(rate.ticktext)
     assert {"0.0001", "0.1"} <= set(rate.ticktext)
     unset = np.array([value is None for value in kept.parameters["optimizer.momentum"]])
@@ -183,7 +209,9 @@ def test_parallel_axes_are_named_and_logarithms_have_ticks() -> None:
 def test_surface_is_the_mean_of_what_is_near_and_blank_elsewhere() -> None:
     """Constant values give that constant; far from all trials there is nothing; choices do not reach each other."""
     trials = sample(40)
-    near = np.flatnonzero(np.array(trials.parameters["optimizer.learning_rate"], dtype=float) < 1e-3)
+    near = np.flatnonzero(
+        np.array(trials.parameters["optimizer.learning_rate"], dtype=float) < 1e-3
+    )
     surface = smooth_surface(trials, AXES[0], AXES[2], near, np.full(len(near), 0.9))
     assert surface.z.shape == (CELLS, CELLS)
     assert np.allclose(surface.z[np.isfinite(surface.z)], 0.9)
@@ -207,8 +235,12 @@ def test_slices_name_the_setting_of_each_axis() -> None:
     trials = sample(40)
     figure = draw_slices(trials, OBJECTIVE, AXES)
     axes = figure.layout.meta["axes"]
-    assert [axes[letter] for letter in ("x", "x2", "x3", "x4", "x5")] == [axis.path for axis in AXES]
-    momentum = next(trace for trace in figure.data if trace.xaxis == "x5" and trace.name == "complete")
+    assert [axes[letter] for letter in ("x", "x2", "x3", "x4", "x5")] == [
+        axis.path for axis in AXES
+    ]
+    momentum = next(
+        trace for trace in figure.data if trace.xaxis == "x5" and trace.name == "complete"
+    )
     unset = [value is None for value in trials.parameters["optimizer.momentum"]]
     assert np.isnan(momentum.x).tolist() == [unset[number] for number in momentum.customdata]
 
@@ -217,7 +249,9 @@ def test_best_rank_is_the_largest_and_on_top() -> None:
     """Points are drawn from the worst to the best."""
     trials = sample(40)
     (points,) = draw_rank(trials, OBJECTIVE, AXES[0], AXES[1]).data
-    assert points.customdata[-1] == np.nanargmax(np.where(trials.states == "complete", trials.values[:, 0], np.nan))
+    assert points.customdata[-1] == np.nanargmax(
+        np.where(trials.states == "complete", trials.values[:, 0], np.nan)
+    )
     assert points.text[-1].startswith("rank 1 of")
     assert (np.diff(points.marker.size) >= 0).all()
 
@@ -250,7 +284,10 @@ def test_timeline_counts_from_the_first_start_to_now() -> None:
     figure = draw_timeline(trials, OBJECTIVE, now=now, events=[(now - 30, "parallelism 2")])
     seconds = 60 if figure.layout.xaxis.title.text.startswith("minutes") else 1
     running = next(bar for bar in figure.data if bar.name == "running")
-    assert np.allclose((np.asarray(running.base) + np.asarray(running.x)) * seconds, now - np.nanmin(trials.started))
+    assert np.allclose(
+        (np.asarray(running.base) + np.asarray(running.x)) * seconds,
+        now - np.nanmin(trials.started),
+    )
     marks = figure.data[-1]
     assert set(marks.text) == {"parallelism 2"}
     assert np.allclose(np.unique(marks.x) * seconds, now - 30 - np.nanmin(trials.started))

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from mnist_dash.figures.study.drawing import axes_meta, axis_layout, log_ticks, positions_on, spread
-from mnist_dash.figures.study.trials import Axis, Objective, best, ranking, running_best, select, titles
+from mnist_dash.figures.study.trials import (
+    Axis,
+    Objective,
+    best,
+    ranking,
+    running_best,
+    select,
+    titles,
+)
 from tests.figures.study.test_sample import AXES, OBJECTIVE, sample
 
 LOSS = Objective("val_loss", "validation loss", maximize=False)
@@ -16,7 +24,14 @@ LOSS = Objective("val_loss", "validation loss", maximize=False)
 
 def test_names_are_as_short_as_they_can_be() -> None:
     """Settings with the same last part keep enough of their path to differ."""
-    paths = ("optimizer.learning_rate", "layers.0.units", "layers.1.units", "optimizer.kind", "a.b.rate", "c.b.rate")
+    paths = (
+        "optimizer.learning_rate",
+        "layers.0.units",
+        "layers.1.units",
+        "optimizer.kind",
+        "a.b.rate",
+        "c.b.rate",
+    )
     assert list(titles([Axis(path, "float") for path in paths]).values()) == [
         "learning rate",
         "layers 0 units",
@@ -50,7 +65,9 @@ def test_best_are_complete_and_finite() -> None:
     trials = sample(60)
     trials.values[np.flatnonzero(trials.states == "complete")[0], 0] = np.inf
     top = best(trials, OBJECTIVE, 5)
-    ordered = np.sort(trials.values[(trials.states == "complete") & np.isfinite(trials.values[:, 0]), 0])[::-1]
+    ordered = np.sort(
+        trials.values[(trials.states == "complete") & np.isfinite(trials.values[:, 0]), 0]
+    )[::-1]
     assert sorted(top.values[:, 0], reverse=True) == ordered[:5].tolist()
     assert (np.diff(top.numbers) > 0).all()
     assert (ranking(trials, LOSS)[::-1] == ranking(trials, OBJECTIVE)).all()
@@ -61,7 +78,9 @@ def test_selecting_takes_whole_rows() -> None:
     trials = sample(30)
     some = select(trials, np.array([7, 3]))
     assert some.numbers.tolist() == [3, 7]
-    assert list(some.parameters["optimizer.kind"]) == [trials.parameters["optimizer.kind"][place] for place in (3, 7)]
+    assert list(some.parameters["optimizer.kind"]) == [
+        trials.parameters["optimizer.kind"][place] for place in (3, 7)
+    ]
     assert list(some.hovers) == [trials.hovers[3], trials.hovers[7]]
 
 
@@ -69,7 +88,9 @@ def test_running_trial_has_the_end_of_its_curve() -> None:
     """What a running trial has now is the last finite value of its curve."""
     trials = sample(30)
     running = np.flatnonzero(trials.states == "running")
-    assert trials.current()[running].tolist() == [trials.curves[place][-1] for place in running.tolist()]
+    assert trials.current()[running].tolist() == [
+        trials.curves[place][-1] for place in running.tolist()
+    ]
 
 
 def test_logarithmic_axis_shows_the_explored_range() -> None:
@@ -94,12 +115,16 @@ def test_choices_are_placed_by_index_and_spread_within_their_band() -> None:
     trials = sample(50)
     axis = Axis("optimizer.kind", "choice", choices=("rmsprop", "adam"))
     places = positions_on(axis, trials)
-    expected = [("rmsprop", "adam", "sgd").index(str(kind)) for kind in trials.parameters["optimizer.kind"]]
+    expected = [
+        ("rmsprop", "adam", "sgd").index(str(kind)) for kind in trials.parameters["optimizer.kind"]
+    ]
     assert places.tolist() == expected
     moved = spread(axis, places, trials.numbers)
     assert (np.abs(moved - places) <= 0.25).all()
     assert len(set(moved - places)) == 50
-    assert axes_meta({"x": axis}, trials)["choices"] == {"optimizer.kind": ["rmsprop", "adam", "sgd"]}
+    assert axes_meta({"x": axis}, trials)["choices"] == {
+        "optimizer.kind": ["rmsprop", "adam", "sgd"]
+    }
 
 
 def test_meta_is_json() -> None:

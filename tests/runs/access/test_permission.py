@@ -73,53 +73,152 @@ def _clear_all(store: Store, _scene: Scene) -> object:
 
 ACTIONS: dict[str, tuple[Role, Act]] = {
     "runs.actions.run_actions.submit": (Role.EDITOR, lambda s, _: run_actions.submit(s, CONFIG)),
-    "runs.actions.run_actions.stop": (Role.EDITOR, lambda s, scene: run_actions.stop(s, scene.queued)),
-    "runs.actions.run_actions.delete": (Role.EDITOR, lambda s, scene: run_actions.delete(s, [scene.ended])),
-    "runs.actions.run_actions.undelete": (Role.EDITOR, lambda s, scene: run_actions.undelete(s, [scene.deleted])),
+    "runs.actions.run_actions.stop": (
+        Role.EDITOR,
+        lambda s, scene: run_actions.stop(s, scene.queued),
+    ),
+    "runs.actions.run_actions.delete": (
+        Role.EDITOR,
+        lambda s, scene: run_actions.delete(s, [scene.ended]),
+    ),
+    "runs.actions.run_actions.undelete": (
+        Role.EDITOR,
+        lambda s, scene: run_actions.undelete(s, [scene.deleted]),
+    ),
     "runs.execution.analyses.request": (
         Role.EDITOR,
         lambda s, scene: analyses.request(s, scene.ended, AnalysisKind.EMBEDDING, {"n_points": 10}),
     ),
     "runs.actions.drawings.keep": (Role.EDITOR, lambda s, _: drawings.keep(s, LINE, 1)),
-    "runs.actions.drawings.delete": (Role.EDITOR, lambda s, scene: drawings.delete(s, [scene.drawing])),
-    "runs.actions.drawings.undelete": (Role.EDITOR, lambda s, scene: drawings.undelete(s, [scene.drawing])),
-    "runs.access.sharing.create": (Role.EDITOR, lambda s, scene: sharing.create(s, "run", "run=x", [scene.ended])),
+    "runs.actions.drawings.delete": (
+        Role.EDITOR,
+        lambda s, scene: drawings.delete(s, [scene.drawing]),
+    ),
+    "runs.actions.drawings.undelete": (
+        Role.EDITOR,
+        lambda s, scene: drawings.undelete(s, [scene.drawing]),
+    ),
+    "runs.access.sharing.create": (
+        Role.EDITOR,
+        lambda s, scene: sharing.create(s, "run", "run=x", [scene.ended]),
+    ),
     "runs.access.sharing.revoke": (Role.EDITOR, lambda s, scene: sharing.revoke(s, scene.link)),
-    "runs.access.sharing.revoke, of somebody else": (Role.ADMIN, lambda s, scene: sharing.revoke(s, scene.link_of_owner)),
-    "runs.transfer.archive_import.import_runs": (Role.EDITOR, lambda s, scene: archive_import.import_runs(s, scene.archive)),
-    "runs.query.comparison.add_seeds": (Role.EDITOR, lambda s, scene: comparison.add_seeds(s, [s.run(scene.trained)], 1)),
-    "runs.actions.run_annotations.rename": (Role.EDITOR, lambda s, scene: run_annotations.rename(s, scene.ended, "first")),
-    "runs.actions.run_annotations.write_notes": (Role.EDITOR, lambda s, scene: run_annotations.write_notes(s, scene.ended, "a note")),
-    "runs.actions.run_annotations.star": (Role.EDITOR, lambda s, scene: run_annotations.star(s, [scene.ended])),
-    "runs.actions.run_annotations.add_tags": (Role.EDITOR, lambda s, scene: run_annotations.add_tags(s, [scene.ended], ["demo"])),
-    "runs.actions.run_annotations.remove_tags": (Role.EDITOR, lambda s, scene: run_annotations.remove_tags(s, [scene.trained], ["kept"])),
-    "runs.actions.run_annotations.archive": (Role.EDITOR, lambda s, scene: run_annotations.archive(s, [scene.ended])),
-    "runs.actions.run_annotations.unarchive": (Role.EDITOR, lambda s, scene: run_annotations.unarchive(s, [scene.trained])),
-    "runs.actions.views.save_view": (Role.EDITOR, lambda s, _: views.save_view(s, "runs", "new", "q=x")),
-    "runs.actions.views.delete_view": (Role.EDITOR, lambda s, _: views.delete_view(s, "runs", "old")),
-    "runs.actions.views.restore_view": (Role.EDITOR, lambda s, _: views.restore_view(s, views.SavedView("runs", "again", "q=x"))),
+    "runs.access.sharing.revoke, of somebody else": (
+        Role.ADMIN,
+        lambda s, scene: sharing.revoke(s, scene.link_of_owner),
+    ),
+    "runs.transfer.archive_import.import_runs": (
+        Role.EDITOR,
+        lambda s, scene: archive_import.import_runs(s, scene.archive),
+    ),
+    "runs.query.comparison.add_seeds": (
+        Role.EDITOR,
+        lambda s, scene: comparison.add_seeds(s, [s.run(scene.trained)], 1),
+    ),
+    "runs.actions.run_annotations.rename": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.rename(s, scene.ended, "first"),
+    ),
+    "runs.actions.run_annotations.write_notes": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.write_notes(s, scene.ended, "a note"),
+    ),
+    "runs.actions.run_annotations.star": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.star(s, [scene.ended]),
+    ),
+    "runs.actions.run_annotations.add_tags": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.add_tags(s, [scene.ended], ["demo"]),
+    ),
+    "runs.actions.run_annotations.remove_tags": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.remove_tags(s, [scene.trained], ["kept"]),
+    ),
+    "runs.actions.run_annotations.archive": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.archive(s, [scene.ended]),
+    ),
+    "runs.actions.run_annotations.unarchive": (
+        Role.EDITOR,
+        lambda s, scene: run_annotations.unarchive(s, [scene.trained]),
+    ),
+    "runs.actions.views.save_view": (
+        Role.EDITOR,
+        lambda s, _: views.save_view(s, "runs", "new", "q=x"),
+    ),
+    "runs.actions.views.delete_view": (
+        Role.EDITOR,
+        lambda s, _: views.delete_view(s, "runs", "old"),
+    ),
+    "runs.actions.views.restore_view": (
+        Role.EDITOR,
+        lambda s, _: views.restore_view(s, views.SavedView("runs", "again", "q=x")),
+    ),
     "runs.actions.steering.pause": (Role.EDITOR, lambda s, scene: course.pause(s, scene.queued)),
-    "runs.actions.steering.resume": (Role.EDITOR, lambda s, scene: course.resume(s, scene.paused_run)),
-    "runs.actions.steering.change": (Role.EDITOR, lambda s, scene: course.change(s, scene.paused_run, {"learning_rate": 0.01})),
-    "runs.actions.steering.fork": (Role.EDITOR, lambda s, scene: course.fork(s, scene.trained, 2, {"learning_rate": 0.01})),
-    "runs.actions.steering.continue_run": (Role.EDITOR, lambda s, scene: course.continue_run(s, scene.trained, 5)),
-    "runs.actions.steering.train_again": (Role.EDITOR, lambda s, scene: course.train_again(s, scene.trained)),
+    "runs.actions.steering.resume": (
+        Role.EDITOR,
+        lambda s, scene: course.resume(s, scene.paused_run),
+    ),
+    "runs.actions.steering.change": (
+        Role.EDITOR,
+        lambda s, scene: course.change(s, scene.paused_run, {"learning_rate": 0.01}),
+    ),
+    "runs.actions.steering.fork": (
+        Role.EDITOR,
+        lambda s, scene: course.fork(s, scene.trained, 2, {"learning_rate": 0.01}),
+    ),
+    "runs.actions.steering.continue_run": (
+        Role.EDITOR,
+        lambda s, scene: course.continue_run(s, scene.trained, 5),
+    ),
+    "runs.actions.steering.train_again": (
+        Role.EDITOR,
+        lambda s, scene: course.train_again(s, scene.trained),
+    ),
     "runs.actions.retention.apply": (Role.ADMIN, _clear_all),
-    "search.actions.steering.create": (Role.EDITOR, lambda s, _: steering.create(s, define("another"))),
-    "search.actions.steering.pause": (Role.EDITOR, lambda s, scene: steering.pause(s, scene.running)),
-    "search.actions.steering.resume": (Role.EDITOR, lambda s, scene: steering.resume(s, scene.paused)),
-    "search.actions.steering.stop": (Role.EDITOR, lambda s, scene: steering.stop(s, scene.running, cancel=True)),
-    "search.actions.steering.stop_trial": (Role.EDITOR, lambda s, scene: steering.stop_trial(s, scene.running, 0)),
-    "search.actions.steering.extend": (Role.EDITOR, lambda s, scene: steering.extend(s, scene.running, 3)),
-    "search.actions.steering.set_parallelism": (Role.EDITOR, lambda s, scene: steering.set_parallelism(s, scene.running, 3)),
+    "search.actions.steering.create": (
+        Role.EDITOR,
+        lambda s, _: steering.create(s, define("another")),
+    ),
+    "search.actions.steering.pause": (
+        Role.EDITOR,
+        lambda s, scene: steering.pause(s, scene.running),
+    ),
+    "search.actions.steering.resume": (
+        Role.EDITOR,
+        lambda s, scene: steering.resume(s, scene.paused),
+    ),
+    "search.actions.steering.stop": (
+        Role.EDITOR,
+        lambda s, scene: steering.stop(s, scene.running, cancel=True),
+    ),
+    "search.actions.steering.stop_trial": (
+        Role.EDITOR,
+        lambda s, scene: steering.stop_trial(s, scene.running, 0),
+    ),
+    "search.actions.steering.extend": (
+        Role.EDITOR,
+        lambda s, scene: steering.extend(s, scene.running, 3),
+    ),
+    "search.actions.steering.set_parallelism": (
+        Role.EDITOR,
+        lambda s, scene: steering.set_parallelism(s, scene.running, 3),
+    ),
     "search.actions.steering.narrow": (
         Role.EDITOR,
         lambda s, scene: steering.narrow(s, scene.running, (Narrowing("batch_size", 100, 200),)),
     ),
-    "search.actions.steering.ban": (Role.EDITOR, lambda s, scene: steering.ban(s, scene.running, "optimizer.kind", "sgd")),
+    "search.actions.steering.ban": (
+        Role.EDITOR,
+        lambda s, scene: steering.ban(s, scene.running, "optimizer.kind", "sgd"),
+    ),
     "search.actions.steering.undo": (Role.EDITOR, lambda s, scene: steering.undo(s, scene.paused)),
     "search.actions.steering.try_next": (Role.EDITOR, lambda s, scene: try_one(s, scene.running)),
-    "search.actions.steering.go_on": (Role.EDITOR, lambda s, scene: steering.go_on(s, scene.paused, Budget(trials=50))),
+    "search.actions.steering.go_on": (
+        Role.EDITOR,
+        lambda s, scene: steering.go_on(s, scene.paused, Budget(trials=50)),
+    ),
 }
 """Each action, the least role that may, and a call of it that changes something."""
 
@@ -137,7 +236,11 @@ SYSTEM = {
 
 def try_one(store: Store, study_id: str) -> int:
     """Ask for a trial."""
-    return steering.try_next(store, study_id, {"optimizer.kind": "adam", "optimizer.learning_rate": 0.01, "batch_size": 128})
+    return steering.try_next(
+        store,
+        study_id,
+        {"optimizer.kind": "adam", "optimizer.learning_rate": 0.01, "batch_size": 128},
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -200,12 +303,30 @@ def set_scene(store: Store, archive: Path) -> Scene:
     with store.writing() as connection:
         artifacts.record(connection, ended, ArtifactKind.WEIGHTS, file, epoch=1)
     run_actions.delete(store, [deleted])
-    running, paused = steering.create(store, define("running")), steering.create(store, define("paused"))
+    running, paused = (
+        steering.create(store, define("running")),
+        steering.create(store, define("paused")),
+    )
     try_one(store, running)
     steering.set_parallelism(store, paused, 2)
     steering.pause(store, paused)
-    links = [sharing.create(acting, "run", "run=x", [ended]).partition(".")[0] for acting in (store.acting_for(EDITOR), store)]
-    return Scene(queued, ended, deleted, drawings.keep(store, LINE, 1), running, paused, links[0], links[1], trained, paused_run, archive)
+    links = [
+        sharing.create(acting, "run", "run=x", [ended]).partition(".")[0]
+        for acting in (store.acting_for(EDITOR), store)
+    ]
+    return Scene(
+        queued,
+        ended,
+        deleted,
+        drawings.keep(store, LINE, 1),
+        running,
+        paused,
+        links[0],
+        links[1],
+        trained,
+        paused_run,
+        archive,
+    )
 
 
 def everything(store: Store) -> dict[str, list[sa.Row[tuple[object, ...]]]]:
@@ -244,10 +365,22 @@ def test_refusals_are_thinned(store: Store) -> None:
     """Old ones go, and of the same deed on one day all but the last; who tried what stays, and so does the last day."""
     day, present = 86_400, time.time()
     noon = (present // day - 3) * day + day / 2
-    tries = [(noon, "ann", "stop run 1"), (noon + 60, "ann", "stop run 1"), (noon + 60, "ben", "stop run 1"), (noon, "ann", "stop run 2")]
-    tries += [(present - 400 * day, "ann", "stop run 1"), (present, "ann", "stop run 1"), (present, "ann", "stop run 1")]
+    tries = [
+        (noon, "ann", "stop run 1"),
+        (noon + 60, "ann", "stop run 1"),
+        (noon + 60, "ben", "stop run 1"),
+        (noon, "ann", "stop run 2"),
+    ]
+    tries += [
+        (present - 400 * day, "ann", "stop run 1"),
+        (present, "ann", "stop run 1"),
+        (present, "ann", "stop run 1"),
+    ]
     with store.writing() as connection:
-        rows = [{"at": at, "person": person, "role": "viewer", "deed": deed, "allowed": False} for at, person, deed in sorted(tries)]
+        rows = [
+            {"at": at, "person": person, "role": "viewer", "deed": deed, "allowed": False}
+            for at, person, deed in sorted(tries)
+        ]
         connection.execute(schema.audit.insert(), rows)
     assert thin_audit(store) == 2
     assert thin_audit(store) == 0
@@ -256,7 +389,11 @@ def test_refusals_are_thinned(store: Store) -> None:
 
 def test_no_action_is_missing() -> None:
     """Whatever takes a store and writes to it is in the table, or is known to write for nobody in particular."""
-    found = {f"{source.module.partition('.')[2]}.{name}" for source in sources() for name in _writing(source)}
+    found = {
+        f"{source.module.partition('.')[2]}.{name}"
+        for source in sources()
+        for name in _writing(source)
+    }
     assert found == {name.partition(",")[0] for name in ACTIONS} | set(SYSTEM)
 
 
@@ -267,11 +404,17 @@ def _writing(source: Source) -> Iterator[str]:
     functions = {node.name: node for node in source.tree.body if isinstance(node, ast.FunctionDef)}
     writers = {name for name, node in functions.items() if _writes(node)}
     while True:
-        more = {name for name, node in functions.items() if name not in writers and _calls(node) & writers}
+        more = {
+            name
+            for name, node in functions.items()
+            if name not in writers and _calls(node) & writers
+        }
         if not more:
             break
         writers |= more
-    yield from (name for name in writers if not name.startswith("_") and _takes_store(functions[name]))
+    yield from (
+        name for name in writers if not name.startswith("_") and _takes_store(functions[name])
+    )
 
 
 _VERBS = {"writing", "insert_run", "transition", "mark_deleted"}
@@ -279,14 +422,26 @@ _VERBS = {"writing", "insert_run", "transition", "mark_deleted"}
 
 
 def _writes(node: ast.FunctionDef) -> bool:
-    methods = {call.func.attr for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)}
+    methods = {
+        call.func.attr
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+    }
     return bool(methods & _VERBS) or "require" in _calls(node)
 
 
 def _calls(node: ast.FunctionDef) -> set[str]:
-    return {call.func.id for call in ast.walk(node) if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
+    return {
+        call.func.id
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    }
 
 
 def _takes_store(node: ast.FunctionDef) -> bool:
     first = node.args.args[0] if node.args.args else None
-    return first is not None and isinstance(first.annotation, ast.Name) and first.annotation.id == "Store"
+    return (
+        first is not None
+        and isinstance(first.annotation, ast.Name)
+        and first.annotation.id == "Store"
+    )

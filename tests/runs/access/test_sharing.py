@@ -42,7 +42,9 @@ def _share(store: Store, *targets: str, days: int = 30) -> str:
 def _set(store: Store, token: str, **values: object) -> None:
     table = schema.share_links
     with store.writing() as connection:
-        connection.execute(table.update().where(table.c.id == token.partition(".")[0]).values(**values))
+        connection.execute(
+            table.update().where(table.c.id == token.partition(".")[0]).values(**values)
+        )
 
 
 def _statements(store: Store, act: Callable[[], object]) -> list[str]:
@@ -67,7 +69,12 @@ def test_link_lets_in_to_its_targets_alone(store: Store) -> None:
     assert seen.run(shared).id == shared
     assert [run.id for run in (*seen.runs(), *seen.queue())] == [shared, shared]
     assert seen.count() == 1
-    for read in (seen.run, seen.run_revision, seen.history, lambda run_id: seen.sparklines([shared, run_id])):
+    for read in (
+        seen.run,
+        seen.run_revision,
+        seen.history,
+        lambda run_id: seen.sparklines([shared, run_id]),
+    ):
         with pytest.raises(NotAllowed, match="This share link is not for"):
             read(other)
     with pytest.raises(NotAllowed, match="Only an editor may stop run"):
@@ -80,7 +87,9 @@ def test_link_of_a_study_shows_its_runs(store: Store) -> None:
     study.advancer.step()
     (run_id,) = study_store.runs_of(store, study.id)[0]
     lonely = run_actions.submit(store, CONFIG)
-    seen = store.acting_for(sharing.visitor(store, sharing.create(store, "study", f"study={study.id}", [study.id])))
+    seen = store.acting_for(
+        sharing.visitor(store, sharing.create(store, "study", f"study={study.id}", [study.id]))
+    )
     assert study_store.find(seen, "shared").id == study.id
     assert [found.id for found in study_store.all_studies(seen)] == [study.id]
     assert seen.run(run_id).id == run_id
@@ -108,7 +117,17 @@ def test_wrong_tokens_get_one_answer(store: Store, monkeypatch: pytest.MonkeyPat
     _set(store, expired, expires_at=now() - 1)
     sharing.revoke(store, revoked.partition(".")[0])
     forged = good.partition(".")[0] + "." + good.partition(".")[2][::-1]
-    wrong = (expired, revoked, forged, f"{'0' * 16}.{good.partition('.')[2]}", good.partition(".")[0], "", ".", "%00' OR 1=1", "é.\udce9")
+    wrong = (
+        expired,
+        revoked,
+        forged,
+        f"{'0' * 16}.{good.partition('.')[2]}",
+        good.partition(".")[0],
+        "",
+        ".",
+        "%00' OR 1=1",
+        "é.\udce9",
+    )
     compared: list[tuple[int, int]] = []
     compare = hmac.compare_digest
 
@@ -134,7 +153,11 @@ def test_links_are_listed_and_revoked_by_their_maker(store: Store) -> None:
     ann, bob = store.acting_for(ANN), store.acting_for(BOB)
     _share(ann, run_id)
     (link,) = sharing.links(bob, target=run_id)
-    assert (link.person, link.is_open, round((link.expires_at - link.created_at).total_seconds() / 86_400)) == (ANN.email, True, 30)
+    assert (
+        link.person,
+        link.is_open,
+        round((link.expires_at - link.created_at).total_seconds() / 86_400),
+    ) == (ANN.email, True, 30)
     with pytest.raises(NotAllowed, match="Only an admin may revoke a share link of somebody else"):
         sharing.revoke(bob, link.id)
     assert [refusal[1] for refusal in sharing.refusals(store)] == [BOB.email]
@@ -154,11 +177,19 @@ def test_links_are_listed_and_revoked_by_their_maker(store: Store) -> None:
         ("compare", [], 30, r"0 runs cannot be shared by one link \(1 to 200\)"),
     ],
 )
-def test_impossible_links_are_refused(store: Store, page: str, targets: list[str], days: int, sentence: str) -> None:
+def test_impossible_links_are_refused(
+    store: Store, page: str, targets: list[str], days: int, sentence: str
+) -> None:
     """Another page, no target, one that is not there, and days out of bounds."""
     run_id = run_actions.submit(store, CONFIG)
     with pytest.raises(InvalidInput, match=sentence):
-        sharing.create(store, page, "", [run_id if target == "known" else target for target in targets], days=days)
+        sharing.create(
+            store,
+            page,
+            "",
+            [run_id if target == "known" else target for target in targets],
+            days=days,
+        )
 
 
 def _settings(store: Store, **variables: str) -> Settings:
@@ -180,14 +211,27 @@ def _settings(store: Store, **variables: str) -> Settings:
 )
 def test_roles_by_email_and_domain(store: Store, email: str | None, role: Role | None) -> None:
     """The highest role that names an e-mail or its whole domain counts; read-only leaves nobody more than looking."""
-    who = {"ADMINS": "boss@example.org", "EDITORS": "@lab.org, boss@example.org", "VIEWERS": "guest@example.org"}
+    who = {
+        "ADMINS": "boss@example.org",
+        "EDITORS": "@lab.org, boss@example.org",
+        "VIEWERS": "guest@example.org",
+    }
     assert role_of(_settings(store, **who).access, email) is role
-    assert role_of(_settings(store, **who, VISITORS="viewer").access, email) is (role or Role.VIEWER)
+    assert role_of(_settings(store, **who, VISITORS="viewer").access, email) is (
+        role or Role.VIEWER
+    )
     assert role_of(_settings(store, **who, READ_ONLY="1").access, email) is (role and Role.VIEWER)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ADMINS", "boss"), ("EDITORS", "a@b, @"), ("VISITORS", "admin"), ("READ_ONLY", "perhaps"), ("MAX_TRIALS", "0")]
+    ("name", "value"),
+    [
+        ("ADMINS", "boss"),
+        ("EDITORS", "a@b, @"),
+        ("VISITORS", "admin"),
+        ("READ_ONLY", "perhaps"),
+        ("MAX_TRIALS", "0"),
+    ],
 )
 def test_wrong_settings_are_refused(store: Store, name: str, value: str) -> None:
     """The variable, the rule, the value and the remedy."""
@@ -205,7 +249,9 @@ def test_quota_of_runs(store: Store) -> None:
     first = run_actions.submit(ann, CONFIG, key="once")
     assert store.run(first).owner == ANN.email
     assert run_actions.submit(ann, CONFIG, key="once") == first
-    with pytest.raises(QuotaExceeded, match=r"1 run of yours is queued, as many as one person may have \(1\)"):
+    with pytest.raises(
+        QuotaExceeded, match=r"1 run of yours is queued, as many as one person may have \(1\)"
+    ):
         run_actions.submit(ann, CONFIG)
     for person in (BOB, Person(Role.ADMIN, "boss@example.org"), OWNER):
         run_actions.submit(ann.acting_for(person), CONFIG)
@@ -219,19 +265,28 @@ def test_quota_of_runs_in_training(store: Store) -> None:
     run_id = run_actions.submit(ann, CONFIG)
     with store.writing() as connection:
         transition(connection, run_id, RunState.RUNNING)
-    with pytest.raises(QuotaExceeded, match=r"1 run of yours is running, as many as one person may have \(1\)"):
+    with pytest.raises(
+        QuotaExceeded, match=r"1 run of yours is running, as many as one person may have \(1\)"
+    ):
         run_actions.submit(ann, CONFIG)
-    with pytest.raises(QuotaExceeded, match=r"2 trials at a time are more runs in training than one person may have \(1\)"):
+    with pytest.raises(
+        QuotaExceeded,
+        match=r"2 trials at a time are more runs in training than one person may have \(1\)",
+    ):
         steering.create(ann, define(parallelism=2))
 
 
 def test_quota_of_work(store: Store) -> None:
     """Epochs times parameters, of a run and of every trial."""
     ann = _limited(store, MAX_WORK="100000")
-    with pytest.raises(QuotaExceeded, match=r"Epochs times parameters are too many: 1 x .* \(at most 100,000\)"):
+    with pytest.raises(
+        QuotaExceeded, match=r"Epochs times parameters are too many: 1 x .* \(at most 100,000\)"
+    ):
         run_actions.submit(ann, CONFIG)
     study = Player(ann, define(trials=1))  # 3 epochs of 7,850 parameters
-    study.advancer = type(study.advancer)(_limited(store, MAX_WORK="20000").acting_for(OWNER), study.id, "first")
+    study.advancer = type(study.advancer)(
+        _limited(store, MAX_WORK="20000").acting_for(OWNER), study.id, "first"
+    )
     study.advancer.step()
     (trial,) = study_store.trials(store, study.id)
     assert trial.state is TrialState.FAILED
@@ -245,14 +300,21 @@ def test_quota_of_trials(store: Store) -> None:
     first = Player(ann, define("first", trials=4))
     first.advancer.step()
     assert [run.owner for run in store.runs()] == [ANN.email]
-    with pytest.raises(QuotaExceeded, match=r"3 trials beside the 4 of your other studies are more than one person may have to do \(6\)"):
+    with pytest.raises(
+        QuotaExceeded,
+        match=r"3 trials beside the 4 of your other studies are more than one person may have to do \(6\)",
+    ):
         steering.create(ann, define("second", trials=3))
-    with pytest.raises(QuotaExceeded, match=r"\d+ trials are more than one person may have to do.*Ask for fewer"):
+    with pytest.raises(
+        QuotaExceeded, match=r"\d+ trials are more than one person may have to do.*Ask for fewer"
+    ):
         steering.extend(ann, first.id, 3)
     first.go()
     steering.extend(ann, first.id, 2)
     steering.create(ann, define("second", trials=4))
-    endless = define("third").model_copy(update={"budget": define().budget.model_copy(update={"trials": None, "minutes": 5.0})})
+    endless = define("third").model_copy(
+        update={"budget": define().budget.model_copy(update={"trials": None, "minutes": 5.0})}
+    )
     with pytest.raises(QuotaExceeded, match="A study without an end"):
         steering.create(ann, endless)
 
@@ -260,7 +322,9 @@ def test_quota_of_trials(store: Store) -> None:
 def test_read_only_server_starts_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither workers nor what serves beside them."""
     started: list[object] = []
-    monkeypatch.setattr(subprocess, "Popen", lambda *arguments, **_options: started.append(arguments))
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *arguments, **_options: started.append(arguments)
+    )
     settings = _settings(store, READ_ONLY="1", WORKERS="1")
     supervisor.ensure_workers(settings, companions=["mnist_dash.search.engine.study_runner"])
     from mnist_dash.runs.execution.analyses import ensure_analyst

@@ -27,13 +27,23 @@ SEVEN: Strokes = (((0.2, 0.2), (0.8, 0.2), (0.4, 0.9)),)
 LINEAR = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")))
 
 
-def finish(store: Store, config: RunConfig, *, accuracy: float, weights: dict[str, np.ndarray] | None) -> str:
+def finish(
+    store: Store, config: RunConfig, *, accuracy: float, weights: dict[str, np.ndarray] | None
+) -> str:
     """Play a run to its end with these weights."""
     records = new_worker(store, f"played-{accuracy}", pid=os.getpid())
     run = records.claim(Job(run_actions.submit(store, config), 1))
     assert run is not None
     content = None if weights is None else safetensors.numpy.save(weights)
-    files = {} if content is None else {ArtifactKind.WEIGHTS: artifacts.write(store.settings, run.id, ArtifactKind.WEIGHTS, content)}
+    files = (
+        {}
+        if content is None
+        else {
+            ArtifactKind.WEIGHTS: artifacts.write(
+                store.settings, run.id, ArtifactKind.WEIGHTS, content
+            )
+        }
+    )
     records.finish(run, Outcome(RunState.FINISHED, test_accuracy=accuracy), files=files)
     return run.id
 
@@ -62,9 +72,15 @@ def test_drawings_are_kept_deleted_and_brought_back(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("strokes", "label", "sentence"),
-    [((), 3, "The canvas is empty"), (ONE, 10, "10 is no label of a drawing"), (ONE, -1, "-1 is no label of a drawing")],
+    [
+        ((), 3, "The canvas is empty"),
+        (ONE, 10, "10 is no label of a drawing"),
+        (ONE, -1, "-1 is no label of a drawing"),
+    ],
 )
-def test_what_cannot_be_kept_is_a_sentence(store: Store, strokes: Strokes, label: int, sentence: str) -> None:
+def test_what_cannot_be_kept_is_a_sentence(
+    store: Store, strokes: Strokes, label: int, sentence: str
+) -> None:
     """Nothing is kept then."""
     with pytest.raises(InvalidInput, match=sentence):
         drawings.keep(store, strokes, label)
@@ -75,7 +91,9 @@ def test_runs_are_listed_by_what_they_can_do(store: Store) -> None:
     """Best first, one of each configuration; without weights, or of clothes, not at all."""
     good = finish(store, LINEAR, accuracy=0.92, weights=linear_weights(3))
     finish(store, LINEAR, accuracy=0.9, weights=linear_weights(4))
-    better = finish(store, LINEAR.model_copy(update={"seed": 1}), accuracy=0.93, weights=linear_weights(5))
+    better = finish(
+        store, LINEAR.model_copy(update={"seed": 1}), accuracy=0.93, weights=linear_weights(5)
+    )
     finish(store, LINEAR.model_copy(update={"seed": 2}), accuracy=0.99, weights=None)
     assert [run.id for run in recognizers.best(store, limit=3)] == [better, good]
     assert [run.id for run in recognizers.newest(store, limit=1)] == [better]

@@ -33,7 +33,11 @@ def ended(store: Store, *, days: float, child_of: str | None = None) -> str:
     records.finish(run, Outcome(RunState.FINISHED), files={ArtifactKind.WEIGHTS: weights})
     with store.writing() as connection:
         runs = schema.runs
-        connection.execute(runs.update().where(runs.c.id == run.id).values(ended_at=now() - days * 86_400, parent_id=child_of))
+        connection.execute(
+            runs.update()
+            .where(runs.c.id == run.id)
+            .values(ended_at=now() - days * 86_400, parent_id=child_of)
+        )
     return run.id
 
 
@@ -61,7 +65,9 @@ def test_applied_rule_removes_files_alone(store: Store) -> None:
     """Row and history are as they were, the run says what went and why, and the file is off the disk; again there is nothing to do."""
     run_id, other = ended(store, days=100), ended(store, days=1)
     before, rule = store.run(run_id), Rule(older_than_days=90)
-    assert [one.run_id for one in retention.apply(store, rule, retention.preview(store, rule))] == [run_id]
+    assert [one.run_id for one in retention.apply(store, rule, retention.preview(store, rule))] == [
+        run_id
+    ]
     after = store.run(run_id)
     assert (after.state, after.config, after.epoch) == (before.state, before.config, before.epoch)
     assert after.revision > before.revision
@@ -69,8 +75,12 @@ def test_applied_rule_removes_files_alone(store: Store) -> None:
         artifacts.read(store, run_id, ArtifactKind.WEIGHTS)
     assert len([*store.settings.artifact_dir.rglob("*.safetensors")]) == 1
     assert artifacts.has(store, other, ArtifactKind.WEIGHTS)
-    (event,) = [event for event in events.events_of(store, run_id) if event.kind is EventKind.CLEARED]
-    assert event.sentence.startswith("1 artifact removed (1.0 kB) by the rule: older than 90 days, starred runs kept.")
+    (event,) = [
+        event for event in events.events_of(store, run_id) if event.kind is EventKind.CLEARED
+    ]
+    assert event.sentence.startswith(
+        "1 artifact removed (1.0 kB) by the rule: older than 90 days, starred runs kept."
+    )
     assert ids(store, rule) == []
 
 
@@ -83,12 +93,16 @@ def test_what_changed_since_the_preview_stays(store: Store) -> None:
     run_annotations.star(store, [starred])
     child = run_actions.submit(store, RunConfig(epochs=2))
     with store.writing() as connection:
-        connection.execute(schema.runs.update().where(schema.runs.c.id == child).values(parent_id=parent))
+        connection.execute(
+            schema.runs.update().where(schema.runs.c.id == child).values(parent_id=parent)
+        )
     assert retention.apply(store, rule, found) == ()
     assert artifacts.has(store, parent, ArtifactKind.WEIGHTS)
 
 
-def test_command_shows_before_it_acts(store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_shows_before_it_acts(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A preview changes nothing and says how to act; an age that is none is a sentence."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(store.settings.home))
     monkeypatch.setenv("MNIST_DASH_DATABASE_URL", store.settings.database_url)

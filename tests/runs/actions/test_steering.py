@@ -40,8 +40,12 @@ def train(store: Store, records: WorkerRecords, run: Run, *epochs: int) -> Wish:
         step = run.config.steps_until(epoch)
         figures = (0.3, 0.9, 0.2, 0.9 + epoch / 100, 0.25, 0.9 + epoch / 100, 0.26, 0.9)
         report = EpochReport(epoch, step, 0.001, *figures, 1.0, 0.5, 50_000.0, layers="{}")
-        file = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, f"checkpoint {epoch}".encode())
-        wish = records.record_epoch(run, [StepReport(step, epoch, 1.5 * epoch, 0.3, 0.9)], report, file)
+        file = artifacts.write(
+            store.settings, run.id, ArtifactKind.CHECKPOINT, f"checkpoint {epoch}".encode()
+        )
+        wish = records.record_epoch(
+            run, [StepReport(step, epoch, 1.5 * epoch, 0.3, 0.9)], report, file
+        )
     return wish
 
 
@@ -60,7 +64,9 @@ def ended(store: Store, records: WorkerRecords, config: RunConfig = CONFIG) -> R
     return store.run(run.id)
 
 
-def test_pause_waits_for_the_epoch_and_resume_goes_on_from_it(store: Store, records: WorkerRecords) -> None:
+def test_pause_waits_for_the_epoch_and_resume_goes_on_from_it(
+    store: Store, records: WorkerRecords
+) -> None:
     """The worker hears of it with the epoch, the old job is void, and the next attempt has the epochs that were recorded."""
     run = begin(store, records)
     assert steering.pause(store, run.id) is RunState.RUNNING
@@ -80,7 +86,9 @@ def test_pause_waits_for_the_epoch_and_resume_goes_on_from_it(store: Store, reco
     assert kinds == [EventKind.ASKED, EventKind.PAUSED, EventKind.RESUMED]
 
 
-def test_a_waiting_run_is_paused_at_once_and_its_job_is_void(store: Store, records: WorkerRecords) -> None:
+def test_a_waiting_run_is_paused_at_once_and_its_job_is_void(
+    store: Store, records: WorkerRecords
+) -> None:
     """Nobody can claim it until it is resumed, and then only by the new job."""
     run_id = run_actions.submit(store, CONFIG)
     assert steering.pause(store, run_id) is RunState.PAUSED
@@ -125,7 +133,10 @@ def test_a_change_is_made_at_the_end_of_the_epoch(store: Store, records: WorkerR
     assert (changed.config_hash, changed.n_steps) == (changed.config.hash, 100 + 4 * 500)
     assert changed.change_requested is None
     assert train(store, records, changed, 2, 3) is Wish.NONE
-    assert events_of(store, run.id)[-1].sentence == "Changed after epoch 1: learning rate 0.001 → 0.0001, batch size 500 → 100."
+    assert (
+        events_of(store, run.id)[-1].sentence
+        == "Changed after epoch 1: learning rate 0.001 → 0.0001, batch size 500 → 100."
+    )
     records.release(run.id, 1, reason="its worker died")
     again = records.claim(Job(run.id, 2))
     assert again is not None
@@ -144,7 +155,9 @@ def test_a_paused_run_changes_at_once(store: Store, records: WorkerRecords) -> N
     assert store.run(run.id).config.at(2).optimizer.learning_rate == 0.5
 
 
-def test_what_cannot_be_changed_is_refused_with_its_reason(store: Store, records: WorkerRecords) -> None:
+def test_what_cannot_be_changed_is_refused_with_its_reason(
+    store: Store, records: WorkerRecords
+) -> None:
     """Before the beginning, in the last epoch, after the end, in a study, and by values that break a rule."""
     waiting = run_actions.submit(store, CONFIG)
     with pytest.raises(IllegalTransition, match="has not begun"):
@@ -153,13 +166,17 @@ def test_what_cannot_be_changed_is_refused_with_its_reason(store: Store, records
     with pytest.raises(InvalidConfig, match="60,000 is more than the training part has"):
         steering.change(store, run.id, {"batch_size": 60_000})
     with store.writing() as connection:
-        connection.execute(schema.trial_runs.insert().values(study_id="s", number=0, seed=0, run_id=run.id))
+        connection.execute(
+            schema.trial_runs.insert().values(study_id="s", number=0, seed=0, run_id=run.id)
+        )
     with pytest.raises(IllegalTransition, match="a fork is no part of the study"):
         steering.change(store, run.id, {"batch_size": 50})
     train(store, records, run, 1, 2, 3, 4)
     with pytest.raises(IllegalTransition, match="is in its last epoch"):
         steering.change(store, run.id, {"batch_size": 50})
-    assert artifacts.parts(store, run.id, ArtifactKind.EPOCH_CHECKPOINT) == []  # a trial keeps the last one only
+    assert (
+        artifacts.parts(store, run.id, ArtifactKind.EPOCH_CHECKPOINT) == []
+    )  # a trial keeps the last one only
 
 
 def test_a_batch_of_one_is_refused_at_every_door(store: Store, records: WorkerRecords) -> None:
@@ -170,7 +187,10 @@ def test_a_batch_of_one_is_refused_at_every_door(store: Store, records: WorkerRe
         run_actions.submit(store, normed.model_copy(update={"batch_size": 1}))
     run = begin(store, records, normed)
     for values in ({"batch_size": 1}, {"batch_size": normed.n_training - 1}):
-        with pytest.raises(InvalidConfig, match=r"changes\.0\.batch_size: .* too few for the batch normalisation in layer 2"):
+        with pytest.raises(
+            InvalidConfig,
+            match=r"changes\.0\.batch_size: .* too few for the batch normalisation in layer 2",
+        ):
             steering.change(store, run.id, values)
     assert train(store, records, run, 1) is Wish.NONE
     with pytest.raises(InvalidConfig, match="1 image is too few"):
@@ -193,13 +213,19 @@ def test_a_fork_begins_with_its_parent_s_past(store: Store, records: WorkerRecor
     assert artifacts.read(store, child.id, ArtifactKind.CHECKPOINT) == b"checkpoint 3"
     claimed = records.claim(Job(child.id, 1))
     assert claimed is not None
-    assert (claimed.epoch, claimed.config.at(4).optimizer.learning_rate, claimed.config.at(3)) == (3, 1e-4, CONFIG)
+    assert (claimed.epoch, claimed.config.at(4).optimizer.learning_rate, claimed.config.at(3)) == (
+        3,
+        1e-4,
+        CONFIG,
+    )
     train(store, records, claimed, 4, 5)
     assert [run.id for run in steering.children(store, parent.id)] == [child.id]
     assert len(list((store.settings.artifact_dir / child.id[:2] / child.id).glob("*"))) == 3
 
 
-def test_a_fork_without_a_checkpoint_trains_the_past_again(store: Store, records: WorkerRecords) -> None:
+def test_a_fork_without_a_checkpoint_trains_the_past_again(
+    store: Store, records: WorkerRecords
+) -> None:
     """Where the file is gone, or damaged, the branch begins at zero and says what that costs."""
     parent = ended(store, records)
     assert thin_checkpoints(store, most_bytes=len(b"checkpoint 4")) == 3
@@ -222,7 +248,10 @@ def test_a_fork_leaves_the_parent_s_later_course_out(store: Store, records: Work
         config = with_change(config, epoch, {"learning_rate": rate})
     parent = ended(store, records, config)
     child = store.run(steering.fork(store, parent.id, 2, {"batch_size": 50}, epochs=8))
-    assert [(change.after_epoch, change.learning_rate, change.batch_size) for change in child.config.changes] == [
+    assert [
+        (change.after_epoch, change.learning_rate, change.batch_size)
+        for change in child.config.changes
+    ] == [
         (1, 0.01, None),
         (2, None, 50),
     ]
@@ -258,9 +287,16 @@ def test_a_viewer_steers_nothing(store: Store, records: WorkerRecords) -> None:
     ):
         with pytest.raises(NotAllowed):
             act()
-    assert (store.count(), store.run_revision(parent.id), events_of(store, parent.id)) == (1, revision, ())
+    assert (store.count(), store.run_revision(parent.id), events_of(store, parent.id)) == (
+        1,
+        revision,
+        (),
+    )
     with store.reading() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM audit WHERE NOT allowed").scalar_one() == 6
+        assert (
+            connection.exec_driver_sql("SELECT count(*) FROM audit WHERE NOT allowed").scalar_one()
+            == 6
+        )
 
 
 def test_checkpoints_are_kept_evenly_within_their_room() -> None:

@@ -53,7 +53,9 @@ def now(store: Store, analysis: Analysis) -> Analysis:
 
 def read_embedding(store: Store, analysis: Analysis) -> Embedding:
     """Read what an analysis has left."""
-    return Embedding.unpack(artifacts.read(store, analysis.run_id, ArtifactKind.EMBEDDING, analysis.part))
+    return Embedding.unpack(
+        artifacts.read(store, analysis.run_id, ArtifactKind.EMBEDDING, analysis.part)
+    )
 
 
 def test_process_computes_what_was_asked_for(store: Store) -> None:
@@ -61,7 +63,12 @@ def test_process_computes_what_was_asked_for(store: Store) -> None:
     asked = ask(store)
     wait_until(lambda: not now(store, asked).state.is_live, "the analysis ends")
     done = analyses.request(store, asked.run_id, KIND, SMALL)
-    assert (done.state, done.reason, done.fraction, done.attempt) == (AnalysisState.DONE, "", 1.0, 1)
+    assert (done.state, done.reason, done.fraction, done.attempt) == (
+        AnalysisState.DONE,
+        "",
+        1.0,
+        1,
+    )
     assert read_embedding(store, done).points.shape == (300, 2)
 
 
@@ -85,7 +92,14 @@ def test_second_analyst_ends_at_once(store: Store) -> None:
     asked = ask(store)
     wait_until(lambda: now(store, asked).state is not AnalysisState.QUEUED, "the first works")
     command = [sys.executable, "-m", "mnist_dash.runs.execution.analyst"]
-    done = subprocess.run(command, env=child_environment(store.settings) | ONE_THREAD, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        env=child_environment(store.settings) | ONE_THREAD,
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert "Another analyst" in done.stderr
 
 
@@ -161,5 +175,8 @@ def test_deleted_run_takes_its_analyses_along(store: Store) -> None:
     run_actions.delete(store, [asked.run_id])
     assert empty_bin(store, older_than_days=0) == 1
     with store.reading() as connection:
-        assert connection.execute(sa.select(sa.func.count()).select_from(schema.analyses)).scalar_one() == 0
+        assert (
+            connection.execute(sa.select(sa.func.count()).select_from(schema.analyses)).scalar_one()
+            == 0
+        )
     assert list(store.settings.artifact_dir.rglob("embedding-*")) == []

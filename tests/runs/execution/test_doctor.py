@@ -47,7 +47,11 @@ def _store_file(store: Store, content: bytes) -> Path:
 
 def test_new_installation_is_well(settings: Settings) -> None:
     """Nothing is there yet, nothing is wrong, and nothing is made by looking."""
-    fresh = replace(settings, home=settings.home / "fresh", database_url=f"sqlite:///{settings.home / 'fresh' / DATABASE_FILE}")
+    fresh = replace(
+        settings,
+        home=settings.home / "fresh",
+        database_url=f"sqlite:///{settings.home / 'fresh' / DATABASE_FILE}",
+    )
     (check,) = examine_store(fresh)
     assert (check.subject, check.verdict) == ("database", Verdict.OK)
     assert not fresh.home.exists()
@@ -92,10 +96,15 @@ def test_file_of_no_run_is_found_when_old(store: Store) -> None:
     leftover = store.settings.artifact_dir / "ab" / "weights.tmp"
     leftover.parent.mkdir()
     leftover.write_bytes(b"half")
-    assert [check.verdict for check in _of(examine_store(store.settings), "artifacts")] == [Verdict.OK]
+    assert [check.verdict for check in _of(examine_store(store.settings), "artifacts")] == [
+        Verdict.OK
+    ]
     old = time.time() - doctor.ORPHAN_SECONDS - 60
     os.utime(leftover, (old, old))
-    assert [check.verdict for check in _of(examine_store(store.settings), "artifacts")] == [Verdict.OK, Verdict.WARNING]
+    assert [check.verdict for check in _of(examine_store(store.settings), "artifacts")] == [
+        Verdict.OK,
+        Verdict.WARNING,
+    ]
     assert leftover.exists()
 
 
@@ -132,7 +141,9 @@ def test_file_that_is_no_database_is_found(settings: Settings) -> None:
 def test_newer_database_is_found(store: Store) -> None:
     """A database of a later version is refused with what to do."""
     with store.writing() as connection:
-        connection.execute(schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99))
+        connection.execute(
+            schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99)
+        )
     (check,) = examine_store(store.settings)
     assert check.verdict is Verdict.PROBLEM
     assert "99" in check.finding
@@ -150,11 +161,19 @@ def test_run_without_job_is_a_problem(store: Store) -> None:
     """A queued run that no job stands for would wait for ever; repairing gives it one."""
     run_id = run_actions.submit(store, RunConfig())
     store.queue_client.cancel(Job(run_id, 1))
-    check = next(check for check in _of(examine_store(store.settings), "queue") if check.verdict is Verdict.PROBLEM)
+    check = next(
+        check
+        for check in _of(examine_store(store.settings), "queue")
+        if check.verdict is Verdict.PROBLEM
+    )
     assert run_id in check.finding
     assert "doctor --repair" in check.remedy
     assert repair(store) == ["Gave 1 queued run a new job."]
-    assert [check for check in _of(examine_store(store.settings), "queue") if check.verdict is Verdict.PROBLEM] == []
+    assert [
+        check
+        for check in _of(examine_store(store.settings), "queue")
+        if check.verdict is Verdict.PROBLEM
+    ] == []
     assert repair(store) == []
 
 
@@ -177,8 +196,14 @@ def test_run_of_a_dead_worker_is_found(store: Store) -> None:
     run_id = run_actions.submit(store, RunConfig())
     assert new_worker(store, "worker-1", pid=os.getpid()).claim(Job(run_id, 1)) is not None
     with store.writing() as connection:
-        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == run_id).values(lease_until=schema.now() - 1))
-    check = next(check for check in _of(examine_store(store.settings), "queue") if run_id in check.finding)
+        connection.execute(
+            sa.update(schema.runs)
+            .where(schema.runs.c.id == run_id)
+            .values(lease_until=schema.now() - 1)
+        )
+    check = next(
+        check for check in _of(examine_store(store.settings), "queue") if run_id in check.finding
+    )
     assert check.verdict is Verdict.WARNING
     assert store.run(run_id).state is RunState.RUNNING
 
@@ -203,7 +228,9 @@ def test_damaged_archive_is_found(settings: Settings) -> None:
     assert MNIST_ARCHIVES[2].md5_packed in check.finding
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(2.0, Verdict.PROBLEM), (0.5, Verdict.WARNING), (0.0, Verdict.OK)])
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(2.0, Verdict.PROBLEM), (0.5, Verdict.WARNING), (0.0, Verdict.OK)]
+)
 def test_full_disk_is_found(settings: Settings, factor: float, verdict: Verdict) -> None:
     """Too little room is a problem, little room a warning."""
     free = os.statvfs(settings.home).f_bavail * os.statvfs(settings.home).f_frsize

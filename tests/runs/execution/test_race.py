@@ -68,7 +68,10 @@ def test_a_stop_needs_no_turn() -> None:
 def test_turns_come_round_and_never_exceed_the_threads() -> None:
     """Three trainings of one thread and one of two share two threads; each has its turn again and again."""
     going: Counter[str] = Counter()
-    turns, trainers = Turns(2), [Watched(going, name, n) for name, n in (("a", 1), ("b", 1), ("c", 1), ("d", 2))]
+    turns, trainers = (
+        Turns(2),
+        [Watched(going, name, n) for name, n in (("a", 1), ("b", 1), ("c", 1), ("d", 2))],
+    )
     with (
         turns.taken_by(trainers[0], 1),
         turns.taken_by(trainers[1], 1),
@@ -77,7 +80,10 @@ def test_turns_come_round_and_never_exceed_the_threads() -> None:
     ):
         wait_until(lambda: all(trainer.n_turns >= 3 for trainer in trainers), "three turns of each")
     assert max(going.values()) <= 2
-    wait_until(lambda: all(trainer._has_turn for trainer in trainers), "the turn of whoever takes no part any more")
+    wait_until(
+        lambda: all(trainer._has_turn for trainer in trainers),
+        "the turn of whoever takes no part any more",
+    )
 
 
 def test_cohort_takes_along_who_waits_and_ends_with_the_last() -> None:
@@ -107,7 +113,11 @@ def test_cohort_takes_along_who_waits_and_ends_with_the_last() -> None:
 def _trial(store: Store, study_id: str, number: int, config: RunConfig) -> str:
     run_id = run_actions.submit(store, config)
     with store.writing() as connection:
-        connection.execute(schema.trial_runs.insert().values(study_id=study_id, number=number, seed=0, run_id=run_id))
+        connection.execute(
+            schema.trial_runs.insert().values(
+                study_id=study_id, number=number, seed=0, run_id=run_id
+            )
+        )
     return run_id
 
 
@@ -115,11 +125,26 @@ def test_rivals_are_the_queued_runs_of_the_same_race(store: Store) -> None:
     """In the order of trials; who has been claimed is none, and a study that is no race has none."""
     race = define_race(RunConfig(), "optimizer.learning_rate", "0.1, 0.01")
     with store.writing() as connection:
-        for study_id, definition in (("race", race), ("plain", race.model_copy(update={"race": False}))):
-            row = {"id": study_id, "name": study_id, "definition": canonical(definition), "state": "running", "created_at": 0.0}
+        for study_id, definition in (
+            ("race", race),
+            ("plain", race.model_copy(update={"race": False})),
+        ):
+            row = {
+                "id": study_id,
+                "name": study_id,
+                "definition": canonical(definition),
+                "state": "running",
+                "created_at": 0.0,
+            }
             connection.execute(schema.studies.insert().values(row))
-    second, first = _trial(store, "race", 1, RunConfig(seed=1)), _trial(store, "race", 0, RunConfig(seed=2))
-    other, alone = _trial(store, "plain", 0, RunConfig(seed=3)), run_actions.submit(store, RunConfig(seed=4))
+    second, first = (
+        _trial(store, "race", 1, RunConfig(seed=1)),
+        _trial(store, "race", 0, RunConfig(seed=2)),
+    )
+    other, alone = (
+        _trial(store, "plain", 0, RunConfig(seed=3)),
+        run_actions.submit(store, RunConfig(seed=4)),
+    )
     assert [race_of(store, run_id) for run_id in (first, other, alone)] == ["race", None, None]
     assert waiting_rivals(store, "race") == (Job(first, 1), Job(second, 1))
     new_worker(store, "worker-1", pid=os.getpid()).claim(Job(first, 1))

@@ -41,14 +41,36 @@ def step(number: int, epoch: int) -> StepReport:
 
 def epoch_report(epoch: int, *, val_accuracy: float = 0.9) -> EpochReport:
     """Report an epoch of two seconds of training and one of evaluation."""
-    return EpochReport(epoch, epoch * STEPS_PER_EPOCH, 0.001, 0.3, 0.9, 0.2, 0.95, 0.25, val_accuracy, 0.26, 0.92, 2.0, 1.0, 25_000.0)
+    return EpochReport(
+        epoch,
+        epoch * STEPS_PER_EPOCH,
+        0.001,
+        0.3,
+        0.9,
+        0.2,
+        0.95,
+        0.25,
+        val_accuracy,
+        0.26,
+        0.92,
+        2.0,
+        1.0,
+        25_000.0,
+    )
 
 
-def record_epoch(store: Store, records: WorkerRecords, run: Run, epoch: int, *, val_accuracy: float = 0.9) -> None:
+def record_epoch(
+    store: Store, records: WorkerRecords, run: Run, epoch: int, *, val_accuracy: float = 0.9
+) -> None:
     """Record two steps, an epoch and a checkpoint."""
     last = epoch * STEPS_PER_EPOCH
     file = artifacts.write(store.settings, run.id, ArtifactKind.CHECKPOINT, b"state %d" % epoch)
-    records.record_epoch(run, [step(last - 1, epoch), step(last, epoch)], epoch_report(epoch, val_accuracy=val_accuracy), file)
+    records.record_epoch(
+        run,
+        [step(last - 1, epoch), step(last, epoch)],
+        epoch_report(epoch, val_accuracy=val_accuracy),
+        file,
+    )
 
 
 def claim(store: Store, records: WorkerRecords) -> Run:
@@ -180,7 +202,9 @@ def test_taken_job_of_dead_worker_is_offered_again(store: Store, records: Worker
     run_id = run_actions.submit(store, CONFIG)
     with store.writing() as connection:
         jobs = f"{JOBS_SCHEMA}workflow_status"
-        connection.exec_driver_sql(f"UPDATE {jobs} SET status='PENDING', executor_id='gone' WHERE workflow_uuid='{run_id}.1'")  # noqa: S608
+        connection.exec_driver_sql(
+            f"UPDATE {jobs} SET status='PENDING', executor_id='gone' WHERE workflow_uuid='{run_id}.1'"  # noqa: S608
+        )
     assert [job for job, _ in store.queue_client.claimed()] == [Job(run_id, 1)]
     records.sweep()
     assert store.queue_client.claimed() == []
@@ -189,11 +213,15 @@ def test_taken_job_of_dead_worker_is_offered_again(store: Store, records: Worker
     assert tuple(status) == ("ENQUEUED", "runs.cpu")
 
 
-def test_job_that_a_living_worker_never_saw_is_offered_again(store: Store, records: WorkerRecords) -> None:
+def test_job_that_a_living_worker_never_saw_is_offered_again(
+    store: Store, records: WorkerRecords
+) -> None:
     """The queue gave a job to a worker, and the answer was lost: the run does not wait for as long as that worker lives."""
     run_id = run_actions.submit(store, CONFIG)
     with store.writing() as connection:
-        connection.exec_driver_sql(f"UPDATE {JOBS_SCHEMA}workflow_status SET status='PENDING', executor_id='worker-1'")  # noqa: S608
+        connection.exec_driver_sql(
+            f"UPDATE {JOBS_SCHEMA}workflow_status SET status='PENDING', executor_id='worker-1'"  # noqa: S608
+        )
     records.sweep()
     assert records.offer_lost() == 0, "it may be about to begin"
     assert store.queue_client.waiting() == []

@@ -32,7 +32,11 @@ from mnist_dash.runs.store.run_store import Store
 from mnist_dash.runs.store.states import RunState
 from tests.comparison_rows import add_runs, answer
 
-BASE = RunConfig(layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")), epochs=3, batch_size=1000)
+BASE = RunConfig(
+    layers=(Flatten(), Dense(units=16), Dense(units=10, activation="softmax")),
+    epochs=3,
+    batch_size=1000,
+)
 
 
 def changed(**values: object) -> RunConfig:
@@ -49,7 +53,11 @@ def update(store: Store, run_id: str, **values: object) -> None:
 def test_only_what_differs_is_named(store: Store) -> None:
     """Dotted paths, layers by name, None where a setting does not apply; what is the same everywhere is left out."""
     wide = (Flatten(), Dense(units=32), Dense(units=10, activation="softmax"))
-    configs = [BASE, changed(layers=wide, seed=4), changed(optimizer=SGD(), augmentation=Augmentation(shift=0.1))]
+    configs = [
+        BASE,
+        changed(layers=wide, seed=4),
+        changed(optimizer=SGD(), augmentation=Augmentation(shift=0.1)),
+    ]
     found = load(store, add_runs(store, configs, [0.9, 0.91, 0.92])).settings
     assert found["layers.dense_1.units"] == (16, 32, 16)
     assert found["seed"] == (0, 4, 0)
@@ -75,7 +83,9 @@ def test_histories_come_in_few_queries(store: Store) -> None:
     event.listen(store.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     found = load(store, [*reversed(ids), "nosuch", ids[0]])
     assert sum(text.lstrip().startswith("SELECT") for text in statements) == 3
-    assert [run.id for run in found.runs] == [run_id for run_id in reversed(ids) if run_id != ids[3]]
+    assert [run.id for run in found.runs] == [
+        run_id for run_id in reversed(ids) if run_id != ids[3]
+    ]
     assert (found.unknown, found.deleted) == (("nosuch",), (ids[3],))
     assert found.epochs.groupby("run_id").size().to_dict() == {run.id: 5 for run in found.runs}
     with pytest.raises(InvalidInput, match=r"201 runs are too many to compare \(at most 200\)"):
@@ -86,16 +96,26 @@ def test_groups_are_by_a_setting_or_by_all_but_the_seed(store: Store) -> None:
     """In the order in which the values come; a fork is a group of its own."""
     configs = [changed(seed=seed, batch_size=batch) for batch in (1000, 500) for seed in (1, 2, 3)]
     ids = add_runs(store, configs, [0.9] * 6)
-    assert [group.run_ids for group in group_runs(load(store, ids))] == [tuple(ids[:3]), tuple(ids[3:])]
-    assert [group.values for group in group_runs(load(store, ids), "batch_size")] == [{"batch_size": 1000}, {"batch_size": 500}]
-    assert [group.run_ids for group in group_runs(load(store, ids), "seed")] == [(ids[n], ids[n + 3]) for n in range(3)]
+    assert [group.run_ids for group in group_runs(load(store, ids))] == [
+        tuple(ids[:3]),
+        tuple(ids[3:]),
+    ]
+    assert [group.values for group in group_runs(load(store, ids), "batch_size")] == [
+        {"batch_size": 1000},
+        {"batch_size": 500},
+    ]
+    assert [group.run_ids for group in group_runs(load(store, ids), "seed")] == [
+        (ids[n], ids[n + 3]) for n in range(3)
+    ]
     update(store, ids[1], parent_id=ids[0], parent_epoch=2)
     assert [len(group.run_ids) for group in group_runs(load(store, ids))] == [2, 1, 3]
 
 
 def test_a_seed_counts_once(store: Store) -> None:
     """The same configuration and seed again is no new evidence; what has not finished is counted apart."""
-    ids = add_runs(store, [changed(seed=seed) for seed in (0, 1, 1, 2, 3)], [0.90, 0.91, 0.91, 0.92, 0.93])
+    ids = add_runs(
+        store, [changed(seed=seed) for seed in (0, 1, 1, 2, 3)], [0.90, 0.91, 0.91, 0.92, 0.93]
+    )
     update(store, ids[3], state=RunState.DIVERGED)
     update(store, ids[4], state=RunState.QUEUED)
     compared = load(store, ids)
@@ -111,13 +131,24 @@ def test_runs_ranked_by_test_accuracy_are_counted(store: Store) -> None:
     other = add_runs(store, [changed(dataset="kmnist")], [0.99], first=100)
     run_actions.delete(store, [ids[1]])
     (found,) = rankings(store, load(store, [ids[0], ids[4]]))
-    assert (found.n_ranked, found.n_shown, found.best_rank, found.best_accuracy, found.n_test) == (5, 2, 2, 0.93, 10_000)
-    assert [each.dataset for each in rankings(store, load(store, [*ids, *other]))] == ["mnist", "kmnist"]
+    assert (found.n_ranked, found.n_shown, found.best_rank, found.best_accuracy, found.n_test) == (
+        5,
+        2,
+        2,
+        0.93,
+        10_000,
+    )
+    assert [each.dataset for each in rankings(store, load(store, [*ids, *other]))] == [
+        "mnist",
+        "kmnist",
+    ]
 
 
 def test_answers_are_those_of_the_stored_probabilities(store: Store) -> None:
     """Which images exactly one of two runs gets right; other data cannot be compared so."""
-    a, b, other = add_runs(store, [BASE, changed(seed=1), changed(dataset="kmnist")], [0.9, 0.91, 0.9])
+    a, b, other = add_runs(
+        store, [BASE, changed(seed=1), changed(dataset="kmnist")], [0.9, 0.91, 0.9]
+    )
     labels = answer(store, a, [1, 2, 3])
     answer(store, b, [3, 4])
     runs = load(store, [a, b, other]).runs
@@ -171,4 +202,6 @@ def test_rankings_read_the_data_set_as_it_is_written(store: Store) -> None:
     """The text that is searched for is in every stored configuration."""
     add_runs(store, [BASE], [0.9])
     with store.reading() as connection:
-        assert '"dataset":"mnist"' in connection.execute(sa.select(schema.runs.c.config)).scalar_one()
+        assert (
+            '"dataset":"mnist"' in connection.execute(sa.select(schema.runs.c.config)).scalar_one()
+        )

@@ -36,7 +36,13 @@ from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.runs.many import fill
 
-_COLUMNS = {"run": "id", "created": "created_at", "started": "started_at", "ended": "ended_at", "parent": "parent_id"}
+_COLUMNS = {
+    "run": "id",
+    "created": "created_at",
+    "started": "started_at",
+    "ended": "ended_at",
+    "parent": "parent_id",
+}
 Row = dict[str, Any]
 
 
@@ -51,7 +57,9 @@ class Filled:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """A store of 150 runs."""
-    store = new_store(settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))}))
+    store = new_store(
+        settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("runs"))})
+    )
     fill(store, 150, n_epochs=1)
     with store.reading() as connection:
         rows = [dict(row) for row in connection.execute(sa.select(schema.runs)).mappings()]
@@ -67,7 +75,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
 
 def found(store: Store, text: str) -> set[str]:
     """Name the runs that a query finds."""
-    scope = catalog.Scope(parse(f"({text}) and (archived or not archived)") if text.strip() else None)
+    scope = catalog.Scope(
+        parse(f"({text}) and (archived or not archived)") if text.strip() else None
+    )
     return {each.run.id for each in catalog.page(store, scope, limit=1000)}
 
 
@@ -77,7 +87,11 @@ def value_of(row: Row, field: Field) -> Any:  # noqa: ANN401 - of the field's ki
         node: Any = row["tree"]
         for part in field.path:
             node = (
-                node[int(part)] if isinstance(node, list) and int(part) < len(node) else node.get(part) if isinstance(node, dict) else None
+                node[int(part)]
+                if isinstance(node, list) and int(part) < len(node)
+                else node.get(part)
+                if isinstance(node, dict)
+                else None
             )
         return node
     match field.name:
@@ -108,8 +122,16 @@ def holds(node: Node, row: Row) -> bool:
         case Comparison(field, operator, value):
             known = value_of(row, field)
             if field.kind is FieldKind.NAMES:
-                return not known if value is None else any(_compare(each, operator, value) for each in known)
-            return known is None if value is None else known is not None and _compare(known, operator, value)
+                return (
+                    not known
+                    if value is None
+                    else any(_compare(each, operator, value) for each in known)
+                )
+            return (
+                known is None
+                if value is None
+                else known is not None and _compare(known, operator, value)
+            )
 
 
 def _compare(known: Any, operator: str, value: Value) -> bool:  # noqa: ANN401 - of the field's kind
@@ -118,7 +140,13 @@ def _compare(known: Any, operator: str, value: Value) -> bool:  # noqa: ANN401 -
     if isinstance(value, str | bool) or value is None:
         return bool(known == value)
     low, high = bounds(value)
-    answers: dict[str, bool] = {"==": low <= known <= high, "<": known < low, "<=": known <= high, ">": known > high, ">=": known >= low}
+    answers: dict[str, bool] = {
+        "==": low <= known <= high,
+        "<": known < low,
+        "<=": known <= high,
+        ">": known > high,
+        ">=": known >= low,
+    }
     return answers[operator]
 
 
@@ -153,7 +181,11 @@ _TEXTS = [
     "é",
     "日本",
 ]
-_NUMBERS = st.sampled_from([0, 1, 5, 20, 32, 64, 0.001, 0.01, 0.2, 0.97, 1e-9, -1, 1e300, 1 / 6]) | st.floats(-1, 1) | st.integers(0, 2**40)
+_NUMBERS = (
+    st.sampled_from([0, 1, 5, 20, 32, 64, 0.001, 0.01, 0.2, 0.97, 1e-9, -1, 1e300, 1 / 6])
+    | st.floats(-1, 1)
+    | st.integers(0, 2**40)
+)
 
 
 @st.composite
@@ -165,14 +197,17 @@ def comparisons(draw: st.DrawFn) -> str:
     texts = (
         st.sampled_from(field.options)
         if field.options
-        else st.sampled_from(_TEXTS) | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]))
+        else st.sampled_from(_TEXTS)
+        | st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]))
     )
     values: dict[FieldKind, st.SearchStrategy[Value]] = {
         FieldKind.NUMBER: _NUMBERS,
         FieldKind.TRUTH: st.booleans(),
         FieldKind.TEXT: texts,
         FieldKind.NAMES: texts,
-        FieldKind.MOMENT: st.sampled_from(["2023-11-14T22:20:00+00:00", "2023-11-15", "1 week ago"]),
+        FieldKind.MOMENT: st.sampled_from(
+            ["2023-11-14T22:20:00+00:00", "2023-11-15", "1 week ago"]
+        ),
         FieldKind.PART: st.none(),
     }
     value = values[field.kind] | st.none()
@@ -182,7 +217,9 @@ def comparisons(draw: st.DrawFn) -> str:
         operator = draw(st.sampled_from(["contains", "not contains", "~", "CONTAINS"]))
         return f"{name} {operator} {write_value(draw(st.sampled_from(_TEXTS)))}"
     if field.kind not in (FieldKind.MOMENT, FieldKind.PART) and draw(st.booleans()):
-        several = ",".join(write_value(each) for each in draw(st.lists(value, min_size=1, max_size=3)))
+        several = ",".join(
+            write_value(each) for each in draw(st.lists(value, min_size=1, max_size=3))
+        )
         return f"{name} {draw(st.sampled_from(['in', 'not in', 'NOT IN']))} ({several})"
     if field.kind in (FieldKind.NUMBER, FieldKind.MOMENT) and draw(st.booleans()):
         return f"{name}{draw(st.sampled_from(['<', '<=', '>', '>=']))}{write_value(draw(values[field.kind]))}"
@@ -203,7 +240,9 @@ _QUERIES = st.recursive(
 
 
 @given(text=_QUERIES)
-@example(text="optimizer == 'adam' and best_val_accuracy > 97% and not (tag == 'demo' or batch_size in (32, 64))")
+@example(
+    text="optimizer == 'adam' and best_val_accuracy > 97% and not (tag == 'demo' or batch_size in (32, 64))"
+)
 @example(text="learning_rate == 0.01 or split.fraction == 0.1666666666666667")
 def test_sql_finds_what_the_query_says(filled: Filled, text: str) -> None:
     """The database's answer is the one that the rows give by the definition of the language, and `not` gives the others."""
@@ -220,7 +259,11 @@ and or not in contains ( ) , == != <= ~ "adam" ' " 98% 1e999 none true = && 🙂
 _PIECES = st.sampled_from([*_NAMES[:12], "optimizer", *_STRANGE.split(), "\x00", "\ud800", "\n"])
 
 
-@given(text=st.text() | st.lists(_PIECES, max_size=12).map(" ".join) | st.lists(_PIECES, max_size=12).map("".join))
+@given(
+    text=st.text()
+    | st.lists(_PIECES, max_size=12).map(" ".join)
+    | st.lists(_PIECES, max_size=12).map("".join)
+)
 @example(text="(" * 1999)
 @example(text="not " * 400)
 @example(text="starred or " * 180 + "starred")
@@ -244,12 +287,28 @@ def test_no_text_is_too_strange(filled: Filled, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place", "sentence"),
     [
-        ('optimzer == "adam"', "^^^^^^^^", "'optimzer' at place 1: runs have no such field. Did you mean optimizer?"),
-        ("epoch > 2 and lerning_rate < 1", "              ^^^^^^^^^^^^", "Did you mean learning_rate?"),
-        ("val_accuracy > 0.9", "^^^^^^^^^^^^", "Did you mean best_val_accuracy or last_val_accuracy?"),
+        (
+            'optimzer == "adam"',
+            "^^^^^^^^",
+            "'optimzer' at place 1: runs have no such field. Did you mean optimizer?",
+        ),
+        (
+            "epoch > 2 and lerning_rate < 1",
+            "              ^^^^^^^^^^^^",
+            "Did you mean learning_rate?",
+        ),
+        (
+            "val_accuracy > 0.9",
+            "^^^^^^^^^^^^",
+            "Did you mean best_val_accuracy or last_val_accuracy?",
+        ),
         ("optimizer == adam", "             ^^^^", 'Put quotes around it: "adam".'),
         ('optimizer == "adm"', "             ^^^^^", 'Did you mean "adam"?'),
-        ("test_accuracy > ", "                ^", "The query ends, but test_accuracy is compared with a number."),
+        (
+            "test_accuracy > ",
+            "                ^",
+            "The query ends, but test_accuracy is compared with a number.",
+        ),
         ("(epoch > 2", "          ^", 'Expected ")", "and" or "or" here.'),
         ("epoch > 2)", "         ^", "no parenthesis is open here"),
         ('name = "a"', "     ^", "Write ==."),
@@ -285,9 +344,18 @@ def test_choices_are_read_from_a_query_and_written_into_it() -> None:
     assert chosen_values(parse(text), state) == ("queued", "running")
     assert with_values(text, state, ["failed"]) == 'test_accuracy > 0.9 and state == "failed"'
     assert with_values(text, state, []) == "test_accuracy > 0.9"
-    assert with_values("epoch > 2 or starred", state, ["failed"]) == '(epoch > 2 or starred) and state == "failed"'
-    assert with_values("(epoch > 2 or starred)", state, ["failed"]) == '(epoch > 2 or starred) and state == "failed"'
-    assert with_values("(epoch > 2) or (starred)", state, ["failed"]) == '((epoch > 2) or (starred)) and state == "failed"'
+    assert (
+        with_values("epoch > 2 or starred", state, ["failed"])
+        == '(epoch > 2 or starred) and state == "failed"'
+    )
+    assert (
+        with_values("(epoch > 2 or starred)", state, ["failed"])
+        == '(epoch > 2 or starred) and state == "failed"'
+    )
+    assert (
+        with_values("(epoch > 2) or (starred)", state, ["failed"])
+        == '((epoch > 2) or (starred)) and state == "failed"'
+    )
     assert with_values("", RUN_FIELDS["preset"], [None, "mlp_784"]) == 'preset in (none, "mlp_784")'
     rate = fields.find("learning_rate")
     assert rate is not None

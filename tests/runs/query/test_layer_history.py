@@ -19,7 +19,11 @@ from mnist_dash.runs.store.engine import Job
 from mnist_dash.runs.store.run_store import Store
 from tests.runs.conftest import new_worker
 
-CONFIG = RunConfig(layers=(Flatten(), Dense(units=8), Dense(units=10, activation="softmax")), epochs=2, batch_size=1000)
+CONFIG = RunConfig(
+    layers=(Flatten(), Dense(units=8), Dense(units=10, activation="softmax")),
+    epochs=2,
+    batch_size=1000,
+)
 
 
 def test_every_epoch_is_measured_and_recorded(store: Store, tmp_path: Path) -> None:
@@ -49,12 +53,21 @@ def test_every_epoch_is_measured_and_recorded(store: Store, tmp_path: Path) -> N
     assert found[1]["dense_1"].weights != found[2]["dense_1"].weights
     assert "layers" not in store.history(run.id).epochs.columns
     with store.reading() as connection:
-        assert connection.execute(sa.select(sa.func.max(sa.func.length(schema.epoch_layers.c.layers)))).scalar_one() < 1000
+        assert (
+            connection.execute(
+                sa.select(sa.func.max(sa.func.length(schema.epoch_layers.c.layers)))
+            ).scalar_one()
+            < 1000
+        )
 
 
 def test_long_runs_are_measured_now_and_then() -> None:
     """At most a hundred times, and always after the last epoch."""
     for n_epochs in (1, 50, 100, 101, 999, 10_000):
-        measured = [epoch for epoch in range(1, n_epochs + 1) if is_kept(epoch, n_epochs, most=MEASURED_EPOCHS)]
+        measured = [
+            epoch
+            for epoch in range(1, n_epochs + 1)
+            if is_kept(epoch, n_epochs, most=MEASURED_EPOCHS)
+        ]
         assert len(measured) <= MEASURED_EPOCHS
         assert measured[-1] == n_epochs

@@ -14,7 +14,11 @@ from mnist_dash.runs.store.run_store import Store, update
 
 SMALL = RunConfig.model_validate(
     {
-        "layers": [{"kind": "flatten"}, {"kind": "dense", "units": 77}, {"kind": "dense", "units": 10, "activation": "softmax"}],
+        "layers": [
+            {"kind": "flatten"},
+            {"kind": "dense", "units": 77},
+            {"kind": "dense", "units": 10, "activation": "softmax"},
+        ],
         "epochs": 33,
         "optimizer": {"kind": "adam", "learning_rate": 0.0123},
     }
@@ -39,7 +43,15 @@ def ids(store: Store) -> dict[str, str]:
 
 def test_words_fit_ids_names_tags_presets_and_settings(store: Store, ids: dict[str, str]) -> None:
     """Every way in which a run can be remembered; all words must fit."""
-    for text in (ids["small"][:5], "baseline", "BASE näive", "thesis", "dense 77", "0.0123", "adam 77 thesis"):
+    for text in (
+        ids["small"][:5],
+        "baseline",
+        "BASE näive",
+        "thesis",
+        "dense 77",
+        "0.0123",
+        "adam 77 thesis",
+    ):
         assert found(store, text) == [ids["small"]], text
     assert found(store, "conv 64") == found(store, "cnn_32") == [ids["preset"]]
     assert found(store, PRESETS["cnn_32_64_5x5"].title)[:1] == [ids["preset"]]
@@ -67,7 +79,9 @@ def test_deleted_runs_are_not_found(store: Store, ids: dict[str, str]) -> None:
     assert found(store, "thesis") == []
 
 
-@pytest.mark.parametrize("text", ["%", "%%%", "' OR 1=1 --", '"', "\\", "dense_77", "na_ve", "100%25"])
+@pytest.mark.parametrize(
+    "text", ["%", "%%%", "' OR 1=1 --", '"', "\\", "dense_77", "na_ve", "100%25"]
+)
 def test_what_is_typed_is_no_pattern(store: Store, ids: dict[str, str], text: str) -> None:
     """Signs that mean something to a database mean nothing here."""
     assert found(store, text) == []
@@ -82,8 +96,15 @@ def test_a_very_long_text_is_cut() -> None:
 def test_ten_thousand_runs_are_searched_while_one_types(store: Store, ids: dict[str, str]) -> None:
     """Any search gives a handful at most, whether it finds many runs or none; `bench_runs` times it."""
     with store.writing() as connection:
-        row = dict(connection.execute(sa.select(schema.runs).where(schema.runs.c.id == ids["usual"])).mappings().one())
-        rows = [row | {"id": f"f{number:07x}", "submit_key": None, "created_at": float(number)} for number in range(10_000)]
+        row = dict(
+            connection.execute(sa.select(schema.runs).where(schema.runs.c.id == ids["usual"]))
+            .mappings()
+            .one()
+        )
+        rows = [
+            row | {"id": f"f{number:07x}", "submit_key": None, "created_at": float(number)}
+            for number in range(10_000)
+        ]
         connection.execute(schema.runs.insert(), rows)
     for text in ("adam dense 512", "nothing has this", "f000", "33", ""):
         assert len(lookup_runs(store, text)) <= FOUND_AT_ONCE

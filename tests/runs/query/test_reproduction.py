@@ -21,7 +21,10 @@ LINEAR = PRESETS["linear_10_10"]
 def comparison(store: Store, *accuracies: float, name: str = "linear_10_10") -> Comparison:
     """Compare an experiment with runs of these test accuracies."""
     run = store.run(run_actions.submit(store, PRESETS[name].config))
-    runs = tuple(replace(run, epoch=2, seconds_training=4.0, test_accuracy=accuracy, test_loss=0.1) for accuracy in accuracies)
+    runs = tuple(
+        replace(run, epoch=2, seconds_training=4.0, test_accuracy=accuracy, test_loss=0.1)
+        for accuracy in accuracies
+    )
     return Comparison(Point(PRESETS[name], PRESETS[name].config), runs)
 
 

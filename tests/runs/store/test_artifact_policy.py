@@ -24,4 +24,7 @@ def test_bin_is_emptied_of_old_runs_only(store: Store) -> None:
     assert empty_bin(store, older_than_days=0) == 1
     assert (store.count(), store.count(deleted=True)) == (1, 0)
     assert artifacts.read(store, kept, ArtifactKind.WEIGHTS) == b"weights"
-    assert len([path for path in store.settings.artifact_dir.rglob("*.safetensors") if path.is_file()]) == 1
+    assert (
+        len([path for path in store.settings.artifact_dir.rglob("*.safetensors") if path.is_file()])
+        == 1
+    )

@@ -57,10 +57,17 @@ def test_probabilities_keep_their_bits(store: Store) -> None:
     """Probabilities come back as the very float32 numbers that they were."""
     run_id = run_actions.submit(store, RunConfig())
     probabilities = np.random.default_rng(0).random((100, 10), dtype=np.float32)
-    file = artifacts.write(store.settings, run_id, ArtifactKind.TEST_PROBABILITIES, artifacts.pack_probabilities(probabilities))
+    file = artifacts.write(
+        store.settings,
+        run_id,
+        ArtifactKind.TEST_PROBABILITIES,
+        artifacts.pack_probabilities(probabilities),
+    )
     with store.writing() as connection:
         artifacts.record(connection, run_id, ArtifactKind.TEST_PROBABILITIES, file, epoch=1)
-    assert np.array_equal(artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES), probabilities)
+    assert np.array_equal(
+        artifacts.read_probabilities(store, run_id, ArtifactKind.TEST_PROBABILITIES), probabilities
+    )
 
 
 def test_full_disk_leaves_no_half_file(store: Store) -> None:
@@ -80,4 +87,8 @@ def test_full_disk_leaves_no_half_file(store: Store) -> None:
     environment = os.environ | {"MNIST_DASH_HOME": str(store.settings.home)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert done.returncode == 7
-    assert [path for path in store.settings.artifact_dir.rglob("*") if path.is_file() and path.name != MARKER] == []
+    assert [
+        path
+        for path in store.settings.artifact_dir.rglob("*")
+        if path.is_file() and path.name != MARKER
+    ] == []

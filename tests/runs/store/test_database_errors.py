@@ -44,7 +44,9 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 pytestmark = pytest.mark.sqlite
 
 FIRST_ROW = "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, x'00', '', 0)"
-LARGE_ROW = "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, zeroblob(1000000), '', 0)"
+LARGE_ROW = (
+    "INSERT INTO drawings (label, pixels, strokes, created_at) VALUES (1, zeroblob(1000000), '', 0)"
+)
 WRITE_BEYOND_A_LIMIT = f"""
 import resource, signal
 from mnist_dash.errors import MnistDashError
@@ -75,20 +77,26 @@ def _locked(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _locked_when_opened(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "BUSY_TIMEOUT_SECONDS", 0.1)
-    with contextlib.closing(sqlite3.connect(store.settings.home / DATABASE_FILE, isolation_level=None)) as holder:
+    with contextlib.closing(
+        sqlite3.connect(store.settings.home / DATABASE_FILE, isolation_level=None)
+    ) as holder:
         holder.execute("BEGIN IMMEDIATE")
         Store.open(store.settings)
 
 
 def _full(store: Store, _monkeypatch: pytest.MonkeyPatch) -> None:
     with store.writing() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes the pages that there are
+        connection.exec_driver_sql(
+            "PRAGMA max_page_count = 1"
+        )  # SQLite takes the pages that there are
         connection.exec_driver_sql(LARGE_ROW)
 
 
 def _read_only(store: Store, _monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///file:{store.settings.home / DATABASE_FILE}?mode=ro&uri=true"
-    opened = Store(replace(store.settings, database_url=url), schema.create_engine(url), store.queue_client)
+    opened = Store(
+        replace(store.settings, database_url=url), schema.create_engine(url), store.queue_client
+    )
     try:
         with opened.writing() as connection:
             connection.exec_driver_sql(FIRST_ROW)
@@ -97,7 +105,12 @@ def _read_only(store: Store, _monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _no_folder(store: Store, _monkeypatch: pytest.MonkeyPatch) -> None:
-    Store.open(replace(store.settings, database_url=f"sqlite:///{store.settings.home / 'nowhere' / DATABASE_FILE}"))
+    Store.open(
+        replace(
+            store.settings,
+            database_url=f"sqlite:///{store.settings.home / 'nowhere' / DATABASE_FILE}",
+        )
+    )
 
 
 def _a_folder(store: Store, _monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +185,13 @@ def test_error_of_sqlite_is_classified(
 def test_disk_that_refuses_a_write_is_classified(settings: Settings) -> None:
     """The system refuses to let the file grow, which SQLite calls a disk I/O error."""
     environment = os.environ | {"MNIST_DASH_HOME": str(settings.home)}
-    said = subprocess.run([sys.executable, "-c", WRITE_BEYOND_A_LIMIT], env=environment, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", WRITE_BEYOND_A_LIMIT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert said.stdout.startswith(f"StorageFull {DISK.what} (disk I/O error; sqlite:///")
 
 
@@ -232,7 +251,9 @@ def test_serialisation_failure_is_a_conflict(engine: sa.Engine) -> None:
         second.exec_driver_sql("SELECT sum(value) FROM pair")
         first.exec_driver_sql("UPDATE pair SET value = 1 WHERE id = 1")
         first.commit()
-        found = _classified(lambda: second.exec_driver_sql("UPDATE pair SET value = 2 WHERE id = 1"))
+        found = _classified(
+            lambda: second.exec_driver_sql("UPDATE pair SET value = 2 WHERE id = 1")
+        )
     assert found == ("40001", CONFLICT)
 
 
@@ -248,7 +269,10 @@ def test_read_only_server_is_read_only(engine: sa.Engine) -> None:
     """A transaction in which the server lets nobody write."""
     with engine.connect() as connection:
         connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-        assert _classified(lambda: connection.exec_driver_sql("UPDATE pair SET value = 1")) == ("25006", READ_ONLY)
+        assert _classified(lambda: connection.exec_driver_sql("UPDATE pair SET value = 1")) == (
+            "25006",
+            READ_ONLY,
+        )
 
 
 def test_connection_that_an_administrator_ends_has_ended(engine: sa.Engine) -> None:
@@ -264,7 +288,11 @@ def test_limit_of_the_server_is_one(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("SET temp_file_limit = '64kB'")
         connection.exec_driver_sql("SET work_mem = '64kB'")
-        found = _classified(lambda: connection.exec_driver_sql("SELECT g FROM generate_series(1, 100000) g ORDER BY -g").all())
+        found = _classified(
+            lambda: connection.exec_driver_sql(
+                "SELECT g FROM generate_series(1, 100000) g ORDER BY -g"
+            ).all()
+        )
     assert found == ("53400", LIMIT)
 
 

@@ -18,7 +18,10 @@ def test_workers_are_counted_by_host_and_device(store: Store) -> None:
         new_worker(store, name, pid=os.getpid())
     new_worker(store, "c", pid=os.getpid(), device="cuda")
     new_worker(store, "d", pid=os.getpid()).sign_off()
-    assert [(host.name, host.device, host.n_slots, host.n_threads, host.n_running) for host in hosts(store.workers())] == [
+    assert [
+        (host.name, host.device, host.n_slots, host.n_threads, host.n_running)
+        for host in hosts(store.workers())
+    ] == [
         ("here", "cpu", 2, 2, 0),
         ("here", "cuda", 1, 1, 0),
     ]

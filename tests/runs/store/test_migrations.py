@@ -41,7 +41,9 @@ from mnist_dash.settings import Settings
 logging.basicConfig(level=logging.INFO)
 """
 WAIT = "sys.stdin.readline()\n"
-OPEN_AND_READ = "store = Store.open(Settings.from_environment()); print(store.count()); store.close()\n"
+OPEN_AND_READ = (
+    "store = Store.open(Settings.from_environment()); print(store.count()); store.close()\n"
+)
 DIE = """
 n_left = int(os.environ["DIES_AFTER"])
 @sa.event.listens_for(sa.Engine, "after_cursor_execute")
@@ -63,8 +65,16 @@ def _rows(settings: Settings) -> Rows:
     """Read all rows of all tables as they lie in the file."""
     with contextlib.closing(sqlite3.connect(settings.home / DATABASE_FILE)) as connection:
         connection.row_factory = sqlite3.Row
-        names = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        return {name: [dict(row) for row in connection.execute(f'SELECT * FROM "{name}"')] for name in names}  # noqa: S608 - from the file
+        names = [
+            row["name"]
+            for row in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
+            )
+        ]
+        return {
+            name: [dict(row) for row in connection.execute(f'SELECT * FROM "{name}"')]  # noqa: S608 - from the file
+            for name in names
+        }
 
 
 def differences(engine: sa.Engine) -> list[Any]:
@@ -75,12 +85,16 @@ def differences(engine: sa.Engine) -> list[Any]:
 
     with engine.connect() as connection:
         options = {"include_object": is_ours, "compare_type": True, "compare_server_default": True}
-        found = list(compare_metadata(MigrationContext.configure(connection, opts=options), schema.metadata))
+        found = list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), schema.metadata)
+        )
         inspector = sa.inspect(connection)
         for table in schema.metadata.sorted_tables:
             if table.name != "alembic_version":
                 key = inspector.get_pk_constraint(table.name)["constrained_columns"]
-                found += [] if set(key) == set(table.primary_key.columns.keys()) else [(table.name, key)]
+                found += (
+                    [] if set(key) == set(table.primary_key.columns.keys()) else [(table.name, key)]
+                )
         return found
 
 
@@ -92,7 +106,9 @@ def start(settings: Settings, source: str, **environment: str) -> subprocess.Pop
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"MNIST_DASH_HOME": str(settings.home), "MNIST_DASH_DATABASE_URL": settings.database_url} | environment,
+        env=os.environ
+        | {"MNIST_DASH_HOME": str(settings.home), "MNIST_DASH_DATABASE_URL": settings.database_url}
+        | environment,
     )
 
 
@@ -106,7 +122,9 @@ def test_newest_step_is_todays_version(settings: Settings) -> None:
     engine = schema.create_engine("sqlite://")
     with engine.connect() as connection:
         steps = ScriptDirectory.from_config(migrations.config_for(connection))
-    assert [step.revision for step in steps.walk_revisions()] == [f"{n:04d}" for n in range(schema.SCHEMA_VERSION, 0, -1)]
+    assert [step.revision for step in steps.walk_revisions()] == [
+        f"{n:04d}" for n in range(schema.SCHEMA_VERSION, 0, -1)
+    ]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -120,7 +138,10 @@ def test_every_row_is_kept(name: str, settings: Settings) -> None:
         if "part" in row:  # a column of its own before it was of the key
             row["part"] = row["part"] or ""
     for table in set(before) - {"meta", "dbos_migrations"}:
-        assert [{column: row[column] for column in old} for old, row in zip(before[table], after[table], strict=True)] == before[table]
+        assert [
+            {column: row[column] for column in old}
+            for old, row in zip(before[table], after[table], strict=True)
+        ] == before[table]
     assert {row["key"]: row["value"] for row in after["meta"] if row["key"] != KEY} == {
         "schema_version": schema.SCHEMA_VERSION,
         "revision": next(row["value"] for row in before["meta"] if row["key"] == "revision"),
@@ -153,17 +174,23 @@ def test_runs_and_studies_are_read(name: str, settings: Settings) -> None:
     unpack(name, settings.home)
     rows = _rows(settings)
     store = Store.open(settings)
-    assert {run.id: run.state for run in store.runs()} == {row["id"]: row["state"] for row in rows["runs"]}
+    assert {run.id: run.state for run in store.runs()} == {
+        row["id"]: row["state"] for row in rows["runs"]
+    }
     for run in store.runs():
         history = store.history(run.id)
-        assert list(history.epochs["epoch"]) == [row["epoch"] for row in rows["epochs"] if row["run_id"] == run.id]
+        assert list(history.epochs["epoch"]) == [
+            row["epoch"] for row in rows["epochs"] if row["run_id"] == run.id
+        ]
         points = b"".join(row["points"] for row in rows["step_chunks"] if row["run_id"] == run.id)
         assert history.steps.to_numpy("float64").tobytes() == points
     for row in rows["artifacts"]:
         assert artifacts.has(store, row["run_id"], ArtifactKind(row["kind"]), row.get("part") or "")
     found = study_store.all_studies(store)
     assert {study.id for study in found} == {row["id"] for row in rows.get("studies", [])}
-    assert sum(len(study_store.trials(store, study.id)) for study in found) == len(rows.get("trials", []))
+    assert sum(len(study_store.trials(store, study.id)) for study in found) == len(
+        rows.get("trials", [])
+    )
     store.close()
 
 
@@ -178,20 +205,42 @@ def test_second_opening_changes_nothing(name: str, settings: Settings) -> None:
     assert (settings.home / DATABASE_FILE).read_bytes() == file
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in TRAINED else pytest.mark.slow) for name in RECIPES])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in TRAINED else pytest.mark.slow) for name in RECIPES],
+)
 def test_queued_run_trains_to_its_end(name: str, settings: Settings) -> None:
     """What waited when the former version ended is trained by a real worker of today's, with all that it leaves."""
     unpack(name, settings.home)
     waiting = [row["id"] for row in _rows(settings)["runs"] if row["state"] == "queued"]
-    command = [sys.executable, "-m", "mnist_dash", "worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mnist_dash",
+        "worker",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--exit-when-idle",
+        "1",
+    ]
     subprocess.run(
-        command, check=True, env=os.environ | {"MNIST_DASH_HOME": str(settings.home)}, capture_output=True, timeout=PATIENCE_SECONDS
+        command,
+        check=True,
+        env=os.environ | {"MNIST_DASH_HOME": str(settings.home)},
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
     )
     store = Store.open(settings)
     assert waiting
     for run_id in waiting:
         run = store.run(run_id)
-        assert (run.state, run.epoch, run.reason) == (RunState.FINISHED, run.config.epochs, "All 2 epochs are done.")
+        assert (run.state, run.epoch, run.reason) == (
+            RunState.FINISHED,
+            run.config.epochs,
+            "All 2 epochs are done.",
+        )
         assert len(store.history(run_id).epochs) == run.config.epochs
         assert artifacts.read(store, run_id, ArtifactKind.WEIGHTS)
     store.close()

@@ -29,13 +29,18 @@ QUICK = RunConfig(epochs=1, batch_size=500, device="cpu")
 @pytest.fixture
 def settings(own_home: Path, server: postgresql.Server) -> Settings:
     """Settings of an installation with an empty database."""
-    return Settings.from_environment({"MNIST_DASH_HOME": str(own_home), "MNIST_DASH_DATABASE_URL": server.new_database()})
+    return Settings.from_environment(
+        {"MNIST_DASH_HOME": str(own_home), "MNIST_DASH_DATABASE_URL": server.new_database()}
+    )
 
 
 def _move(name: str, settings: Settings) -> dict[str, int]:
     """Make a former database on PostgreSQL, the queue's own tables left out, and count the rows of each table of runs and studies."""
     unpack(name, settings.home)
-    source, target = sa.create_engine(f"sqlite:///{settings.home / DATABASE_FILE}"), sa.create_engine(settings.database_url)
+    source, target = (
+        sa.create_engine(f"sqlite:///{settings.home / DATABASE_FILE}"),
+        sa.create_engine(settings.database_url),
+    )
     tables = sa.MetaData()
     tables.reflect(source, only=lambda table, _: table in schema.metadata.tables)
     for table in tables.sorted_tables:
@@ -53,7 +58,9 @@ def _move(name: str, settings: Settings) -> dict[str, int]:
                 writing.exec_driver_sql(f"SELECT setval('{table.name}_id_seq', {len(rows) + 1})")
     source.dispose()
     target.dispose()
-    return {table: n_rows for table, n_rows in counted.items() if table != "meta"}  # opening adds who the store is
+    return {
+        table: n_rows for table, n_rows in counted.items() if table != "meta"
+    }  # opening adds who the store is
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -65,7 +72,12 @@ def test_every_database_is_brought_up_to_date(name: str, settings: Settings) -> 
         assert differences(store.engine) == []
         with store.reading() as connection:
             for table, n_rows in counted.items():
-                assert connection.execute(sa.select(sa.func.count()).select_from(schema.metadata.tables[table])).scalar_one() == n_rows
+                assert (
+                    connection.execute(
+                        sa.select(sa.func.count()).select_from(schema.metadata.tables[table])
+                    ).scalar_one()
+                    == n_rows
+                )
         assert len(store.runs()) == counted["runs"]
         store.close()
 
@@ -84,7 +96,9 @@ def test_processes_that_open_at_once_migrate_once(name: str | None, settings: Se
     processes = [start(settings, WAIT + OPEN_AND_READ) for _ in range(3)]
     said = [process.communicate("go\n", timeout=PATIENCE_SECONDS) for process in processes]
     assert [out.strip() for out, _ in said] == [str(n_runs)] * 3, said
-    assert sum("Running upgrade 0004 -> 0005" in error for _, error in said) == (0 if name is None else 1)
+    assert sum("Running upgrade 0004 -> 0005" in error for _, error in said) == (
+        0 if name is None else 1
+    )
 
 
 @pytest.mark.slow
@@ -93,8 +107,28 @@ def test_run_is_trained_in_an_upgraded_database(settings: Settings) -> None:
     _move("version_1_one_artifact_of_a_kind", settings)
     store = Store.open(settings)
     run_id = run_actions.submit(store, QUICK)
-    command = [sys.executable, "-m", "mnist_dash", "worker", "--device", "cpu", "--threads", "1", "--exit-when-idle", "1"]
-    environment = {"MNIST_DASH_HOME": str(settings.home), "MNIST_DASH_DATABASE_URL": settings.database_url}
-    subprocess.run(command, check=True, env=os.environ | environment, capture_output=True, timeout=PATIENCE_SECONDS)
+    command = [
+        sys.executable,
+        "-m",
+        "mnist_dash",
+        "worker",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--exit-when-idle",
+        "1",
+    ]
+    environment = {
+        "MNIST_DASH_HOME": str(settings.home),
+        "MNIST_DASH_DATABASE_URL": settings.database_url,
+    }
+    subprocess.run(
+        command,
+        check=True,
+        env=os.environ | environment,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+    )
     assert store.run(run_id).state is RunState.FINISHED
     store.close()

@@ -25,7 +25,9 @@ from mnist_dash.settings import Settings
         ("auto", set(), False, "cpu"),
     ],
 )
-def test_run_waits_for_a_worker_that_can_do_it(device: Device, alive: set[str], expected: DeviceKind, *, gpu_here: bool) -> None:
+def test_run_waits_for_a_worker_that_can_do_it(
+    device: Device, alive: set[str], expected: DeviceKind, *, gpu_here: bool
+) -> None:
     """Living workers decide; while there are none, those that this machine would start."""
     assert route(device, alive, gpu_here=gpu_here) == expected
 
@@ -41,9 +43,15 @@ def test_run_waits_for_a_worker_that_can_do_it(device: Device, alive: set[str], 
         ("3", "8", ["4", "7"], [Slot("cuda", 2, "4"), Slot("cuda", 2, "7"), Slot("cuda", 2, "4")]),
     ],
 )
-def test_every_worker_has_a_slot_of_its_own(workers: str, threads: str, gpus: list[str], expected: list[Slot]) -> None:
+def test_every_worker_has_a_slot_of_its_own(
+    workers: str, threads: str, gpus: list[str], expected: list[Slot]
+) -> None:
     """One worker a GPU, each seeing its own; on the CPU never more threads than cores were given."""
-    variables = {"MNIST_DASH_WORKERS": workers, "MNIST_DASH_THREADS": threads} if workers else {"MNIST_DASH_THREADS": threads}
+    variables = (
+        {"MNIST_DASH_WORKERS": workers, "MNIST_DASH_THREADS": threads}
+        if workers
+        else {"MNIST_DASH_THREADS": threads}
+    )
     assert slots(Settings.from_environment(variables), gpus) == expected
 
 

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_dash.core.config.run_config import RunConfig, TestAsValidation, with_overrides
-from mnist_dash.errors import DeviceUnavailable, IllegalTransition, StorageFull, StoreError, StoreLocked, StoreTooNew, UnknownRun
+from mnist_dash.errors import (
+    DeviceUnavailable,
+    IllegalTransition,
+    StorageFull,
+    StoreError,
+    StoreLocked,
+    StoreTooNew,
+    UnknownRun,
+)
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.store import schema
 from mnist_dash.runs.store.run_store import Store
@@ -25,7 +33,13 @@ CONFIG = RunConfig(epochs=2)
 def test_accepted_run_is_read_back_whole(store: Store) -> None:
     """What was submitted is what the store gives back, configuration and all."""
     run = store.run(run_actions.submit(store, CONFIG, preset="mlp_512_256"))
-    assert (run.state, run.config, run.preset, run.attempt, run.epoch) == (RunState.QUEUED, CONFIG, "mlp_512_256", 0, 0)
+    assert (run.state, run.config, run.preset, run.attempt, run.epoch) == (
+        RunState.QUEUED,
+        CONFIG,
+        "mlp_512_256",
+        0,
+        0,
+    )
     assert run.n_steps == 2 * 391
     assert store.queue() == (run,)
 
@@ -164,13 +178,17 @@ def test_full_disk_accepts_no_run(settings: Settings) -> None:
 def test_newer_database_is_refused(store: Store, settings: Settings) -> None:
     """A database from the future is left alone."""
     with store.writing() as connection:
-        connection.execute(schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99))
+        connection.execute(
+            schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99)
+        )
     with pytest.raises(StoreTooNew, match="version 99"):
         Store.open(settings)
 
 
 @pytest.mark.sqlite
-def test_locked_database_is_named(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_database_is_named(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A database that another program holds gives a sentence, not a stack trace."""
     monkeypatch.setattr(schema, "BUSY_TIMEOUT_SECONDS", 0.1)
     impatient = Store.open(settings)
@@ -189,7 +207,9 @@ def test_same_configuration_is_found_when_finished(store: Store) -> None:
     run_id = run_actions.submit(store, CONFIG)
     assert store.find_same(CONFIG) is None
     with store.writing() as connection:
-        connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(state=RunState.FINISHED))
+        connection.execute(
+            schema.runs.update().where(schema.runs.c.id == run_id).values(state=RunState.FINISHED)
+        )
     assert store.find_same(RunConfig(epochs=2)) == store.run(run_id)
     assert store.find_same(RunConfig(epochs=2, split=TestAsValidation())) is None
 

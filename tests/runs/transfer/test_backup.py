@@ -44,7 +44,9 @@ def test_everything_comes_back(store: Store, tmp_path: Path, elsewhere: Settings
         assert other.history(trained).epochs.equals(store.history(trained).epochs)
         kind = ArtifactKind.WEIGHTS
         assert artifacts.read(other, trained, kind) == artifacts.read(store, trained, kind)
-        assert [check for check in examine_store(elsewhere) if check.verdict is Verdict.PROBLEM] == []
+        assert [
+            check for check in examine_store(elsewhere) if check.verdict is Verdict.PROBLEM
+        ] == []
     finally:
         other.close()
 
@@ -70,7 +72,11 @@ def test_damaged_backup_is_refused_whole(store: Store, tmp_path: Path, elsewhere
     (tmp_path / "flipped.tar").write_bytes(content)
     (tmp_path / "cut.tar").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     (tmp_path / "other.tar").write_bytes(b"no archive at all")
-    for name, sentence in (("flipped.tar", "is damaged"), ("cut.tar", "is no backup"), ("other.tar", "is no backup")):
+    for name, sentence in (
+        ("flipped.tar", "is damaged"),
+        ("cut.tar", "is no backup"),
+        ("other.tar", "is no backup"),
+    ):
         with pytest.raises(InvalidArchive, match=sentence):
             restore(elsewhere, tmp_path / name)
         assert not list(elsewhere.artifact_dir.rglob("*.safetensors"))
@@ -80,7 +86,11 @@ def test_damaged_backup_is_refused_whole(store: Store, tmp_path: Path, elsewhere
 def test_other_kind_of_database_is_refused(store: Store, tmp_path: Path) -> None:
     """A backup of SQLite does not go into PostgreSQL, nor the other way round."""
     back_up(store, tmp_path / "all.tar")
-    url = "postgresql+psycopg:///nowhere" if store.settings.is_sqlite else f"sqlite:///{tmp_path / 'new.db'}"
+    url = (
+        "postgresql+psycopg:///nowhere"
+        if store.settings.is_sqlite
+        else f"sqlite:///{tmp_path / 'new.db'}"
+    )
     with pytest.raises(InvalidInput, match="is of a"):
         restore(replace(store.settings, database_url=url), tmp_path / "all.tar")
 

@@ -25,7 +25,13 @@ from mnist_dash.runs.store.artifacts import ArtifactKind
 from mnist_dash.runs.store.records import Run
 from mnist_dash.runs.store.run_store import Store, update
 from mnist_dash.runs.transfer.model_bundle import model_bundle, run_onnx
-from mnist_dash.runs.transfer.tables import epochs_table, runs_table, steps_table, to_csv, to_parquet
+from mnist_dash.runs.transfer.tables import (
+    epochs_table,
+    runs_table,
+    steps_table,
+    to_csv,
+    to_parquet,
+)
 from tests.databases import settings_with_database
 from tests.new_store import new_store
 from tests.trained import train_into
@@ -36,11 +42,15 @@ NAME = "=1+1 <b>*x*</b> | \x07"
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, Run]]:
     """A store with one run, named by somebody who means harm."""
-    opened = new_store(settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("home"))}))
+    opened = new_store(
+        settings_with_database({"MNIST_DASH_HOME": str(tmp_path_factory.mktemp("home"))})
+    )
     run = train_into(opened)
     with opened.writing() as connection:
         update(connection, run.id, name=NAME, notes="<img src=x>\n# not a heading")
-        connection.execute(schema.run_tags.insert(), [{"run_id": run.id, "tag": tag} for tag in ("one", "two")])
+        connection.execute(
+            schema.run_tags.insert(), [{"run_id": run.id, "tag": tag} for tag in ("one", "two")]
+        )
     yield opened, opened.run(run.id)
     opened.close()
 
@@ -53,11 +63,17 @@ def test_onnx_gives_the_stored_probabilities(trained: tuple[Store, Run]) -> None
     (found,) = session.run(None, {"images": images[:, None]})
     stored = artifacts.read_probabilities(store, run.id, ArtifactKind.TEST_PROBABILITIES)
     assert np.abs(found - stored).max() < 1e-4
-    assert accuracy(read_labels("mnist", "test", store.settings.data_dir), found) == run.test_accuracy
+    assert (
+        accuracy(read_labels("mnist", "test", store.settings.data_dir), found) == run.test_accuracy
+    )
     assert session.get_modelmeta().custom_metadata_map["run"] == run.id
 
 
-def test_bundle_loads_as_its_card_says(trained: tuple[Store, Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:  # noqa: ANN401
+def test_bundle_loads_as_its_card_says(
+    trained: tuple[Store, Run],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,  # noqa: ANN401
+) -> None:
     """The code of the card runs as it stands; what people typed is text; the weights are the stored ones."""
     store, run = trained
     with zipfile.ZipFile(io.BytesIO(model_bundle(store, run.id))) as bundle:
@@ -77,7 +93,10 @@ def test_bundle_loads_as_its_card_says(trained: tuple[Store, Run], monkeypatch: 
         names: dict[str, Any] = {"CONFIG": config}
         exec(code, names)  # noqa: S102 - what a reader of the card does
     assert names["probabilities"].shape == (1, 10)
-    assert names["network"].state_dict().keys() == safetensors.torch.load(files["model.safetensors"]).keys()
+    assert (
+        names["network"].state_dict().keys()
+        == safetensors.torch.load(files["model.safetensors"]).keys()
+    )
 
 
 def test_tables_keep_what_the_store_has(trained: tuple[Store, Run]) -> None:
@@ -90,7 +109,12 @@ def test_tables_keep_what_the_store_has(trained: tuple[Store, Run]) -> None:
         pd.testing.assert_frame_equal(again, table, check_dtype=False)
     listed = runs_table(store, [run.id])
     row = pd.read_parquet(io.BytesIO(to_parquet(listed))).iloc[0]
-    assert (row["run"], row["name"], row["tags"], row["test_accuracy"]) == (run.id, NAME, "one, two", run.test_accuracy)
+    assert (row["run"], row["name"], row["tags"], row["test_accuracy"]) == (
+        run.id,
+        NAME,
+        "one, two",
+        run.test_accuracy,
+    )
     assert (row["config.batch_size"], row["config.optimizer.kind"]) == (500, "adam")
     assert f"'{NAME}" in to_csv(listed).decode()
 

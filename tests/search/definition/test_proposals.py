@@ -17,15 +17,29 @@ from mnist_dash.search.definition.space_rules import check_space
 SOFTMAX = Dense(units=10, activation="softmax")
 DEEP = RunConfig(layers=(*(Conv(filters=8, padding="same") for _ in range(6)), Flatten(), SOFTMAX))
 WIDE = RunConfig(layers=(Flatten(), Dense(units=8192), SOFTMAX))
-STRIDED = RunConfig(layers=(*(Conv(filters=8, padding="same", stride=2) for _ in range(4)), Flatten(), SOFTMAX))
+STRIDED = RunConfig(
+    layers=(*(Conv(filters=8, padding="same", stride=2) for _ in range(4)), Flatten(), SOFTMAX)
+)
 HUGE_BATCH = with_overrides(RunConfig(), [("batch_size", 50_000)])
 BASES = {
-    **{name: PRESETS[name].config for name in ("mlp_quick", "linear_10_10", "cnn_32_64_5x5", "mlp_300_30_hog", "cnn_elu_sgd", "cnn_30_15")},
+    **{
+        name: PRESETS[name].config
+        for name in (
+            "mlp_quick",
+            "linear_10_10",
+            "cnn_32_64_5x5",
+            "mlp_300_30_hog",
+            "cnn_elu_sgd",
+            "cnn_30_15",
+        )
+    },
     "deep": DEEP,
     "wide": WIDE,
     "strided": STRIDED,
     "huge_batch": HUGE_BATCH,
-    "augmented": with_overrides(RunConfig(), [("augmentation.rotation", 45), ("optimizer.kind", "lion"), ("epochs", 1)]),
+    "augmented": with_overrides(
+        RunConfig(), [("augmentation.rotation", 45), ("optimizer.kind", "lion"), ("epochs", 1)]
+    ),
 }
 
 
@@ -82,7 +96,17 @@ def test_ranges_contain_the_bases_own_values(name: str) -> None:
     """A search around a configuration can find the configuration."""
     base = PRESETS[name].config
     tree = base.model_dump(mode="json")
-    for parameter in propose(base, ["optimizer.learning_rate", "batch_size", "epochs", "optimizer.kind", "scaling", "label_smoothing"]):
+    for parameter in propose(
+        base,
+        [
+            "optimizer.learning_rate",
+            "batch_size",
+            "epochs",
+            "optimizer.kind",
+            "scaling",
+            "label_smoothing",
+        ],
+    ):
         node = tree
         for part in parameter.path.split("."):
             node = node[part]
@@ -92,9 +116,13 @@ def test_ranges_contain_the_bases_own_values(name: str) -> None:
 def test_groups_are_in_their_order_and_parents_come_first() -> None:
     """What a page lists needs no sorting."""
     found = proposals(PRESETS["cnn_32_64_5x5"].config)
-    assert [GROUPS.index(proposal.group) for proposal in found] == sorted(GROUPS.index(proposal.group) for proposal in found)
+    assert [GROUPS.index(proposal.group) for proposal in found] == sorted(
+        GROUPS.index(proposal.group) for proposal in found
+    )
     places = {proposal.path: place for place, proposal in enumerate(found)}
-    assert [p.path for p in found if any(places[parent] > places[p.path] for parent in p.requires)] == []
+    assert [
+        p.path for p in found if any(places[parent] > places[p.path] for parent in p.requires)
+    ] == []
 
 
 def test_momentum_comes_with_the_optimizers_that_have_it() -> None:
@@ -122,17 +150,26 @@ def test_rates_are_wide_enough_for_all_optimizers() -> None:
 def test_convolutions_only_where_there_are_some() -> None:
     """A dense network and one on features have none to explore; the width of no layer is nothing to explore either."""
     assert not [path for path in offered(PRESETS["mlp_quick"].config) if path.startswith("conv.")]
-    assert not [path for path in offered(PRESETS["mlp_300_30_hog"].config) if path.startswith(("conv.", "augmentation.", "scaling"))]
+    assert not [
+        path
+        for path in offered(PRESETS["mlp_300_30_hog"].config)
+        if path.startswith(("conv.", "augmentation.", "scaling"))
+    ]
     cnn = PRESETS["cnn_32_64_5x5"].config
     assert propose(cnn, ["dense.units"]) == ()
-    assert [each.path for each in propose(cnn, ["dense.units", "dense.n_layers"])] == ["dense.n_layers", "dense.units"]
+    assert [each.path for each in propose(cnn, ["dense.units", "dense.n_layers"])] == [
+        "dense.n_layers",
+        "dense.units",
+    ]
 
 
 def test_the_largest_network_of_a_space_is_allowed() -> None:
     """Layers of 8,192 units cannot be three."""
     parameters = propose(WIDE, ["dense.n_layers", "dense.units"])
     found = SearchSpace(base=WIDE, parameters=parameters)
-    largest = found.configure({each.path: each.high for each in parameters if isinstance(each, IntRange)})
+    largest = found.configure(
+        {each.path: each.high for each in parameters if isinstance(each, IntRange)}
+    )
     assert largest.n_parameters <= 50_000_000
 
 
@@ -148,7 +185,10 @@ def test_says_what_network_a_search_of_shapes_begins_with() -> None:
 @pytest.mark.parametrize(
     ("parameter", "values"),
     [
-        (FloatRange(path="optimizer.learning_rate", low=1e-4, high=1, log=True), (1e-4, 1e-3, 1e-2, 0.1, 1.0)),
+        (
+            FloatRange(path="optimizer.learning_rate", low=1e-4, high=1, log=True),
+            (1e-4, 1e-3, 1e-2, 0.1, 1.0),
+        ),
         (FloatRange(path="dense.dropout", low=0, high=0.4), (0.0, 0.1, 0.2, 0.3, 0.4)),
         (IntRange(path="dense.n_layers", low=1, high=3), (1, 2, 3)),
         (IntRange(path="batch_size", low=32, high=512, log=True), (32, 64, 128, 256, 512)),
@@ -156,6 +196,8 @@ def test_says_what_network_a_search_of_shapes_begins_with() -> None:
         (Choice(path="scaling", values=("unit", "minmax")), ("unit", "minmax")),
     ],
 )
-def test_a_range_becomes_values_for_a_grid(parameter: Parameter, values: tuple[object, ...]) -> None:
+def test_a_range_becomes_values_for_a_grid(
+    parameter: Parameter, values: tuple[object, ...]
+) -> None:
     """Evenly apart, by the logarithm where that is what counts."""
     assert listed(parameter) == values

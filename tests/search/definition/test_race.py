@@ -7,7 +7,14 @@ import pytest
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.core.config.run_config import with_overrides
 from mnist_dash.errors import InvalidStudy
-from mnist_dash.search.definition.race import MAX_VALUES, in_order, is_race, own_value, race_of, race_settings
+from mnist_dash.search.definition.race import (
+    MAX_VALUES,
+    in_order,
+    is_race,
+    own_value,
+    race_of,
+    race_settings,
+)
 from mnist_dash.search.definition.space import Choice
 from mnist_dash.search.definition.study_files import parse_study, write_study
 
@@ -44,7 +51,13 @@ def test_a_race_is_a_grid_whose_trials_all_run_at_once() -> None:
     (parameter,) = race.space.parameters
     assert isinstance(parameter, Choice)
     assert parameter.values == (1e-4, 0.001, 0.01)
-    assert (race.sampler.kind, race.pruner.kind, race.parallelism, race.seeds, race.keep.kind) == ("grid", "halving", 3, 3, "all")
+    assert (race.sampler.kind, race.pruner.kind, race.parallelism, race.seeds, race.keep.kind) == (
+        "grid",
+        "halving",
+        3,
+        3,
+        "all",
+    )
     assert race.n_planned == 3
     assert is_race(race)
     assert parse_study(write_study(race)) == race
@@ -53,7 +66,11 @@ def test_a_race_is_a_grid_whose_trials_all_run_at_once() -> None:
 WRONG = [
     (RATE, "0.1", "one value has nobody to race against (2 to 16). Add values"),
     (RATE, " , ", "no value is given (2 to 16)"),
-    (RATE, ",".join(map(str, range(1, 501))), f"500 values are too many for a race (2 to {MAX_VALUES}). Remove some"),
+    (
+        RATE,
+        ",".join(map(str, range(1, 501))),
+        f"500 values are too many for a race (2 to {MAX_VALUES}). Remove some",
+    ),
     (RATE, "0.1, 1e-1", "0.1 is listed twice. Remove one"),
     (RATE, "-1, 0.1", "-1 is too small"),
     (RATE, "fast, 0.1", "'fast' is no number"),

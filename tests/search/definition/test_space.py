@@ -10,7 +10,14 @@ from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.layers import Conv, Dense, Dropout
 from mnist_dash.core.optimizers import SGD
 from mnist_dash.errors import InvalidStudy
-from mnist_dash.search.definition.space import Choice, Condition, FloatRange, IntRange, SearchSpace, is_whole
+from mnist_dash.search.definition.space import (
+    Choice,
+    Condition,
+    FloatRange,
+    IntRange,
+    SearchSpace,
+    is_whole,
+)
 from mnist_dash.search.definition.space_rules import check_space
 from mnist_dash.search.definition.study_definition import check
 from mnist_dash.search.definition.study_files import parse_study, write_study
@@ -21,7 +28,12 @@ SPACE = SearchSpace(
     parameters=(
         Choice(path="optimizer.kind", values=("sgd", "adam")),
         FloatRange(path="optimizer.learning_rate", low=1e-4, high=1, log=True),
-        FloatRange(path="optimizer.momentum", low=0, high=0.9, when=(Condition(path="optimizer.kind", values=("sgd",)),)),
+        FloatRange(
+            path="optimizer.momentum",
+            low=0,
+            high=0.9,
+            when=(Condition(path="optimizer.kind", values=("sgd",)),),
+        ),
         IntRange(path="dense.n_layers", low=0, high=3),
         IntRange(path="dense.0.units", low=16, high=512, log=True),
         IntRange(path="dense.1.units", low=16, high=64, step=16),
@@ -41,9 +53,16 @@ def test_every_point_of_the_cube_is_a_configuration(point: list[float]) -> None:
     assert ("optimizer.momentum" in values) == (config.optimizer.kind == "sgd")
     hidden = [layer for layer in config.layers[:-1] if isinstance(layer, Dense)]
     assert len(hidden) == values["dense.n_layers"]
-    assert [f"dense.{index}.units" in values for index in (0, 1)] == [len(hidden) > 0, len(hidden) > 1]
-    assert all(layer.units == values[f"dense.{index}.units"] for index, layer in enumerate(hidden[:2]))
-    assert sum(isinstance(layer, Dropout) for layer in config.layers) == (len(hidden) if values["dense.dropout"] else 0)
+    assert [f"dense.{index}.units" in values for index in (0, 1)] == [
+        len(hidden) > 0,
+        len(hidden) > 1,
+    ]
+    assert all(
+        layer.units == values[f"dense.{index}.units"] for index, layer in enumerate(hidden[:2])
+    )
+    assert sum(isinstance(layer, Dropout) for layer in config.layers) == (
+        len(hidden) if values["dense.dropout"] else 0
+    )
     assert SPACE.restrict(values) == values
 
 
@@ -63,7 +82,13 @@ def test_grid_is_every_combination_once() -> None:
         base=RunConfig(),
         parameters=(
             Choice(path="optimizer.kind", values=("sgd", "adam")),
-            FloatRange(path="optimizer.momentum", low=0, high=0.9, step=0.45, when=(Condition(path="optimizer.kind", values=("sgd",)),)),
+            FloatRange(
+                path="optimizer.momentum",
+                low=0,
+                high=0.9,
+                step=0.45,
+                when=(Condition(path="optimizer.kind", values=("sgd",)),),
+            ),
             IntRange(path="batch_size", low=32, high=96, step=32),
         ),
     )
@@ -75,7 +100,9 @@ def test_grid_is_every_combination_once() -> None:
 
 def test_kind_is_changed_before_its_settings() -> None:
     """A setting named before the kind it belongs to survives the change of the kind."""
-    space = SearchSpace(base=RunConfig(), parameters=(FloatRange(path="optimizer.momentum", low=0, high=0.9),))
+    space = SearchSpace(
+        base=RunConfig(), parameters=(FloatRange(path="optimizer.momentum", low=0, high=0.9),)
+    )
     config = space.configure({"optimizer.momentum": 0.5, "optimizer.kind": "sgd"}, seed=7)
     assert config.optimizer == SGD(momentum=0.5)
     assert config.seed == 7
@@ -83,8 +110,18 @@ def test_kind_is_changed_before_its_settings() -> None:
 
 def test_words_shape_a_network() -> None:
     """Convolutions and dense layers are built with what the base has where nothing else is said."""
-    space = SearchSpace(base=RunConfig(), parameters=(IntRange(path="conv.n_layers", low=1, high=4),))
-    config = space.configure({"conv.n_layers": 4, "conv.filters": 8, "conv.2.filters": 16, "dense.n_layers": 1, "dense.activation": "tanh"})
+    space = SearchSpace(
+        base=RunConfig(), parameters=(IntRange(path="conv.n_layers", low=1, high=4),)
+    )
+    config = space.configure(
+        {
+            "conv.n_layers": 4,
+            "conv.filters": 8,
+            "conv.2.filters": 16,
+            "dense.n_layers": 1,
+            "dense.activation": "tanh",
+        }
+    )
     assert [layer.filters for layer in config.layers if isinstance(layer, Conv)] == [8, 8, 16, 8]
     hidden = config.layers[-2]
     assert isinstance(hidden, Dense)
@@ -93,8 +130,18 @@ def test_words_shape_a_network() -> None:
 
 def test_whole_numbers_are_known_by_their_fields() -> None:
     """The type of a range follows from the field that its path ends in."""
-    assert [is_whole(path) for path in ("batch_size", "layers.1.units", "dense.n_layers", "split.seed")] == [True] * 4
-    assert not any(is_whole(path) for path in ("optimizer.learning_rate", "split.fraction", "layers.2.rate", "label_smoothing"))
+    assert [
+        is_whole(path) for path in ("batch_size", "layers.1.units", "dense.n_layers", "split.seed")
+    ] == [True] * 4
+    assert not any(
+        is_whole(path)
+        for path in (
+            "optimizer.learning_rate",
+            "split.fraction",
+            "layers.2.rate",
+            "label_smoothing",
+        )
+    )
 
 
 REFUSED = {
@@ -149,14 +196,18 @@ FILES = {
 def test_wrong_files_are_refused(line: str) -> None:
     """What is wrong between the parts of a file is said with the rule."""
     with pytest.raises(Exception, match=r".") as refused:
-        parse_study(f"name: wrong\nspace:\n  optimizer.learning_rate: {{low: 0.001, high: 0.1, log: true}}\n{line}\n")
+        parse_study(
+            f"name: wrong\nspace:\n  optimizer.learning_rate: {{low: 0.001, high: 0.1, log: true}}\n{line}\n"
+        )
     assert FILES[line] in str(refused.value)
 
 
 def test_ten_million_points_are_refused() -> None:
     """A grid that nobody could train says how many points it has."""
     with pytest.raises(InvalidStudy, match=r"the grid has 10,000,000 points \(at most 10,000\)"):
-        parse_study("name: x\nspace:\n  batch_size: {low: 1, high: 50000}\n  epochs: {low: 1, high: 200}\nsampler: grid\n")
+        parse_study(
+            "name: x\nspace:\n  batch_size: {low: 1, high: 50000}\n  epochs: {low: 1, high: 200}\nsampler: grid\n"
+        )
 
 
 def test_definition_survives_its_file() -> None:
@@ -170,6 +221,9 @@ def test_definition_survives_its_file() -> None:
 def test_rule_of_a_base_without_pixels() -> None:
     """Convolutions need pixels."""
     space = SearchSpace(
-        base=RunConfig(features="hog", layers=RunConfig().layers[1:]), parameters=(IntRange(path="conv.n_layers", low=1, high=2),)
+        base=RunConfig(features="hog", layers=RunConfig().layers[1:]),
+        parameters=(IntRange(path="conv.n_layers", low=1, high=2),),
     )
-    assert [problem.fault for problem in check_space(space)] == ["hog features have no rows and columns to convolve"]
+    assert [problem.fault for problem in check_space(space)] == [
+        "hog features have no rows and columns to convolve"
+    ]

@@ -40,7 +40,9 @@ def test_lists_take_numbers_as_people_write_them(space: str, values: tuple[objec
 
 def test_settings_of_the_base_take_them_too() -> None:
     """Thousands with commas and powers of ten, in a part or by a path."""
-    base = parse_study(f"name: x\nset: {{batch_size: '1,024', optimizer: {{kind: adam, learning_rate: 1e-4}}}}\n{SPACE}").space.base
+    base = parse_study(
+        f"name: x\nset: {{batch_size: '1,024', optimizer: {{kind: adam, learning_rate: 1e-4}}}}\n{SPACE}"
+    ).space.base
     assert (base.batch_size, base.optimizer.learning_rate) == (1024, 0.0001)
 
 
@@ -80,7 +82,11 @@ def test_what_is_wrong_is_said_in_our_words(text: str) -> None:
     """The value, what is allowed or near, and nothing of pydantic's or of the parser's classes."""
     said = _said(text)
     assert WRONG[text] in said
-    assert not [word for word in ("Input should", "valid ", "pydantic", "MarkedYAML", "; got") if word in said]
+    assert not [
+        word
+        for word in ("Input should", "valid ", "pydantic", "MarkedYAML", "; got")
+        if word in said
+    ]
 
 
 def test_a_file_of_aliases_is_refused_at_once() -> None:
@@ -95,16 +101,27 @@ def test_bounds_that_steps_do_not_reach() -> None:
     """The rules look at the values that are drawn, and a bound that never is one is said."""
     space = parse_study("name: x\nspace:\n  batch_size: {low: 10, high: 100, step: 40}\n").space
     assert notes(space) == ("batch_size: 100 is never drawn; steps of 40 from 10 end at 90.",)
-    smoothing = parse_study("name: x\nspace:\n  label_smoothing: {low: 0, high: 0.5, step: 0.3}\n").space
+    smoothing = parse_study(
+        "name: x\nspace:\n  label_smoothing: {low: 0, high: 0.5, step: 0.3}\n"
+    ).space
     assert smoothing.parameters[0].extremes == (0.0, 0.3)
-    assert notes(parse_study("name: x\nspace:\n  batch_size: {low: 10, high: 90, step: 40}\n").space) == ()
+    assert (
+        notes(parse_study("name: x\nspace:\n  batch_size: {low: 10, high: 90, step: 40}\n").space)
+        == ()
+    )
 
 
 def test_batches_of_one_image_before_batch_normalisation() -> None:
     """A range that holds a batch size which leaves a single image is refused, wherever in it that is."""
-    layers = [{"kind": "flatten"}, {"kind": "batch_norm"}, {"kind": "dense", "units": 10, "activation": "softmax"}]
+    layers = [
+        {"kind": "flatten"},
+        {"kind": "batch_norm"},
+        {"kind": "dense", "units": 10, "activation": "softmax"},
+    ]
     base = RunConfig.model_validate({"layers": layers, "split": {"kind": "tail", "fraction": 0.1}})
-    (problem,) = check_space(SearchSpace(base=base, parameters=(IntRange(path="batch_size", low=8, high=64),)))
+    (problem,) = check_space(
+        SearchSpace(base=base, parameters=(IntRange(path="batch_size", low=8, high=64),))
+    )
     assert problem.path == "space.batch_size"
     assert problem.fault.startswith("11 leaves a last batch of 1 image (54,000 = 4,909 x 11 + 1)")
     rates = FloatRange(path="optimizer.learning_rate", low=0.001, high=0.01)

@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from mnist_dash.core.config.run_config import RunConfig
 from mnist_dash.core.optimizers import SGD
-from mnist_dash.errors import Fenced, IllegalTransition, InvalidConfig, InvalidInput, InvalidStudy, UnknownStudy
+from mnist_dash.errors import (
+    Fenced,
+    IllegalTransition,
+    InvalidConfig,
+    InvalidInput,
+    InvalidStudy,
+    UnknownStudy,
+)
 from mnist_dash.runs.actions import run_actions
 from mnist_dash.runs.actions.steering import pause
 from mnist_dash.runs.store import artifacts, schema
@@ -34,21 +41,32 @@ def trials_of(store: Store, player: Player) -> tuple[Trial, ...]:
 
 def values_of(trials: tuple[Trial, ...]) -> list[object]:
     """Take what must be the same in the same study."""
-    return [(trial.number, trial.state, dict(trial.parameters), trial.figures, trial.curve) for trial in trials]
+    return [
+        (trial.number, trial.state, dict(trial.parameters), trial.figures, trial.curve)
+        for trial in trials
+    ]
 
 
 def assert_whole(store: Store, player: Player, n_trials: int) -> None:
     """Assert that every trial was told once, with its runs, and that the best is that of the runs."""
     trials = trials_of(store, player)
     assert [trial.number for trial in trials] == list(range(n_trials))
-    assert sorted(trial.told_order for trial in trials if trial.told_order is not None) == list(range(n_trials))
+    assert sorted(trial.told_order for trial in trials if trial.told_order is not None) == list(
+        range(n_trials)
+    )
     runs = study_store.runs_of(store, player.id)
     assert set(runs) == {trial.number for trial in trials if trial.state is not TrialState.FAILED}
     assert store.count() == sum(map(len, runs.values()))
     best = best_trial(trials, study_store.find(store, player.id).definition)
     finished = [run for run in store.runs(limit=1000) if run.state is RunState.FINISHED]
     assert best is not None
-    assert best.figures == (max(run.last_val_accuracy or 0 for run in finished if run.id in {own for ids in runs.values() for own in ids}),)
+    assert best.figures == (
+        max(
+            run.last_val_accuracy or 0
+            for run in finished
+            if run.id in {own for ids in runs.values() for own in ids}
+        ),
+    )
 
 
 def test_study_runs_to_its_end(store: Store) -> None:
@@ -121,7 +139,10 @@ def test_seeds_are_averaged(store: Store) -> None:
         config = definition.space.configure(trial.parameters)
         assert trial.figures == pytest.approx((accuracy(config, 3) + 0.01,))
         assert trial.deviation == pytest.approx(0.01)
-        assert [store.run(run_id).config.seed for run_id in study_store.runs_of(store, player.id)[trial.number]] == [0, 1, 2]
+        assert [
+            store.run(run_id).config.seed
+            for run_id in study_store.runs_of(store, player.id)[trial.number]
+        ] == [0, 1, 2]
 
 
 def test_diverging_trial_is_never_the_best(store: Store) -> None:
@@ -149,7 +170,10 @@ def test_several_objectives(store: Store) -> None:
         {"kind": "int", "path": "dense.units", "low": 8, "high": 64},
         {"kind": "int", "path": "dense.n_layers", "low": 1, "high": 2},
     ]
-    tree |= {"objectives": ["val_accuracy", "parameters"], "space": tree["space"] | {"parameters": parameters}}
+    tree |= {
+        "objectives": ["val_accuracy", "parameters"],
+        "space": tree["space"] | {"parameters": parameters},
+    }
     player = Player(store, type(define()).model_validate(tree))
     assert player.go() is StudyState.FINISHED
     for trial in trials_of(store, player):
@@ -160,7 +184,9 @@ def test_several_objectives(store: Store) -> None:
 
 def test_budget_of_stagnation(store: Store) -> None:
     """A study that brings nothing better ends by itself."""
-    definition = define().model_copy(update={"budget": define().budget.model_copy(update={"trials": None, "stagnation": 5})})
+    definition = define().model_copy(
+        update={"budget": define().budget.model_copy(update={"trials": None, "stagnation": 5})}
+    )
     player = Player(store, definition, score=lambda *_: 0.9)
     assert player.go() is StudyState.FINISHED
     assert "has converged" in study_store.find(store, player.id).reason
@@ -237,12 +263,18 @@ def test_narrowed_range_is_searched_alone(store: Store) -> None:
     """After narrowing every draw lies within the new bounds; the former trials stay, and undoing brings the old range back."""
     player = Player(store, define())
     player.go(steps=6)
-    steering.narrow(store, player.id, (Narrowing("optimizer.learning_rate", 0.02, 0.005), Narrowing("batch_size", 100.4, 300.2)))
+    steering.narrow(
+        store,
+        player.id,
+        (Narrowing("optimizer.learning_rate", 0.02, 0.005), Narrowing("batch_size", 100.4, 300.2)),
+    )
     n_before = len(trials_of(store, player))
     player.go(steps=5)
     later = trials_of(store, player)[n_before:]
     assert len(later) > 3
-    assert all(0.005 <= float(str(trial.parameters["optimizer.learning_rate"])) <= 0.02 for trial in later)
+    assert all(
+        0.005 <= float(str(trial.parameters["optimizer.learning_rate"])) <= 0.02 for trial in later
+    )
     assert all(100 <= int(str(trial.parameters["batch_size"])) <= 300 for trial in later)
     assert "Searches only here" in steering.undo(store, player.id)
     assert study_store.find(store, player.id).definition == define()
@@ -263,7 +295,11 @@ def test_banned_value_is_drawn_no_more(store: Store) -> None:
     later = trials_of(store, player)[n_before:]
     assert len(later) > 5
     assert {trial.parameters["optimizer.kind"] for trial in later} == {"adam"}
-    assert study_store.find(store, player.id).definition.space.paths == ("optimizer.kind", "optimizer.learning_rate", "batch_size")
+    assert study_store.find(store, player.id).definition.space.paths == (
+        "optimizer.kind",
+        "optimizer.learning_rate",
+        "batch_size",
+    )
     with pytest.raises(InvalidInput, match="adam is the last value of"):
         steering.ban(store, player.id, "optimizer.kind", "adam")
 
@@ -272,11 +308,19 @@ def test_asked_for_configuration_is_tried_next(store: Store) -> None:
     """What a person asks for comes before the sampler's next, also outside of the ranges; nonsense is refused."""
     player = Player(store, define())
     player.advancer.step()
-    wanted: dict[str, Scalar] = {"optimizer.kind": "adam", "optimizer.learning_rate": 5.0, "batch_size": 100.0}
+    wanted: dict[str, Scalar] = {
+        "optimizer.kind": "adam",
+        "optimizer.learning_rate": 5.0,
+        "batch_size": 100.0,
+    }
     number = steering.try_next(store, player.id, wanted)
     player.go(steps=2)
     trial = trials_of(store, player)[number]
-    assert (trial.origin, trial.parameters["batch_size"], trial.parameters["optimizer.learning_rate"]) == (Origin.PERSON, 100, 5.0)
+    assert (
+        trial.origin,
+        trial.parameters["batch_size"],
+        trial.parameters["optimizer.learning_rate"],
+    ) == (Origin.PERSON, 100, 5.0)
     assert trial.state is TrialState.COMPLETE
     with pytest.raises(InvalidConfig, match="at most 100"):
         steering.try_next(store, player.id, wanted | {"optimizer.learning_rate": 500.0})
@@ -314,10 +358,14 @@ def test_files_of_the_best_are_kept(store: Store) -> None:
     having = {
         number
         for number, (run_id,) in study_store.runs_of(store, player.id).items()
-        if artifacts.has(store, run_id, ArtifactKind.CHECKPOINT) and artifacts.read(store, run_id, ArtifactKind.CHECKPOINT)
+        if artifacts.has(store, run_id, ArtifactKind.CHECKPOINT)
+        and artifacts.read(store, run_id, ArtifactKind.CHECKPOINT)
     }
     assert having == kept
-    assert all(len(store.history(run_id).epochs) == 3 for (run_id,) in study_store.runs_of(store, player.id).values())
+    assert all(
+        len(store.history(run_id).epochs) == 3
+        for (run_id,) in study_store.runs_of(store, player.id).values()
+    )
     assert discard_files(store, study, trials) == 0
 
 
@@ -325,7 +373,9 @@ def test_names_are_their_own(store: Store) -> None:
     """A taken name is refused with one that is free; the same submission again is the same study."""
     first = steering.create(store, define("mine"), key="a" * 32)
     assert steering.create(store, define("mine"), key="a" * 32) == first
-    with pytest.raises(InvalidStudy, match=r"the name 'mine' is taken\. Choose another name, such as mine-2"):
+    with pytest.raises(
+        InvalidStudy, match=r"the name 'mine' is taken\. Choose another name, such as mine-2"
+    ):
         steering.create(store, define("mine"))
     assert study_store.find(store, "mine").id == first
     with pytest.raises(UnknownStudy):
@@ -353,8 +403,12 @@ def test_values_that_go_together_badly_fail_alone(store: Store) -> None:
     base = RunConfig(optimizer=SGD(momentum=0.9), epochs=3)
     tree["space"] = {"base": base.model_dump(), "parameters": parameters}
     player = Player(store, define(trials=8, sampler="random"))
-    with store.writing() as connection:  # such a space is refused when it is created; this one is older than the rule
-        connection.execute(schema.studies.update().values(definition=json.dumps(tree, default=list)))
+    with (
+        store.writing() as connection
+    ):  # such a space is refused when it is created; this one is older than the rule
+        connection.execute(
+            schema.studies.update().values(definition=json.dumps(tree, default=list))
+        )
     assert player.go() is StudyState.FINISHED
     failed = [trial for trial in trials_of(store, player) if trial.state is TrialState.FAILED]
     assert failed

@@ -35,7 +35,21 @@ def played(definition: StudyDefinition, n: int, *, restart_every: int = 0) -> li
                 state = TrialState.PRUNED
                 break
         attributes = search.tell(number, state, (curve[-1],))
-        trial = Trial(number, state, Origin.SAMPLER, values, (curve[-1],), None, tuple(curve), attributes, "", 0.0, 0.0, 0.0, number)
+        trial = Trial(
+            number,
+            state,
+            Origin.SAMPLER,
+            values,
+            (curve[-1],),
+            None,
+            tuple(curve),
+            attributes,
+            "",
+            0.0,
+            0.0,
+            0.0,
+            number,
+        )
         trials.append(trial)
     return trials
 
@@ -55,7 +69,9 @@ def test_same_seed_gives_same_trials_through_restarts(sampler: str) -> None:
 def test_gaussian_process_goes_on_after_a_restart() -> None:
     """The costliest sampler too, with fewer trials."""
     definition = define(sampler="{kind: gp, n_startup_trials: 4}")
-    assert [trial.parameters for trial in played(definition, 7, restart_every=3)] == [trial.parameters for trial in played(definition, 7)]
+    assert [trial.parameters for trial in played(definition, 7, restart_every=3)] == [
+        trial.parameters for trial in played(definition, 7)
+    ]
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
@@ -63,7 +79,15 @@ def test_search_beats_chance(sampler: str) -> None:
     """The later half of a search is better than random trials are."""
 
     def late(kind: str) -> float:
-        return float(np.mean([trial.figures[0] for trial in played(define(sampler=kind), 80)[40:] if trial.figures]))
+        return float(
+            np.mean(
+                [
+                    trial.figures[0]
+                    for trial in played(define(sampler=kind), 80)[40:]
+                    if trial.figures
+                ]
+            )
+        )
 
     assert late(sampler) > late("random") + 0.02
 
@@ -72,7 +96,9 @@ def test_grid_ends() -> None:
     """A grid gives each point once and then says so."""
     text = define().model_dump()
     parameters = [{"kind": "choice", "path": "batch_size", "values": [64, 128, 256]}]
-    definition = StudyDefinition.model_validate(text | {"sampler": {"kind": "grid"}, "space": text["space"] | {"parameters": parameters}})
+    definition = StudyDefinition.model_validate(
+        text | {"sampler": {"kind": "grid"}, "space": text["space"] | {"parameters": parameters}}
+    )
     search = Search(definition, ())
     assert [search.ask()[0]["batch_size"] for _ in range(3)] == [64, 128, 256]
     with pytest.raises(Exhausted):
@@ -86,7 +112,9 @@ def test_sobol_covers_the_space_evenly() -> None:
         {"kind": "float", "path": "label_smoothing", "low": 0.0, "high": 0.4},
         {"kind": "float", "path": "split.fraction", "low": 0.1, "high": 0.5},
     ]
-    definition = StudyDefinition.model_validate(text | {"space": text["space"] | {"parameters": parameters}})
+    definition = StudyDefinition.model_validate(
+        text | {"space": text["space"] | {"parameters": parameters}}
+    )
     search = Search(definition, ())
     drawn = [search.ask()[0] for _ in range(16)]
     for path, low, width in (("label_smoothing", 0.0, 0.4), ("split.fraction", 0.1, 0.4)):
@@ -106,33 +134,55 @@ def test_diverged_trials_are_avoided() -> None:
         if rate > 0.1:
             search.tell(number, TrialState.DIVERGED, None)
         else:
-            search.tell(number, TrialState.COMPLETE, (0.5,))  # nothing but the divergence tells rates apart
+            search.tell(
+                number, TrialState.COMPLETE, (0.5,)
+            )  # nothing but the divergence tells rates apart
     assert sum(high[:30]) > 3
     assert sum(high[-30:]) < sum(high[:30]) / 2
-    assert search.study.best_trial.value == max(trial.values[0] for trial in search.study.trials if trial.values)
+    assert search.study.best_trial.value == max(
+        trial.values[0] for trial in search.study.trials if trial.values
+    )
 
 
 def test_importances_are_those_of_optuna() -> None:
     """The rating in numpy gives the numbers of Optuna's own PED-ANOVA."""
-    parameters = tuple(parameter for parameter in define().space.parameters if not parameter.conditions)
+    parameters = tuple(
+        parameter for parameter in define().space.parameters if not parameter.conditions
+    )
     definition = define(sampler="random")
-    definition = definition.model_copy(update={"space": SearchSpace(base=definition.space.base, parameters=parameters)})
+    definition = definition.model_copy(
+        update={"space": SearchSpace(base=definition.space.base, parameters=parameters)}
+    )
     trials = played(definition, 200)
-    rated = importances(definition.space, [trial.parameters for trial in trials], [-trial.figures[0] for trial in trials if trial.figures])
+    rated = importances(
+        definition.space,
+        [trial.parameters for trial in trials],
+        [-trial.figures[0] for trial in trials if trial.figures],
+    )
     theirs = optuna.importance.get_param_importances(
         Search(definition, trials).study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
     )
     assert list(rated) == list(theirs)
     assert list(rated.values()) == pytest.approx(list(theirs.values()), rel=1e-6)
     assert next(iter(rated)) == "optimizer.learning_rate"
-    assert importances(definition.space, [trial.parameters for trial in trials[: MIN_TRIALS - 1]], [0.0] * (MIN_TRIALS - 1)) == {}
+    assert (
+        importances(
+            definition.space,
+            [trial.parameters for trial in trials[: MIN_TRIALS - 1]],
+            [0.0] * (MIN_TRIALS - 1),
+        )
+        == {}
+    )
 
 
 def test_proposal_is_near_the_optimum() -> None:
     """After a few dozen random runs the proposal is better than all but a few of them, and is the same every time."""
     definition = define(sampler="random")
     trials = played(definition, 40)
-    values, figures = [trial.parameters for trial in trials], [trial.figures[0] for trial in trials if trial.figures]
+    values, figures = (
+        [trial.parameters for trial in trials],
+        [trial.figures[0] for trial in trials if trial.figures],
+    )
     found = suggest(definition.space, values, figures, maximize=True)
     assert found == suggest(definition.space, values, figures, maximize=True)
     assert accuracy(found.config, 3) > np.quantile(figures, 0.9)
@@ -143,7 +193,9 @@ def test_proposal_is_near_the_optimum() -> None:
 def test_space_of_hand_made_runs() -> None:
     """The settings in which runs differ are the space, a little wider than what was tried."""
     base = define().space.base
-    configs = [base.model_copy(update={"batch_size": size, "seed": size}) for size in (64, 128, 512)]
+    configs = [
+        base.model_copy(update={"batch_size": size, "seed": size}) for size in (64, 128, 512)
+    ]
     space, values = space_of(configs)
     (parameter,) = space.parameters
     assert not isinstance(parameter, FloatRange)
@@ -155,7 +207,10 @@ def test_space_of_hand_made_runs() -> None:
 
 def test_a_large_grid_is_walked_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a million combinations, each trial looks at the next one and at no former one, after a restart too."""
-    ranges = tuple(IntRange(path=path, low=1, high=100) for path in ("epochs", "batch_size", "optimizer.learning_rate"))
+    ranges = tuple(
+        IntRange(path=path, low=1, high=100)
+        for path in ("epochs", "batch_size", "optimizer.learning_rate")
+    )
     space = SearchSpace(base=define().space.base, parameters=ranges)
     definition = define().model_copy(update={"space": space, "sampler": Grid()})
     named, n_looks = sampling._named, 0
@@ -171,7 +226,23 @@ def test_a_large_grid_is_walked_over_once(monkeypatch: pytest.MonkeyPatch) -> No
         if number == 1000:
             search = Search(definition, trials)
         values, _ = search.ask()
-        trials.append(Trial(number, TrialState.RUNNING, Origin.SAMPLER, values, None, None, (), {}, "", 0.0, None, None, None))
+        trials.append(
+            Trial(
+                number,
+                TrialState.RUNNING,
+                Origin.SAMPLER,
+                values,
+                None,
+                None,
+                (),
+                {},
+                "",
+                0.0,
+                None,
+                None,
+                None,
+            )
+        )
     expected = [(1, number // 100 + 1, number % 100 + 1) for number in range(2000)]
     assert [tuple(trial.parameters.values()) for trial in trials] == expected
     assert n_looks < 5 * 2000
@@ -182,7 +253,9 @@ def test_a_space_with_an_end_is_exhausted(sampler: str) -> None:
     """Once every combination was tried there is nothing new to ask for, whatever the sampler."""
     choice = Choice(path="batch_size", values=(32, 64))
     definition = define(sampler=sampler)
-    definition = definition.model_copy(update={"space": SearchSpace(base=definition.space.base, parameters=(choice,))})
+    definition = definition.model_copy(
+        update={"space": SearchSpace(base=definition.space.base, parameters=(choice,))}
+    )
     search, tried = Search(definition, ()), set[object]()
     while len(tried) < 2:
         values, _ = search.ask()

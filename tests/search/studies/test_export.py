@@ -40,12 +40,34 @@ space:
 seeds: 2
 """
 BEGUN = 1_700_000_000.0
-BASE = {"optimizer.learning_rate": 0.01, "batch_size": 128, "gradient_clip_norm": None, "label_smoothing": 0.1}
+BASE = {
+    "optimizer.learning_rate": 0.01,
+    "batch_size": 128,
+    "gradient_clip_norm": None,
+    "label_smoothing": 0.1,
+}
 ENDED = {"started_at": BEGUN + 1, "ended_at": BEGUN + 2.5}
 TRIALS: tuple[dict[str, Any], ...] = (
-    {"state": TrialState.COMPLETE, "figures": (0.91,), "curve": (0.8, 0.91), "deviation": 0.002, **ENDED},
-    {"state": TrialState.PRUNED, "figures": (0.5,), "curve": (0.5,), "reason": "Pruned after epoch 1.", **ENDED},
-    {"state": TrialState.DIVERGED, "curve": (0.3,), "reason": "Run r: the loss is not finite.", **ENDED},
+    {
+        "state": TrialState.COMPLETE,
+        "figures": (0.91,),
+        "curve": (0.8, 0.91),
+        "deviation": 0.002,
+        **ENDED,
+    },
+    {
+        "state": TrialState.PRUNED,
+        "figures": (0.5,),
+        "curve": (0.5,),
+        "reason": "Pruned after epoch 1.",
+        **ENDED,
+    },
+    {
+        "state": TrialState.DIVERGED,
+        "curve": (0.3,),
+        "reason": "Run r: the loss is not finite.",
+        **ENDED,
+    },
     {"state": TrialState.FAILED, "reason": "It broke.", "started_at": None, "ended_at": BEGUN + 3},
     {"state": TrialState.STOPPED, **ENDED},
     {"state": TrialState.RUNNING, "curve": (0.7,), "started_at": BEGUN + 1, "ended_at": None},
@@ -61,26 +83,71 @@ def study(store: Store) -> Study:
         kind = ("sgd", "adam", "lion")[number % 3]
         momentum = {"optimizer.momentum": 0.9} if kind == "sgd" else {}
         _insert(store, study_id, number, {"optimizer.kind": kind, **momentum, **BASE}, fields)
-    steering.narrow(store, study_id, (steering.Narrowing("optimizer.learning_rate", 0.1, 0.5), steering.Narrowing("batch_size", 256, 512)))
+    steering.narrow(
+        store,
+        study_id,
+        (
+            steering.Narrowing("optimizer.learning_rate", 0.1, 0.5),
+            steering.Narrowing("batch_size", 256, 512),
+        ),
+    )
     steering.ban(store, study_id, "optimizer.kind", "lion")
-    outside = {"optimizer.kind": "adam", **BASE, "optimizer.learning_rate": 3.0, "batch_size": 100, "label_smoothing": 0.05}
+    outside = {
+        "optimizer.kind": "adam",
+        **BASE,
+        "optimizer.learning_rate": 3.0,
+        "batch_size": 100,
+        "label_smoothing": 0.05,
+    }
     _insert(store, study_id, len(TRIALS), outside, {**TRIALS[0], "origin": Origin.PERSON})
     return study_store.find(store, study_id)
 
 
-def _insert(store: Store, study_id: str, number: int, parameters: Mapping[str, object], fields: Mapping[str, Any]) -> None:
+def _insert(
+    store: Store,
+    study_id: str,
+    number: int,
+    parameters: Mapping[str, object],
+    fields: Mapping[str, Any],
+) -> None:
     figures, curve = fields.get("figures"), fields.get("curve", ())
-    row = {"study_id": study_id, "number": number, "created_at": BEGUN, "revision": 1, "origin": fields.get("origin", Origin.SAMPLER)}
-    row |= {"parameters": json.dumps(parameters), "figures": None if figures is None else json.dumps(figures), "curve": json.dumps(curve)}
-    row |= {name: fields[name] for name in ("state", "reason", "deviation", "started_at", "ended_at") if name in fields}
+    row = {
+        "study_id": study_id,
+        "number": number,
+        "created_at": BEGUN,
+        "revision": 1,
+        "origin": fields.get("origin", Origin.SAMPLER),
+    }
+    row |= {
+        "parameters": json.dumps(parameters),
+        "figures": None if figures is None else json.dumps(figures),
+        "curve": json.dumps(curve),
+    }
+    row |= {
+        name: fields[name]
+        for name in ("state", "reason", "deviation", "started_at", "ended_at")
+        if name in fields
+    }
     row |= {"attributes": json.dumps({"nsga2:generation": number, "ours": 1})}
     with store.writing() as connection:
         connection.execute(schema.trials.insert().values(row))
         for seed, accuracy in enumerate((0.9, 0.92) if number in (0, 2) else ()):
-            run_id = store.insert_run(connection, RunConfig(seed=seed), key=f"{number}.{seed}", preset=None)
-            reached = {"epoch": 2 + seed, "seconds_training": 1.5, "test_accuracy": accuracy if number == 0 else None}
-            connection.execute(schema.runs.update().where(schema.runs.c.id == run_id).values(reached))
-            connection.execute(schema.trial_runs.insert().values(study_id=study_id, number=number, seed=seed, run_id=run_id))
+            run_id = store.insert_run(
+                connection, RunConfig(seed=seed), key=f"{number}.{seed}", preset=None
+            )
+            reached = {
+                "epoch": 2 + seed,
+                "seconds_training": 1.5,
+                "test_accuracy": accuracy if number == 0 else None,
+            }
+            connection.execute(
+                schema.runs.update().where(schema.runs.c.id == run_id).values(reached)
+            )
+            connection.execute(
+                schema.trial_runs.insert().values(
+                    study_id=study_id, number=number, seed=seed, run_id=run_id
+                )
+            )
 
 
 def _optuna(path: Path) -> optuna.Study:
@@ -107,7 +174,14 @@ def test_optuna_reads_every_trial(store: Store, study: Study, tmp_path: Path) ->
 
 
 STATES = [
-    *(OptunaState.COMPLETE, OptunaState.PRUNED, OptunaState.FAIL, OptunaState.FAIL, OptunaState.FAIL, OptunaState.RUNNING),
+    *(
+        OptunaState.COMPLETE,
+        OptunaState.PRUNED,
+        OptunaState.FAIL,
+        OptunaState.FAIL,
+        OptunaState.FAIL,
+        OptunaState.RUNNING,
+    ),
     *(OptunaState.WAITING, OptunaState.COMPLETE),
 ]
 
@@ -121,27 +195,42 @@ def _compare(one: Trial, other: FrozenTrial, runs: tuple[str, ...]) -> None:
     assert other.user_attrs.get("reason", "") == one.reason
     assert other.user_attrs.get("deviation") == one.deviation
     assert other.params == ({} if one.state is TrialState.WAITING else dict(one.parameters))
-    assert other.system_attrs.get("fixed_params", {}) == (dict(one.parameters) if one.state is TrialState.WAITING else {})
+    assert other.system_attrs.get("fixed_params", {}) == (
+        dict(one.parameters) if one.state is TrialState.WAITING else {}
+    )
     assert other.values == (None if one.figures is None else list(one.figures))
     assert other.intermediate_values == dict(enumerate(one.curve, 1))
     assert other.system_attrs.keys() - {"fixed_params"} == {"nsga2:generation"}
-    began = None if one.state is TrialState.WAITING else datetime.fromtimestamp(one.started_at or one.created_at)  # noqa: DTZ006 - Optuna's are local
+    began = (
+        None
+        if one.state is TrialState.WAITING
+        else datetime.fromtimestamp(one.started_at or one.created_at)  # noqa: DTZ006 - Optuna's are local
+    )
     assert other.datetime_start == began
-    assert other.datetime_complete == (None if one.ended_at is None else datetime.fromtimestamp(one.ended_at))  # noqa: DTZ006 - the same
+    assert other.datetime_complete == (
+        None if one.ended_at is None else datetime.fromtimestamp(one.ended_at)  # noqa: DTZ006 - the same
+    )
     other._validate()  # Optuna's own check of a trial
 
 
-def test_distributions_hold_all_editions_and_what_was_tried(store: Store, study: Study, tmp_path: Path) -> None:
+def test_distributions_hold_all_editions_and_what_was_tried(
+    store: Store, study: Study, tmp_path: Path
+) -> None:
     """One distribution a setting: narrowed ranges are as wide as ever, a banned value is there, so is what a person tried outside."""
     export_optuna(store, study, tmp_path / "exported.db")
     trials = _optuna(tmp_path / "exported.db").trials
-    found = {name: {trial.distributions[name] for trial in trials if name in trial.distributions} for name in trials[0].distributions}
+    found = {
+        name: {trial.distributions[name] for trial in trials if name in trial.distributions}
+        for name in trials[0].distributions
+    }
     assert all(len(distributions) == 1 for distributions in found.values())
     assert {name: next(iter(distributions)) for name, distributions in found.items()} == {
         "optimizer.kind": CategoricalDistribution(("sgd", "adam", "lion")),
         "optimizer.momentum": CategoricalDistribution((0.0, 0.9)),
         "optimizer.learning_rate": FloatDistribution(1e-4, 3.0, log=True),
-        "batch_size": IntDistribution(64, 512, step=1),  # 100 was tried, which no step of 64 reaches
+        "batch_size": IntDistribution(
+            64, 512, step=1
+        ),  # 100 was tried, which no step of 64 reaches
         "gradient_clip_norm": CategoricalDistribution((None, 1.0)),
         "label_smoothing": FloatDistribution(0.0, 0.4),
     }
@@ -163,8 +252,13 @@ def test_optuna_goes_on_with_it(store: Store, study: Study, tmp_path: Path) -> N
     export_optuna(store, study, tmp_path / "exported.db")
     loaded = _optuna(tmp_path / "exported.db")
     loaded.sampler = optuna.samplers.TPESampler(n_startup_trials=1, seed=0)
-    loaded.optimize(lambda trial: trial.suggest_float("optimizer.learning_rate", 1e-4, 3, log=True), n_trials=2)
-    assert [loaded.trials[number].state for number in (6, 8)] == [OptunaState.COMPLETE, OptunaState.COMPLETE]
+    loaded.optimize(
+        lambda trial: trial.suggest_float("optimizer.learning_rate", 1e-4, 3, log=True), n_trials=2
+    )
+    assert [loaded.trials[number].state for number in (6, 8)] == [
+        OptunaState.COMPLETE,
+        OptunaState.COMPLETE,
+    ]
     assert loaded.trials[6].params == {"optimizer.learning_rate": 0.01}
 
 
@@ -195,12 +289,18 @@ def test_csv_has_a_row_a_trial(store: Store, study: Study, tmp_path: Path) -> No
         "runs": " ".join(runs),
         "reason": "",
     }
-    assert (rows[1]["optimizer.momentum"], rows[1]["runs"], rows[1]["reason"]) == ("", "", "Pruned after epoch 1.")
+    assert (rows[1]["optimizer.momentum"], rows[1]["runs"], rows[1]["reason"]) == (
+        "",
+        "",
+        "Pruned after epoch 1.",
+    )
     assert (rows[2]["val_accuracy"], rows[2]["test_accuracy"]) == ("", "")
 
 
 @pytest.mark.parametrize("name", ["there.db", "missing/new.db"])
-def test_files_that_cannot_be_written_are_refused(store: Store, study: Study, tmp_path: Path, name: str) -> None:
+def test_files_that_cannot_be_written_are_refused(
+    store: Store, study: Study, tmp_path: Path, name: str
+) -> None:
     """An existing file stays as it is, a missing folder is named, and nothing is left behind."""
     (tmp_path / "there.db").write_text("mine")
     before = sorted(tmp_path.iterdir())
@@ -214,10 +314,23 @@ def test_files_that_cannot_be_written_are_refused(store: Store, study: Study, tm
 def test_ten_thousand_trials_take_seconds(store: Store, tmp_path: Path) -> None:
     """A large study is exported in seconds: measured 2.0 s to Optuna and 0.6 s to CSV on two busy cores; four times that is too much."""
     study_id = steering.create(store, parse_study(FILE))
-    row = {"study_id": study_id, "state": "complete", "origin": "sampler", "figures": "[0.9]", "created_at": BEGUN, **ENDED}
-    row |= {"parameters": json.dumps({"optimizer.kind": "adam", **BASE}), "curve": json.dumps([0.1] * 10), "revision": 1}
+    row = {
+        "study_id": study_id,
+        "state": "complete",
+        "origin": "sampler",
+        "figures": "[0.9]",
+        "created_at": BEGUN,
+        **ENDED,
+    }
+    row |= {
+        "parameters": json.dumps({"optimizer.kind": "adam", **BASE}),
+        "curve": json.dumps([0.1] * 10),
+        "revision": 1,
+    }
     with store.writing() as connection:
-        connection.execute(schema.trials.insert(), [row | {"number": number} for number in range(10_000)])
+        connection.execute(
+            schema.trials.insert(), [row | {"number": number} for number in range(10_000)]
+        )
     study = study_store.find(store, study_id)
     begun = time.process_time()
     assert export_optuna(store, study, tmp_path / "large.db") == 10_000

@@ -10,7 +10,9 @@ from tests.search.conftest import define
 
 def test_all_words_must_fit(store: Store) -> None:
     """Words of the name in any order, or the beginning of an id; signs of a pattern are none."""
-    ids = {name: steering.create(store, define(name=name)) for name in ("batch-size", "rate-and-batch")}
+    ids = {
+        name: steering.create(store, define(name=name)) for name in ("batch-size", "rate-and-batch")
+    }
 
     def found(text: str) -> set[str]:
         return {study.study_id for study in lookup_studies(store, text)}

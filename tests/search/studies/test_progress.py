@@ -32,7 +32,9 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
         (Budget(stagnation=5), None, None),
     ],
 )
-def test_the_nearest_end_decides(store: Store, budget: Budget, share: float | None, left: float | None) -> None:
+def test_the_nearest_end_decides(
+    store: Store, budget: Budget, share: float | None, left: float | None
+) -> None:
     """Five trials in five minutes: what is spent and what is left follow the end that comes first."""
     study_id = steering.create(store, define().model_copy(update={"budget": budget}))
     study = replace(study_store.find(store, study_id), seconds_used=300.0)
@@ -40,7 +42,10 @@ def test_the_nearest_end_decides(store: Store, budget: Budget, share: float | No
     reached = progress(study, 5, trials_per_hour=pace)
     assert pace == 60.0
     assert (reached.share, reached.seconds_left) == (share, left)
-    assert progress(replace(study, state=StudyState.PAUSED), 5, trials_per_hour=pace).seconds_left is None
+    assert (
+        progress(replace(study, state=StudyState.PAUSED), 5, trials_per_hour=pace).seconds_left
+        is None
+    )
 
 
 def test_a_study_costs_its_runs(store: Store) -> None:
@@ -51,7 +56,9 @@ def test_a_study_costs_its_runs(store: Store) -> None:
     expected = estimate_study(store, definition)
     assert expected.n_runs == 24
     assert expected.run.seconds_total is not None
-    assert expected.seconds == pytest.approx(24 * expected.run.seconds_total / min(expected.n_workers, 8))
+    assert expected.seconds == pytest.approx(
+        24 * expected.run.seconds_total / min(expected.n_workers, 8)
+    )
     assert not expected.n_runs_is_bound
 
 
@@ -59,6 +66,11 @@ def test_epochs_that_are_explored_count_with_their_middle(store: Store) -> None:
     """A study of 2 to 10 epochs takes six a run, say."""
     Player(store, define("timed", trials=2)).go()
     plain = define()
-    space = plain.space.model_copy(update={"parameters": (*plain.space.parameters, IntRange(path="epochs", low=2, high=10))})
-    ratio = [estimate_study(store, each).run.seconds_total for each in (plain.model_copy(update={"space": space}), plain)]
+    space = plain.space.model_copy(
+        update={"parameters": (*plain.space.parameters, IntRange(path="epochs", low=2, high=10))}
+    )
+    ratio = [
+        estimate_study(store, each).run.seconds_total
+        for each in (plain.model_copy(update={"space": space}), plain)
+    ]
     assert ratio[0] == pytest.approx(6 / plain.space.base.epochs * (ratio[1] or 0))

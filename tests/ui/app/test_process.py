@@ -26,6 +26,13 @@ print(sorted(name for name in ("torch", "torchvision", "optuna") if name in sys.
 def test_pages_load_no_torch(tmp_path: Path) -> None:
     """A page is there at once: what trains is loaded by the processes that train."""
     environment = os.environ | {"MNIST_DASH_HOME": str(tmp_path), "MNIST_DASH_WORKERS": "0"}
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"

@@ -33,7 +33,13 @@ from tests.waiting import PATIENCE_SECONDS
 
 LINE = (((0.5, 0.1), (0.5, 0.9)),)
 PEOPLE = {"ADMINS": "boss@example.org", "EDITORS": "@lab.org", "VIEWERS": "guest@example.org"}
-AUTH = {"auth": {"redirect_uri": "http://localhost/oauth2callback", "cookie_secret": "x" * 32, "client_id": "dash"}}
+AUTH = {
+    "auth": {
+        "redirect_uri": "http://localhost/oauth2callback",
+        "cookie_secret": "x" * 32,
+        "client_id": "dash",
+    }
+}
 
 
 def signed_in(email: str, *, verified: object = True) -> dict[str, object]:
@@ -61,20 +67,42 @@ ROLES = {
     "visitor": Look("nothing"),
     "stranger who has signed in": Look("nothing", signed_in("eve@example.com")),
     "unverified e-mail of an admin": Look("nothing", signed_in("boss@example.org", verified=False)),
-    "e-mail of which nothing is said": Look("nothing", {"is_logged_in": True, "email": "boss@example.org"}),
-    "admin at a read-only server": Look("looks", signed_in("boss@example.org"), (("READ_ONLY", "1"),)),
-    "anybody at a read-only server": Look("looks", environment=(("READ_ONLY", "1"),), has_sign_in=False),
+    "e-mail of which nothing is said": Look(
+        "nothing", {"is_logged_in": True, "email": "boss@example.org"}
+    ),
+    "admin at a read-only server": Look(
+        "looks", signed_in("boss@example.org"), (("READ_ONLY", "1"),)
+    ),
+    "anybody at a read-only server": Look(
+        "looks", environment=(("READ_ONLY", "1"),), has_sign_in=False
+    ),
 }
 PAGES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
     "train": ("Train a network", {}, ("train_submit",)),
     "run": ("512", {"run": "live"}, ("run_stop", "share_make", "steer_pause", "run_star")),
     "runs": ("Runs", {}, ("runs_Stop", "runs_Delete", "runs_Archive", "runs_star")),
-    "run, ended": ("512", {"run": "ended", "view": "embedding", "emb_layer": "pixels"}, ("emb_compute", "steer_again")),
+    "run, ended": (
+        "512",
+        {"run": "ended", "view": "embedding", "emb_layer": "pixels"},
+        ("emb_compute", "steer_again"),
+    ),
     "studies": ("Studies", {}, ()),
-    "study": ("played", {"study": "study"}, ("study_pause", "study_stop", "study_cancel", "study_extend", "share_make")),
+    "study": (
+        "played",
+        {"study": "study"},
+        ("study_pause", "study_stop", "study_cancel", "study_extend", "share_make"),
+    ),
     "studies, a new one": ("New study", {"new": "1"}, ("study_launch",)),
-    "study, steered": ("played", {"study": "study", "view": "steer"}, ("study_ban_optimizer.kind_sgd",)),
-    "published": ("Published results", {"experiment": EXPERIMENTS[0].name}, ("published_run", "published_seeds")),
+    "study, steered": (
+        "played",
+        {"study": "study", "view": "steer"},
+        ("study_ban_optimizer.kind_sgd",),
+    ),
+    "published": (
+        "Published results",
+        {"experiment": EXPERIMENTS[0].name},
+        ("published_run", "published_seeds"),
+    ),
     "study, a trial": ("played", {"study": "study", "trials": "0"}, ("study_stop_0",)),
     "data": ("Data", {}, ()),
     "draw": ("Draw a digit", {"drawing": encode_strokes(LINE)}, ("draw_delete",)),
@@ -93,10 +121,20 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def scene(store: Store, train: Callable[..., Run]) -> dict[str, str]:
     """A live run, an ended one, a study with a waiting trial, a drawing, and a link to each of the first and the third."""
-    live, ended = train(state=None, epochs=1), train(CONFIG.model_copy(update={"seed": 1}), state=RunState.STOPPED)
+    live, ended = (
+        train(state=None, epochs=1),
+        train(CONFIG.model_copy(update={"seed": 1}), state=RunState.STOPPED),
+    )
     study = steering.create(store, define())
-    steering.try_next(store, study, {"optimizer.kind": "adam", "optimizer.learning_rate": 0.01, "batch_size": 128})
-    ids = {"live": live.id, "ended": ended.id, "study": study, "drawing": str(drawings.keep(store, LINE, 1))}
+    steering.try_next(
+        store, study, {"optimizer.kind": "adam", "optimizer.learning_rate": 0.01, "batch_size": 128}
+    )
+    ids = {
+        "live": live.id,
+        "ended": ended.id,
+        "study": study,
+        "drawing": str(drawings.keep(store, LINE, 1)),
+    }
     ids["link"] = sharing.create(store, "run", f"run={live.id}", [live.id])
     return ids | {"link of study": sharing.create(store, "study", f"study={study}", [study])}
 
@@ -113,7 +151,9 @@ def visit(scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Visit:
         name, query = page.partition(",")[0], PAGES[page][1]
         app.switch_page(f"../pages/{name}/{name}.py")
         app.query_params.clear()
-        for key, value in ({key: scene.get(value, value) for key, value in query.items()} | more).items():
+        for key, value in (
+            {key: scene.get(value, value) for key, value in query.items()} | more
+        ).items():
             app.query_params[key] = value
         if page == "runs":
             app.session_state["runs_selected"] = (scene["live"], scene["ended"])
@@ -165,14 +205,20 @@ def test_every_page_by_every_role(visit: Visit, store: Store, role: str) -> None
         offered = set(buttons) & keys(app)
         if look.sees == "nothing":
             assert not app.title, page
-            turned_away = ("has no role on this dashboard", "is not verified", "You are not signed in")
+            turned_away = (
+                "has no role on this dashboard",
+                "is not verified",
+                "You are not signed in",
+            )
             assert any(said in app.error[0].value for said in turned_away), page
             assert keys(app) == ({"visitor_out"} if look.user else {"visitor_in_None"}), page
             continue
         assert app.title[0].value.startswith(title), page
         assert not app.error, page
         assert offered == (set(buttons) if look.sees in ("everything", "offers") else set()), page
-        assert ("Share links" in texts(app)) == (page == "system" and look.sees == "everything"), page
+        assert ("Share links" in texts(app)) == (page == "system" and look.sees == "everything"), (
+            page
+        )
         assert ("View only" in texts(app)) == (look.sees == "looks"), page
     assert everything(store) == before
 
@@ -224,7 +270,9 @@ def test_role_that_is_taken_away_stops_the_press(
 
 
 @pytest.mark.parametrize("role", ["visitor", "admin", "owner of a laptop"])
-def test_share_link_shows_its_view_and_nothing_else(visit: Visit, store: Store, scene: dict[str, str], role: str) -> None:
+def test_share_link_shows_its_view_and_nothing_else(
+    visit: Visit, store: Store, scene: dict[str, str], role: str
+) -> None:
     """The same view for whoever has it, without a control that writes and without a way elsewhere."""
     before = everything(store)
     for page, link in (("run", "link"), ("study", "link of study")):
@@ -251,22 +299,33 @@ def test_view_is_the_one_that_was_shared(visit: Visit, store: Store, scene: dict
     editor = visit(ROLES["editor"], "run", x="step", smooth="0.5")
     editor.button(key="share_make").click().run()
     query = parse_qs(editor.code[0].value.partition("?")[2])
-    assert {name: values[0] for name, values in query.items() if name != "token"} == {"run": scene["live"], "x": "step", "smooth": "0.5"}
+    assert {name: values[0] for name, values in query.items() if name != "token"} == {
+        "run": scene["live"],
+        "x": "step",
+        "smooth": "0.5",
+    }
     shared = visit(ROLES["visitor"], "run", **{name: values[0] for name, values in query.items()})
     for kind in ("metric", "slider", "segmented_control", "toggle"):
-        assert [element.value for element in shared.get(kind)] == [element.value for element in editor.get(kind)]  # type: ignore[union-attr]
+        assert [element.value for element in shared.get(kind)] == [  # type: ignore[union-attr]
+            element.value  # type: ignore[union-attr]
+            for element in editor.get(kind)
+        ]
     (link, _) = sharing.links(store, target=scene["live"])
     assert link.person == "ann@lab.org"
 
 
 @pytest.mark.parametrize("role", ["visitor", "admin", "owner of a laptop"])
-def test_wrong_token_is_a_sentence_and_nothing_else(visit: Visit, store: Store, scene: dict[str, str], role: str) -> None:
+def test_wrong_token_is_a_sentence_and_nothing_else(
+    visit: Visit, store: Store, scene: dict[str, str], role: str
+) -> None:
     """Forged, expired and revoked links say the same, whoever opens them."""
     expired, revoked = (sharing.create(store, "run", "", [scene["live"]]) for _ in range(2))
     table = schema.share_links
     with store.writing() as connection:
         for made, change in ((expired, {"expires_at": 1.0}), (revoked, {"revoked_at": 1.0})):
-            connection.execute(table.update().where(table.c.id == made.partition(".")[0]).values(change))
+            connection.execute(
+                table.update().where(table.c.id == made.partition(".")[0]).values(change)
+            )
     for token in (" ", "forged", "0123456789abcdef.x", expired, revoked):
         app = visit(ROLES[role], "run", token=token)
         assert [error.value for error in app.error] == [sharing._INVALID]
@@ -284,28 +343,47 @@ def test_revoked_link_ends_an_open_page(visit: Visit, store: Store, scene: dict[
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("server.address", "0.0.0.0"), ("server.address", None), ("server.allowedHosts", ["dash.example.org"])],  # noqa: S104
+    [
+        ("server.address", "0.0.0.0"),  # noqa: S104
+        ("server.address", None),
+        ("server.allowedHosts", ["dash.example.org"]),
+    ],
 )
-def test_server_that_others_reach_serves_nothing(visit: Visit, monkeypatch: pytest.MonkeyPatch, option: str, value: object) -> None:
+def test_server_that_others_reach_serves_nothing(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, option: str, value: object
+) -> None:
     """Without a sign-in it says why and what to do, and opens no store; read-only and said explicitly it serves."""
     former = st.get_option(option)
     laptop = ROLES["owner of a laptop"]
     started: list[object] = []
-    monkeypatch.setattr("mnist_dash.ui.server.lifespan.ensure_workers", lambda *_arguments, **_options: started.append(1))
+    monkeypatch.setattr(
+        "mnist_dash.ui.server.lifespan.ensure_workers",
+        lambda *_arguments, **_options: started.append(1),
+    )
     from streamlit import config
 
     config.set_option(option, value)
     try:
         app = visit(laptop, "runs")
         keep_workers(Settings.from_environment())
-        assert "so others can reach it, but it has no sign-in and is not read-only" in app.error[0].value
+        assert (
+            "so others can reach it, but it has no sign-in and is not read-only"
+            in app.error[0].value
+        )
         assert not [*app.title, *app.button, *started]
-        assert visit(Look("looks", environment=(("READ_ONLY", "1"),), has_sign_in=False), "runs").title[0].value == "Runs"
+        assert (
+            visit(Look("looks", environment=(("READ_ONLY", "1"),), has_sign_in=False), "runs")
+            .title[0]
+            .value
+            == "Runs"
+        )
         monkeypatch.delenv("MNIST_DASH_READ_ONLY")
         monkeypatch.setenv("MNIST_DASH_ALLOW_UNAUTHENTICATED", "1")
         keep_workers(Settings.from_environment())
         assert started
-        editor = visit(Look("offers", environment=(("ALLOW_UNAUTHENTICATED", "1"),), has_sign_in=False), "runs")
+        editor = visit(
+            Look("offers", environment=(("ALLOW_UNAUTHENTICATED", "1"),), has_sign_in=False), "runs"
+        )
         assert {"runs_Stop", "runs_Delete"} <= keys(editor)
         assert "Share links" not in texts(visit(Look("offers", has_sign_in=False), "system"))
     finally:
@@ -332,7 +410,9 @@ def test_admin_revokes_links_of_others(visit: Visit, store: Store, scene: dict[s
     assert sharing.links(store, target=scene["live"]) == ()
 
 
-def test_secrets_that_cannot_be_read_let_nobody_in(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_that_cannot_be_read_let_nobody_in(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A damaged file may have held a sign-in."""
     from streamlit import config
 
@@ -348,7 +428,9 @@ def test_secrets_that_cannot_be_read_let_nobody_in(store: Store, tmp_path: Path,
         config.set_option("secrets.files", former)
 
 
-def test_so_many_visitors_of_a_link_and_no_more(store: Store, scene: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_many_visitors_of_a_link_and_no_more(
+    store: Store, scene: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever opens a link at which as many look as may reads that, and sees nothing of the run."""
     monkeypatch.setenv("MNIST_DASH_MAX_LINK_SESSIONS", "1")
     link_use.SERVER.enter(scene["link"].partition(".")[0], "somebody else", most=1)

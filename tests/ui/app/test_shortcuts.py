@@ -40,26 +40,42 @@ def test_shortcuts_of_buttons_stand_in_the_table() -> None:
         if keyword.arg == "shortcut"
     ]
     assert used
-    assert set(used) <= {name for name, value in vars(shortcuts).items() if isinstance(value, str) and name.isupper()}
+    assert set(used) <= {
+        name for name, value in vars(shortcuts).items() if isinstance(value, str) and name.isupper()
+    }
     assert any(shortcuts.SUBMIT in row.keys for row in shortcuts.ANYWHERE)
 
 
 def test_palette_is_on_every_page(open_page: Callable[..., AppTest], store: Store) -> None:
     """With its places and its sheet; pages that need to be told what to show are no places."""
     for name in ("train", "runs", "run", "studies", "study", "published", "data", "draw", "system"):
-        drawn: list[Any] = [each for each in open_page(name).get("bidi_component") if each.proto.component_name == "mnist_dash_palette"]
+        drawn: list[Any] = [
+            each
+            for each in open_page(name).get("bidi_component")
+            if each.proto.component_name == "mnist_dash_palette"
+        ]
         (element,) = drawn
         data = json.loads(element.proto.json)
         assert data["found"] is None
-        assert next(row["does"] for part in data["sheet"] for row in part["rows"]).startswith("Search")
+        assert next(row["does"] for part in data["sheet"] for row in part["rows"]).startswith(
+            "Search"
+        )
     menu = [place["name"] for place in data["places"] if place["kind"] == "page"]
-    assert [row["page"] for part in data["sheet"] for row in part["rows"] if row["page"]] == menu  # each has a letter
+    assert [
+        row["page"] for part in data["sheet"] for row in part["rows"] if row["page"]
+    ] == menu  # each has a letter
     names = {(place["kind"], place["name"]) for place in data["places"]}
-    assert {("page", "Train"), ("page", "System"), *(("network", name) for name in PRESETS)} <= names
+    assert {
+        ("page", "Train"),
+        ("page", "System"),
+        *(("network", name) for name in PRESETS),
+    } <= names
     assert not {("page", "Run"), ("page", "Study")} & names
 
 
-def test_a_run_is_described_by_what_it_is(store: Store, train: Callable[..., Run], open_page: Callable[..., AppTest]) -> None:
+def test_a_run_is_described_by_what_it_is(
+    store: Store, train: Callable[..., Run], open_page: Callable[..., AppTest]
+) -> None:
     """Its network, optimizer, state and figure, of the test set once it has one."""
     run = train()
     open_page("train")

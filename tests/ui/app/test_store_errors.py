@@ -20,7 +20,9 @@ def test_newer_database_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("MNIST_DASH_WORKERS", "0")
     store = Store.open(Settings.from_environment())
     with store.writing() as connection:
-        connection.execute(schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99))
+        connection.execute(
+            schema.meta.update().where(schema.meta.c.key == "schema_version").values(value=99)
+        )
     store.close()
     app = AppTest.from_file(str(SCRIPT), default_timeout=PATIENCE_SECONDS).run()
     assert not app.exception

@@ -60,7 +60,12 @@ def test_layers_keep_their_keys_when_they_move() -> None:
     """A widget belongs to its layer, not to its place."""
     draft = Draft.from_preset("mlp_512_256")
     moved = draft.with_layer_moved(1, 1)
-    assert moved.layer_keys == (draft.layer_keys[0], draft.layer_keys[2], draft.layer_keys[1], draft.layer_keys[3])
+    assert moved.layer_keys == (
+        draft.layer_keys[0],
+        draft.layer_keys[2],
+        draft.layer_keys[1],
+        draft.layer_keys[3],
+    )
     assert moved.tree["layers"][2]["units"] == draft.tree["layers"][1]["units"]
 
 
@@ -73,7 +78,16 @@ def test_plans_the_layers_before_the_wrong_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("5", 5), ("1e3", 1000), ("0.5", 0.5), (" 1e-3 ", 0.001), ("", None), ("abc", "abc"), ("-1", -1)]
+    ("text", "value"),
+    [
+        ("5", 5),
+        ("1e3", 1000),
+        ("0.5", 0.5),
+        (" 1e-3 ", 0.001),
+        ("", None),
+        ("abc", "abc"),
+        ("-1", -1),
+    ],
 )
 def test_reads_what_was_typed(text: str, value: object) -> None:
     """Numbers become numbers, all else stays for the rules."""

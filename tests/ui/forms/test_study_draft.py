@@ -67,7 +67,12 @@ def test_a_base_that_leaks_gets_a_split() -> None:
 def test_ticks_keep_the_order_in_which_parents_come_first() -> None:
     """Whatever was ticked first."""
     draft = drafted("batch_size").with_ticked("optimizer.kind").with_ticked("optimizer.momentum")
-    assert list(draft.parameters) == ["optimizer.kind", "optimizer.learning_rate", "optimizer.momentum", "batch_size"]
+    assert list(draft.parameters) == [
+        "optimizer.kind",
+        "optimizer.learning_rate",
+        "optimizer.momentum",
+        "batch_size",
+    ]
     definition = draft.check().definition
     assert definition is not None
     assert definition.space.parameter("optimizer.momentum").when[0].values == ("sgd", "rmsprop")
@@ -83,17 +88,26 @@ def test_what_needs_another_setting_goes_with_it() -> None:
 def test_an_untouched_range_follows_what_is_ticked_beside_it_and_a_typed_one_stays() -> None:
     """Beside SGD the learning rate goes higher, unless somebody said how high."""
     assert drafted("optimizer.kind").value(("parameters", "optimizer.learning_rate", "high")) == 0.1
-    typed = StudyDraft.from_preset(FIRST_PRESET).changed(("parameters", "optimizer.learning_rate", "high"), 0.05)
-    assert typed.with_ticked("optimizer.kind").value(("parameters", "optimizer.learning_rate", "high")) == 0.05
+    typed = StudyDraft.from_preset(FIRST_PRESET).changed(
+        ("parameters", "optimizer.learning_rate", "high"), 0.05
+    )
+    assert (
+        typed.with_ticked("optimizer.kind").value(("parameters", "optimizer.learning_rate", "high"))
+        == 0.05
+    )
 
 
 def test_conditions_follow_the_kinds_that_are_listed() -> None:
     """A further optimizer that has the setting joins its condition; without any the setting says so."""
     draft = drafted("optimizer.kind", "optimizer.momentum")
     only_adam_and_sgd = draft.changed(("parameters", "optimizer.kind", "values"), ["adam", "sgd"])
-    assert only_adam_and_sgd.value(("parameters", "optimizer.momentum", "when"))[0]["values"] == ["sgd"]
+    assert only_adam_and_sgd.value(("parameters", "optimizer.momentum", "when"))[0]["values"] == [
+        "sgd"
+    ]
     without = draft.changed(("parameters", "optimizer.kind", "values"), ["adam", "lion"])
-    assert said(without, "space", "optimizer.momentum") == ["no optimizer that is explored has momentum"]
+    assert said(without, "space", "optimizer.momentum") == [
+        "no optimizer that is explored has momentum"
+    ]
     all_of_them = draft.changed(("parameters", "optimizer.kind", "values"), ["rmsprop", "sgd"])
     assert all_of_them.value(("parameters", "optimizer.momentum", "when")) == []
 
@@ -102,12 +116,42 @@ def test_conditions_follow_the_kinds_that_are_listed() -> None:
     ("place", "value", "where", "rule"),
     [
         (("parameters", "batch_size", "low"), 4096, ("space", "batch_size"), "is above high"),
-        (("parameters", "batch_size", "low"), 0, ("space", "batch_size"), "low, 0, has no logarithm"),
-        (("parameters", "batch_size", "low"), "many", ("space", "batch_size", "low"), "'many' is no whole number"),
-        (("parameters", "batch_size", "low"), None, ("space", "batch_size", "low"), "none is no whole number"),
-        (("parameters", "batch_size", "high"), 90_000, ("space", "batch_size"), "90000 is too large"),
-        (("parameters", "batch_size", "high"), 55_000, ("space", "batch_size"), "55,000 is more than the training part has"),
-        (("parameters", "batch_size", "as"), "list", ("space", "batch_size"), "its list of values is empty"),
+        (
+            ("parameters", "batch_size", "low"),
+            0,
+            ("space", "batch_size"),
+            "low, 0, has no logarithm",
+        ),
+        (
+            ("parameters", "batch_size", "low"),
+            "many",
+            ("space", "batch_size", "low"),
+            "'many' is no whole number",
+        ),
+        (
+            ("parameters", "batch_size", "low"),
+            None,
+            ("space", "batch_size", "low"),
+            "none is no whole number",
+        ),
+        (
+            ("parameters", "batch_size", "high"),
+            90_000,
+            ("space", "batch_size"),
+            "90000 is too large",
+        ),
+        (
+            ("parameters", "batch_size", "high"),
+            55_000,
+            ("space", "batch_size"),
+            "55,000 is more than the training part has",
+        ),
+        (
+            ("parameters", "batch_size", "as"),
+            "list",
+            ("space", "batch_size"),
+            "its list of values is empty",
+        ),
         (("sampler", "n_startup_trials"), 0, ("sampler", "n_startup_trials"), "0 is too small"),
         (("budget", "trials"), None, ("budget",), "the study would never end"),
         (("budget", "minutes"), -1, ("budget", "minutes"), "-1 is too small"),
@@ -115,10 +159,17 @@ def test_conditions_follow_the_kinds_that_are_listed() -> None:
         (("parallelism",), 1000, ("parallelism",), "1000 is too large"),
         (("name",), "x" * 65, ("name",), "65 characters are too many"),
         (("objectives",), [], ("objectives",), "no objective is chosen"),
-        (("objectives",), ["val_loss", "val_accuracy", "seconds", "parameters"], ("objectives",), "4 objectives are too many"),
+        (
+            ("objectives",),
+            ["val_loss", "val_accuracy", "seconds", "parameters"],
+            ("objectives",),
+            "4 objectives are too many",
+        ),
     ],
 )
-def test_what_is_wrong_is_named_at_its_place(place: tuple[str, ...], value: object, where: tuple[str, ...], rule: str) -> None:
+def test_what_is_wrong_is_named_at_its_place(
+    place: tuple[str, ...], value: object, where: tuple[str, ...], rule: str
+) -> None:
     """The rule stands where it was broken, and there is no study."""
     draft = drafted("batch_size").changed(place, value)
     assert draft.check().definition is None
@@ -129,12 +180,18 @@ def test_what_is_wrong_is_named_at_its_place(place: tuple[str, ...], value: obje
 
 def test_nothing_ticked_is_a_problem() -> None:
     """A study explores something."""
-    assert said(StudyDraft.from_preset(FIRST_PRESET).without("optimizer.learning_rate"), "space") == ["nothing is explored"]
+    assert said(
+        StudyDraft.from_preset(FIRST_PRESET).without("optimizer.learning_rate"), "space"
+    ) == ["nothing is explored"]
 
 
 def test_a_pruner_wants_one_objective() -> None:
     """The rules between parts are checked too."""
-    draft = drafted().with_method("pruner", "median").changed(("objectives",), ["val_accuracy", "parameters"])
+    draft = (
+        drafted()
+        .with_method("pruner", "median")
+        .changed(("objectives",), ["val_accuracy", "parameters"])
+    )
     assert said(draft, "pruner") == ["median cannot compare trials by 2 objectives"]
 
 
@@ -154,14 +211,24 @@ def test_a_list_becomes_a_range_and_a_range_a_list() -> None:
     draft = drafted("batch_size").with_shape("batch_size", "list")
     assert draft.value(("parameters", "batch_size", "values")) == [32, 64, 128, 256, 512]
     back = draft.with_shape("batch_size", "range")
-    assert (back.value(("parameters", "batch_size", "low")), back.value(("parameters", "batch_size", "high"))) == (32, 512)
-    listed = StudyDraft.from_definition(parse_study(FILE), origin="file:x").with_shape("batch_size", "range")
-    assert (listed.value(("parameters", "batch_size", "low")), listed.value(("parameters", "batch_size", "high"))) == (32, 64)
+    assert (
+        back.value(("parameters", "batch_size", "low")),
+        back.value(("parameters", "batch_size", "high")),
+    ) == (32, 512)
+    listed = StudyDraft.from_definition(parse_study(FILE), origin="file:x").with_shape(
+        "batch_size", "range"
+    )
+    assert (
+        listed.value(("parameters", "batch_size", "low")),
+        listed.value(("parameters", "batch_size", "high")),
+    ) == (32, 64)
 
 
 def test_another_base_keeps_what_was_typed() -> None:
     """Ranges that were proposed are proposed anew, those that were typed stay, what the base lacks goes."""
-    draft = drafted("conv.filters", "batch_size", "epochs", preset="cnn_30_15").changed(("parameters", "epochs", "high"), 7)
+    draft = drafted("conv.filters", "batch_size", "epochs", preset="cnn_30_15").changed(
+        ("parameters", "epochs", "high"), 7
+    )
     other = draft.with_base(PRESETS["mlp_512_256"].config, origin="preset:mlp_512_256")
     assert list(other.parameters) == ["optimizer.learning_rate", "batch_size", "epochs"]
     assert other.value(("parameters", "epochs", "high")) == 7
@@ -170,9 +237,17 @@ def test_another_base_keeps_what_was_typed() -> None:
 
 def test_another_base_keeps_settings_that_are_not_proposed_where_it_has_them() -> None:
     """An epsilon is the same anywhere, a flatten layer has no penalty."""
-    draft = drafted("dense.n_layers", preset="cnn_9_9_16").with_setting("optimizer.epsilon").with_setting("layers.4.l2")
+    draft = (
+        drafted("dense.n_layers", preset="cnn_9_9_16")
+        .with_setting("optimizer.epsilon")
+        .with_setting("layers.4.l2")
+    )
     other = draft.with_base(PRESETS["mlp_512_256"].config, origin="preset:mlp_512_256")
-    assert list(other.parameters) == ["optimizer.learning_rate", "dense.n_layers", "optimizer.epsilon"]
+    assert list(other.parameters) == [
+        "optimizer.learning_rate",
+        "dense.n_layers",
+        "optimizer.epsilon",
+    ]
 
 
 def test_epochs_of_a_trial_are_the_bases_or_what_was_typed() -> None:
@@ -199,13 +274,23 @@ def test_a_study_file_comes_back_as_it_is() -> None:
 def test_the_link_brings_the_draft_back(origin: str) -> None:
     """Base, ranges, conditions, methods and what is still wrong."""
     draft = {
-        "preset": drafted("optimizer.kind", "optimizer.momentum", preset="linear_10_10").with_method("pruner", "hyperband"),
+        "preset": drafted(
+            "optimizer.kind", "optimizer.momentum", preset="linear_10_10"
+        ).with_method("pruner", "hyperband"),
         "file": StudyDraft.from_definition(parse_study(FILE), origin="file:by_hand"),
-        "run": StudyDraft.from_config(with_overrides(PRESETS["cnn_9_9_16"].config, [("seed", 5), ("epochs", 2)]), origin="run:abc"),
+        "run": StudyDraft.from_config(
+            with_overrides(PRESETS["cnn_9_9_16"].config, [("seed", 5), ("epochs", 2)]),
+            origin="run:abc",
+        ),
     }[origin].changed(("parameters", "optimizer.learning_rate", "low"), "often")
     text = draft.link()
     back = StudyDraft.from_link(text)
-    assert (back.base, back.origin, back.tree, back.had_leak) == (draft.base, draft.origin, draft.tree, draft.had_leak)
+    assert (back.base, back.origin, back.tree, back.had_leak) == (
+        draft.base,
+        draft.origin,
+        draft.tree,
+        draft.had_leak,
+    )
     assert re.fullmatch(r"[\w-]+", text, re.ASCII)
     assert len(text) < 900
     assert back.link() == text
@@ -213,7 +298,9 @@ def test_the_link_brings_the_draft_back(origin: str) -> None:
 
 def packed(content: object) -> str:
     """Write a link by hand."""
-    return base64.urlsafe_b64encode(zlib.compress(json.dumps(content).encode())).decode().rstrip("=")
+    return (
+        base64.urlsafe_b64encode(zlib.compress(json.dumps(content).encode())).decode().rstrip("=")
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,8 +316,16 @@ def packed(content: object) -> str:
         packed({"preset": "mlp_quick", "set": ["epochs=0"], "tree": {}}),
         packed({"preset": "mlp_quick", "set": [], "tree": {"sampler": {"kind": "magic"}}}),
         packed({"preset": "mlp_quick", "set": [], "tree": {"parameters": {"epochs": 3}}}),
-        packed({"preset": "mlp_quick", "set": [], "tree": {"parameters": {"epochs": {"as": "range"}}}}),
-        packed({"preset": "mlp_quick", "set": [], "tree": {"parameters": {"epochs": {"number": "int", "when": [1]}}}}),
+        packed(
+            {"preset": "mlp_quick", "set": [], "tree": {"parameters": {"epochs": {"as": "range"}}}}
+        ),
+        packed(
+            {
+                "preset": "mlp_quick",
+                "set": [],
+                "tree": {"parameters": {"epochs": {"number": "int", "when": [1]}}},
+            }
+        ),
         packed({"preset": "mlp_quick", "set": [], "tree": {"objectives": ["test_accuracy"]}}),
         packed({"preset": "mlp_quick", "set": [], "tree": {"budget": 3}}),
         base64.urlsafe_b64encode(zlib.compress(b'"' + b"x" * 2_000_000 + b'"')).decode(),
@@ -245,11 +340,24 @@ def test_a_bad_link_is_refused_in_a_sentence(text: str) -> None:
 def test_names_itself_after_what_it_explores() -> None:
     """Short enough for a name, and a name."""
     assert drafted("batch_size").proposed_name == "mlp-quick-learning-rate-batch-size"
-    assert drafted("batch_size", "dense.units", "dense.dropout").proposed_name == "mlp-quick-learning-rate-batch-size-2-more"
-    assert len(drafted(preset="mlp_512_256_early_stopping").with_ticked("dense.n_layers", "conv.batch_norm").proposed_name) <= 64
+    assert (
+        drafted("batch_size", "dense.units", "dense.dropout").proposed_name
+        == "mlp-quick-learning-rate-batch-size-2-more"
+    )
+    assert (
+        len(
+            drafted(preset="mlp_512_256_early_stopping")
+            .with_ticked("dense.n_layers", "conv.batch_norm")
+            .proposed_name
+        )
+        <= 64
+    )
 
 
-@pytest.mark.parametrize("preset", ["mlp_quick", "cnn_elu_sgd", "mlp_512_256_early_stopping", "cnn_9_9_16", "linear_10_10"])
+@pytest.mark.parametrize(
+    "preset",
+    ["mlp_quick", "cnn_elu_sgd", "mlp_512_256_early_stopping", "cnn_9_9_16", "linear_10_10"],
+)
 def test_any_other_setting_can_be_explored(preset: str) -> None:
     """Each is a range or a list about the base's value, or says by its rule where that goes too far; none leads nowhere."""
     draft = StudyDraft.from_preset(preset).without("optimizer.learning_rate")
@@ -263,22 +371,35 @@ def test_any_other_setting_can_be_explored(preset: str) -> None:
 
 def test_words_are_listed_and_numbers_ranged() -> None:
     """What was explored once is not offered again."""
-    draft = StudyDraft.from_preset("mlp_quick").with_setting("layers.1.activation").with_setting("layers.1.l2")
-    assert (draft.value(("parameters", "layers.1.activation", "values")), draft.value(("parameters", "layers.1.l2", "high"))) == (
+    draft = (
+        StudyDraft.from_preset("mlp_quick")
+        .with_setting("layers.1.activation")
+        .with_setting("layers.1.l2")
+    )
+    assert (
+        draft.value(("parameters", "layers.1.activation", "values")),
+        draft.value(("parameters", "layers.1.l2", "high")),
+    ) == (
         ["relu"],
         0.1,
     )
     typed = draft.changed(("parameters", "layers.1.activation", "values"), ["relu", "tanh"])
     definition = typed.check().definition
     assert definition is not None
-    assert definition.space.paths == ("optimizer.learning_rate", "layers.1.activation", "layers.1.l2")
+    assert definition.space.paths == (
+        "optimizer.learning_rate",
+        "layers.1.activation",
+        "layers.1.l2",
+    )
     assert not {"layers.1.activation", "layers.1.l2"} & set(draft.other_settings)
     assert StudyDraft.from_link(typed.link()).tree == typed.tree
 
 
 def test_a_race_stays_one_in_its_link() -> None:
     """A draft made from a race, of a file say, and the address that it is put into."""
-    draft = StudyDraft.from_definition(race_of(PRESETS["mlp_quick"].config, "batch_size", "64, 128"), origin="file:race")
+    draft = StudyDraft.from_definition(
+        race_of(PRESETS["mlp_quick"].config, "batch_size", "64, 128"), origin="file:race"
+    )
     for each in (draft, StudyDraft.from_link(draft.link())):
         definition = each.check(name="race").definition
         assert definition is not None

@@ -15,10 +15,17 @@ from mnist_dash.core.data.idx import read_images, read_labels
 from mnist_dash.runs.store.run_store import Store
 from tests.ui.conftest import texts
 
-FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
-def test_counts_add_up_and_the_source_is_named(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_counts_add_up_and_the_source_is_named(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """Classes by part as the archives have them, authors and licence."""
     app = open_page("data")
     counts = app.dataframe[0].value
@@ -30,7 +37,9 @@ def test_counts_add_up_and_the_source_is_named(open_page: Callable[..., AppTest]
     assert not app.error
 
 
-def test_one_image_by_its_index_in_the_address(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_one_image_by_its_index_in_the_address(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """Label, numbers and scalings are those of that image."""
     app = open_page("data", archive="test", index="4321", page="22")
     image = read_images("mnist", "test", store.settings.data_dir)[4321]
@@ -56,13 +65,20 @@ def test_one_image_by_its_index_in_the_address(open_page: Callable[..., AppTest]
                 "The seed in the address does not exist: draw='x' (0 to 9,999)",
             ],
         ),
-        ({"archive": "test", "index": "-1"}, ["The index of the test image in the address does not exist: index='-1' (0 to 9,999)"]),
+        (
+            {"archive": "test", "index": "-1"},
+            ["The index of the test image in the address does not exist: index='-1' (0 to 9,999)"],
+        ),
     ],
 )
-def test_address_that_names_nothing_is_a_sentence(open_page: Callable[..., AppTest], query: dict[str, str], sentences: list[str]) -> None:
+def test_address_that_names_nothing_is_a_sentence(
+    open_page: Callable[..., AppTest], query: dict[str, str], sentences: list[str]
+) -> None:
     """Rule, value and remedy; the page is whole below."""
     app = open_page("data", **query)
-    assert [error.value for error in app.error] == [f"{said}. Choose another below." for said in sentences]
+    assert [error.value for error in app.error] == [
+        f"{said}. Choose another below." for said in sentences
+    ]
     assert "Image 0 of the" in texts(app)
 
 
@@ -75,14 +91,18 @@ def test_other_archive_begins_at_its_first_image(open_page: Callable[..., AppTes
     assert "Image 0 of the test archive" in texts(app)
 
 
-def test_strengths_of_the_augmentation_come_from_the_address(open_page: Callable[..., AppTest]) -> None:
+def test_strengths_of_the_augmentation_come_from_the_address(
+    open_page: Callable[..., AppTest],
+) -> None:
     """What is previewed is what is shared."""
     app = open_page("data", rotation="45.0", elastic="30.0")
     assert app.slider(key="rotation").value == 45
     assert not app.slider(key="elastic_sigma").disabled
 
 
-def test_other_set_in_its_folder_can_be_chosen(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_other_set_in_its_folder_can_be_chosen(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """It has names instead of digits; a damaged one is a sentence."""
     folder = store.settings.data_dir / "fashion_mnist"
     folder.mkdir(parents=True)

@@ -39,7 +39,12 @@ def compute(store: Store) -> Callable[[], None]:
 
 
 @pytest.fixture
-def embedded(store: Store, train: Callable[..., Run], compute: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Run:
+def embedded(
+    store: Store,
+    train: Callable[..., Run],
+    compute: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Run:
     """Train a run and embed its pixels, without another process."""
     monkeypatch.setattr(analyses, "ensure_analyst", lambda _settings: None)
     run = train()
@@ -48,7 +53,9 @@ def embedded(store: Store, train: Callable[..., Run], compute: Callable[[], None
     return run
 
 
-def test_button_asks_and_the_page_follows(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_button_asks_and_the_page_follows(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """Nothing is computed until somebody presses Compute; then the row is there, and its progress."""
     run = train()
     app = open_page("run", run=run.id, **VIEW)
@@ -69,12 +76,16 @@ def test_stored_picture_is_drawn_at_once(open_page: Callable[..., AppTest], embe
     assert "Click a point" in texts(app)
 
 
-def test_selected_image_shows_its_neighbours(open_page: Callable[..., AppTest], embedded: Run) -> None:
+def test_selected_image_shows_its_neighbours(
+    open_page: Callable[..., AppTest], embedded: Run
+) -> None:
     """The image of the address, which was called wrongly, and the one that no point stands for."""
     app = open_page("run", run=embedded.id, image="50", **VIEW)
     assert "image 50: true" in texts(app)
     assert "10 nearest neighbours by their pixels" in texts(app)
-    assert "not among the first 300" in texts(open_page("run", run=embedded.id, image="5000", **VIEW))
+    assert "not among the first 300" in texts(
+        open_page("run", run=embedded.id, image="5000", **VIEW)
+    )
 
 
 def test_selected_cell_is_counted(open_page: Callable[..., AppTest], embedded: Run) -> None:
@@ -93,12 +104,16 @@ def test_selected_cell_is_counted(open_page: Callable[..., AppTest], embedded: R
         ({"true": "11"}, "The class in the address does not exist: true='11' (0 to 9)"),
     ],
 )
-def test_bad_address_is_a_sentence(open_page: Callable[..., AppTest], embedded: Run, query: dict[str, str], sentence: str) -> None:
+def test_bad_address_is_a_sentence(
+    open_page: Callable[..., AppTest], embedded: Run, query: dict[str, str], sentence: str
+) -> None:
     """More points than exist, a perplexity beyond a third of them, no such layer, no such class."""
     assert sentence in texts(open_page("run", run=embedded.id, **(VIEW | query)))
 
 
-def test_run_without_weights_offers_the_pixels(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_run_without_weights_offers_the_pixels(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """A layer of a run that left no weights is refused with what to do instead."""
     run = train(state=RunState.STOPPED, epochs=1)
     app = open_page("run", run=run.id, view="embedding")
@@ -120,11 +135,15 @@ def test_damaged_embedding_is_computed_again(
     assert "SHA-256" not in texts(open_page("run", run=embedded.id, **VIEW))
 
 
-def test_failure_is_shown_with_a_way_on(open_page: Callable[..., AppTest], embedded: Run, store: Store) -> None:
+def test_failure_is_shown_with_a_way_on(
+    open_page: Callable[..., AppTest], embedded: Run, store: Store
+) -> None:
     """The analyst's reason stands on the page, and the analysis can be asked for again."""
     table = schema.analyses
     with store.writing() as connection:
-        connection.execute(table.update().values(state=AnalysisState.FAILED, reason="It was given up."))
+        connection.execute(
+            table.update().values(state=AnalysisState.FAILED, reason="It was given up.")
+        )
     app = open_page("run", run=embedded.id, **VIEW)
     assert "given up" in texts(app)
     assert app.button(key="emb_compute").label == "Try again"

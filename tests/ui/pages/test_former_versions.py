@@ -20,7 +20,9 @@ NAMES = ("version_1_one_artifact_of_a_kind", "version_2", "version_3", "version_
 
 
 @pytest.fixture(params=NAMES)
-def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Store]:
     """The store that the pages open: one that a former version has left, without its files."""
     monkeypatch.setenv("MNIST_DASH_HOME", str(tmp_path))
     monkeypatch.setenv("MNIST_DASH_WORKERS", "0")

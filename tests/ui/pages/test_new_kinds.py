@@ -25,7 +25,9 @@ def choose(app: AppTest, label: str, kind: str) -> AppTest:
     return next(box for box in app.selectbox if box.label == label).select(kind).run()
 
 
-def test_page_editor_offers_and_sets_new_kinds(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_page_editor_offers_and_sets_new_kinds(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """A toy of each part is chosen, its field typed, and what is queued says so."""
     app = open_page("train")
     press(app, "Scale")
@@ -40,11 +42,16 @@ def test_page_editor_offers_and_sets_new_kinds(open_page: Callable[..., AppTest]
     press(app, "Train")
     config = store.runs()[0].config
     assert config.layers[-2] == Scale(start=2.5)
-    assert (config.optimizer, config.schedule) == (SignDescent(keep=0.75), LinearSchedule(final=0.2))
+    assert (config.optimizer, config.schedule) == (
+        SignDescent(keep=0.75),
+        LinearSchedule(final=0.2),
+    )
     assert config.scaling == "peak"
 
 
-def test_page_editor_refuses_what_a_new_kind_does_not_take(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_page_editor_refuses_what_a_new_kind_does_not_take(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """A value beyond a toy's bounds is answered beside its field, and nothing is queued."""
     app = press(open_page("train"), "Scale")
     app = type_into(app, "Start", "99")

@@ -24,7 +24,9 @@ def test_lists_every_experiment_before_any_run(open_page: Callable[..., AppTest]
     assert app.metric[0].value == f"0 of {len(EXPERIMENTS)}"
 
 
-def test_opens_an_experiment_from_its_link(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_opens_an_experiment_from_its_link(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """The published figures stand beside those of our run, the caveat is told, and the run is linked."""
     run = train(PRESETS["mlp_784_adam"].config, preset="mlp_784_adam")
     app = open_page("published", experiment="mlp_784_adam")
@@ -34,7 +36,9 @@ def test_opens_an_experiment_from_its_link(open_page: Callable[..., AppTest], tr
     assert any(plain(run.title) in link.label for link in app.get("page_link"))  # type: ignore[union-attr]
 
 
-def test_three_seeds_are_queued_that_are_not_there_yet(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_three_seeds_are_queued_that_are_not_there_yet(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """The button adds new seeds, never the same run again."""
     train(PRESETS["linear_10_10"].config, preset="linear_10_10")
     app = open_page("published", experiment="linear_10_10")
@@ -49,7 +53,13 @@ def test_sweep_runs_every_value(open_page: Callable[..., AppTest], store: Store)
     """One click on a sweep is one run a value."""
     app = open_page("published", experiment="sweep_batch_size")
     app.button(key="published_run").click().run()
-    assert sorted(run.config.batch_size for run in store.runs(states=[RunState.QUEUED])) == [16, 32, 64, 128, 256]
+    assert sorted(run.config.batch_size for run in store.runs(states=[RunState.QUEUED])) == [
+        16,
+        32,
+        64,
+        128,
+        256,
+    ]
 
 
 def test_unknown_experiment_is_a_sentence(open_page: Callable[..., AppTest]) -> None:

@@ -20,7 +20,9 @@ from tests.ui.conftest import texts
 from tests.ui.pages.test_train import press, type_into
 
 Open = Callable[..., AppTest]
-BASE = RunConfig(layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=1000)
+BASE = RunConfig(
+    layers=(Flatten(), Dense(units=10, activation="softmax")), epochs=3, batch_size=1000
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +31,18 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
 
 
-def test_race_untouched_starts_eight_learning_rates(open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_race_untouched_starts_eight_learning_rates(
+    open_page: Open, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing has to be chosen; the page that opens is the race's, and a second press is the same race."""
     monkeypatch.setattr(submission, "DOUBLE_CLICK_SECONDS", 600.0)  # however busy the machine is
     app = press(open_page("train"), "Start race")
     (study,) = study_store.all_studies(store)
-    assert (study.name, study.definition.race, study.definition.parallelism) == ("race-learning-rate", True, 8)
+    assert (study.name, study.definition.race, study.definition.parallelism) == (
+        "race-learning-rate",
+        True,
+        8,
+    )
     assert app.query_params["study"] == study.id
     assert app.title[0].value.replace("\\", "") == "race-learning-rate"
     press(app.switch_page("../pages/train/train.py").run(), "Start race")
@@ -45,7 +53,10 @@ def test_another_hyperparameter_brings_its_own_values(open_page: Open, store: St
     """Values, seeds and the rule are the race's."""
     app = open_page("train")
     select(app, "Hyperparameter", "Batch size")
-    assert next(field.value for field in app.text_input if field.label == "Values") == "32, 64, 128, 256, 512"
+    assert (
+        next(field.value for field in app.text_input if field.label == "Values")
+        == "32, 64, 128, 256, 512"
+    )
     type_into(app, "Values", "64, 256")
     select(app, "Drop losers", "halving")
     press(app, "Start race")
@@ -67,7 +78,9 @@ def select(app: AppTest, label: str, value: str) -> None:
         ("-1, 0.1", "-1 is too small (above 0 and at most 100)."),
     ],
 )
-def test_values_that_make_no_race_are_said(open_page: Open, store: Store, typed: str, sentence: str) -> None:
+def test_values_that_make_no_race_are_said(
+    open_page: Open, store: Store, typed: str, sentence: str
+) -> None:
     """Beside the field, and the button cannot be pressed; the Train button can."""
     app = type_into(open_page("train"), "Values", typed)
     assert sentence in texts(app)
@@ -81,7 +94,10 @@ def test_name_of_a_former_race_is_counted_up(open_page: Open, store: Store) -> N
     """Two races of one hyperparameter have two names."""
     steering.create(store, race_of(BASE, "optimizer.learning_rate", "0.1, 0.01"))
     press(open_page("train"), "Start race")
-    assert {study.name for study in study_store.all_studies(store)} == {"race-learning-rate", "race-learning-rate-2"}
+    assert {study.name for study in study_store.all_studies(store)} == {
+        "race-learning-rate",
+        "race-learning-rate-2",
+    }
 
 
 def test_view_of_a_race_from_its_start_to_its_end(open_page: Open, store: Store) -> None:
@@ -104,9 +120,14 @@ def test_view_of_a_race_from_its_start_to_its_end(open_page: Open, store: Store)
         assert not open_page("study", study=player.id, race=view, outcome="final").error
 
 
-def test_studies_of_one_hyperparameter_can_be_looked_at_as_a_race(open_page: Open, store: Store) -> None:
+def test_studies_of_one_hyperparameter_can_be_looked_at_as_a_race(
+    open_page: Open, store: Store
+) -> None:
     """A grid that was no race has the view too, behind the others; a search over a range has none."""
-    player = Player(store, race_of(BASE, "batch_size", "500, 1000").model_copy(update={"race": False, "name": "grid"}))
+    player = Player(
+        store,
+        race_of(BASE, "batch_size", "500, 1000").model_copy(update={"race": False, "name": "grid"}),
+    )
     player.go()
     app = open_page("study", study=player.id, view="race")
     assert not app.error

@@ -34,7 +34,9 @@ def test_no_run_at_all_is_a_sentence(open_page: Callable[..., AppTest]) -> None:
     assert "names no run" in open_page("run").error[0].value
 
 
-def test_queued_run_waits_and_can_be_stopped(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_queued_run_waits_and_can_be_stopped(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """Stop takes a queued run out at once, and the page says so."""
     run_id = run_actions.submit(store, CONFIG)
     app = open_page("run", run=run_id)
@@ -45,7 +47,9 @@ def test_queued_run_waits_and_can_be_stopped(open_page: Callable[..., AppTest], 
     assert "Stopped by hand" in texts(app)
 
 
-def test_running_run_shows_progress_and_figures(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_running_run_shows_progress_and_figures(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """Epoch of epochs, share done and the best validation accuracy."""
     run = train(state=None, epochs=2)
     app = open_page("run", run=run.id)
@@ -55,7 +59,9 @@ def test_running_run_shows_progress_and_figures(open_page: Callable[..., AppTest
     assert ":small[:gray[Validation]]  \n**93.00 %** :small[:green[▲ 2.00]]" in texts(app)
 
 
-def test_finished_run_shows_its_results(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_finished_run_shows_its_results(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """Accuracy with its interval, matrix, report, layers and downloads."""
     run = train()
     app = open_page("run", run=run.id)
@@ -76,7 +82,9 @@ def test_finished_run_shows_its_results(open_page: Callable[..., AppTest], train
         (RunState.STOPPED, "Stopped by hand."),
     ],
 )
-def test_says_why_a_run_ended(open_page: Callable[..., AppTest], train: Callable[..., Run], state: RunState, reason: str) -> None:
+def test_says_why_a_run_ended(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], state: RunState, reason: str
+) -> None:
     """The reason stands on top; the page is whole without results."""
     app = open_page("run", run=train(state=state, epochs=1, reason=reason).id)
     assert reason in texts(app)
@@ -85,11 +93,15 @@ def test_says_why_a_run_ended(open_page: Callable[..., AppTest], train: Callable
 
 def test_marks_the_leak(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
     """Results of a run that validated on the test set are marked."""
-    app = open_page("run", run=train(RunConfig(epochs=3, batch_size=500, split=TestAsValidation())).id)
+    app = open_page(
+        "run", run=train(RunConfig(epochs=3, batch_size=500, split=TestAsValidation())).id
+    )
     assert "leak" in app.warning[0].value
 
 
-def test_damaged_artifact_is_a_sentence(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_damaged_artifact_is_a_sentence(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """A flipped byte is named instead of being drawn."""
     run = train()
     (path,) = store.settings.artifact_dir.rglob("test_probabilities*")
@@ -100,7 +112,9 @@ def test_damaged_artifact_is_a_sentence(open_page: Callable[..., AppTest], train
     assert "SHA-256" in texts(app)
 
 
-def test_choices_of_the_charts_come_from_the_address(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_choices_of_the_charts_come_from_the_address(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """Axis, smoothing and scale are shared with the link."""
     app = open_page("run", run=train().id, x="step", smooth="0.5", log="true")
     assert app.session_state["x"] == "step"
@@ -108,7 +122,9 @@ def test_choices_of_the_charts_come_from_the_address(open_page: Callable[..., Ap
     assert app.toggle(key="log").value
 
 
-def test_marks_are_shown_and_written_on_the_page(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_marks_are_shown_and_written_on_the_page(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """Name, tags and notes stand on the page as typed and are changed there."""
     run = train()
     run_annotations.rename(store, run.id, "<b>wide</b>")
@@ -121,7 +137,9 @@ def test_marks_are_shown_and_written_on_the_page(open_page: Callable[..., AppTes
     app.button(key="run_rename").click().run()
     app.text_input(key=f"mark_name_{run.id}").set_value("").run()
     app.button(key="run_star").click().run()
-    assert app.title[0].value.startswith(f"{plain(run_name(run.config, run.id))} :small[:gray[{run.id}]]")
+    assert app.title[0].value.startswith(
+        f"{plain(run_name(run.config, run.id))} :small[:gray[{run.id}]]"
+    )
     assert store.run(run.id).starred
 
 
@@ -134,18 +152,27 @@ def test_the_tab_says_how_far_and_how_good(train: Callable[..., Run]) -> None:
 
 @pytest.mark.parametrize(("epoch", "offered"), [(9_996, True), (9_999, True), (10_000, False)])
 def test_the_longest_run_has_no_continuation(
-    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store, *, epoch: int, offered: bool
+    open_page: Callable[..., AppTest],
+    train: Callable[..., Run],
+    store: Store,
+    *,
+    epoch: int,
+    offered: bool,
 ) -> None:
     """Where no epoch can be added there is no field for it, and near the end it proposes what is still allowed."""
     run = train(CONFIG.model_copy(update={"epochs": 10_000}), state=RunState.STOPPED)
     with store.writing() as connection:
         update(connection, run.id, epoch=epoch)
     app = open_page("run", run=run.id)
-    fields = [field.value for field in app.number_input if field.key == f"steer_continue_epochs_{run.id}"]
+    fields = [
+        field.value for field in app.number_input if field.key == f"steer_continue_epochs_{run.id}"
+    ]
     assert fields == ([10_000] if offered else [])
 
 
-def test_queued_run_says_what_it_waits_for(store: Store, open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_queued_run_says_what_it_waits_for(
+    store: Store, open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No worker where none is kept; one that starts where one is; a busy one; and a free one."""
     run_id = run_actions.submit(store, CONFIG)
 
@@ -155,7 +182,9 @@ def test_queued_run_says_what_it_waits_for(store: Store, open_page: Callable[...
     assert "none is running. Start one with" in said()
     monkeypatch.setenv("MNIST_DASH_WORKERS", "1")
     assert "it is starting" in said()
-    worker = WorkerRecords(store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2))
+    worker = WorkerRecords(
+        store, WorkerIdentity("played", "here", machine_id(), os.getpid(), "cpu", 2)
+    )
     worker.sign_on()
     assert said() == "Waiting for a worker"
     worker.claim(Job(run_actions.submit(store, CONFIG.model_copy(update={"seed": 5})), 1))

@@ -23,14 +23,25 @@ from mnist_dash.ui.elements.digit_grid import sprite
 from tests.ui.conftest import CONFIG, texts
 
 
-def keep(store: Store, run: Run, kind: ArtifactKind, labels: np.ndarray, *, part: str = "", seed: int = 0) -> np.ndarray:
+def keep(
+    store: Store, run: Run, kind: ArtifactKind, labels: np.ndarray, *, part: str = "", seed: int = 0
+) -> np.ndarray:
     """Leave probabilities that are often but not always right, and give them."""
     generator = np.random.default_rng(seed)
     probabilities = generator.dirichlet(np.full(10, 0.1), len(labels)).astype(np.float32)
-    probabilities = 0.4 * probabilities + 0.6 * np.eye(10, dtype=np.float32)[np.where(generator.random(len(labels)) < 0.95, labels, 3)]
-    file = artifacts.write(store.settings, run.id, kind, artifacts.pack_probabilities(probabilities))
+    probabilities = (
+        0.4 * probabilities
+        + 0.6
+        * np.eye(10, dtype=np.float32)[np.where(generator.random(len(labels)) < 0.95, labels, 3)]
+    )
+    file = artifacts.write(
+        store.settings, run.id, kind, artifacts.pack_probabilities(probabilities)
+    )
     with store.writing() as connection:
-        artifacts.discard(store.settings, artifacts.record(connection, run.id, kind, file, epoch=int(part or 3), part=part))
+        artifacts.discard(
+            store.settings,
+            artifacts.record(connection, run.id, kind, file, epoch=int(part or 3), part=part),
+        )
     return artifacts.read_probabilities(store, run.id, kind, part)
 
 
@@ -42,7 +53,11 @@ def labels(store: Store) -> np.ndarray:
 
 def grid(app: AppTest, place: int = 0) -> dict[str, list[dict[str, object]]]:
     """Read what one of the page's grids of images draws."""
-    drawn = [json.loads(element.proto.json) for element in app.get("bidi_component") if "sprite" in element.proto.json]
+    drawn = [
+        json.loads(element.proto.json)
+        for element in app.get("bidi_component")
+        if "sprite" in element.proto.json
+    ]
     content: dict[str, list[dict[str, object]]] = drawn[place]
     return content
 
@@ -96,9 +111,13 @@ def test_worst_errors_come_first_and_more_on_demand(
     assert len(grid(app)["tiles"]) == 30
     app.selectbox(key="errors_true").select(7).run()
     assert app.query_params["true"] == "7"
-    assert [tile["image"] for tile in grid(app)["tiles"]] == ranked_images(labels, probabilities, true=7)[:6].tolist()
+    assert [tile["image"] for tile in grid(app)["tiles"]] == ranked_images(
+        labels, probabilities, true=7
+    )[:6].tolist()
     app.slider(key="margin").set_value((0.0, 0.5)).run()
-    assert [tile["image"] for tile in grid(app)["tiles"]] == ranked_images(labels, probabilities, true=7, margins=(0.0, 0.5))[:6].tolist()
+    assert [tile["image"] for tile in grid(app)["tiles"]] == ranked_images(
+        labels, probabilities, true=7, margins=(0.0, 0.5)
+    )[:6].tolist()
 
 
 def test_the_threshold_moves_the_figures(
@@ -114,7 +133,10 @@ def test_the_threshold_moves_the_figures(
     flipped = np.flatnonzero((probabilities[:, 3] >= 0.5) & (probabilities[:, 3] < 0.8))
     assert [tile["image"] for tile in grid(app, -1)["tiles"]] == flipped[:120].tolist()
     app.slider(key="threshold").set_value(0.2).run()
-    assert metric(app, "False positives") == f"{threshold_figures(labels, probabilities, 3, 0.2).false_positives:,}"
+    assert (
+        metric(app, "False positives")
+        == f"{threshold_figures(labels, probabilities, 3, 0.2).false_positives:,}"
+    )
 
 
 def test_any_kept_epoch_can_be_looked_at(
@@ -125,10 +147,15 @@ def test_any_kept_epoch_can_be_looked_at(
     probabilities = keep(store, run, ArtifactKind.EPOCH_PROBABILITIES, labels, part="2", seed=5)
     app = open_page("run", run=run.id, kept="2")
     assert "On the test set after epoch 2" in texts(app)
-    assert metric(app, "Test accuracy") == f"{100 * float(np.mean(probabilities.argmax(axis=1) == labels)):.2f} %"
+    assert (
+        metric(app, "Test accuracy")
+        == f"{100 * float(np.mean(probabilities.argmax(axis=1) == labels)):.2f} %"
+    )
 
 
-def test_validation_images_are_those_of_the_split(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_validation_images_are_those_of_the_split(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """Labels and images come from the part of the training archive that was held back."""
     config = CONFIG.model_copy(update={"split": StratifiedSplit(fraction=0.1, seed=4)})
     run = train(config)
@@ -139,7 +166,10 @@ def test_validation_images_are_those_of_the_split(open_page: Callable[..., AppTe
     app = open_page("run", run=run.id, part="validation", view="errors", val_image="7", image="5")
     assert "Validation image 7" in texts(app)
     app.segmented_control(key="view").select("summary").run()
-    assert metric(app, "Validation accuracy") == f"{100 * float(np.mean(probabilities.argmax(axis=1) == archive[indices])):.2f} %"
+    assert (
+        metric(app, "Validation accuracy")
+        == f"{100 * float(np.mean(probabilities.argmax(axis=1) == archive[indices])):.2f} %"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +182,10 @@ def test_validation_images_are_those_of_the_split(open_page: Callable[..., AppTe
     ],
 )
 def test_an_impossible_selection_is_a_sentence(
-    open_page: Callable[..., AppTest], train: Callable[..., Run], query: dict[str, str], sentence: str
+    open_page: Callable[..., AppTest],
+    train: Callable[..., Run],
+    query: dict[str, str],
+    sentence: str,
 ) -> None:
     """The rule and the value; the page is whole all the same."""
     app = open_page("run", run=train().id, view="errors", **query)
@@ -160,9 +193,15 @@ def test_an_impossible_selection_is_a_sentence(
     assert "Calibration" in texts(app)
 
 
-def test_a_run_without_probabilities_offers_a_new_one(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_a_run_without_probabilities_offers_a_new_one(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """It says what is missing and where to go."""
-    app = open_page("run", run=train(state=RunState.STOPPED, epochs=1, reason="Stopped by hand.").id, view="errors")
+    app = open_page(
+        "run",
+        run=train(state=RunState.STOPPED, epochs=1, reason="Stopped by hand.").id,
+        view="errors",
+    )
     assert "The test set was not evaluated" in texts(app)
     assert "Clone and edit" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
 

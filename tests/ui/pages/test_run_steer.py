@@ -28,7 +28,9 @@ def test_a_waiting_run_is_paused_and_resumed(open_page: OpenPage, store: Store) 
     assert "Paused before it began" in texts(app)
 
 
-def test_a_change_is_asked_for(open_page: OpenPage, train: Callable[..., Run], store: Store) -> None:
+def test_a_change_is_asked_for(
+    open_page: OpenPage, train: Callable[..., Run], store: Store
+) -> None:
     """What is typed is what the worker will be told; nonsense is answered with its rule."""
     run = train(state=None, epochs=1)
     app = open_page("run", run=run.id)
@@ -42,7 +44,9 @@ def test_a_change_is_asked_for(open_page: OpenPage, train: Callable[..., Run], s
     assert "learning rate 0.0001" in texts(app)
 
 
-def test_a_fork_is_one_run_and_opens(open_page: OpenPage, train: Callable[..., Run], store: Store) -> None:
+def test_a_fork_is_one_run_and_opens(
+    open_page: OpenPage, train: Callable[..., Run], store: Store
+) -> None:
     """The same wish twice in one visit is the same run, its page draws the parent's line, and the parent names it."""
     parent = train()
     app = open_page("run", run=parent.id)
@@ -53,19 +57,30 @@ def test_a_fork_is_one_run_and_opens(open_page: OpenPage, train: Callable[..., R
     (child,) = steering.children(store, parent.id)
     assert (child.epoch, child.config) == (2, with_change(CONFIG, 2, {"learning_rate": 1e-4}))
     assert f":gray[{child.id}]" in app.title[0].value
-    assert f"From {plain(parent.title)} after epoch 2" in [link.label for link in app.get("page_link")]  # type: ignore[union-attr]
+    assert f"From {plain(parent.title)} after epoch 2" in [
+        link.label  # type: ignore[union-attr]
+        for link in app.get("page_link")
+    ]
     app = open_page("run", run=parent.id)
-    assert any(link.label.startswith(f"{plain(child.title)} after epoch 2") for link in app.get("page_link"))  # type: ignore[union-attr]
+    assert any(
+        link.label.startswith(f"{plain(child.title)} after epoch 2")  # type: ignore[union-attr]
+        for link in app.get("page_link")
+    )
 
 
-def test_an_ended_run_is_continued_and_trained_again(open_page: OpenPage, train: Callable[..., Run], store: Store) -> None:
+def test_an_ended_run_is_continued_and_trained_again(
+    open_page: OpenPage, train: Callable[..., Run], store: Store
+) -> None:
     """Each begins a run that knows where it comes from."""
     parent = train(state=RunState.STOPPED, epochs=1)
     app = open_page("run", run=parent.id)
     app.button(key="steer_continue_submit").click().run()
     app = open_page("run", run=parent.id)
     app.button(key="steer_again").click().run()
-    assert [(child.parent_epoch, child.epoch) for child in steering.children(store, parent.id)] == [(1, 1), (0, 0)]
+    assert [(child.parent_epoch, child.epoch) for child in steering.children(store, parent.id)] == [
+        (1, 1),
+        (0, 0),
+    ]
 
 
 def test_the_train_page_shows_and_drops_changes(open_page: OpenPage, store: Store) -> None:

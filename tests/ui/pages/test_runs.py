@@ -25,11 +25,18 @@ def test_no_runs_says_what_to_do(open_page: Callable[..., AppTest]) -> None:
     assert not app.dataframe
 
 
-def test_one_run_is_listed_with_its_figures(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_one_run_is_listed_with_its_figures(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """State, settings, curve and figures of a run."""
     run = train()
     (row,) = open_page("runs").dataframe[0].value.to_dict("records")
-    assert (row["Run"], row["Network"], row["Epochs"], row["Test"]) == (run.id, "dense 512 – dense 256", "3 of 3", 98.0)
+    assert (row["Run"], row["Network"], row["Epochs"], row["Test"]) == (
+        run.id,
+        "dense 512 – dense 256",
+        "3 of 3",
+        98.0,
+    )
     assert [round(value, 2) for value in row["Curve"]] == [0.91, 0.93, 0.95]
 
 
@@ -45,14 +52,18 @@ def test_the_address_says_which_page(open_page: Callable[..., AppTest], store: S
     assert open_page("runs", page="2").dataframe[0].value["Run"].tolist() == ids[:3][::-1]
 
 
-def test_filter_shows_some_states_only(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_filter_shows_some_states_only(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """Live runs are a view of their own."""
     train()
     live = run_actions.submit(store, CONFIG)
     assert open_page("runs", show="live").dataframe[0].value["Run"].tolist() == [live]
 
 
-def test_delete_can_be_undone(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_delete_can_be_undone(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """A deleted run leaves the list and comes back."""
     run = train()
     app = tick_rows(open_page("runs"), 0)
@@ -63,7 +74,9 @@ def test_delete_can_be_undone(open_page: Callable[..., AppTest], train: Callable
     assert app.dataframe[0].value["Run"].tolist() == [run.id]
 
 
-def test_deleted_runs_can_be_restored_later(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_deleted_runs_can_be_restored_later(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """The bin is a view with a way back."""
     run_actions.delete(store, [train().id])
     app = tick_rows(open_page("runs", show="deleted"), 0)
@@ -81,7 +94,9 @@ def test_stop_names_its_run(open_page: Callable[..., AppTest], store: Store) -> 
     assert (store.run(first).state, store.run(second).state) == (RunState.STOPPED, RunState.QUEUED)
 
 
-def test_order_is_frozen_while_something_is_selected(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_order_is_frozen_while_something_is_selected(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """A run that arrives does not push rows under a person's pointer."""
     first = run_actions.submit(store, CONFIG)
     app = tick_rows(open_page("runs"), 0)
@@ -97,7 +112,9 @@ def listed(app: AppTest) -> list[str]:
     return [str(run_id) for run_id in app.dataframe[0].value["Run"]]
 
 
-def test_a_table_that_was_replaced_selects_nothing(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_a_table_that_was_replaced_selects_nothing(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """A late word from the browser about rows that may be other runs by now changes no selection."""
     first, _, third = (run_actions.submit(store, CONFIG) for _ in range(3))
     app = open_page("runs")
@@ -119,7 +136,9 @@ def test_a_query_filters(open_page: Callable[..., AppTest], train: Callable[...,
     assert not app.dataframe
 
 
-def test_a_typo_is_shown_below_the_query(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_a_typo_is_shown_below_the_query(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """The sentence proposes the nearest field, and a mark stands below what is wrong."""
     train()
     app = open_page("runs", q='optimzer == "sgd"')
@@ -128,18 +147,25 @@ def test_a_typo_is_shown_below_the_query(open_page: Callable[..., AppTest], trai
     assert not app.dataframe
 
 
-def test_choosing_writes_the_query(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_choosing_writes_the_query(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """A filter that is clicked stands in the query beside what was typed, and clearing it takes it out again."""
     first, second = train(), train()
     run_annotations.add_tags(store, [first.id], ["demo"])
     app = open_page("runs", q="epoch == 3")
     app.multiselect(key="runs_pick_tag").set_value(["demo"]).run()
-    assert (app.text_input(key="q").value, listed(app)) == ('epoch == 3 and tag == "demo"', [first.id])
+    assert (app.text_input(key="q").value, listed(app)) == (
+        'epoch == 3 and tag == "demo"',
+        [first.id],
+    )
     app.multiselect(key="runs_pick_tag").set_value([]).run()
     assert (app.text_input(key="q").value, listed(app)) == ("epoch == 3", [second.id, first.id])
 
 
-def test_any_column_can_be_shown_and_sorted_by(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_any_column_can_be_shown_and_sorted_by(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """The database sorts; a setting is a column like any figure."""
     small = train(RunConfig(epochs=3, batch_size=100))
     large = train(RunConfig(epochs=3, batch_size=500))
@@ -150,7 +176,9 @@ def test_any_column_can_be_shown_and_sorted_by(open_page: Callable[..., AppTest]
     assert app.dataframe[0].value["Batch"].tolist() == [100, 500]
 
 
-def test_best_and_last_say_which(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_best_and_last_say_which(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """Two columns of validation accuracy, each with its name."""
     train()
     (row,) = open_page("runs").dataframe[0].value.to_dict("records")
@@ -179,7 +207,9 @@ def test_groups_have_means(open_page: Callable[..., AppTest], train: Callable[..
     assert (rows["adam"]["Test of"], rows["sgd"]["Test of"]) == (2, 0)
 
 
-def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_archive_can_be_undone(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """An archived run leaves the list, not the store, and comes back at once or from the archive."""
     run = train()
     app = tick_rows(open_page("runs"), 0)
@@ -195,7 +225,9 @@ def test_archive_can_be_undone(open_page: Callable[..., AppTest], train: Callabl
     assert store.run(run.id).archived_at is None
 
 
-def test_marks_are_shown_as_typed(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_marks_are_shown_as_typed(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """A star, a tag, a name with HTML and notes with Markdown, written on the selected run; the table has them letter by letter."""
     run = train()
     app = tick_rows(open_page("runs"), 0)
@@ -204,8 +236,15 @@ def test_marks_are_shown_as_typed(open_page: Callable[..., AppTest], train: Call
     app.text_input(key=f"mark_name_{run.id}").set_value("<b>*wide*</b>").run()
     app.text_area(key=f"mark_notes_{run.id}").set_value("# no heading").run()
     (row,) = app.dataframe[0].value.to_dict("records")
-    assert (row["★"], row["Tags"], row["Name"], row["Notes"]) == ("★", ["v1.2"], "<b>*wide*</b>", "# no heading")
-    app.multiselect(key=f"mark_tags_{run.id}_{hash(('v1.2',))}").set_value(["v1.2", "two words"]).run()
+    assert (row["★"], row["Tags"], row["Name"], row["Notes"]) == (
+        "★",
+        ["v1.2"],
+        "<b>*wide*</b>",
+        "# no heading",
+    )
+    app.multiselect(key=f"mark_tags_{run.id}_{hash(('v1.2',))}").set_value(
+        ["v1.2", "two words"]
+    ).run()
     assert "without spaces" in texts(app)
     assert tags_of(store, run.id) == ("v1.2",)
 
@@ -220,7 +259,9 @@ def test_comparing_takes_two(open_page: Callable[..., AppTest], train: Callable[
     assert "runs_compare" in {button.key for button in app.button}
 
 
-def test_views_are_kept_by_name(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_views_are_kept_by_name(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """A saved view brings back query, order, columns and groups; a deleted one can be brought back."""
     train()
     app = open_page("runs", q="epoch == 3", sort="Test", up="true")
@@ -229,7 +270,11 @@ def test_views_are_kept_by_name(open_page: Callable[..., AppTest], train: Callab
     next(button for button in app.button if button.label == "Save").click().run()
     app.text_input(key="q").set_value("epoch == 4").run()
     app.button(key="runs_view_0").click().run()
-    assert (app.text_input(key="q").value, app.selectbox(key="sort").value, app.toggle(key="up").value) == (
+    assert (
+        app.text_input(key="q").value,
+        app.selectbox(key="sort").value,
+        app.toggle(key="up").value,
+    ) == (
         "epoch == 3",
         "test_accuracy",
         True,
@@ -241,7 +286,9 @@ def test_views_are_kept_by_name(open_page: Callable[..., AppTest], train: Callab
     assert app.button(key="runs_view_0").label == "by \\<test\\>"
 
 
-def test_the_metric_that_sorts_stands_among_the_first_columns(open_page: Callable[..., AppTest], train: Callable[..., Run]) -> None:
+def test_the_metric_that_sorts_stands_among_the_first_columns(
+    open_page: Callable[..., AppTest], train: Callable[..., Run]
+) -> None:
     """Columns without anything in them are hidden, and what a person sorts by follows the name."""
     train()
     shown = list(open_page("runs", sort="Learning rate").dataframe[0].value.columns)

@@ -57,7 +57,10 @@ def test_head_says_how_far_it_is(store: Store, open_page: Open) -> None:
     assert "All 6 trials are done." in texts(app)
 
 
-@pytest.mark.parametrize(("query", "sentence"), [({"study": "nothing"}, "No study 'nothing'"), ({}, "The address names no study")])
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [({"study": "nothing"}, "No study 'nothing'"), ({}, "The address names no study")],
+)
 def test_unknown_study(open_page: Open, query: dict[str, str], sentence: str) -> None:
     """A wrong address says so and offers the list."""
     assert sentence in texts(open_page("study", **query))
@@ -88,7 +91,10 @@ def test_marked_part_is_searched_alone(store: Store, open_page: Open) -> None:
     player = Player(store, define())
     player.go(steps=3)
     app = open_page("study", study=player.id, view="hyperparameters")
-    box = [{"axis": "optimizer.learning_rate", "low": 0.001, "high": 7.0}, {"axis": "optimizer.kind", "choices": ["adam"]}]
+    box = [
+        {"axis": "optimizer.learning_rate", "low": 0.001, "high": 7.0},
+        {"axis": "optimizer.kind", "choices": ["adam"]},
+    ]
     touch(app, "study_contour", "brushed", box)
     assert "Marked: **learning rate** 0.001 to 7" in texts(app)
     app.button(key="study_narrow").click().run()
@@ -107,12 +113,19 @@ def test_empty_place_is_tried_next(store: Store, open_page: Open) -> None:
     """A clicked place is tried with the rest of the best trial's configuration, and its trial is selected."""
     player = Player(store, define())
     player.go(steps=4)
-    app = open_page("study", study=player.id, view="hyperparameters", x="learning rate", y="batch size")
-    best = max((trial for trial in study_store.trials(store, player.id) if trial.figures), key=lambda trial: trial.figures or ())
+    app = open_page(
+        "study", study=player.id, view="hyperparameters", x="learning rate", y="batch size"
+    )
+    best = max(
+        (trial for trial in study_store.trials(store, player.id) if trial.figures),
+        key=lambda trial: trial.figures or (),
+    )
     touch(app, "study_contour", "placed", [0.0123, 300])
     app.button(key="study_try_place").click().run()
     waiting = study_store.trials(store, player.id, states=[TrialState.WAITING])
-    assert [dict(trial.parameters) for trial in waiting] == [{**best.parameters, "optimizer.learning_rate": 0.0123, "batch_size": 300}]
+    assert [dict(trial.parameters) for trial in waiting] == [
+        {**best.parameters, "optimizer.learning_rate": 0.0123, "batch_size": 300}
+    ]
     assert app.query_params["trials"] in (str(waiting[0].number), [str(waiting[0].number)])
 
 
@@ -138,7 +151,9 @@ def test_value_is_banned_and_proposed(store: Store, open_page: Open) -> None:
     player.go(steps=6)
     app = open_page("study", study=player.id, view="steer")
     app.button(key="study_ban_optimizer.kind_sgd").click().run()
-    assert study_store.find(store, player.id).definition.space.parameter("optimizer.kind").values == ("adam",)  # type: ignore[union-attr]
+    assert study_store.find(store, player.id).definition.space.parameter(
+        "optimizer.kind"
+    ).values == ("adam",)  # type: ignore[union-attr]
     app.button(key="study_suggest").click().run()
     assert "Expected" in texts(app)
     app.button(key="study_try_proposal").click().run()
@@ -169,7 +184,9 @@ def test_run_of_a_trial_leads_to_its_study(store: Store, open_page: Open) -> Non
     assert store.runs(limit=1)[0].config == store.run(run_id).config
 
 
-def test_selected_runs_suggest_the_next(store: Store, open_page: Open, train: Callable[..., Run]) -> None:
+def test_selected_runs_suggest_the_next(
+    store: Store, open_page: Open, train: Callable[..., Run]
+) -> None:
     """Three runs that differ in a setting give a proposal for it; one alone gives none."""
     for size in (100, 200, 500):
         train(CONFIG.model_copy(update={"batch_size": size}))

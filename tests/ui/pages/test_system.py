@@ -22,7 +22,9 @@ def test_no_worker_says_how_to_start_one(open_page: Callable[..., AppTest]) -> N
     assert "Start one with `mnist-dash worker`" in texts(open_page("system"))
 
 
-def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_names_workers_queue_and_storage(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """A worker with its run, what waits behind it, and the room that all of it takes."""
     run = train(state=None, epochs=1)
     waiting = run_actions.submit(store, CONFIG)
@@ -34,7 +36,9 @@ def test_names_workers_queue_and_storage(open_page: Callable[..., AppTest], trai
     assert "streamlit" in app.dataframe[0].value["Package"].tolist()
 
 
-def test_hosts_are_a_table_and_a_run_out_of_reach_is_told(open_page: Callable[..., AppTest], store: Store) -> None:
+def test_hosts_are_a_table_and_a_run_out_of_reach_is_told(
+    open_page: Callable[..., AppTest], store: Store
+) -> None:
     """Slots by host and device; a queued run for a device that nobody has says so in the queue, on its page and in the list."""
     gpu = new_worker(store, "gpu", pid=os.getpid(), device="cuda")
     new_worker(store, "cpu", pid=os.getpid())
@@ -48,7 +52,9 @@ def test_hosts_are_a_table_and_a_run_out_of_reach_is_told(open_page: Callable[..
     assert sentence in open_page("runs").dataframe[0].value["Comments"].iloc[0]
 
 
-def test_files_of_old_runs_are_shown_and_removed(open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store) -> None:
+def test_files_of_old_runs_are_shown_and_removed(
+    open_page: Callable[..., AppTest], train: Callable[..., Run], store: Store
+) -> None:
     """Nothing goes before it was shown and confirmed; afterwards the page and the run say what went."""
     run = train()
     app = open_page("system")
@@ -60,4 +66,6 @@ def test_files_of_old_runs_are_shown_and_removed(open_page: Callable[..., AppTes
     assert not app.exception
     assert not artifacts.has(store, run.id, ArtifactKind.WEIGHTS)
     assert any("The files of 1 run were removed" in said.value for said in app.success)
-    assert "by the rule: at most 0 B of artifacts, starred runs kept." in texts(open_page("run", run=run.id, view="errors"))
+    assert "by the rule: at most 0 B of artifacts, starred runs kept." in texts(
+        open_page("run", run=run.id, view="errors")
+    )

@@ -67,7 +67,10 @@ def test_artifact_folder_that_cannot_be_written(quiet: Dashboard) -> None:
     folder.chmod(0o500)
     try:
         status, _, text = ask(quiet, "/readyz")
-        assert (status, json.loads(text)["reasons"]) == (503, ["The artifact folder cannot be written."])
+        assert (status, json.loads(text)["reasons"]) == (
+            503,
+            ["The artifact folder cannot be written."],
+        )
     finally:
         folder.chmod(0o700)
 
@@ -100,7 +103,10 @@ def test_metrics_tell_the_store(quiet: Dashboard) -> None:
     before = samples(ask(quiet, "/metrics")[2])
     run_actions.submit(quiet.store, RunConfig(epochs=1))
     wait_until(
-        lambda: samples(ask(quiet, "/metrics")[2])["mnist_dash_runs['queued']"] == before["mnist_dash_runs['queued']"] + 1,
+        lambda: (
+            samples(ask(quiet, "/metrics")[2])["mnist_dash_runs['queued']"]
+            == before["mnist_dash_runs['queued']"] + 1
+        ),
         "the run is counted",
     )
     after = samples(ask(quiet, "/metrics")[2])
@@ -109,7 +115,18 @@ def test_metrics_tell_the_store(quiet: Dashboard) -> None:
     assert after["mnist_dash_slots['cpu']"] == 0
 
 
-@pytest.mark.parametrize("path", ["/", "/run?run=1", "/healthz", "/metrics", "/_stcore/health", "/_stcore/nothing", "/static/nothing.js"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/run?run=1",
+        "/healthz",
+        "/metrics",
+        "/_stcore/health",
+        "/_stcore/nothing",
+        "/static/nothing.js",
+    ],
+)
 def test_every_answer_has_the_headers(quiet: Dashboard, path: str) -> None:
     """Pages, routes, files and errors say the same; scripts come from here alone, and only a page that was named may frame them."""
     _, headers, _ = ask(quiet, path)
@@ -127,10 +144,15 @@ def test_workers_are_there_before_anybody_comes(tmp_path: Path) -> None:
     """Not ready until its worker lives, then ready, though nobody has opened a page; a run trains, and its wait and pace are told."""
     with serve(tmp_path, free_port(), MNIST_DASH_THREADS="1") as served:
         status, _, text = ask(served, "/readyz")
-        assert status == 200 or json.loads(text)["reasons"] == ["No worker of this server is alive yet."]
+        assert status == 200 or json.loads(text)["reasons"] == [
+            "No worker of this server is alive yet."
+        ]
         wait_until(lambda: ask(served, "/readyz")[0] == 200, "the worker lives")
         run_actions.submit(served.store, RunConfig(epochs=500, batch_size=1000))
-        wait_until(lambda: samples(ask(served, "/metrics")[2])["mnist_dash_epochs_per_second[]"] > 0, "an epoch is told")
+        wait_until(
+            lambda: samples(ask(served, "/metrics")[2])["mnist_dash_epochs_per_second[]"] > 0,
+            "an epoch is told",
+        )
         told = samples(ask(served, "/metrics")[2])
         assert told["mnist_dash_workers['cpu', 'running']"] == 1
         assert told["mnist_dash_queue_wait_seconds['1']"] >= 0

@@ -68,7 +68,11 @@ def _version(connection: sa.Connection) -> int | None:
     if not sa.inspect(connection).has_table("meta"):
         return None
     meta = schema.meta
-    return int(connection.execute(sa.select(meta.c.value).where(meta.c.key == "schema_version")).scalar_one())
+    return int(
+        connection.execute(
+            sa.select(meta.c.value).where(meta.c.key == "schema_version")
+        ).scalar_one()
+    )
 
 
 def keep_others_out(connection: sa.Connection) -> None:
@@ -80,8 +84,13 @@ def _create(connection: sa.Connection) -> int:
     """Create today's tables and return their version."""
     is_empty = not sa.inspect(connection).get_table_names()
     schema.metadata.create_all(connection, checkfirst=not is_empty)
-    connection.execute(schema.meta.insert(), [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}])
-    connection.execute(schema.alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION)))
+    connection.execute(
+        schema.meta.insert(),
+        [{"key": "schema_version", "value": SCHEMA_VERSION}, {"key": "revision", "value": 1}],
+    )
+    connection.execute(
+        schema.alembic_version.insert().values(version_num=_revision(SCHEMA_VERSION))
+    )
     return SCHEMA_VERSION
 
 
@@ -97,7 +106,9 @@ def _upgrade(connection: sa.Connection, version: int) -> int:
     if not sa.inspect(connection).has_table("alembic_version"):
         command.stamp(config, _revision(version - 1) if version > 1 else "base")
     command.upgrade(config, _revision(SCHEMA_VERSION))
-    connection.execute(meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION))
+    connection.execute(
+        meta.update().where(meta.c.key == "schema_version").values(value=SCHEMA_VERSION)
+    )
     return SCHEMA_VERSION
 
 
@@ -116,7 +127,9 @@ def _save_former(connection: sa.Connection, version: int) -> None:
     temporary.unlink(missing_ok=True)
     copy_sqlite(database, temporary)
     temporary.replace(copy)
-    for old in sorted(folder.glob("*-version-*.db"), key=lambda path: path.stat().st_mtime)[:-N_BACKUPS]:
+    for old in sorted(folder.glob("*-version-*.db"), key=lambda path: path.stat().st_mtime)[
+        :-N_BACKUPS
+    ]:
         old.unlink()
 
 

@@ -63,7 +63,11 @@ class Folder(Place):
             with contextlib.suppress(FileNotFoundError):  # others write and remove meanwhile
                 if path.is_file() and path.name != MARKER:
                     found = path.stat()
-                    yield PlacedFile(path.relative_to(self.folder).as_posix(), found.st_size, time.time() - found.st_mtime)
+                    yield PlacedFile(
+                        path.relative_to(self.folder).as_posix(),
+                        found.st_size,
+                        time.time() - found.st_mtime,
+                    )
 
     def free_bytes(self) -> int | None:
         """Say how much room the disk has."""
@@ -72,4 +76,6 @@ class Folder(Place):
     def _check_is_there(self) -> None:
         """Check that the folder is the one that was opened, and not the empty one in which a share was mounted."""
         if self.is_marked and not (self.folder / MARKER).exists():
-            raise PlaceAway(errno.ESTALE, f"its file {MARKER} is gone, as when it is not mounted", self.name)
+            raise PlaceAway(
+                errno.ESTALE, f"its file {MARKER} is gone, as when it is not mounted", self.name
+            )

@@ -69,12 +69,22 @@ def _check_files(connection: sa.Connection, place: Place, *, is_known: bool) -> 
         ArtifactsElsewhere: they are not; or there are none yet, and another machine may have marked its own place.
     """
     table = schema.artifacts
-    newest = sa.select(table.c.path).order_by(table.c.created_at.desc(), table.c.path).limit(N_LOOKED_FOR)
+    newest = (
+        sa.select(table.c.path)
+        .order_by(table.c.created_at.desc(), table.c.path)
+        .limit(N_LOOKED_FOR)
+    )
     paths = connection.execute(newest).scalars().all()
     n_there = sum(place.has(path) for path in paths)
-    if 2 * n_there > len(paths) or (not paths and not (is_known and connection.dialect.name != "sqlite")):
+    if 2 * n_there > len(paths) or (
+        not paths and not (is_known and connection.dialect.name != "sqlite")
+    ):
         return
-    looked_for = f"and {n_there or 'none'} of the {len(paths)} newest files is there" if paths else f"and lacks their file {MARKER}"
+    looked_for = (
+        f"and {n_there or 'none'} of the {len(paths)} newest files is there"
+        if paths
+        else f"and lacks their file {MARKER}"
+    )
     raise ArtifactsElsewhere(
         f"{place.name} is not where the other processes of this database keep their artifacts: it is not marked as theirs, {looked_for}. "
         "Mount the folder that they use, or name it in MNIST_DASH_ARTIFACT_DIR. "
@@ -83,7 +93,9 @@ def _check_files(connection: sa.Connection, place: Place, *, is_known: bool) -> 
 
 
 def _identity(connection: sa.Connection) -> int | None:
-    return connection.execute(sa.select(schema.meta.c.value).where(schema.meta.c.key == KEY)).scalar()
+    return connection.execute(
+        sa.select(schema.meta.c.value).where(schema.meta.c.key == KEY)
+    ).scalar()
 
 
 def _mark(place: Place) -> int | None:

@@ -96,15 +96,29 @@ def board(run_ids: Sequence[str]) -> Board:
     """
     ids = tuple(run_ids)
     store().check_readable(ids)  # what others have looked at is kept for all
-    return _board(store().settings.database_url, ids, comparison.revisions(store(), ids[: comparison.MOST_RUNS]))
+    return _board(
+        store().settings.database_url,
+        ids,
+        comparison.revisions(store(), ids[: comparison.MOST_RUNS]),
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _board(database_url: str, run_ids: tuple[str, ...], revisions: tuple[tuple[str, int, bool], ...]) -> Board:
+def _board(
+    database_url: str, run_ids: tuple[str, ...], revisions: tuple[tuple[str, int, bool], ...]
+) -> Board:
     compared = comparison.load(store(), run_ids)
     count = Counter(run.title for run in compared.runs)
-    names = {run.id: run.title if count[run.title] == 1 else f"{run.title} {run.id}" for run in compared.runs}
-    return Board(compared, names, looks([run.id for run in compared.runs]), repr((database_url, run_ids, revisions)))
+    names = {
+        run.id: run.title if count[run.title] == 1 else f"{run.title} {run.id}"
+        for run in compared.runs
+    }
+    return Board(
+        compared,
+        names,
+        looks([run.id for run in compared.runs]),
+        repr((database_url, run_ids, revisions)),
+    )
 
 
 def answers(run: Run) -> Answers:
@@ -163,10 +177,18 @@ def choose(
     asked = st.query_params.get(name)
     if asked is not None and asked not in options:
         got = formatting.plain(asked[:40])
-        st.error(f"The address names no known {label.lower()}: {name}={got}. Choose one below.", icon=":material/error:")
+        st.error(
+            f"The address names no known {label.lower()}: {name}={got}. Choose one below.",
+            icon=":material/error:",
+        )
     key = f"compare_{name}"
     st.session_state[key] = asked if asked in options else default
-    how: dict[str, Any] = {"key": key, "format_func": named, "on_change": _write, "args": (name, default)}
+    how: dict[str, Any] = {
+        "key": key,
+        "format_func": named,
+        "on_change": _write,
+        "args": (name, default),
+    }
     if side_by_side:
         return str(st.segmented_control(label, options, required=True, **how))
     return str(st.selectbox(label, options, width=width, **how))
@@ -183,7 +205,11 @@ def _write(name: str, default: str) -> None:
 def setting_titles(compared: Compared) -> dict[str, str]:
     """Name the differing settings, by path: ``optimizer.learning_rate`` is the learning rate, ``layers.dense_1.units`` dense 1 units."""
     return {
-        path: path.removeprefix("layers.").removesuffix(".kind").replace("optimizer.", "").replace("_", " ").replace(".", " ")
+        path: path.removeprefix("layers.")
+        .removesuffix(".kind")
+        .replace("optimizer.", "")
+        .replace("_", " ")
+        .replace(".", " ")
         for path in compared.settings
     }
 
@@ -195,14 +221,23 @@ def written(compared: Compared, run: Run, path: str) -> str:
         return _networks(compared)[run.id]
     if value is None:
         return formatting.NOTHING
-    return formatting.number(value) if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        formatting.number(value)
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _networks(compared: Compared) -> dict[str, str]:
     """Write networks in the shortest of three ways that tells all of them apart."""
     full = {run.id: str(compared.value(run.id, NETWORK)) for run in compared.runs}
     short = {run.id: network_name(run.config) for run in compared.runs}
-    hidden = {run_id: text.removeprefix("flatten – ").rsplit(" – ", 1)[0].replace(", relu", "") for run_id, text in full.items()}
+    hidden = {
+        run_id: text.removeprefix("flatten – ").rsplit(" – ", 1)[0].replace(", relu", "")
+        for run_id, text in full.items()
+    }
     n = len(set(full.values()))
     return next((ways for ways in (short, hidden) if len(set(ways.values())) == n), full)
 
@@ -218,7 +253,10 @@ def groups(board: Board, by: str | None = None) -> tuple[NamedGroup, ...]:
     drawn = looks([group.run_ids[0] for group in found])
     names = setting_titles(board.compared)
     return tuple(
-        NamedGroup(letter(place), _title(board.compared, group, names), group, drawn[group.run_ids[0]]) for place, group in enumerate(found)
+        NamedGroup(
+            letter(place), _title(board.compared, group, names), group, drawn[group.run_ids[0]]
+        )
+        for place, group in enumerate(found)
     )
 
 
@@ -249,10 +287,14 @@ def _title(compared: Compared, group: Group, names: Mapping[str, str]) -> str:
     """Say what makes a group; of many settings the first few that are set."""
     run = compared.run(group.run_ids[0])
     parts = [
-        written(compared, run, path) if path == NETWORK else f"{names[path]} {written(compared, run, path)}"
+        written(compared, run, path)
+        if path == NETWORK
+        else f"{names[path]} {written(compared, run, path)}"
         for path, value in group.values.items()
         if value is not None
     ]
     shown = parts[:_MOST_IN_TITLE]
-    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or plural(len(group.run_ids), "run")
+    text = ", ".join(shown) + (" …" if len(parts) > len(shown) else "") or plural(
+        len(group.run_ids), "run"
+    )
     return text if len(text) <= _LONGEST_TITLE else f"{text[: _LONGEST_TITLE - 1]}…"

@@ -48,7 +48,13 @@ def body(run_ids: tuple[str, ...], *, drawn_live: bool) -> None:
         rename_old(COMPARE, "view", FORMER_VIEWS)
         refuse_choice("view", VIEWS, what="The view")
         view = st.segmented_control(
-            "View", VIEWS, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
+            "View",
+            VIEWS,
+            default=FIRST_VIEW,
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
         )
     with st.container():
         VIEWS[str(view)](shown)
@@ -57,7 +63,9 @@ def body(run_ids: tuple[str, ...], *, drawn_live: bool) -> None:
 def show() -> None:
     """Draw the page for the runs in the address."""
     ids = wanted_ids()
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         st.title("Compare")
         if len(ids) > 1:
             with st.container(horizontal=True, width="content"):

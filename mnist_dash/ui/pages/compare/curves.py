@@ -8,12 +8,28 @@ import numpy as np
 import numpy.typing as npt
 import streamlit as st
 
-from mnist_dash.figures.compare.curves import Axis, GroupLines, OverlayOptions, RunLine, draw_bands, draw_overlay
+from mnist_dash.figures.compare.curves import (
+    Axis,
+    GroupLines,
+    OverlayOptions,
+    RunLine,
+    draw_bands,
+    draw_overlay,
+)
 from mnist_dash.glossary import help_for
 from mnist_dash.runs.query.comparison import Compared
 from mnist_dash.text import plural
 from mnist_dash.ui.elements.live_plot import live_plot
-from mnist_dash.ui.pages.compare.board import NO_GROUPS, Board, Drawable, NamedGroup, choose, choose_grouping, figure_json, groups
+from mnist_dash.ui.pages.compare.board import (
+    NO_GROUPS,
+    Board,
+    Drawable,
+    NamedGroup,
+    choose,
+    choose_grouping,
+    figure_json,
+    groups,
+)
 
 METRICS = {
     "val_accuracy": "validation accuracy",
@@ -34,7 +50,9 @@ def curves_view(board: Board) -> None:
         metric = choose("Metric", list(METRICS), "metric", named=METRICS.__getitem__, width=280)
         by = choose_grouping(board, alone=True)
         with st.popover("Axes", icon=":material/tune:"):
-            axis = st.segmented_control("X axis", _AXES, default="epoch", required=True, key="axis", bind="query-params")
+            axis = st.segmented_control(
+                "X axis", _AXES, default="epoch", required=True, key="axis", bind="query-params"
+            )
             log_x = st.toggle("Log x", key="logx", bind="query-params")
             log_y = st.toggle(
                 "Log y",
@@ -42,7 +60,16 @@ def curves_view(board: Board) -> None:
                 bind="query-params",
                 help="Draws the y axis logarithmically, an accuracy as its error rate 1 − accuracy.",
             )
-            smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smoothing", bind="query-params", help=help_for("smoothing"))
+            smoothing = st.slider(
+                "Smoothing",
+                0.0,
+                0.95,
+                0.0,
+                0.05,
+                key="smoothing",
+                bind="query-params",
+                help=help_for("smoothing"),
+            )
     options = OverlayOptions(axis, "accuracy" in metric, bool(log_x), bool(log_y), float(smoothing))
     grouped = () if by == NO_GROUPS else groups(board, by)
 
@@ -64,11 +91,17 @@ def curves_view(board: Board) -> None:
         height=480,
     )
     if by == NO_GROUPS:
-        st.caption("Drag over the chart to zoom, double-click to reset, click a name to hide its line.")
+        st.caption(
+            "Drag over the chart to zoom, double-click to reset, click a name to hide its line."
+        )
     else:
-        st.caption("The line is the mean over the group's runs, the band one standard deviation either way. A single run has no band.")
+        st.caption(
+            "The line is the mean over the group's runs, the band one standard deviation either way. A single run has no band."
+        )
     if metric.startswith("test"):
-        st.caption("Do not choose a run or an epoch by these lines: the test set would no longer give an honest estimate.")
+        st.caption(
+            "Do not choose a run or an epoch by these lines: the test set would no longer give an honest estimate."
+        )
 
 
 def _line(board: Board, run_id: str, metric: str, axis: Axis) -> RunLine:
@@ -92,4 +125,9 @@ def positions(compared: Compared, run_id: str, axis: Axis) -> npt.NDArray[np.flo
 
 def _band(named: NamedGroup, lines: dict[str, RunLine]) -> GroupLines:
     name = f"{named.letter}: {named.title}"
-    return GroupLines(f"group {named.group.run_ids[0]}", name, named.look, tuple(lines[run_id] for run_id in named.group.run_ids))
+    return GroupLines(
+        f"group {named.group.run_ids[0]}",
+        name,
+        named.look,
+        tuple(lines[run_id] for run_id in named.group.run_ids),
+    )

@@ -58,9 +58,17 @@ def choose_pair(board: Board) -> Pair | None:
     evaluated = [run.id for run in board.runs if run.id in board.compared.evaluated]
     without = [run for run in board.runs if run.id not in board.compared.evaluated]
     if without:
-        named = ", ".join(board.said(run.id) for run in without[:6]) + (f" and {len(without) - 6} more" if len(without) > 6 else "")
-        why = "not evaluated yet, or not kept by their study" if len(without) > 1 else "it was not evaluated yet, or its study kept none"
-        st.caption(f":material/info: No stored test predictions ({why}): {named}. Curves, settings and metrics are available.")
+        named = ", ".join(board.said(run.id) for run in without[:6]) + (
+            f" and {len(without) - 6} more" if len(without) > 6 else ""
+        )
+        why = (
+            "not evaluated yet, or not kept by their study"
+            if len(without) > 1
+            else "it was not evaluated yet, or its study kept none"
+        )
+        st.caption(
+            f":material/info: No stored test predictions ({why}): {named}. Curves, settings and metrics are available."
+        )
     if len(evaluated) < 2:
         st.info(
             "This view compares two runs with stored test predictions, image by image; "
@@ -72,7 +80,13 @@ def choose_pair(board: Board) -> Pair | None:
         one = choose("A", evaluated, "a", named=lambda run_id: _label(board, run_id), width=340)
         others = [run_id for run_id in evaluated if run_id != one]
         other = choose("B", others, "b", named=lambda run_id: _label(board, run_id), width=340)
-        st.button("Swap", key="compare_swap", icon=":material/swap_horiz:", on_click=_swap, args=(one, other))
+        st.button(
+            "Swap",
+            key="compare_swap",
+            icon=":material/swap_horiz:",
+            on_click=_swap,
+            args=(one, other),
+        )
     a, b = board.compared.run(one), board.compared.run(other)
     try:
         comparison.check_same_images(a, b)
@@ -98,9 +112,17 @@ def confusion_view(board: Board) -> None:
     for column, (key, title, figure) in zip(st.columns(3), figures, strict=True):
         with column:
             st.markdown(f"**{title}**")
-            drawn = figure_json(board, ("confusion", key, pair.a.id, pair.b.id), lambda figure=figure: figure)  # type: ignore[misc]
-            live_plot(drawn, key=f"compare_confusion_{key}", alt=f"Confusion matrix, {title}", height=400)
-    st.caption("Rows are true classes, columns predicted ones. In the difference, more is better on the diagonal and worse elsewhere.")
+            drawn = figure_json(
+                board,
+                ("confusion", key, pair.a.id, pair.b.id),
+                lambda figure=figure: figure,  # type: ignore[misc]
+            )
+            live_plot(
+                drawn, key=f"compare_confusion_{key}", alt=f"Confusion matrix, {title}", height=400
+            )
+    st.caption(
+        "Rows are true classes, columns predicted ones. In the difference, more is better on the diagonal and worse elsewhere."
+    )
 
 
 def pair_section(board: Board) -> None:
@@ -125,14 +147,22 @@ def _metrics(found: Paired) -> tuple[tuple[str, str, str], ...]:
     for name, right in (("A", found.n_both + found.n_only_a), ("B", found.n_both + found.n_only_b)):
         low, high = wilson_interval(right, found.n)
         rows.append(
-            (f"Test accuracy of {name}", formatting.percent(right / found.n), f"95 % interval {formatting.percent_range(low, high)}")
+            (
+                f"Test accuracy of {name}",
+                formatting.percent(right / found.n),
+                f"95 % interval {formatting.percent_range(low, high)}",
+            )
         )
     difference = (
         "Difference B − A",
         formatting.points(found.difference),
         f"95 % interval {100 * found.low:+.2f} to {100 * found.high:+.2f}",
     )
-    test = ("McNemar's exact test", write_p(found.p_value), f"mid-p {write_p(found.mid_p).removeprefix('p ').removeprefix('= ')}")
+    test = (
+        "McNemar's exact test",
+        write_p(found.p_value),
+        f"mid-p {write_p(found.mid_p).removeprefix('p ').removeprefix('= ')}",
+    )
     return (*rows, difference, test)
 
 
@@ -141,7 +171,9 @@ def _against_all(board: Board, pair: Pair) -> None:
     others = [
         run
         for run in board.runs
-        if run.id in board.compared.evaluated and run.id != pair.a.id and run.config.dataset == pair.a.config.dataset
+        if run.id in board.compared.evaluated
+        and run.id != pair.a.id
+        and run.config.dataset == pair.a.config.dataset
     ]
     if len(others) < 2:
         return
@@ -157,7 +189,9 @@ def _against_all(board: Board, pair: Pair) -> None:
             "Only this run correct": [each.n_only_b for each in tested],
             "Only A correct": [each.n_only_a for each in tested],
             "Difference, points": [100 * each.difference for each in tested],
-            "95 % interval": [f"{100 * each.low:+.2f} to {100 * each.high:+.2f}" for each in tested],
+            "95 % interval": [
+                f"{100 * each.low:+.2f} to {100 * each.high:+.2f}" for each in tested
+            ],
             "p": [write_p(each.p_value).removeprefix("p ").removeprefix("= ") for each in tested],
             "p (corrected)": [write_p(p).removeprefix("p ").removeprefix("= ") for p in corrected],
             "Verdict": [
@@ -167,7 +201,8 @@ def _against_all(board: Board, pair: Pair) -> None:
         }
     )
     with st.expander(
-        f"All {plural(len(others), 'other run')} against A, corrected for {plural(len(others), 'comparison')}", icon=":material/table_rows:"
+        f"All {plural(len(others), 'other run')} against A, corrected for {plural(len(others), 'comparison')}",
+        icon=":material/table_rows:",
     ):
         st.dataframe(
             rows,
@@ -176,7 +211,9 @@ def _against_all(board: Board, pair: Pair) -> None:
             column_config={"Difference, points": st.column_config.NumberColumn(format="%+.2f")},
             alt="Every other run against A: images that only one of them predicts correctly, difference, tests",
         )
-        st.caption("Corrected by Holm's method, because with many comparisons some look significant by chance.")
+        st.caption(
+            "Corrected by Holm's method, because with many comparisons some look significant by chance."
+        )
 
 
 def _fixed(board: Board, pair: Pair) -> None:
@@ -184,7 +221,13 @@ def _fixed(board: Board, pair: Pair) -> None:
     st.subheader("Changed predictions")
     names = pair.class_names
     options = [ANY, *map(str, range(N_CLASSES))]
-    digit = choose("True class", options, "digit", named=lambda one: one if one == ANY else names[int(one)], side_by_side=True)
+    digit = choose(
+        "True class",
+        options,
+        "digit",
+        named=lambda one: one if one == ANY else names[int(one)],
+        side_by_side=True,
+    )
     labels, right_a, right_b = pair.answers_a.labels, pair.answers_a.right, pair.answers_b.right
     wanted = np.ones(len(labels), dtype=np.bool_) if digit == ANY else labels == int(digit)
     n, most = shown(FIRST_SHOWN), 0
@@ -202,11 +245,17 @@ def _fixed(board: Board, pair: Pair) -> None:
     more_button(most, n, MORE_SHOWN)
     st.caption("Below each image: its true class and the wrong prediction.")
     with st.container(horizontal=True):
-        run_link(pair.a.id, f"All errors of A, {board.said(pair.a.id)}", icon=":material/image_search:")
-        run_link(pair.b.id, f"All errors of B, {board.said(pair.b.id)}", icon=":material/image_search:")
+        run_link(
+            pair.a.id, f"All errors of A, {board.said(pair.a.id)}", icon=":material/image_search:"
+        )
+        run_link(
+            pair.b.id, f"All errors of B, {board.said(pair.b.id)}", icon=":material/image_search:"
+        )
 
 
-def _pictures(pair: Pair, indices: npt.NDArray[np.int64], wrong: Answers, *, key: str, what: str) -> None:
+def _pictures(
+    pair: Pair, indices: npt.NDArray[np.int64], wrong: Answers, *, key: str, what: str
+) -> None:
     names, labels = pair.class_names, wrong.labels
     images = read_images(wrong.dataset, "test", store().settings.data_dir)[indices]
     called = [(names[labels[index]], names[wrong.predicted[index]]) for index in indices.tolist()]

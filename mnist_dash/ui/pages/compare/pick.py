@@ -26,12 +26,21 @@ def picker(shown: Board | None) -> None:
     """
     ids = wanted_ids()
     with st.expander(
-        f"Runs compared: {len(shown.runs)}" if shown is not None and shown.runs else "Pick runs to compare",
+        f"Runs compared: {len(shown.runs)}"
+        if shown is not None and shown.runs
+        else "Pick runs to compare",
         expanded=shown is None or len(shown.runs) < 2,
         icon=":material/checklist:",
     ):
-        order = st.segmented_control("Order", (NEWEST, BEST), default=NEWEST, required=True, key="offer", bind="query-params")
-        offered = {run.id: _label(run) for run in _offered(store().settings.database_url, store().revision(), best_first=order == BEST)}
+        order = st.segmented_control(
+            "Order", (NEWEST, BEST), default=NEWEST, required=True, key="offer", bind="query-params"
+        )
+        offered = {
+            run.id: _label(run)
+            for run in _offered(
+                store().settings.database_url, store().revision(), best_first=order == BEST
+            )
+        }
         here = {run.id: _label(run) for run in shown.runs} if shown is not None else {}
         options = {**offered, **here}
         st.session_state[_KEY] = [run_id for run_id in ids if run_id in options]
@@ -71,9 +80,16 @@ def absences(board: Board) -> None:
     if board.compared.unknown:
         named = ", ".join(formatting.plain(run_id[:20]) for run_id in board.compared.unknown[:10])
         one = len(board.compared.unknown) == 1
-        more = f" and {len(board.compared.unknown) - 10} more" if len(board.compared.unknown) > 10 else ""
+        more = (
+            f" and {len(board.compared.unknown) - 10} more"
+            if len(board.compared.unknown) > 10
+            else ""
+        )
         rest = "The other runs are shown." if board.runs else "Pick runs above."
-        st.warning(f"Unknown {'run' if one else 'runs'} in the address: {named}{more}. {rest}", icon=":material/search_off:")
+        st.warning(
+            f"Unknown {'run' if one else 'runs'} in the address: {named}{more}. {rest}",
+            icon=":material/search_off:",
+        )
     if board.compared.deleted:
         named, one = ", ".join(board.compared.deleted[:10]), len(board.compared.deleted) == 1
         text = (
@@ -87,11 +103,21 @@ def selection_notes(board: Board) -> None:
     """Say how many runs could have been ranked by test accuracy to pick these, and which leak."""
     several = len({run.config.dataset for run in board.runs}) > 1
     for ranking in comparison.rankings(store(), board.compared):
-        text = judge_selection(ranking.n_ranked, ranking.n_shown, ranking.best_rank, ranking.best_accuracy, ranking.n_test)
-        st.caption(f":material/filter_alt: {f'{ranking.dataset}: '.replace('_', ' ') if several else ''}{text}")
+        text = judge_selection(
+            ranking.n_ranked,
+            ranking.n_shown,
+            ranking.best_rank,
+            ranking.best_accuracy,
+            ranking.n_test,
+        )
+        st.caption(
+            f":material/filter_alt: {f'{ranking.dataset}: '.replace('_', ' ') if several else ''}{text}"
+        )
     leaking = [board.said(run.id) for run in board.runs if run.config.leaks_test_set]
     if leaking:
-        st.caption(f":material/warning: {', '.join(leaking[:6])}{' and others' if len(leaking) > 6 else ''}: {formatting.LEAK}")
+        st.caption(
+            f":material/warning: {', '.join(leaking[:6])}{' and others' if len(leaking) > 6 else ''}: {formatting.LEAK}"
+        )
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -104,5 +130,9 @@ def _pick() -> None:
 
 
 def _label(run: Run) -> str:
-    accuracy = formatting.percent(run.best_val_accuracy) if run.best_val_accuracy is not None else str(run.state)
+    accuracy = (
+        formatting.percent(run.best_val_accuracy)
+        if run.best_val_accuracy is not None
+        else str(run.state)
+    )
     return f"{run.title} · {run.id} · seed {run.config.seed} · {accuracy}"

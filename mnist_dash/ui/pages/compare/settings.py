@@ -43,24 +43,42 @@ def settings_view(board: Board) -> None:
     """Draw the table of what differs, and parallel coordinates."""
     compared = board.compared
     if not compared.settings:
-        st.info("These runs have the same configuration and seed, so they are the same training.", icon=":material/info:")
+        st.info(
+            "These runs have the same configuration and seed, so they are the same training.",
+            icon=":material/info:",
+        )
     names = setting_titles(compared)
-    columns: dict[str, Sequence[object]] = {names[path]: [written(compared, run, path) for run in board.runs] for path in compared.settings}
-    _table(board, columns | {FIGURES["test_accuracy"]: [_percent(run.test_accuracy) for run in board.runs]})
+    columns: dict[str, Sequence[object]] = {
+        names[path]: [written(compared, run, path) for run in board.runs]
+        for path in compared.settings
+    }
+    _table(
+        board,
+        columns | {FIGURES["test_accuracy"]: [_percent(run.test_accuracy) for run in board.runs]},
+    )
     st.caption(
         f"{plural(len(compared.settings), 'setting')} {verb(len(compared.settings), 'differ')}. "
         f"“{formatting.NOTHING}” means that the run does not have the setting."
     )
-    drawn = sorted((path for path in compared.settings if not _follows(board, path)), key=lambda path: path == NETWORK)
+    drawn = sorted(
+        (path for path in compared.settings if not _follows(board, path)),
+        key=lambda path: path == NETWORK,
+    )
     axes = [axis for axis in map(_axis_of(board), drawn) if len(axis.choices) <= _MOST_CHOICES]
     if not axes:
         return
     st.markdown("**Parallel coordinates**")
-    name = choose("Colour", list(MEASURES), "measure", named=lambda key: MEASURES[key].title, width=300)
+    name = choose(
+        "Colour", list(MEASURES), "measure", named=lambda key: MEASURES[key].title, width=300
+    )
     measure = MEASURES[name]
     objective = Objective(name, measure.title.split(",")[0], maximize=measure.higher_is_better)
     live_plot(
-        figure_json(board, ("parallel", name), lambda: draw_parallel_coordinates(_trials(board, name), objective, axes)),
+        figure_json(
+            board,
+            ("parallel", name),
+            lambda: draw_parallel_coordinates(_trials(board, name), objective, axes),
+        ),
         key="compare_parallel",
         alt=f"Parallel coordinates: one line per run across {plural(len(axes), 'setting')} to {measure.title}",
         height=380,
@@ -68,7 +86,11 @@ def settings_view(board: Board) -> None:
     crowded = len(drawn) - len(axes)
     st.caption(
         "One line per run, coloured by the last axis. Drag along an axis to see only a part."
-        + (f" {plural(crowded, 'setting')} with more than {_MOST_CHOICES} different texts left out." if crowded else "")
+        + (
+            f" {plural(crowded, 'setting')} with more than {_MOST_CHOICES} different texts left out."
+            if crowded
+            else ""
+        )
     )
 
 
@@ -80,7 +102,10 @@ def _follows(board: Board, path: str) -> bool:
 
 def figures_view(board: Board) -> None:
     """Draw the table of figures, and any two figures or settings against each other."""
-    _table(board, {title: [_figure(run, name) for run in board.runs] for name, title in FIGURES.items()})
+    _table(
+        board,
+        {title: [_figure(run, name) for run in board.runs] for name, title in FIGURES.items()},
+    )
     names = setting_titles(board.compared) | FIGURES
     options = [*FIGURES, *board.compared.settings]
     with st.container(horizontal=True):
@@ -88,7 +113,13 @@ def figures_view(board: Board) -> None:
         upwards = choose("Y axis", options, "y", default="test_accuracy", named=names.__getitem__)
     pair = (_axis_of(board)(across), _axis_of(board)(upwards))
     places = [
-        Place(run.id, board.names[run.id], board.looks[run.id], _value(board, run, across, pair[0]), _value(board, run, upwards, pair[1]))
+        Place(
+            run.id,
+            board.names[run.id],
+            board.looks[run.id],
+            _value(board, run, across, pair[0]),
+            _value(board, run, upwards, pair[1]),
+        )
         for run in board.runs
     ]
     clicked = live_plot(
@@ -96,7 +127,10 @@ def figures_view(board: Board) -> None:
             board,
             ("scatter", across, upwards),
             lambda: draw_scatter(
-                places, *pair, titles=(names[across], names[upwards]), shares=("accuracy" in across, "accuracy" in upwards)
+                places,
+                *pair,
+                titles=(names[across], names[upwards]),
+                shares=("accuracy" in across, "accuracy" in upwards),
             ),
         ),
         key="compare_scatter",
@@ -111,11 +145,21 @@ def figures_view(board: Board) -> None:
 
 
 def _table(board: Board, columns: Mapping[str, Sequence[object]]) -> None:
-    rows = pd.DataFrame({"Run": [run.id for run in board.runs], "Name": [run.title for run in board.runs], **columns})
+    rows = pd.DataFrame(
+        {
+            "Run": [run.id for run in board.runs],
+            "Name": [run.title for run in board.runs],
+            **columns,
+        }
+    )
     column = st.column_config
-    shares = {title: column.NumberColumn(format="%.2f %%") for title in columns if "accuracy" in title}
+    shares = {
+        title: column.NumberColumn(format="%.2f %%") for title in columns if "accuracy" in title
+    }
     whole = {title: column.NumberColumn(format="localized") for title in (FIGURES["n_parameters"],)}
-    opening = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Opens this run.")
+    opening = column.ButtonColumn(
+        pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Opens this run."
+    )
     st.dataframe(
         rows,
         hide_index=True,
@@ -136,12 +180,32 @@ def _axis_of(board: Board) -> Callable[[str], Axis]:
     """Make axes of settings and figures: numbers as they are, logarithmic where they span decades, everything else by name."""
 
     def made(name: str) -> Axis:
-        values = [getattr(run, name) for run in board.runs] if name in FIGURES else list(board.compared.settings[name])
-        numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        if numbers and all(value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values):
+        values = (
+            [getattr(run, name) for run in board.runs]
+            if name in FIGURES
+            else list(board.compared.settings[name])
+        )
+        numbers = [
+            float(value)
+            for value in values
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        ]
+        if numbers and all(
+            value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+            for value in values
+        ):
             log = min(numbers) > 0 and max(numbers) / min(numbers) > _WIDE
-            return Axis(name, "int" if all(map(float.is_integer, numbers)) else "float", log=log, low=min(numbers), high=max(numbers))
-        texts = [None if value is None else _value_text(board, run, name) for run, value in zip(board.runs, values, strict=True)]
+            return Axis(
+                name,
+                "int" if all(map(float.is_integer, numbers)) else "float",
+                log=log,
+                low=min(numbers),
+                high=max(numbers),
+            )
+        texts = [
+            None if value is None else _value_text(board, run, name)
+            for run, value in zip(board.runs, values, strict=True)
+        ]
         return Axis(name, "choice", choices=tuple(dict.fromkeys(texts)))
 
     return made
@@ -158,14 +222,20 @@ def _value_text(board: Board, run: Run, name: str) -> str:
 
 def _trials(board: Board, measure: str) -> Trials:
     """Lay the runs out as the figure of parallel coordinates takes them; a run without the figure is left out there."""
-    values = np.array([math.nan if (value := getattr(run, measure)) is None else value for run in board.runs], dtype=np.float64)
+    values = np.array(
+        [math.nan if (value := getattr(run, measure)) is None else value for run in board.runs],
+        dtype=np.float64,
+    )
     axes = {path: _axis_of(board)(path) for path in board.compared.settings}
     n, nothing = len(board.runs), np.full(len(board.runs), np.nan)
     return Trials(
         numbers=np.arange(n),
         states=np.full(n, "complete"),
         values=values[:, None],
-        parameters={path: [_value(board, run, path, axis) for run in board.runs] for path, axis in axes.items()},
+        parameters={
+            path: [_value(board, run, path, axis) for run in board.runs]
+            for path, axis in axes.items()
+        },
         curves=[()] * n,
         deviations=nothing,
         started=nothing,

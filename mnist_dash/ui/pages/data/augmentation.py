@@ -28,11 +28,14 @@ _SIGMA = "elastic_sigma"
 @st.fragment
 def augmentation(part: Archive, index: int) -> None:
     """Draw an image and what training would see of it, by strengths that are chosen here."""
-    st.caption("The first image is the original. The others are random variants of it, as training sees them anew in every epoch.")
+    st.caption(
+        "The first image is the original. The others are random variants of it, as training sees them anew in every epoch."
+    )
     refuse_number("draw", low=0, high=9999, what="The seed")
     with st.grid(3, min_column_width=170):
         chosen = {
-            name: st.slider(label, 0.0, most, usual, step, key=name, bind="query-params") for name, label, most, step, usual in _STRENGTHS
+            name: st.slider(label, 0.0, most, usual, step, key=name, bind="query-params")
+            for name, label, most, step, usual in _STRENGTHS
         }
         plain = chosen["elastic"] == 0
         chosen[_SIGMA] = st.slider(
@@ -47,7 +50,14 @@ def augmentation(part: Archive, index: int) -> None:
             help=help_for("elastic smoothness"),
         )
         seed = st.number_input(
-            "Seed", 0, 9999, 0, 1, key="draw", bind="query-params", help=help_for("seed", "Another seed draws other variants.")
+            "Seed",
+            0,
+            9999,
+            0,
+            1,
+            key="draw",
+            bind="query-params",
+            help=help_for("seed", "Another seed draws other variants."),
         )
     image = part.images[index]
     wanted = Augmentation(**chosen)
@@ -64,5 +74,7 @@ def augmentation(part: Archive, index: int) -> None:
         TRAIN,
         label="Train with this augmentation",
         icon=":material/model_training:",
-        query_params=Draft.from_config(PRESETS[FIRST_PRESET].config.model_copy(update={"augmentation": wanted})).link(),
+        query_params=Draft.from_config(
+            PRESETS[FIRST_PRESET].config.model_copy(update={"augmentation": wanted})
+        ).link(),
     )

@@ -15,7 +15,13 @@ def chosen_dataset() -> DatasetName:
     if len(names) == 1:
         return "mnist"
     chosen = st.segmented_control(
-        "Data set", names, default="MNIST", required=True, key="dataset", bind="query-params", on_change=start_over
+        "Data set",
+        names,
+        default="MNIST",
+        required=True,
+        key="dataset",
+        bind="query-params",
+        on_change=start_over,
     )
     return names[str(chosen)]
 
@@ -35,7 +41,9 @@ with left:
     overview.class_counts(dataset)
 with right:
     st.subheader(title(dataset))
-    st.markdown("Images of 28 x 28 pixels with grey values from 0 (background) to 255, in ten classes.")
+    st.markdown(
+        "Images of 28 x 28 pixels with grey values from 0 (background) to 255, in ten classes."
+    )
     overview.source(dataset)
 
 st.subheader("Images")

@@ -13,7 +13,12 @@ import streamlit as st
 from mnist_dash.core.config.run_config import DatasetName, RunConfig
 from mnist_dash.core.data.idx import CLASS_NAMES, PartName, read_images, read_labels
 from mnist_dash.core.data.splits import training_indices, validation_indices
-from mnist_dash.core.data.statistics import ClassImages, class_images, count_classes, count_grey_values
+from mnist_dash.core.data.statistics import (
+    ClassImages,
+    class_images,
+    count_classes,
+    count_grey_values,
+)
 from mnist_dash.errors import DataError
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.forms.train_settings import DATASET_NAMES
@@ -46,7 +51,9 @@ class Archive:
 def available() -> tuple[DatasetName, ...]:
     """Name the data sets that are on this machine; MNIST always is."""
     names: tuple[DatasetName, ...] = get_args(DatasetName)
-    return tuple(name for name in names if name == "mnist" or _is_there(name, store().settings.data_dir))
+    return tuple(
+        name for name in names if name == "mnist" or _is_there(name, store().settings.data_dir)
+    )
 
 
 def title(dataset: str) -> str:
@@ -62,7 +69,11 @@ def archive(dataset: DatasetName, name: str) -> Archive:
     """
     data_dir, part = store().settings.data_dir, ARCHIVES[name]
     images, labels = read_images(dataset, part, data_dir), read_labels(dataset, part, data_dir)
-    if images.shape != (len(labels), 28, 28) or not len(labels) or labels.max() >= len(CLASS_NAMES[dataset]):
+    if (
+        images.shape != (len(labels), 28, 28)
+        or not len(labels)
+        or labels.max() >= len(CLASS_NAMES[dataset])
+    ):
         raise DataError(
             f"The {name} archive of {dataset} is not usable: it has images of "
             f"{' x '.join(map(str, images.shape))} and {len(labels):,} labels "
@@ -88,16 +99,32 @@ def default_config(dataset: DatasetName) -> RunConfig:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _counts(dataset: DatasetName, _data_dir: Path) -> dict[str, list[int]]:
-    config, training, test = default_config(dataset), archive(dataset, "training"), archive(dataset, "test")
+    config, training, test = (
+        default_config(dataset),
+        archive(dataset, "training"),
+        archive(dataset, "test"),
+    )
     if len(training) != config.n_training + config.n_validation:
-        return {name: count_classes(part.labels).tolist() for name, part in (("training", training), ("test", test))}
-    chosen, held_back = training_indices(config, training.labels), validation_indices(config, training.labels)
-    parts = {"training": training.labels[chosen], "validation": training.labels[held_back], "test": test.labels}
+        return {
+            name: count_classes(part.labels).tolist()
+            for name, part in (("training", training), ("test", test))
+        }
+    chosen, held_back = (
+        training_indices(config, training.labels),
+        validation_indices(config, training.labels),
+    )
+    parts = {
+        "training": training.labels[chosen],
+        "validation": training.labels[held_back],
+        "test": test.labels,
+    }
     return {name: count_classes(labels).tolist() for name, labels in parts.items()}
 
 
 @st.cache_resource(show_spinner="Computing means and standard deviations …", max_entries=8)
-def _statistics(dataset: DatasetName, name: str, _data_dir: Path) -> tuple[ClassImages, npt.NDArray[np.int64]]:
+def _statistics(
+    dataset: DatasetName, name: str, _data_dir: Path
+) -> tuple[ClassImages, npt.NDArray[np.int64]]:
     part = archive(dataset, name)
     return class_images(part.images, part.labels), count_grey_values(part.images)
 

@@ -31,14 +31,20 @@ def page_of_images(part: Archive) -> None:
         page = st.pagination(n_pages, key=PAGE, bind="query-params")
         first = (page - 1) * PAGE_SIZE
         last = min(first + PAGE_SIZE, len(part))
-        st.caption(f"Images {first:,} to {last - 1:,} of {len(part):,}. Click one to see its pixels.", width="stretch")
+        st.caption(
+            f"Images {first:,} to {last - 1:,} of {len(part):,}. Click one to see its pixels.",
+            width="stretch",
+        )
     index = _index_so_far()
     clicked = picture_grid(
         part.images[first:last],
         key="data_images",
         alt=f"Images {first:,} to {last - 1:,} of the {part.name} archive, in the order of the archive",
         columns=(COLUMNS, PHONE_COLUMNS),
-        titles=[f"image {first + row:,}: {part.class_names[label]}" for row, label in enumerate(part.labels[first:last])],
+        titles=[
+            f"image {first + row:,}: {part.class_names[label]}"
+            for row, label in enumerate(part.labels[first:last])
+        ],
         selected=index - first if first <= index < last else None,
         clickable=True,
     )
@@ -59,9 +65,20 @@ def chosen_index(part: Archive) -> int:
     if st.session_state.get(INDEX, 0) >= len(part):
         st.session_state[INDEX] = 0
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        index = st.number_input("Index", min_value=0, max_value=len(part) - 1, value=0, step=1, key=INDEX, bind="query-params", width=160)
+        index = st.number_input(
+            "Index",
+            min_value=0,
+            max_value=len(part) - 1,
+            value=0,
+            step=1,
+            key=INDEX,
+            bind="query-params",
+            width=160,
+        )
         shown = part.class_names[int(part.labels[index])]
-        st.markdown(f"Image {index:,} of the {part.name} archive, labelled **{shown}**.", width="stretch")
+        st.markdown(
+            f"Image {index:,} of the {part.name} archive, labelled **{shown}**.", width="stretch"
+        )
     return int(index)
 
 
@@ -70,11 +87,17 @@ def one_image(part: Archive, index: int) -> None:
     image = part.images[index]
     left, right = st.columns([2, 5], gap="medium")
     with left:
-        st.image(np.kron(image, np.ones((10, 10), np.uint8)), width=280, alt=f"Image {index} of the {part.name} archive")
+        st.image(
+            np.kron(image, np.ones((10, 10), np.uint8)),
+            width=280,
+            alt=f"Image {index} of the {part.name} archive",
+        )
         ink = image > 0
         rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
         box = f"{np.ptp(rows) + 1} x {np.ptp(columns) + 1} pixels" if len(rows) else "none"
-        st.caption(f"{ink.sum()} of 784 pixels are not background, mean {image.mean():.1f}. Bounding box, rows x columns: {box}.")
+        st.caption(
+            f"{ink.sum()} of 784 pixels are not background, mean {image.mean():.1f}. Bounding box, rows x columns: {box}."
+        )
     with right, st.grid(1, min_column_width=28 * _CELL + 32, wrap=False):
         live_plot(
             str(draw_pixels(image).to_json()),
@@ -95,7 +118,16 @@ def scalings(part: Archive, index: int) -> None:
             config = default_config(part.dataset).model_copy(update={"scaling": name})
             subtracted, factor = scaling_values(config, store().settings.data_dir)
             values = (part.images[index].astype(np.float32) - subtracted) * factor
-            rows.append((name, SCALINGS[name].label, values.min(), values.max(), values.mean(), values.std()))
+            rows.append(
+                (
+                    name,
+                    SCALINGS[name].label,
+                    values.min(),
+                    values.max(),
+                    values.mean(),
+                    values.std(),
+                )
+            )
             with st.container():
                 st.markdown(f"**{name}**: {SCALINGS[name].label}")
                 live_plot(

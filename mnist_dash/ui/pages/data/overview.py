@@ -43,7 +43,11 @@ def class_counts(dataset: DatasetName) -> None:
     """Draw the images of each class by part, and the same as a table."""
     counts = counts_by_part(dataset)
     totals = ", ".join(f"{sum(values):,} {part}" for part, values in counts.items())
-    note = " The validation set is the last sixth of the training archive, as in runs by default." if "validation" in counts else ""
+    note = (
+        " The validation set is the last sixth of the training archive, as in runs by default."
+        if "validation" in counts
+        else ""
+    )
     st.caption(f"{totals} images.{note}")
     live_plot(
         str(draw_class_counts(counts, CLASS_NAMES[dataset]).to_json()),
@@ -54,7 +58,9 @@ def class_counts(dataset: DatasetName) -> None:
     with st.expander("Table of counts", icon=":material/table_rows:"):
         table = pd.DataFrame(counts, index=pd.Index(CLASS_NAMES[dataset], name="class"))
         whole = pd.DataFrame([table.sum()], index=pd.Index(["all"], name="class"))
-        st.dataframe(pd.concat([table, whole]), height="content", alt="Images of each class by part")
+        st.dataframe(
+            pd.concat([table, whole]), height="content", alt="Images of each class by part"
+        )
 
 
 def class_pictures(part: Archive) -> None:
@@ -66,8 +72,13 @@ def class_pictures(part: Archive) -> None:
         "bright in the mean where nearly all images have ink, and bright in "
         "the standard deviation where only some have it, because the class is written in several ways."
     )
-    for word, images, peak in (("Mean", found.means, 255.0), ("Standard deviation", found.deviations, float(found.deviations.max()) or 1)):
-        st.markdown(f"**{word} of each class**" + ("" if peak == 255 else f", white is {peak:.0f} of 255"))
+    for word, images, peak in (
+        ("Mean", found.means, 255.0),
+        ("Standard deviation", found.deviations, float(found.deviations.max()) or 1),
+    ):
+        st.markdown(
+            f"**{word} of each class**" + ("" if peak == 255 else f", white is {peak:.0f} of 255")
+        )
         picture_grid(
             np.rint(images * (255 / peak)).clip(0, 255).astype(np.uint8),
             key=f"data_{word.split()[-1].lower()}_images",

@@ -31,7 +31,9 @@ def arrive() -> None:
 def canvas() -> Strokes:
     """Draw the canvas, and keep what is on it in the address."""
     try:
-        strokes = digit_canvas(st.session_state[SHOWN_KEY], round_number=st.session_state[ROUND_KEY], key="draw_canvas")
+        strokes = digit_canvas(
+            st.session_state[SHOWN_KEY], round_number=st.session_state[ROUND_KEY], key="draw_canvas"
+        )
     except InvalidInput as error:
         st.error(str(error), icon=":material/error:")
         strokes = ()
@@ -58,12 +60,18 @@ with answer:
         image = image_of(strokes)
         results.recognition(image, runs)
     else:
-        st.caption("Draw with finger, pen or mouse. The prediction appears here after the first stroke.")
+        st.caption(
+            "Draw with finger, pen or mouse. The prediction appears here after the first stroke."
+        )
 if strokes:
     made, like = st.columns([1, 2], gap="large")
     with made:
         st.subheader("Input of the network")
-        st.image(np.kron(image, np.ones((8, 8), np.uint8)), width=224, alt="The drawing as an image of 28 x 28 pixels")
+        st.image(
+            np.kron(image, np.ones((8, 8), np.uint8)),
+            width=224,
+            alt="The drawing as an image of 28 x 28 pixels",
+        )
         st.caption(
             "28 x 28 pixels, preprocessed as MNIST was: the longer side is scaled to 20 pixels with averaged grey values, and the centre "
             "of mass is moved to the centre. The pen is as wide as MNIST's strokes at every size."

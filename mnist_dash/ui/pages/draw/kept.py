@@ -57,23 +57,38 @@ def keep_bar(begin: Callable[[Strokes], None], *, empty: bool) -> None:
 def kept_section(begin: Callable[[Strokes], None]) -> None:
     """Draw the kept drawings, what can be done with them, and how the runs score on them."""
     listed = drawings.kept(store())
-    selected = next((drawing for drawing in listed if drawing.id == st.session_state.get(_SELECTED_KEY)), None)
+    selected = next(
+        (drawing for drawing in listed if drawing.id == st.session_state.get(_SELECTED_KEY)), None
+    )
     if not listed:
-        how = "Draw a digit and choose its label under “Save with label”." if may_edit() else "No drawing is saved yet."
+        how = (
+            "Draw a digit and choose its label under “Save with label”."
+            if may_edit()
+            else "No drawing is saved yet."
+        )
         st.caption(f"{how} Every run is then evaluated on the saved drawings.")
     _actions(selected, begin)
     if not listed:
         return
     clicked = digit_grid(
         np.stack([drawing.image for drawing in listed]),
-        [Tile(drawing.id, f"drawing {drawing.id}, labelled {drawing.label}", title=str(drawing.label)) for drawing in listed],
+        [
+            Tile(
+                drawing.id,
+                f"drawing {drawing.id}, labelled {drawing.label}",
+                title=str(drawing.label),
+            )
+            for drawing in listed
+        ],
         key="draw_kept",
         class_names=CLASS_NAMES["mnist"],
         size=56,
         selected=None if selected is None else selected.id,
     )
     if clicked is not None:
-        st.session_state[_SELECTED_KEY] = None if selected is not None and clicked == selected.id else clicked
+        st.session_state[_SELECTED_KEY] = (
+            None if selected is not None and clicked == selected.id else clicked
+        )
         st.rerun()
     _scores(listed)
 
@@ -86,10 +101,28 @@ def _actions(selected: Drawing | None, begin: Callable[[Strokes], None]) -> None
         if selected is not None:
             name = f"drawing {selected.id}, labelled {selected.label}"
             if may_edit():
-                st.button(f"Delete {name}", key="draw_delete", icon=":material/delete:", on_click=_delete, args=(selected.id,))
-            st.button("Load", key="draw_show", icon=":material/draw:", on_click=_show, args=(begin, selected))
+                st.button(
+                    f"Delete {name}",
+                    key="draw_delete",
+                    icon=":material/delete:",
+                    on_click=_delete,
+                    args=(selected.id,),
+                )
+            st.button(
+                "Load",
+                key="draw_show",
+                icon=":material/draw:",
+                on_click=_show,
+                args=(begin, selected),
+            )
         elif deleted is not None:
-            st.button("Undo", key="draw_undelete", icon=":material/undo:", on_click=_undelete, args=(deleted,))
+            st.button(
+                "Undo",
+                key="draw_undelete",
+                icon=":material/undo:",
+                on_click=_undelete,
+                args=(deleted,),
+            )
             st.markdown(f"Deleted drawing {deleted}.", width="stretch")
 
 
@@ -114,7 +147,9 @@ def _scores(listed: Sequence[Drawing]) -> None:
         hide_index=True,
         height="content",
         column_config={
-            "Run": st.column_config.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Opens this run."),
+            "Run": st.column_config.ButtonColumn(
+                pinned=True, type="tertiary", on_click=_open, key=_OPEN_KEY, help="Opens this run."
+            ),
             "On your drawings": st.column_config.NumberColumn(format="%.2f %%"),
             "On the test set": st.column_config.NumberColumn(format="%.2f %%"),
         },
@@ -128,9 +163,14 @@ def _scores(listed: Sequence[Drawing]) -> None:
         st.error(sentence, icon=":material/error:")
 
 
-def _row(run: Run, labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]) -> dict[str, object]:
+def _row(
+    run: Run, labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64]
+) -> dict[str, object]:
     right = predicted == labels
-    wrong = [f"{label} as {guess}" for label, guess in zip(labels[~right], predicted[~right], strict=True)]
+    wrong = [
+        f"{label} as {guess}"
+        for label, guess in zip(labels[~right], predicted[~right], strict=True)
+    ]
     return {
         "Run": run.id,
         "On your drawings": 100 * float(right.mean()),
@@ -143,7 +183,14 @@ def _row(run: Run, labels: npt.NDArray[np.int64], predicted: npt.NDArray[np.int6
 
 def _predicted(run: Run, listed: Sequence[Drawing]) -> npt.NDArray[np.int64]:
     images = np.stack([drawing.image for drawing in listed])
-    return _classes(store().settings.database_url, run.id, run.revision, tuple(drawing.id for drawing in listed), _run=run, _images=images)
+    return _classes(
+        store().settings.database_url,
+        run.id,
+        run.revision,
+        tuple(drawing.id for drawing in listed),
+        _run=run,
+        _images=images,
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)

@@ -44,19 +44,32 @@ def place(image: npt.NDArray[np.uint8], run: Run) -> None:
     """Draw the newest embedding of a run with the drawing in it, or say how to get one."""
     done = analyses.newest_done(store(), run.id, AnalysisKind.EMBEDDING)
     if done is None:
-        st.caption(f"{formatting.plain(run.title)} has no embedding yet. Compute one to see the position of your drawing in it.")
-        st.page_link(RUN, label="Compute embedding", icon=":material/scatter_plot:", query_params={"run": run.id, "view": "embedding"})
+        st.caption(
+            f"{formatting.plain(run.title)} has no embedding yet. Compute one to see the position of your drawing in it."
+        )
+        st.page_link(
+            RUN,
+            label="Compute embedding",
+            icon=":material/scatter_plot:",
+            query_params={"run": run.id, "view": "embedding"},
+        )
         return
     parameters = EmbeddingParameters.model_validate_json(done.parameters)
     try:
-        known = _map(store().settings.database_url, run.id, done.part, _run=run, _parameters=parameters)
+        known = _map(
+            store().settings.database_url, run.id, done.part, _run=run, _parameters=parameters
+        )
         row = _values(run, parameters.layer, image[None])[0]
     except (ArtifactError, DataError) as error:
         st.error(str(error), icon=":material/error:")
         return
     neighbours = nearest_rows(known.values, row, n=N_NEIGHBOURS)
     names = CLASS_NAMES[run.config.dataset]
-    layer = "the pixels" if parameters.layer is None else f"the output of {run.config.plan[parameters.layer].name}"
+    layer = (
+        "the pixels"
+        if parameters.layer is None
+        else f"the output of {run.config.plan[parameters.layer].name}"
+    )
     method = "t-SNE" if parameters.method == "tsne" else "PCA"
     st.caption(
         f"{method} of {layer} for {plural(len(known.points), f'{parameters.part} image')}. "
@@ -65,7 +78,11 @@ def place(image: npt.NDArray[np.uint8], run: Run) -> None:
     )
     near = ", ".join(names[label] for label in known.labels[neighbours])
     live_plot(
-        str(draw_placement(known.points, known.labels, neighbours.tolist(), class_names=names, name=done.part).to_json()),
+        str(
+            draw_placement(
+                known.points, known.labels, neighbours.tolist(), class_names=names, name=done.part
+            ).to_json()
+        ),
         key="draw_place_chart",
         alt=f"Your drawing among {plural(len(known.points), 'image')}, nearest to images of {near}",
         height=480,
@@ -73,7 +90,9 @@ def place(image: npt.NDArray[np.uint8], run: Run) -> None:
 
 
 @st.cache_resource(show_spinner="Computing the output of the layer …", max_entries=4)
-def _map(_database_url: str, run_id: str, part: str, _run: Run, _parameters: EmbeddingParameters) -> _Map:
+def _map(
+    _database_url: str, run_id: str, part: str, _run: Run, _parameters: EmbeddingParameters
+) -> _Map:
     embedding = Embedding.unpack(artifacts.read(store(), run_id, ArtifactKind.EMBEDDING, part))
     dataset, data_dir = _run.config.dataset, store().settings.data_dir
     images = read_images(dataset, _parameters.part, data_dir)[: len(embedding.points)]

@@ -44,7 +44,9 @@ def chosen_runs() -> tuple[Run, ...]:
             st.page_link(TRAIN, label="Train a network", icon=":material/model_training:")
         return ()
     refuse_choice("by", (_ONE, _BEST), what="The choice of models")
-    by = st.segmented_control("Model", (_ONE, _BEST), default=_ONE, required=True, key="by", bind="query-params")
+    by = st.segmented_control(
+        "Model", (_ONE, _BEST), default=_ONE, required=True, key="by", bind="query-params"
+    )
     if by == _BEST:
         return recognizers.best(store(), limit=N_BEST)
     by_id = {run.id: run for run in offered}
@@ -86,15 +88,31 @@ def likest(image: Image) -> None:
         label_visibility="collapsed",
     )
     data_dir = store().settings.data_dir
-    indices, distances = nearest(_gallery(data_dir), image, n=N_NEAREST, distance="euclidean" if distance == "euclidean" else "cosine")
+    indices, distances = nearest(
+        _gallery(data_dir),
+        image,
+        n=N_NEAREST,
+        distance="euclidean" if distance == "euclidean" else "cosine",
+    )
     labels = read_labels("mnist", "train", data_dir)[indices]
     (common, count) = Counter(labels.tolist()).most_common(1)[0]
-    meaning = "one minus the cosine of the angle between them" if distance == "cosine" else "Euclidean, in units of full ink"
-    st.caption(f"{count} of the {N_NEAREST} nearest training images are labelled {common}. The distance is {meaning}.")
+    meaning = (
+        "one minus the cosine of the angle between them"
+        if distance == "cosine"
+        else "Euclidean, in units of full ink"
+    )
+    st.caption(
+        f"{count} of the {N_NEAREST} nearest training images are labelled {common}. The distance is {meaning}."
+    )
     clicked = digit_grid(
         read_images("mnist", "train", data_dir)[indices],
         [
-            Tile(int(index), f"training image {index:,}, labelled {label}, distance {value:.3f}", title=str(label), note=f"{value:.3f}")
+            Tile(
+                int(index),
+                f"training image {index:,}, labelled {label}, distance {value:.3f}",
+                title=str(label),
+                note=f"{value:.3f}",
+            )
             for index, label, value in zip(indices, labels, distances, strict=True)
         ],
         key="draw_nearest",

@@ -52,14 +52,37 @@ def _buttons(compared: Sequence[Comparison]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if may_edit():
             now, seeds = f"Run {several}", f"Run {plural(MIN_SEEDS, 'seed')}"
-            st.button(now, key="published_run", type="primary", icon=":material/play_arrow:", on_click=_submit, args=(compared, 1))
-            st.button(seeds, key="published_seeds", icon=":material/casino:", on_click=_submit, args=(compared, MIN_SEEDS))
-        st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"preset": preset.name})
-    live = [run for run in store().runs(states=[RunState.QUEUED, RunState.RUNNING], limit=MAX_QUEUED) if run.preset == preset.name]
+            st.button(
+                now,
+                key="published_run",
+                type="primary",
+                icon=":material/play_arrow:",
+                on_click=_submit,
+                args=(compared, 1),
+            )
+            st.button(
+                seeds,
+                key="published_seeds",
+                icon=":material/casino:",
+                on_click=_submit,
+                args=(compared, MIN_SEEDS),
+            )
+        st.page_link(
+            TRAIN,
+            label="Clone and edit",
+            icon=":material/edit:",
+            query_params={"preset": preset.name},
+        )
+    live = [
+        run
+        for run in store().runs(states=[RunState.QUEUED, RunState.RUNNING], limit=MAX_QUEUED)
+        if run.preset == preset.name
+    ]
     for run in live[:5]:
         with st.container(horizontal=True, vertical_alignment="center"):
             run_link(
-                run.id, f"{formatting.plain(run.title)}, seed {run.config.seed}: {run.state}, epoch {run.epoch} of {run.config.epochs}"
+                run.id,
+                f"{formatting.plain(run.title)}, seed {run.config.seed}: {run.state}, epoch {run.epoch} of {run.config.epochs}",
             )
     if len(live) > 5:
         st.caption(f"{len(live) - 5} more are queued or running.")
@@ -74,7 +97,9 @@ def _submit(compared: Sequence[Comparison], n_seeds: int) -> None:
     seeds = [seed for seed in range(len(taken) + n_seeds) if seed not in taken][:n_seeds]
     try:
         run_ids = [
-            run_actions.submit(store(), each.point.config.model_copy(update={"seed": seed}), preset=preset.name)
+            run_actions.submit(
+                store(), each.point.config.model_copy(update={"seed": seed}), preset=preset.name
+            )
             for seed in seeds
             for each in compared
         ]
@@ -95,7 +120,9 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Test accuracy",
             formatting.percent(compared.test_accuracy),
-            f"published {formatting.percent(published.test_accuracy)}" if published.test_accuracy else "not published",
+            f"published {formatting.percent(published.test_accuracy)}"
+            if published.test_accuracy
+            else "not published",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -104,7 +131,9 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Test loss",
             formatting.number(loss),
-            "not published" if published.test_loss is None else f"published {formatting.exact(published.test_loss)}",
+            "not published"
+            if published.test_loss is None
+            else f"published {formatting.exact(published.test_loss)}",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -112,7 +141,9 @@ def _figures(compared: Comparison) -> None:
         st.metric(
             "Verdict",
             compared.verdict,
-            f"of {plural(len(compared.runs), 'seed')}" if interval is None else f"95 % of seeds: {formatting.percent_range(*interval)}",
+            f"of {plural(len(compared.runs), 'seed')}"
+            if interval is None
+            else f"95 % of seeds: {formatting.percent_range(*interval)}",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -132,7 +163,9 @@ def _figures(compared: Comparison) -> None:
         )
     if published.stopped_at_epoch is not None and compared.runs:
         stopped = ", ".join(str(run.epoch) for run in compared.runs)
-        st.caption(f"Early stopping ended the published run after epoch {published.stopped_at_epoch}, ours after {stopped}.")
+        st.caption(
+            f"Early stopping ended the published run after epoch {published.stopped_at_epoch}, ours after {stopped}."
+        )
 
 
 def _curves(compared: Comparison) -> None:
@@ -144,14 +177,23 @@ def _curves(compared: Comparison) -> None:
             st.markdown(f"**{metric.capitalize()}**")
             figure = draw_reproduction(
                 {
-                    "training average": (getattr(published, f"train_{metric}"), _column(histories, "running", metric)),
-                    "validation": (getattr(published, f"val_{metric}"), _column(histories, "val", metric)),
+                    "training average": (
+                        getattr(published, f"train_{metric}"),
+                        _column(histories, "running", metric),
+                    ),
+                    "validation": (
+                        getattr(published, f"val_{metric}"),
+                        _column(histories, "val", metric),
+                    ),
                 },
                 metric=metric,
             )
             name = compared.point.preset.name
             live_plot(
-                str(figure.to_json()), key=f"published_{name}_{metric}", alt=f"Published {metric} of {name} and ours, by epoch", height=330
+                str(figure.to_json()),
+                key=f"published_{name}_{metric}",
+                alt=f"Published {metric} of {name} and ours, by epoch",
+                height=330,
             )
 
 
@@ -171,7 +213,12 @@ def _matrices(compared: Comparison) -> None:
         st.markdown("**Published confusion matrix**")
         if published.confusion:
             figure = draw_confusion(published.confusion, names)
-            live_plot(str(figure.to_json()), key="published_confusion", alt="Published confusion matrix", height=420)
+            live_plot(
+                str(figure.to_json()),
+                key="published_confusion",
+                alt="Published confusion matrix",
+                height=420,
+            )
         else:
             st.caption("The report has no confusion matrix.")
         if published.mainly_confused:
@@ -189,7 +236,9 @@ def _matrices(compared: Comparison) -> None:
         except (ArtifactError, DataError) as error:
             st.error(str(error), icon=":material/error:")
             return
-        live_plot(str(figure.to_json()), key="own_confusion", alt="Our confusion matrix", height=420)
+        live_plot(
+            str(figure.to_json()), key="own_confusion", alt="Our confusion matrix", height=420
+        )
         st.caption(f"{formatting.plain(own.title)}, seed {own.config.seed}.")
 
 
@@ -199,8 +248,15 @@ def _sweep(preset: Preset, compared: Sequence[Comparison]) -> None:
         "test": [each.test_accuracy for each in compared],
         "validation": [_last_validation(each.runs) for each in compared],
     }
-    figure = draw_sweep(preset.grid.path, [float(value) for value in preset.grid.values], accuracies)
-    live_plot(str(figure.to_json()), key=f"published_{preset.name}", alt=f"Accuracy by {preset.grid.path}", height=360)
+    figure = draw_sweep(
+        preset.grid.path, [float(value) for value in preset.grid.values], accuracies
+    )
+    live_plot(
+        str(figure.to_json()),
+        key=f"published_{preset.name}",
+        alt=f"Accuracy by {preset.grid.path}",
+        height=360,
+    )
     st.caption("Every value is a separate run with new weights, or the mean over several seeds.")
 
 
@@ -215,4 +271,7 @@ def _runs(runs: Sequence[Run]) -> None:
     st.markdown("**Our runs**")
     with st.container(horizontal=True):
         for run in runs[:12]:
-            run_link(run.id, f"{formatting.plain(run.title)}: {formatting.percent(run.test_accuracy)}, seed {run.config.seed}")
+            run_link(
+                run.id,
+                f"{formatting.plain(run.title)}: {formatting.percent(run.test_accuracy)}, seed {run.config.seed}",
+            )

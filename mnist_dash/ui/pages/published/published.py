@@ -20,7 +20,12 @@ chosen = st.query_params.get(CHOSEN)
 if chosen in found:
     detail(found[chosen])
 elif chosen is not None:
-    st.error(f"The address names no known experiment: {chosen[:40]!r}. Click a row above instead.", icon=":material/search_off:")
+    st.error(
+        f"The address names no known experiment: {chosen[:40]!r}. Click a row above instead.",
+        icon=":material/search_off:",
+    )
 else:
     n = store().count()
-    st.caption(f"{plural(n, 'run')} {verb(n, 'are')} in this store. Open an experiment to see its curves beside ours.")
+    st.caption(
+        f"{plural(n, 'run')} {verb(n, 'are')} in this store. Open an experiment to see its curves beside ours."
+    )

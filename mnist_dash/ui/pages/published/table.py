@@ -30,14 +30,19 @@ def comparisons() -> dict[str, tuple[Comparison, ...]]:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _compare(_database_url: str, revision: int) -> dict[str, tuple[Comparison, ...]]:  # noqa: ARG001 - the revision is part of the cache's key
     found = compare(store(), points())
-    return {ready.name: tuple(each for each in found if each.point.preset.name == ready.name) for ready in EXPERIMENTS}
+    return {
+        ready.name: tuple(each for each in found if each.point.preset.name == ready.name)
+        for ready in EXPERIMENTS
+    }
 
 
 def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
     """Draw the table; a click on a row opens its experiment."""
     names = list(found)
     chosen = st.query_params.get(CHOSEN)
-    rows = without_empty(pd.DataFrame([_row(compared) for compared in found.values()]), keep=["Our accuracy"])
+    rows = without_empty(
+        pd.DataFrame([_row(compared) for compared in found.values()]), keep=["Our accuracy"]
+    )
     fraction = st.column_config.NumberColumn(format="%.2f %%")
     st.dataframe(
         rows,
@@ -47,7 +52,9 @@ def published_table(found: dict[str, tuple[Comparison, ...]]) -> None:
         on_select=lambda: _choose(names),
         selection_mode="single-row",
         placeholder=formatting.NOTHING,
-        selection_default={"selection": {"rows": [names.index(chosen)]}} if chosen in names else None,
+        selection_default={"selection": {"rows": [names.index(chosen)]}}
+        if chosen in names
+        else None,
         column_config={
             "Experiment": st.column_config.TextColumn(pinned=True),
             "Parameters": st.column_config.NumberColumn(format="localized"),
@@ -80,7 +87,9 @@ def _row(compared: Sequence[Comparison]) -> dict[str, object]:
     seconds = published.seconds_per_epoch
     return {
         "Experiment": preset.name,
-        "Verdict": single.verdict if single else f"{sum(bool(each.runs) for each in compared)} of {len(compared)} values run",
+        "Verdict": single.verdict
+        if single
+        else f"{sum(bool(each.runs) for each in compared)} of {len(compared)} values run",
         "Published accuracy": _percent(published.test_accuracy),
         "Our accuracy": _percent(single.test_accuracy) if single else None,
         "Difference, points": _percent(single.difference) if single else None,
@@ -105,7 +114,9 @@ def _percent(fraction: float | None) -> float | None:
 
 def headline(found: dict[str, tuple[Comparison, ...]]) -> None:
     """Say how many experiments agree."""
-    single = [each for compared in found.values() for each in compared if each.difference is not None]
+    single = [
+        each for compared in found.values() for each in compared if each.difference is not None
+    ]
     attainable = [each for each in single if not each.point.preset.unattainable]
     attained = sum(each.verdict in ATTAINED for each in single)
     run = sum(any(each.runs for each in compared) for compared in found.values())
@@ -124,14 +135,21 @@ def headline(found: dict[str, tuple[Comparison, ...]]) -> None:
         )
         worst = min(attainable, key=lambda each: each.difference or 0.0, default=None)
         value = formatting.NOTHING if worst is None else formatting.points(worst.difference)
-        st.metric("Largest shortfall", value, border=True, help="" if worst is None else f"The experiment {worst.point.label}.")
+        st.metric(
+            "Largest shortfall",
+            value,
+            border=True,
+            help="" if worst is None else f"The experiment {worst.point.label}.",
+        )
 
 
 def describe(preset: Preset) -> None:
     """Say what an experiment teaches, and where its report is not to be taken at its word."""
     st.markdown(preset.summary)
     if preset.unattainable:
-        st.warning(f"**Not attainable as described.** {preset.unattainable}", icon=":material/warning:")
+        st.warning(
+            f"**Not attainable as described.** {preset.unattainable}", icon=":material/warning:"
+        )
     if preset.caveat:
         st.info(preset.caveat, icon=":material/menu_book:")
     published = preset.published

@@ -28,7 +28,9 @@ def coach_card(run: Run) -> None:
         for diagnosis in diagnoses:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(
-                    f":material/lightbulb: {diagnosis.sentence} {diagnosis.proposal}", width="stretch", help=f"Rule: {diagnosis.rule}"
+                    f":material/lightbulb: {diagnosis.sentence} {diagnosis.proposal}",
+                    width="stretch",
+                    help=f"Rule: {diagnosis.rule}",
                 )
                 try:
                     changed = with_overrides(config, diagnosis.overrides)
@@ -37,12 +39,17 @@ def coach_card(run: Run) -> None:
                 if has_share_link():
                     continue  # which does not lead to the Train page
                 link = Draft.from_config(changed, preset=run.preset or FIRST_PRESET).link()
-                st.page_link(TRAIN, label="Clone with this change", icon=":material/edit:", query_params=link)
+                st.page_link(
+                    TRAIN, label="Clone with this change", icon=":material/edit:", query_params=link
+                )
 
 
 def _find(run: Run, config: RunConfig) -> tuple[Diagnosis, ...]:
     epochs = history(run.id, run.revision).epochs
-    figures = {name: epochs[name].tolist() for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")}
+    figures = {
+        name: epochs[name].tolist()
+        for name in ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+    }
     curves = LearningCurves(**figures, has_diverged=run.state is RunState.DIVERGED)
     measured = layer_history(store(), run.id)
     return coach(config, curves, measured[max(measured)] if measured else None)

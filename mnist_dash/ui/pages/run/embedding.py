@@ -65,11 +65,45 @@ def _controls(config: RunConfig) -> EmbeddingParameters:
     _refuse(sources)
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        method = METHODS[st.segmented_control("Method", METHODS, default="t-SNE", required=True, key="emb_method", bind="query-params")]
+        method = METHODS[
+            st.segmented_control(
+                "Method",
+                METHODS,
+                default="t-SNE",
+                required=True,
+                key="emb_method",
+                bind="query-params",
+            )
+        ]
         start = sources.index(hidden[-1]) if hidden else 0
-        source = st.selectbox("Output of layer", sources, start, key="emb_layer", bind="query-params", width=170, help=_HELP_LAYER)
-        part = IMAGES[st.segmented_control("Images", IMAGES, default="test", required=True, key="emb_images", bind="query-params")]
-        n_points = st.number_input("Points", value=1000, step=500, key="emb_n", bind="query-params", width=130, help=_help_points(config))
+        source = st.selectbox(
+            "Output of layer",
+            sources,
+            start,
+            key="emb_layer",
+            bind="query-params",
+            width=170,
+            help=_HELP_LAYER,
+        )
+        part = IMAGES[
+            st.segmented_control(
+                "Images",
+                IMAGES,
+                default="test",
+                required=True,
+                key="emb_images",
+                bind="query-params",
+            )
+        ]
+        n_points = st.number_input(
+            "Points",
+            value=1000,
+            step=500,
+            key="emb_n",
+            bind="query-params",
+            width=130,
+            help=_help_points(config),
+        )
         is_pca = method == "pca"
         perplexity = st.number_input(
             "Perplexity",
@@ -82,10 +116,24 @@ def _controls(config: RunConfig) -> EmbeddingParameters:
             disabled=is_pca,
             help=_HELP_PERPLEXITY,
         )
-        seed = st.number_input("Seed", value=0, step=1, key="emb_seed", bind="query-params", width=110, disabled=is_pca, help=_HELP_SEED)
+        seed = st.number_input(
+            "Seed",
+            value=0,
+            step=1,
+            key="emb_seed",
+            bind="query-params",
+            width=110,
+            disabled=is_pca,
+            help=_HELP_SEED,
+        )
     layer = None if source == PIXELS else layers[source]
     chosen = EmbeddingParameters(
-        method=method, layer=layer, part=part, n_points=int(n_points), perplexity=float(perplexity), seed=int(seed)
+        method=method,
+        layer=layer,
+        part=part,
+        n_points=int(n_points),
+        perplexity=float(perplexity),
+        seed=int(seed),
     )
     return chosen.canonical
 
@@ -120,9 +168,19 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
             icon=":material/warning:",
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button("Embed the pixels", key="emb_pixels", icon=":material/grid_on:", on_click=_take_pixels)
+            st.button(
+                "Embed the pixels",
+                key="emb_pixels",
+                icon=":material/grid_on:",
+                on_click=_take_pixels,
+            )
             if not has_share_link():
-                st.page_link(TRAIN, label="Clone and edit", icon=":material/replay:", query_params={"from": run.id})
+                st.page_link(
+                    TRAIN,
+                    label="Clone and edit",
+                    icon=":material/replay:",
+                    query_params={"from": run.id},
+                )
         return
     st.caption(_sentence(parameters, run.config))
     seconds = formatting.duration(max(1.0, estimate_seconds(parameters, run.config)))
@@ -143,14 +201,24 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
             width="stretch",
         )
     if store().settings.n_workers:
-        analyses.ensure_analyst(store().settings)  # ready when the button is pressed: it takes two seconds to start
+        analyses.ensure_analyst(
+            store().settings
+        )  # ready when the button is pressed: it takes two seconds to start
 
 
 def _sentence(parameters: EmbeddingParameters, config: RunConfig) -> str:
     """Say what will be computed."""
-    what = "their pixel values" if parameters.layer is None else f"the output of {config.plan[parameters.layer].name}"
+    what = (
+        "their pixel values"
+        if parameters.layer is None
+        else f"the output of {config.plan[parameters.layer].name}"
+    )
     images = f"the first {plural(parameters.n_points, 'test image' if parameters.part == 'test' else 'training image')}"
-    how = f"{N_COMPONENTS} principal components, then t-SNE" if parameters.method == "tsne" else "the first two principal components"
+    how = (
+        f"{N_COMPONENTS} principal components, then t-SNE"
+        if parameters.method == "tsne"
+        else "the first two principal components"
+    )
     return f"One point for each of {images}, near each other placed by similarity of {what}: {how}."
 
 
@@ -160,10 +228,16 @@ def _progress(run: Run, parameters: EmbeddingParameters) -> None:
     if now is None or not now.state.is_live:
         st.rerun()
     analyses.ensure_analyst(store().settings)
-    left = now.seconds_left if now.seconds_left is not None else estimate_seconds(parameters, run.config) * (1 - now.fraction)
+    left = (
+        now.seconds_left
+        if now.seconds_left is not None
+        else estimate_seconds(parameters, run.config) * (1 - now.fraction)
+    )
     doing = now.phrase if now.state is AnalysisState.RUNNING else "Waiting for the analyst"
     again = f" (attempt {now.attempt})" if now.attempt > 1 else ""
-    st.progress(now.fraction, text=f"{doing}{again}, about {formatting.duration(max(left, 0.1))} left")
+    st.progress(
+        now.fraction, text=f"{doing}{again}, about {formatting.duration(max(left, 0.1))} left"
+    )
 
 
 def _take_pixels() -> None:

@@ -78,7 +78,9 @@ class Shown:
             return f"{part} image {image:,}: true {true}"
         predicted = self.class_names[self.predicted[image]]
         return f"{part} image {image:,}: " + (
-            f"{true}, predicted correctly" if predicted == true else f"true {true}, predicted as {predicted}"
+            f"{true}, predicted correctly"
+            if predicted == true
+            else f"true {true}, predicted as {predicted}"
         )
 
 
@@ -90,12 +92,19 @@ def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> N
         st.error(error_sentence(error), icon=":material/error:")
         if may_edit():
             st.button(
-                "Compute again", key="emb_again", icon=":material/replay:", on_click=ask, args=(run, parameters), kwargs={"again": True}
+                "Compute again",
+                key="emb_again",
+                icon=":material/replay:",
+                on_click=ask,
+                args=(run, parameters),
+                kwargs={"again": True},
             )
         return
     chosen = _selected(run, parameters)
     cell = _cell(run, chosen) if parameters.part == "test" else None
-    image = chosen.image if chosen.image is not None and chosen.image < parameters.n_points else None
+    image = (
+        chosen.image if chosen.image is not None and chosen.image < parameters.n_points else None
+    )
     left, right = st.columns([5, 3], gap="large")
     with left:
         _chart(run, shown, chosen, cell, image)
@@ -108,16 +117,26 @@ def draw_picture(run: Run, parameters: EmbeddingParameters, done: Analysis) -> N
 def ask(run: Run, parameters: EmbeddingParameters, *, again: bool = False) -> None:
     """Ask for an embedding, as a button does."""
     try:
-        analyses.request(store(), run.id, AnalysisKind.EMBEDDING, parameters.model_dump(), again=again)
+        analyses.request(
+            store(), run.id, AnalysisKind.EMBEDDING, parameters.model_dump(), again=again
+        )
     except MnistDashError as error:
         st.toast(str(error), icon=":material/error:")
 
 
-def _chart(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64] | None, image: int | None) -> None:
+def _chart(
+    run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64] | None, image: int | None
+) -> None:
     options = _COLORS if shown.predicted is not None else _COLORS[:1]
-    color_by = st.segmented_control("Colour by", options, default="label", required=True, key="emb_color", bind="query-params")
+    color_by = st.segmented_control(
+        "Colour by", options, default="label", required=True, key="emb_color", bind="query-params"
+    )
     n = shown.parameters.n_points
-    marks = Marks(None if cell is None else cell[cell < n], image, () if image is None else shown.embedding.neighbours[image].tolist())
+    marks = Marks(
+        None if cell is None else cell[cell < n],
+        image,
+        () if image is None else shown.embedding.neighbours[image].tolist(),
+    )
     clicked = live_plot(
         _figure(shown, color_by, marks),
         key=CHART,
@@ -125,7 +144,9 @@ def _chart(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64
         height=560,
         clickable=True,
     )
-    pictures = _sprite(store().settings.database_url, run.config.dataset, shown.parameters.part, n, shown.images)
+    pictures = _sprite(
+        store().settings.database_url, run.config.dataset, shown.parameters.part, n, shown.images
+    )
     thumbnails(pictures, n=n, columns=SPRITE_COLUMNS, chart=CHART, key="emb_hover")
     if isinstance(clicked, int) and 0 <= clicked < n:
         _choose(shown.parameters, chosen, clicked)
@@ -135,7 +156,10 @@ def _figure(shown: Shown, color_by: ColorBy, marks: Marks) -> str:
     shares = shown.embedding.shares
     axes = None
     if shown.parameters.method == "pca":
-        axes = tuple(f"component {k + 1}: {formatting.percent(float(share), 1)} of the variance" for k, share in enumerate(shares[:2]))
+        axes = tuple(
+            f"component {k + 1}: {formatting.percent(float(share), 1)} of the variance"
+            for k, share in enumerate(shares[:2])
+        )
     figure = draw_embedding(
         shown.embedding.points,
         shown.labels,
@@ -149,17 +173,32 @@ def _figure(shown: Shown, color_by: ColorBy, marks: Marks) -> str:
     return str(figure.to_json())
 
 
-def _panel(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64] | None, image: int | None) -> None:
+def _panel(
+    run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64] | None, image: int | None
+) -> None:
     """Draw the selected image and its neighbours, or say how to select one."""
     n = shown.parameters.n_points
     if cell is not None:
         n_shown = int((cell < n).sum())
-        st.markdown(f"**{sentence(evaluated(run), chosen, len(cell))}**. {n_shown:,} of them among these {n:,}.")
-        st.button("Clear", key="clear_selection", icon=":material/close:", on_click=choose_cell, args=(Selection(image=chosen.image),))
+        st.markdown(
+            f"**{sentence(evaluated(run), chosen, len(cell))}**. {n_shown:,} of them among these {n:,}."
+        )
+        st.button(
+            "Clear",
+            key="clear_selection",
+            icon=":material/close:",
+            on_click=choose_cell,
+            args=(Selection(image=chosen.image),),
+        )
     if chosen.image is not None and image is None:
-        st.info(f"Image {chosen.image:,} is not among the first {n:,}. Take more points to see it here.", icon=":material/info:")
+        st.info(
+            f"Image {chosen.image:,} is not among the first {n:,}. Take more points to see it here.",
+            icon=":material/info:",
+        )
     if image is None:
-        st.caption("Click a point to see its image and its nearest neighbours. Crosses are misclassified images.")
+        st.caption(
+            "Click a point to see its image and its nearest neighbours. Crosses are misclassified images."
+        )
         return
     spoken = shown.sentence(image)
     st.markdown(f"**{spoken[0].upper()}{spoken[1:]}**")
@@ -167,7 +206,9 @@ def _panel(run: Run, shown: Shown, chosen: Selection, cell: npt.NDArray[np.int64
     nearest = shown.embedding.neighbours[image]
     st.caption(f"Its {len(nearest)} nearest neighbours by {shown.space}, nearest first:")
     tiles = [_tile(shown, int(neighbour)) for neighbour in nearest]
-    clicked = digit_grid(shown.images[nearest], tiles, key="emb_neighbours", class_names=shown.class_names, size=56)
+    clicked = digit_grid(
+        shown.images[nearest], tiles, key="emb_neighbours", class_names=shown.class_names, size=56
+    )
     if clicked is not None:
         _choose(shown.parameters, chosen, clicked)
 
@@ -192,9 +233,18 @@ def _selected(run: Run, parameters: EmbeddingParameters) -> Selection:
     try:
         if parameters.part == "test":
             return selection.current(DATASET_SIZES[run.config.dataset][1])
-        refuse_number(TRAIN_IMAGE, low=0, high=parameters.n_points - 1, what="The index of a training image among these points")
+        refuse_number(
+            TRAIN_IMAGE,
+            low=0,
+            high=parameters.n_points - 1,
+            what="The index of a training image among these points",
+        )
         text = st.query_params.get(TRAIN_IMAGE, "")
-        return Selection(image=int(text) if text.isascii() and text.isdigit() and int(text) < parameters.n_points else None)
+        return Selection(
+            image=int(text)
+            if text.isascii() and text.isdigit() and int(text) < parameters.n_points
+            else None
+        )
     except InvalidInput as error:
         st.error(error_sentence(error), icon=":material/error:")
         return Selection()
@@ -211,7 +261,9 @@ def _choose(parameters: EmbeddingParameters, chosen: Selection, image: int) -> N
 
 def _cell(run: Run, chosen: Selection) -> npt.NDArray[np.int64] | None:
     """Find the images of the selected cell of the confusion matrix; None where none is selected, or the run was not evaluated."""
-    if (chosen.true is None and chosen.predicted is None) or not artifacts.has(store(), run.id, ArtifactKind.TEST_PROBABILITIES):
+    if (chosen.true is None and chosen.predicted is None) or not artifacts.has(
+        store(), run.id, ArtifactKind.TEST_PROBABILITIES
+    ):
         return None
     of = evaluated(run)
     return ranked_images(of.labels, of.probabilities, true=chosen.true, predicted=chosen.predicted)
@@ -225,19 +277,48 @@ def _read(run: Run, parameters: EmbeddingParameters, done: Analysis) -> Shown:
         DataError: the data set is.
     """
     return _load(
-        f"{store().settings.database_url} {run.id} {done.part} {done.attempt}", run.revision, _run=run, _parameters=parameters, _done=done
+        f"{store().settings.database_url} {run.id} {done.part} {done.attempt}",
+        run.revision,
+        _run=run,
+        _parameters=parameters,
+        _done=done,
     )
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _load(name: str, revision: int, _run: Run, _parameters: EmbeddingParameters, _done: Analysis) -> Shown:  # noqa: ARG001 - the revision is part of the cache's key
-    embedding = Embedding.unpack(artifacts.read(store(), _run.id, ArtifactKind.EMBEDDING, _done.part))
-    n, part, data_dir, dataset = _parameters.n_points, _parameters.part, store().settings.data_dir, _run.config.dataset
+def _load(
+    name: str,
+    revision: int,  # noqa: ARG001 - the revision is part of the cache's key
+    _run: Run,
+    _parameters: EmbeddingParameters,
+    _done: Analysis,
+) -> Shown:
+    embedding = Embedding.unpack(
+        artifacts.read(store(), _run.id, ArtifactKind.EMBEDDING, _done.part)
+    )
+    n, part, data_dir, dataset = (
+        _parameters.n_points,
+        _parameters.part,
+        store().settings.data_dir,
+        _run.config.dataset,
+    )
     predicted = embedding.predicted.astype(np.int64) if len(embedding.predicted) else None
     if part == "test" and artifacts.has(store(), _run.id, ArtifactKind.TEST_PROBABILITIES):
         predicted = evaluated(_run).probabilities[:n].argmax(1)
-    labels, images = read_labels(dataset, part, data_dir)[:n], read_images(dataset, part, data_dir)[:n]
-    return Shown(embedding, _parameters, labels, predicted, CLASS_NAMES[dataset], images, _space(_run.config, _parameters, embedding), name)
+    labels, images = (
+        read_labels(dataset, part, data_dir)[:n],
+        read_images(dataset, part, data_dir)[:n],
+    )
+    return Shown(
+        embedding,
+        _parameters,
+        labels,
+        predicted,
+        CLASS_NAMES[dataset],
+        images,
+        _space(_run.config, _parameters, embedding),
+        name,
+    )
 
 
 def _space(config: RunConfig, parameters: EmbeddingParameters, embedding: Embedding) -> str:
@@ -245,10 +326,20 @@ def _space(config: RunConfig, parameters: EmbeddingParameters, embedding: Embedd
         return "their pixels"
     planned = config.plan[parameters.layer]
     whole = embedding.n_dimensions == math.prod(planned.output_shape)
-    return f"the output of {planned.name}" if whole else f"the first {embedding.n_dimensions} principal components of {planned.name}"
+    return (
+        f"the output of {planned.name}"
+        if whole
+        else f"the first {embedding.n_dimensions} principal components of {planned.name}"
+    )
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def _sprite(_database_url: str, dataset: str, part: str, n: int, _images: npt.NDArray[np.uint8]) -> str:  # noqa: ARG001 - the cache's key
+def _sprite(
+    _database_url: str,
+    dataset: str,  # noqa: ARG001 - the cache's key
+    part: str,  # noqa: ARG001 - the cache's key
+    n: int,
+    _images: npt.NDArray[np.uint8],
+) -> str:
     """Lay the images side by side, of many with sixteen grey values only: half the bytes."""
     return data_uri(sprite(_images if n <= _FINE else _images // 17 * 17))

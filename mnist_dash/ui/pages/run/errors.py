@@ -9,7 +9,14 @@ from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.components.run_evaluation import Evaluated, choose, selected
-from mnist_dash.ui.components.selected_images import choose_cell, draw_grid, draw_image, more_button, sentence, shown
+from mnist_dash.ui.components.selected_images import (
+    choose_cell,
+    draw_grid,
+    draw_image,
+    more_button,
+    sentence,
+    shown,
+)
 from mnist_dash.ui.components.selection import Selection
 from mnist_dash.ui.pages.run import probabilities
 
@@ -34,7 +41,9 @@ def draw(run: Run) -> None:
 
 def _worst(of: Evaluated, chosen: Selection) -> None:
     margins = _filters(of, chosen)
-    ranked = ranked_images(of.labels, of.probabilities, true=chosen.true, predicted=chosen.predicted, margins=margins)
+    ranked = ranked_images(
+        of.labels, of.probabilities, true=chosen.true, predicted=chosen.predicted, margins=margins
+    )
     large = chosen.image if chosen.image is not None else (int(ranked[0]) if len(ranked) else None)
     side, rest = st.columns([2, 5], gap="large")
     with side:
@@ -57,11 +66,41 @@ def _filters(of: Evaluated, chosen: Selection) -> tuple[float, float]:
         return of.class_names[option] if isinstance(option, int) else option
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox("True class", options, key="errors_true", format_func=named, on_change=_filter, width=150)
-        st.selectbox("Predicted class", options, key="errors_predicted", format_func=named, on_change=_filter, width=150)
-        margins = st.slider("Margin", 0.0, 1.0, (0.0, 1.0), 0.01, key="margin", bind="query-params", width=260, help=help_for("margin"))
+        st.selectbox(
+            "True class",
+            options,
+            key="errors_true",
+            format_func=named,
+            on_change=_filter,
+            width=150,
+        )
+        st.selectbox(
+            "Predicted class",
+            options,
+            key="errors_predicted",
+            format_func=named,
+            on_change=_filter,
+            width=150,
+        )
+        margins = st.slider(
+            "Margin",
+            0.0,
+            1.0,
+            (0.0, 1.0),
+            0.01,
+            key="margin",
+            bind="query-params",
+            width=260,
+            help=help_for("margin"),
+        )
         if (chosen.true, chosen.predicted, chosen.image) != (None, None, None):
-            st.button("Clear", key="clear_selection", icon=":material/close:", on_click=choose_cell, args=(Selection(),))
+            st.button(
+                "Clear",
+                key="clear_selection",
+                icon=":material/close:",
+                on_click=choose_cell,
+                args=(Selection(),),
+            )
     low, high = margins
     return float(low), float(high)
 

@@ -18,7 +18,9 @@ def by_epoch(run: Run) -> None:
     """Draw the changes of a chosen layer, and the dead units of all; or say why there is nothing to draw."""
     measured = _history(store().settings.database_url, run.id, run.revision)
     if not measured:
-        st.caption("This run has no layer measurements. It ended before its first epoch, or an older version trained it.")
+        st.caption(
+            "This run has no layer measurements. It ended before its first epoch, or an older version trained it."
+        )
         return
     names = list(next(iter(measured.values())))
     chosen = st.selectbox("Layer", names, key="changes", bind="query-params", width=280) or names[0]
@@ -28,13 +30,25 @@ def by_epoch(run: Run) -> None:
             st.markdown(f"**Weights of {chosen}**")
             _weights(chosen, spreads)
         with st.container():
-            st.markdown(f"**Activations of {chosen}**" + (", before the softmax" if chosen == names[-1] else ""))
-            figure = draw_spreads(list(spreads), [layer.activations for layer in spreads.values()], what="activation")
-            live_plot(str(figure.to_json()), key="layers_by_epoch_activations", alt=f"Activations of {chosen} by epoch", height=_HEIGHT)
+            st.markdown(
+                f"**Activations of {chosen}**"
+                + (", before the softmax" if chosen == names[-1] else "")
+            )
+            figure = draw_spreads(
+                list(spreads), [layer.activations for layer in spreads.values()], what="activation"
+            )
+            live_plot(
+                str(figure.to_json()),
+                key="layers_by_epoch_activations",
+                alt=f"Activations of {chosen} by epoch",
+                height=_HEIGHT,
+            )
         with st.container():
             st.markdown("**Dead units, all ReLU layers**")
             _dead(measured)
-    st.caption("Measured after at most 100 of the epochs. Activations and dead units are those of the first 500 validation images.")
+    st.caption(
+        "Measured after at most 100 of the epochs. Activations and dead units are those of the first 500 validation images."
+    )
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -43,7 +57,9 @@ def _history(_database_url: str, run_id: str, revision: int) -> LayerHistory:  #
 
 
 def _weights(name: str, measured: dict[int, LayerMeasurement]) -> None:
-    spreads = {epoch: layer.weights for epoch, layer in measured.items() if layer.weights is not None}
+    spreads = {
+        epoch: layer.weights for epoch, layer in measured.items() if layer.weights is not None
+    }
     if spreads:
         figure = draw_spreads(list(spreads), list(spreads.values()), what="weight")
         alt = f"Weights of {name} by epoch"
@@ -61,6 +77,11 @@ def _dead(measured: LayerHistory) -> None:
     }
     if shares:
         figure = draw_dead_units(list(measured), shares)
-        live_plot(str(figure.to_json()), key="layers_by_epoch_dead", alt="Fraction of dead units by epoch and layer", height=_HEIGHT)
+        live_plot(
+            str(figure.to_json()),
+            key="layers_by_epoch_dead",
+            alt="Fraction of dead units by epoch and layer",
+            height=_HEIGHT,
+        )
     else:
         st.caption("No layer ends in ReLU.")

@@ -15,10 +15,20 @@ from mnist_dash.runs.store.records import Run
 from mnist_dash.ui.app.navigation import RUNS, TRAIN
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import error_sentence
-from mnist_dash.ui.components.trained_network import N_ASKED, TrainedNetwork, dead_counts, trained_network
+from mnist_dash.ui.components.trained_network import (
+    N_ASKED,
+    TrainedNetwork,
+    dead_counts,
+    trained_network,
+)
 from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.run.layer_changes import by_epoch
-from mnist_dash.ui.pages.run.layer_pictures import choose_image, first_filters, on_its_way, weights_between
+from mnist_dash.ui.pages.run.layer_pictures import (
+    choose_image,
+    first_filters,
+    on_its_way,
+    weights_between,
+)
 
 
 def draw(run: Run) -> None:
@@ -62,16 +72,30 @@ def layer_table(run: Run) -> None:
         )
         for layer in run.config.plan
     ]
-    columns = ["Layer", "Arguments", "Output", "Parameters", "Operations per image", "Shape calculation", "Parameter calculation"]
+    columns = [
+        "Layer",
+        "Arguments",
+        "Output",
+        "Parameters",
+        "Operations per image",
+        "Shape calculation",
+        "Parameter calculation",
+    ]
     localized = st.column_config.NumberColumn(format="localized")
     st.dataframe(
         pd.DataFrame(rows, columns=columns),
         hide_index=True,
         height="content",
-        column_config={"Layer": st.column_config.TextColumn(pinned=True), "Parameters": localized, "Operations per image": localized},
+        column_config={
+            "Layer": st.column_config.TextColumn(pinned=True),
+            "Parameters": localized,
+            "Operations per image": localized,
+        },
         alt="Layers with output shape, parameters and their arithmetic",
     )
-    st.caption(f"{run.n_parameters:,} trainable parameters. A multiplication with its addition counts as two operations.")
+    st.caption(
+        f"{run.n_parameters:,} trainable parameters. A multiplication with its addition counts as two operations."
+    )
 
 
 def _network(run: Run) -> TrainedNetwork | None:
@@ -79,8 +103,16 @@ def _network(run: Run) -> TrainedNetwork | None:
     try:
         return trained_network(run)
     except (ArtifactError, DataError) as error:
-        st.warning(f"The weights of this run cannot be shown. {error_sentence(error)}", icon=":material/warning:")
-        st.page_link(TRAIN, label="Clone and edit", icon=":material/model_training:", query_params={"from": run.id})
+        st.warning(
+            f"The weights of this run cannot be shown. {error_sentence(error)}",
+            icon=":material/warning:",
+        )
+        st.page_link(
+            TRAIN,
+            label="Clone and edit",
+            icon=":material/model_training:",
+            query_params={"from": run.id},
+        )
         return None
 
 
@@ -103,7 +135,12 @@ def _parameters(run: Run, network: TrainedNetwork | None) -> None:
             "parameters. A deeper network does not always have more of them: a convolution uses its few weights at every place, "
             "and pooling leaves fewer inputs to the dense layer behind it."
         )
-        st.page_link(RUNS, label="Parameters and accuracy of all runs", icon=":material/scatter_plot:", query_params={"as": "parameters"})
+        st.page_link(
+            RUNS,
+            label="Parameters and accuracy of all runs",
+            icon=":material/scatter_plot:",
+            query_params={"as": "parameters"},
+        )
     if network is not None:
         with right:
             weights_between(run, network)
@@ -126,7 +163,11 @@ def _distribution(run: Run, network: TrainedNetwork) -> None:
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def _distributions(_database_url: str, run_id: str, revision: int, _network: TrainedNetwork) -> str:  # noqa: ARG001 - parts of the cache's key
-    return str(draw_distributions(histograms({kernel.name: kernel.weights for kernel in _network.kernels})).to_json())
+    return str(
+        draw_distributions(
+            histograms({kernel.name: kernel.weights for kernel in _network.kernels})
+        ).to_json()
+    )
 
 
 def _figures(run: Run, network: TrainedNetwork) -> None:
@@ -137,7 +178,11 @@ def _figures(run: Run, network: TrainedNetwork) -> None:
     for planned in run.config.plan:
         if planned.name in weights or planned.name in dead:
             summary = weights.get(planned.name)
-            figures = (summary.mean, summary.std, summary.low, summary.high, summary.norm) if summary else (None,) * 5
+            figures = (
+                (summary.mean, summary.std, summary.low, summary.high, summary.norm)
+                if summary
+                else (None,) * 5
+            )
             rows.append((planned.name, _dead(dead.get(planned.name)), *figures))
     number = st.column_config.NumberColumn(format="%.3g")
     columns = ["Layer", "Dead units", "Mean", "Standard deviation", "Minimum", "Maximum", "Norm"]
@@ -145,10 +190,15 @@ def _figures(run: Run, network: TrainedNetwork) -> None:
         pd.DataFrame(rows, columns=columns),
         hide_index=True,
         height="content",
-        column_config={"Layer": st.column_config.TextColumn(pinned=True), **dict.fromkeys(columns[2:], number)},
+        column_config={
+            "Layer": st.column_config.TextColumn(pinned=True),
+            **dict.fromkeys(columns[2:], number),
+        },
         alt="Weights and dead units of each layer",
     )
-    st.caption(f"A dead unit is a ReLU unit, or a filter at every place, that is zero for each of {N_ASKED:,} test images.")
+    st.caption(
+        f"A dead unit is a ReLU unit, or a filter at every place, that is zero for each of {N_ASKED:,} test images."
+    )
 
 
 def _dead(counts: tuple[int, int] | None) -> str:

@@ -13,7 +13,14 @@ from mnist_dash.core.config.changes import describe
 from mnist_dash.core.config.experiments import Published
 from mnist_dash.core.config.presets import PRESETS
 from mnist_dash.errors import UnknownRun
-from mnist_dash.figures.base.curves import Axis, Curve, CurveOptions, Metric, draw_both, prepare_curves
+from mnist_dash.figures.base.curves import (
+    Axis,
+    Curve,
+    CurveOptions,
+    Metric,
+    draw_both,
+    prepare_curves,
+)
 from mnist_dash.figures.run.branches import Mark, add_marks, parent_curves
 from mnist_dash.glossary import help_for
 from mnist_dash.runs.store.events import EventKind, events_of
@@ -44,7 +51,13 @@ _AXES: tuple[Axis, ...] = get_args(Axis)
 
 def live_section(run: Run, *, whole: bool = True) -> None:
     """Draw what moves, curves and figures only if `whole`; it draws itself anew while the run is live."""
-    tick = TICK_SECONDS if run.state.is_live else None if run.state.is_terminal else PAUSED_TICK_SECONDS
+    tick = (
+        TICK_SECONDS
+        if run.state.is_live
+        else None
+        if run.state.is_terminal
+        else PAUSED_TICK_SECONDS
+    )
     moving(_section, every=tick)(run.id, _stage(run), whole=whole)
 
 
@@ -73,8 +86,16 @@ def _section(run_id: str, drawn: tuple[object, ...], *, whole: bool) -> None:
 def tab_title(run: Run) -> str:
     """Say in the browser's tab how far a run is and how good: ``3/5 · 97.40 % · 512-256 Adam 0.001 #14``."""
     accuracy = run.test_accuracy if run.test_accuracy is not None else run.last_val_accuracy
-    state = str(run.state) if run.state.is_terminal or not run.epoch else f"{run.epoch}/{run.config.epochs}"
-    parts = [state if run.state is not RunState.FINISHED else "", formatting.percent(accuracy) if accuracy is not None else "", run.title]
+    state = (
+        str(run.state)
+        if run.state.is_terminal or not run.epoch
+        else f"{run.epoch}/{run.config.epochs}"
+    )
+    parts = [
+        state if run.state is not RunState.FINISHED else "",
+        formatting.percent(accuracy) if accuracy is not None else "",
+        run.title,
+    ]
     return " · ".join(part for part in parts if part)
 
 
@@ -82,7 +103,9 @@ def _waits(run: Run) -> str:
     """Say what a run waits for that does not come by itself; empty where there is nothing."""
     if run.state is RunState.QUEUED:
         sentence = blocked(store()).get(run.id, "")
-        return "" if sentence == NOBODY else sentence  # `progress` says so, or that one is just starting
+        return (
+            "" if sentence == NOBODY else sentence
+        )  # `progress` says so, or that one is just starting
     return run.reason if run.state is RunState.RUNNING else ""
 
 
@@ -104,16 +127,31 @@ def _figures(run: Run, past: History) -> None:
         if run.test_accuracy is not None:
             _metric("Test", formatting.percent(run.test_accuracy), "")
         for label, name in accuracy:
-            _metric(label, formatting.percent(_last(rows, name)), _change(rows, name, is_share=True))
+            _metric(
+                label, formatting.percent(_last(rows, name)), _change(rows, name, is_share=True)
+            )
         best = f"epoch {run.best_epoch}" if run.best_epoch else ""
         _metric("Best validation", formatting.percent(run.best_val_accuracy), best)
-        _metric("Validation loss", formatting.number(_last(rows, "val_loss")), _change(rows, "val_loss", is_share=False))
+        _metric(
+            "Validation loss",
+            formatting.number(_last(rows, "val_loss")),
+            _change(rows, "val_loss", is_share=False),
+        )
         speed = f"{rows['images_per_second'].iloc[-1]:,.0f} images/s" if len(rows) else ""
-        _metric("Time", formatting.duration(run.seconds_training + run.seconds_evaluation), "", about=speed)
+        _metric(
+            "Time",
+            formatting.duration(run.seconds_training + run.seconds_evaluation),
+            "",
+            about=speed,
+        )
 
 
 def _metric(label: str, value: str, note: str, *, about: str = "") -> None:
-    st.markdown(f":small[:gray[{label}]]  \n**{value}** {f':small[{note}]' if note else ''}", width="content", help=about or None)
+    st.markdown(
+        f":small[:gray[{label}]]  \n**{value}** {f':small[{note}]' if note else ''}",
+        width="content",
+        help=about or None,
+    )
 
 
 def _last(rows: pd.DataFrame, name: str) -> float | None:
@@ -135,9 +173,22 @@ def _change(rows: pd.DataFrame, name: str, *, is_share: bool) -> str:
 def _options() -> CurveOptions:
     """Offer the choices of the charts; the page's address keeps them."""
     with st.popover("Axes", icon=":material/tune:", key="run_axes"):
-        axis = st.segmented_control("X axis", _AXES, default="epoch", required=True, key="x", bind="query-params")
-        log_scale = st.toggle("Log loss", key="log", bind="query-params", help="Draws the loss on a logarithmic axis.")
-        smoothing = st.slider("Smoothing", 0.0, 0.95, 0.0, 0.05, key="smooth", bind="query-params", help=help_for("smoothing"))
+        axis = st.segmented_control(
+            "X axis", _AXES, default="epoch", required=True, key="x", bind="query-params"
+        )
+        log_scale = st.toggle(
+            "Log loss", key="log", bind="query-params", help="Draws the loss on a logarithmic axis."
+        )
+        smoothing = st.slider(
+            "Smoothing",
+            0.0,
+            0.95,
+            0.0,
+            0.05,
+            key="smooth",
+            bind="query-params",
+            help=help_for("smoothing"),
+        )
     return CurveOptions(axis, log_scale, float(smoothing))
 
 
@@ -156,7 +207,9 @@ def _curves(run: Run) -> None:
 
 
 def _published(run: Run) -> Published | None:
-    return PRESETS[run.preset].published if run.preset is not None and run.preset in PRESETS else None
+    return (
+        PRESETS[run.preset].published if run.preset is not None and run.preset in PRESETS else None
+    )
 
 
 def _explain(run: Run) -> None:
@@ -166,8 +219,13 @@ def _explain(run: Run) -> None:
         if _published(run) is not None:
             st.markdown("The **grey** lines are the published results of this experiment.")
         if run.parent_id is not None and run.parent_epoch:
-            st.markdown("The **grey** lines are those of the run that this one was forked from or continues.")
-    st.caption("Drag over a chart to zoom, double-click to reset, click a line's name to hide it.", width="content")
+            st.markdown(
+                "The **grey** lines are those of the run that this one was forked from or continues."
+            )
+    st.caption(
+        "Drag over a chart to zoom, double-click to reset, click a line's name to hide it.",
+        width="content",
+    )
 
 
 def _figure(run: Run, options: CurveOptions) -> str:
@@ -195,7 +253,9 @@ def _draw(_database_url: str, run_id: str, revision: int, options: CurveOptions,
         former = history(parent.id, parent.revision).epochs
         return own + parent_curves(former, name=parent.title, metric=metric, axis=options.axis)
 
-    figure = draw_both(lines("loss"), lines("accuracy"), options=options, best_epoch=_run.best_epoch)
+    figure = draw_both(
+        lines("loss"), lines("accuracy"), options=options, best_epoch=_run.best_epoch
+    )
     add_marks(figure, _marks(_run), epochs=past.epochs, axis=options.axis)
     return str(figure.to_json())
 
@@ -213,7 +273,17 @@ def _parent(run: Run) -> Run | None:
 def _marks(run: Run) -> tuple[Mark, ...]:
     """Say what the curves mark: where the run branched, was changed or paused, and the changes that are still to come."""
     drawn = (EventKind.FORKED, EventKind.CONTINUED, EventKind.CHANGED, EventKind.PAUSED)
-    done = [Mark(event.epoch, event.sentence) for event in events_of(store(), run.id) if event.kind in drawn and event.epoch]
+    done = [
+        Mark(event.epoch, event.sentence)
+        for event in events_of(store(), run.id)
+        if event.kind in drawn and event.epoch
+    ]
     known = {mark.epoch for mark in done}
     planned = [change for change in run.config.changes if change.after_epoch not in known]
-    return (*done, *(Mark(change.after_epoch, f"Changed: {describe(run.config, change)}.") for change in planned))
+    return (
+        *done,
+        *(
+            Mark(change.after_epoch, f"Changed: {describe(run.config, change)}.")
+            for change in planned
+        ),
+    )

@@ -8,7 +8,12 @@ import streamlit as st
 from mnist_dash import formatting
 from mnist_dash.core.analysis.calibration_curve import CalibrationCurve, calibration_curve
 from mnist_dash.core.analysis.evaluation import class_accuracies, ranked_images, top_two_margins
-from mnist_dash.core.analysis.thresholds import USUAL_THRESHOLD, histogram, threshold_figures, threshold_images
+from mnist_dash.core.analysis.thresholds import (
+    USUAL_THRESHOLD,
+    histogram,
+    threshold_figures,
+    threshold_images,
+)
 from mnist_dash.core.config.run_config import N_CLASSES
 from mnist_dash.errors import ArtifactError, DataError
 from mnist_dash.figures.run.calibration_curve import draw_calibration
@@ -76,7 +81,9 @@ def _one_against_rest(of: Evaluated, chosen: Selection) -> None:
         )
         with chart:
             live_plot(
-                _digit_figure(of.name, digit, threshold, (chosen.true, chosen.predicted, chosen.image), of),
+                _digit_figure(
+                    of.name, digit, threshold, (chosen.true, chosen.predicted, chosen.image), of
+                ),
                 key="probability_chart",
                 alt=f"Histogram of the probability of {name}: images of {name} and of all other classes",
                 height=340,
@@ -92,7 +99,11 @@ def _threshold_figures(of: Evaluated, digit: int, threshold: float) -> None:
     support = found.true_positives + found.false_negatives
     with st.grid(2, min_column_width=120):
         for label, value, note in (
-            ("Precision", formatting.percent(found.precision), f"of {found.true_positives + found.false_positives:,} predicted {name}"),
+            (
+                "Precision",
+                formatting.percent(found.precision),
+                f"of {found.true_positives + found.false_positives:,} predicted {name}",
+            ),
             ("Recall", formatting.percent(found.recall), f"of {support:,} true {name}"),
             ("False positives", f"{found.false_positives:,}", f"predicted {name}, but are not"),
             ("False negatives", f"{found.false_negatives:,}", f"are {name}, not predicted so"),
@@ -103,13 +114,25 @@ def _threshold_figures(of: Evaluated, digit: int, threshold: float) -> None:
 def _threshold_images(of: Evaluated, chosen: Selection, digit: int, threshold: float) -> None:
     images = threshold_images(of.labels, of.probabilities, digit, threshold)
     group = st.segmented_control(
-        "Images", GROUPS, default=GROUPS[0], required=True, key="group", bind="query-params", label_visibility="collapsed"
+        "Images",
+        GROUPS,
+        default=GROUPS[0],
+        required=True,
+        key="group",
+        bind="query-params",
+        label_visibility="collapsed",
     )
-    wanted = {"flipped": images.flipped, "false positives": images.false_positives, "false negatives": images.false_negatives}[group]
+    wanted = {
+        "flipped": images.flipped,
+        "false positives": images.false_positives,
+        "false negatives": images.false_negatives,
+    }[group]
     against = f" with another prediction than at {USUAL_THRESHOLD}" if group == "flipped" else ""
     shown = f", the first {MOST_FLIPPED}" if len(wanted) > MOST_FLIPPED else ""
     if group == "flipped" and threshold == USUAL_THRESHOLD:
-        st.caption(f"Move the threshold away from {USUAL_THRESHOLD} to see which predictions change.")
+        st.caption(
+            f"Move the threshold away from {USUAL_THRESHOLD} to see which predictions change."
+        )
     else:
         st.caption(f"{plural(len(wanted), 'image')}{against}{shown}")
     if len(wanted):
@@ -148,12 +171,18 @@ def _by_epoch(run: Run, chosen: Selection) -> None:
         )
         return
     try:
-        figure = _epochs_figure(store().settings.database_url, run.id, run.revision, chosen.true, run)
+        figure = _epochs_figure(
+            store().settings.database_url, run.id, run.revision, chosen.true, run
+        )
     except (ArtifactError, DataError) as error:
         st.error(error_sentence(error), icon=":material/error:")
         return
-    st.caption(f"On the test set with dropout off. The selected true class is highlighted. {plural(len(epochs), 'epoch')} kept.")
-    live_plot(figure, key="class_accuracy_chart", alt="Test accuracy of each class by epoch", height=360)
+    st.caption(
+        f"On the test set with dropout off. The selected true class is highlighted. {plural(len(epochs), 'epoch')} kept."
+    )
+    live_plot(
+        figure, key="class_accuracy_chart", alt="Test accuracy of each class by epoch", height=360
+    )
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
@@ -172,7 +201,13 @@ def _digit_figure(
     ]
     if true is not None or predicted is not None:
         images = ranked_images(_of.labels, _of.probabilities, true=true, predicted=predicted)
-        bars.append(Bars(sentence(_of, Selection(true, predicted), len(images)), _SELECTED, histogram(values[images])))
+        bars.append(
+            Bars(
+                sentence(_of, Selection(true, predicted), len(images)),
+                _SELECTED,
+                histogram(values[images]),
+            )
+        )
     figure = draw_histogram(
         bars,
         title=f"probability of {_of.class_names[digit]}",
@@ -186,7 +221,10 @@ def _digit_figure(
 def _margin_figure(name: str, image: int | None, _of: Evaluated) -> str:  # noqa: ARG001 - the cache's key
     margins = top_two_margins(_of.probabilities)
     right = _of.probabilities.argmax(axis=1) == _of.labels
-    bars = [Bars("correct", _DIGIT, histogram(margins[right])), Bars("misclassified", _SELECTED, histogram(margins[~right]))]
+    bars = [
+        Bars("correct", _DIGIT, histogram(margins[right])),
+        Bars("misclassified", _SELECTED, histogram(margins[~right])),
+    ]
     marked = None if image is None else float(margins[image])
     return str(draw_histogram(bars, title="p(first) − p(second)", marked=marked).to_json())
 
@@ -198,8 +236,16 @@ def _calibrated(name: str, _of: Evaluated) -> tuple[CalibrationCurve, str]:  # n
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _epochs_figure(database_url: str, run_id: str, revision: int, true: int | None, _run: Run) -> str:  # noqa: ARG001 - the cache's key
+def _epochs_figure(
+    database_url: str,  # noqa: ARG001 - the cache's key
+    run_id: str,  # noqa: ARG001 - the cache's key
+    revision: int,  # noqa: ARG001 - the cache's key
+    true: int | None,
+    _run: Run,
+) -> str:
     kept = [evaluated(_run, "test", epoch) for epoch in sources(_run).epochs]
     accuracies = np.array([class_accuracies(of.labels, of.probabilities) for of in kept])
-    figure = draw_class_accuracies([int(of.kept) for of in kept], accuracies.tolist(), kept[0].class_names, selected=true)
+    figure = draw_class_accuracies(
+        [int(of.kept) for of in kept], accuracies.tolist(), kept[0].class_names, selected=true
+    )
     return str(figure.to_json())

@@ -26,14 +26,32 @@ from mnist_dash.ui.elements.live_plot import live_plot
 from mnist_dash.ui.pages.run.layers import layer_table
 
 SHARES: tuple[Shares, ...] = get_args(Shares)
-DIGIT_PLURALS = ("zeros", "ones", "twos", "threes", "fours", "fives", "sixes", "sevens", "eights", "nines")
+DIGIT_PLURALS = (
+    "zeros",
+    "ones",
+    "twos",
+    "threes",
+    "fours",
+    "fives",
+    "sixes",
+    "sevens",
+    "eights",
+    "nines",
+)
 
 
 def outcome(run: Run) -> None:
     """Say how the run ended, when it did not simply finish, and mark a leak."""
     if run.state in (RunState.FAILED, RunState.DIVERGED):
-        kept = f" Its {plural(run.epoch, 'finished epoch')} {verb(run.epoch, 'are')} kept." if run.epoch else ""
-        st.error(f"{run.reason or 'The run ended without giving a reason.'}{kept}", icon=":material/error:")
+        kept = (
+            f" Its {plural(run.epoch, 'finished epoch')} {verb(run.epoch, 'are')} kept."
+            if run.epoch
+            else ""
+        )
+        st.error(
+            f"{run.reason or 'The run ended without giving a reason.'}{kept}",
+            icon=":material/error:",
+        )
     elif run.reason and run.state is not RunState.FINISHED:
         st.info(run.reason, icon=":material/info:")
     if run.config.leaks_test_set:
@@ -69,7 +87,11 @@ def _evaluation(run: Run, of: Evaluated) -> None:
 
 def _figures(run: Run, of: Evaluated, found: Summary) -> None:
     low, high = found.interval
-    loss = run.test_loss if of.part == "test" and of.kept == FINAL and run.test_loss is not None else found.loss
+    loss = (
+        run.test_loss
+        if of.part == "test" and of.kept == FINAL and run.test_loss is not None
+        else found.loss
+    )
     name = of.part.capitalize()
     with st.grid(3, min_column_width=210):
         st.metric(
@@ -79,25 +101,54 @@ def _figures(run: Run, of: Evaluated, found: Summary) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=help_for("confidence interval", f"Here it is Wilson's, of {found.n_right:,} right out of {found.n_images:,} images."),
+            help=help_for(
+                "confidence interval",
+                f"Here it is Wilson's, of {found.n_right:,} right out of {found.n_images:,} images.",
+            ),
         )
         wrong = found.n_images - found.n_right
-        st.metric("Errors", f"{wrong:,}", f"of {found.n_images:,} images", delta_color="off", delta_arrow="off", border=True)
-        st.metric(f"{name} loss", formatting.number(loss), "cross-entropy, nats", delta_color="off", delta_arrow="off", border=True)
+        st.metric(
+            "Errors",
+            f"{wrong:,}",
+            f"of {found.n_images:,} images",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+        )
+        st.metric(
+            f"{name} loss",
+            formatting.number(loss),
+            "cross-entropy, nats",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+        )
 
 
 def _confusion(of: Evaluated, found: Summary, chosen: Selection) -> None:
     st.markdown("**Confusion matrix**")
     shares = st.segmented_control(
-        "Cells", SHARES, default=SHARES[0], required=True, key="cells", bind="query-params", label_visibility="collapsed"
+        "Cells",
+        SHARES,
+        default=SHARES[0],
+        required=True,
+        key="cells",
+        bind="query-params",
+        label_visibility="collapsed",
     )
-    unit = {"counts": "counts of images", "by row": "% of the true class", "by column": "% of the predicted class"}[shares]
+    unit = {
+        "counts": "counts of images",
+        "by row": "% of the true class",
+        "by column": "% of the predicted class",
+    }[shares]
     st.caption(
         f"{found.n_images:,} {of.part} images. Rows are true classes, columns "
         f"predicted ones; cells are {unit}. Click a cell to see its images."
     )
     clicked = live_plot(
-        _confusion_figure(of.name, shares, chosen.true, chosen.predicted, found.confusion, of.class_names),
+        _confusion_figure(
+            of.name, shares, chosen.true, chosen.predicted, found.confusion, of.class_names
+        ),
         key="run_confusion_chart",
         alt=f"Confusion matrix on {found.n_images:,} {of.part} images, {unit}",
         height=460,
@@ -119,7 +170,11 @@ def _confusion_figure(
     _matrix: npt.NDArray[np.int64],
     _class_names: tuple[str, ...],
 ) -> str:
-    return str(draw_confusion(_matrix.tolist(), _class_names, shares=shares, selected=(true, predicted)).to_json())
+    return str(
+        draw_confusion(
+            _matrix.tolist(), _class_names, shares=shares, selected=(true, predicted)
+        ).to_json()
+    )
 
 
 def _pairs(of: Evaluated, found: Summary) -> None:
@@ -151,7 +206,10 @@ def _report(of: Evaluated, found: Summary) -> None:
     st.caption(
         "Precision: fraction of the images predicted as a class that belong to it. Recall: fraction of a class that is predicted as it."
     )
-    rows = [(name, row.precision, row.recall, row.f1, row.support) for name, row in zip(of.class_names, found.report, strict=True)]
+    rows = [
+        (name, row.precision, row.recall, row.f1, row.support)
+        for name, row in zip(of.class_names, found.report, strict=True)
+    ]
     fraction = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(
         pd.DataFrame(rows, columns=["Class", "Precision", "Recall", "F1", "Images"]),

@@ -64,8 +64,14 @@ def show_run(run_id: str) -> None:
 
 def about(run: Run) -> None:
     """Say what a run is and where it comes from: in small print, below its curves."""
-    preset = f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
-    deleted = " This run is deleted. Restore it on the Runs page under “deleted”." if run.deleted_at else ""
+    preset = (
+        f"{PRESETS[run.preset].title}. " if run.preset is not None and run.preset in PRESETS else ""
+    )
+    deleted = (
+        " This run is deleted. Restore it on the Runs page under “deleted”."
+        if run.deleted_at
+        else ""
+    )
     ended = f" {run.reason}" if run.state is RunState.FINISHED else ""
     now = run.config.at(min(run.epoch + 1, run.config.epochs))
     st.caption(
@@ -81,7 +87,13 @@ def choose_view() -> str:
     """Offer the views of an ended run; the address keeps the choice."""
     return str(
         st.segmented_control(
-            "View", VIEWS, default=FIRST_VIEW, required=True, key="view", bind="query-params", label_visibility="collapsed"
+            "View",
+            VIEWS,
+            default=FIRST_VIEW,
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
         )
     )
 

@@ -85,7 +85,9 @@ def steer_buttons(run: Run) -> None:
         "Pause",
         key="steer_pause",
         icon=":material/pause:",
-        help="Pauses the run at the end of this epoch and frees its worker." if run.state is RunState.RUNNING else help_for("pause"),
+        help="Pauses the run at the end of this epoch and frees its worker."
+        if run.state is RunState.RUNNING
+        else help_for("pause"),
         on_click=_act,
         args=(lambda: steering.pause(store(), run.id),),
     )
@@ -94,10 +96,14 @@ def steer_buttons(run: Run) -> None:
 def change_form(run: Run) -> None:
     """Draw the fields of a change of hyperparameters while a run trains."""
     when = "now" if run.state is RunState.PAUSED else "at the end of the current epoch"
-    st.markdown(f"These settings change {when}. The change becomes part of the configuration, so the run stays reproducible.")
+    st.markdown(
+        f"These settings change {when}. The change becomes part of the configuration, so the run stays reproducible."
+    )
     values = _settings(run, run.epoch + 1, "change", optimizer=False)
     if run.change_requested:
-        st.caption(":material/schedule: A change is already requested for the end of the epoch. A new one replaces it.")
+        st.caption(
+            ":material/schedule: A change is already requested for the end of the epoch. A new one replaces it."
+        )
     st.button(
         "Apply change",
         key="steer_change_submit",
@@ -119,9 +125,17 @@ def fork_popover(run: Run) -> None:
             return
         left, right = st.columns(2)
         first = min(run.epoch, run.best_epoch or run.epoch, max(1, run.config.epochs - 1))
-        epoch = left.number_input("Fork after epoch", 1, run.epoch, first, key=f"steer_fork_epoch_{run.id}")
+        epoch = left.number_input(
+            "Fork after epoch", 1, run.epoch, first, key=f"steer_fork_epoch_{run.id}"
+        )
         least = int(epoch) + 1
-        total = right.number_input("Total epochs", 2, MOST_EPOCHS, max(run.config.epochs, first + 1), key=f"steer_fork_epochs_{run.id}")
+        total = right.number_input(
+            "Total epochs",
+            2,
+            MOST_EPOCHS,
+            max(run.config.epochs, first + 1),
+            key=f"steer_fork_epochs_{run.id}",
+        )
         values = _settings(run, int(epoch), "fork")
         st.caption(_start(run, int(epoch)))
         st.button(
@@ -132,7 +146,9 @@ def fork_popover(run: Run) -> None:
             help=None if values else "Enter at least one setting to change.",
             on_click=_begin,
             args=(
-                lambda key: steering.fork(store(), run.id, int(epoch), values, epochs=int(total), key=key),
+                lambda key: steering.fork(
+                    store(), run.id, int(epoch), values, epochs=int(total), key=key
+                ),
                 "fork",
                 run.id,
                 int(epoch),
@@ -155,21 +171,46 @@ def _start(run: Run, epoch: int) -> str:
 
 def continue_popover(run: Run) -> None:
     """Draw the continuation of an ended run that has an epoch to go on from and may have more of them."""
-    if not run.state.is_terminal or not run.epoch or run.state is RunState.DIVERGED or run.epoch >= MOST_EPOCHS:
+    if (
+        not run.state.is_terminal
+        or not run.epoch
+        or run.state is RunState.DIVERGED
+        or run.epoch >= MOST_EPOCHS
+    ):
         return
-    with st.popover("Continue", icon=":material/fast_forward:", key="steer_continue", on_change="rerun"):
-        st.markdown("Starts a new run that continues this one from its last epoch with the same settings.")
-        proposed = min(run.config.epochs if run.epoch < run.config.epochs else run.epoch + MORE_EPOCHS, MOST_EPOCHS)
-        total = st.number_input("Total epochs", run.epoch + 1, MOST_EPOCHS, proposed, key=f"steer_continue_epochs_{run.id}")
+    with st.popover(
+        "Continue", icon=":material/fast_forward:", key="steer_continue", on_change="rerun"
+    ):
+        st.markdown(
+            "Starts a new run that continues this one from its last epoch with the same settings."
+        )
+        proposed = min(
+            run.config.epochs if run.epoch < run.config.epochs else run.epoch + MORE_EPOCHS,
+            MOST_EPOCHS,
+        )
+        total = st.number_input(
+            "Total epochs",
+            run.epoch + 1,
+            MOST_EPOCHS,
+            proposed,
+            key=f"steer_continue_epochs_{run.id}",
+        )
         if run.config.schedule.kind in ("cosine", "one_cycle") and int(total) > run.config.epochs:
-            st.caption(":material/restart_alt: The learning-rate schedule has ended. It starts anew for the added epochs (a warm restart).")
+            st.caption(
+                ":material/restart_alt: The learning-rate schedule has ended. It starts anew for the added epochs (a warm restart)."
+            )
         st.caption(_start(run, run.epoch))
         st.button(
             "Start continuation",
             key="steer_continue_submit",
             type="primary",
             on_click=_begin,
-            args=(lambda key: steering.continue_run(store(), run.id, int(total), key=key), "continue", run.id, int(total)),
+            args=(
+                lambda key: steering.continue_run(store(), run.id, int(total), key=key),
+                "continue",
+                run.id,
+                int(total),
+            ),
         )
 
 
@@ -186,17 +227,30 @@ def _settings(run: Run, epoch: int, form: str, *, optimizer: bool = True) -> dic
             placeholder=formatting.number(rate),
             help=help_for("learning rate", "A tenth of it often helps when progress has stalled."),
         ),
-        "batch_size": right.text_input("Batch size", key=f"{key}_batch_size", placeholder=str(now.batch_size)),
+        "batch_size": right.text_input(
+            "Batch size", key=f"{key}_batch_size", placeholder=str(now.batch_size)
+        ),
     }
     if has_dropout(now):
-        typed["dropout_rate"] = left.text_input("Dropout rate, all layers", key=f"{key}_dropout_rate", placeholder="unchanged")
-    values = {name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None}
+        typed["dropout_rate"] = left.text_input(
+            "Dropout rate, all layers", key=f"{key}_dropout_rate", placeholder="unchanged"
+        )
+    values = {
+        name: parse_typed(text) for name, text in typed.items() if parse_typed(text) is not None
+    }
     if optimizer:
         kinds = [_SAME, *OPTIMIZERS]
         names = OPTIMIZERS.labels
-        kind = right.selectbox("Optimizer", kinds, key=f"{key}_optimizer", format_func=lambda kind: names.get(kind, kind))
+        kind = right.selectbox(
+            "Optimizer",
+            kinds,
+            key=f"{key}_optimizer",
+            format_func=lambda kind: names.get(kind, kind),
+        )
         if kind != _SAME:
-            own = {"learning_rate": values.pop("learning_rate")} if "learning_rate" in values else {}
+            own = (
+                {"learning_rate": values.pop("learning_rate")} if "learning_rate" in values else {}
+            )
             values["optimizer"] = {"kind": kind, **own}
     return values
 
@@ -222,7 +276,11 @@ def lineage(run: Run) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             if run.parent_id is not None:
                 after = f" after epoch {run.parent_epoch}" if run.parent_epoch else ""
-                run_link(run.parent_id, f"From {title_of(run.parent_id)}{after}", icon=":material/call_split:")
+                run_link(
+                    run.parent_id,
+                    f"From {title_of(run.parent_id)}{after}",
+                    icon=":material/call_split:",
+                )
             for child in found[-N_CHILDREN:]:
                 after = f" after epoch {child.parent_epoch}" if child.parent_epoch else ", rerun"
                 run_link(
@@ -235,4 +293,6 @@ def lineage(run: Run) -> None:
         with st.expander(f"History of the configuration: {plural(len(events), 'entry')}"):
             for event in events:
                 by = f", {formatting.plain(event.person)}" if event.person else ""
-                st.markdown(f"{formatting.plain(event.sentence)} :small[:gray[{formatting.ago(event.at)}{by}]]")
+                st.markdown(
+                    f"{formatting.plain(event.sentence)} :small[:gray[{formatting.ago(event.at)}{by}]]"
+                )

@@ -24,7 +24,9 @@ def toolbar(run: Run) -> None:
     leak = " :orange-badge[:material/warning: leak]" if run.config.leaks_test_set else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         run_title(run, f"{badge(run.state)}{leak}")
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="steer"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", gap="xsmall", width="content", key="steer"
+        ):
             if may_edit():
                 rename_button(run)
                 star_button(run)
@@ -43,8 +45,15 @@ def toolbar(run: Run) -> None:
 
 def _more(run: Run) -> None:
     if not has_share_link():
-        st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"from": run.id})
-        st.page_link(STUDIES, label="Tune from here", icon=":material/manage_search:", query_params={"new": "1", "from": run.id})
+        st.page_link(
+            TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"from": run.id}
+        )
+        st.page_link(
+            STUDIES,
+            label="Tune from here",
+            icon=":material/manage_search:",
+            query_params={"new": "1", "from": run.id},
+        )
     if not may_edit():
         return
     steer.rerun_button(run)

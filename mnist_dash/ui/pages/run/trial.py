@@ -26,14 +26,27 @@ def trial_line(run: Run) -> None:
         return  # a link that shows this run alone
     study, number = study_store.find(store(), found[0]), found[1]
     label = f"Trial {number} of study {formatting.plain(study.name)}"
-    st.page_link(STUDY, label=label, icon=":material/science:", query_params={"study": study.id, "trials": str(number)})
-    if run.state.is_terminal and run.epoch and not artifacts.has(store(), run.id, ArtifactKind.WEIGHTS):
+    st.page_link(
+        STUDY,
+        label=label,
+        icon=":material/science:",
+        query_params={"study": study.id, "trials": str(number)},
+    )
+    if (
+        run.state.is_terminal
+        and run.epoch
+        and not artifacts.has(store(), run.id, ArtifactKind.WEIGHTS)
+    ):
         _what_is_missing(study)
 
 
 def _what_is_missing(study: Study) -> None:
     keep = study.definition.keep
-    what = "keeps no files of its trials" if keep.kind == "none" else f"keeps the files of its {plural(keep.n_best, 'best trial')} only"
+    what = (
+        "keeps no files of its trials"
+        if keep.kind == "none"
+        else f"keeps the files of its {plural(keep.n_best, 'best trial')} only"
+    )
     remedy = " Press **Rerun**." if may_edit() else ""
     with st.container(border=True):
         st.markdown(

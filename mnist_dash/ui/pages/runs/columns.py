@@ -53,7 +53,11 @@ N_NAMING = 3
 
 
 def _remarks(run: Run) -> list[str]:
-    remarks = [run.preset or "", "leak: validates on the test set" if run.config.leaks_test_set else "", run.reason]
+    remarks = [
+        run.preset or "",
+        "leak: validates on the test set" if run.config.leaks_test_set else "",
+        run.reason,
+    ]
     return [remark for remark in remarks if remark]
 
 
@@ -69,12 +73,22 @@ _JOINT: dict[str, tuple[str, Callable[[Run], object]]] = {
     "progress": ("Epochs", lambda run: f"{run.epoch} of {run.config.epochs}"),
     "time": (
         "Time",
-        lambda run: formatting.duration(run.seconds_training + run.seconds_evaluation) if run.started_at else formatting.NOTHING,
+        lambda run: (
+            formatting.duration(run.seconds_training + run.seconds_evaluation)
+            if run.started_at
+            else formatting.NOTHING
+        ),
     ),
     "remarks": ("Comments", lambda run: "; ".join(_remarks(run))),
 }
 """Columns that say several things at once, written for people."""
-_HEADINGS = {"batch_size": "Batch", "starred": "★", "optimizer.kind": "Optimizer kind", "epochs": "Epochs planned", "curve": "Curve"}
+_HEADINGS = {
+    "batch_size": "Batch",
+    "starred": "★",
+    "optimizer.kind": "Optimizer kind",
+    "epochs": "Epochs planned",
+    "curve": "Curve",
+}
 
 
 @cache
@@ -97,7 +111,12 @@ def column_choice(sorted_by: str) -> tuple[tuple[str, ...], bool]:
     """
     with st.popover("Columns", icon=":material/view_column:"):
         chosen = st.multiselect(
-            "Columns", list(titles()), default=list(FIRST), format_func=lambda name: titles()[name], key=COLUMNS_KEY, bind="query-params"
+            "Columns",
+            list(titles()),
+            default=list(FIRST),
+            format_func=lambda name: titles()[name],
+            key=COLUMNS_KEY,
+            bind="query-params",
         )
         differing = st.toggle(
             "Only differing columns",
@@ -112,7 +131,9 @@ def column_choice(sorted_by: str) -> tuple[tuple[str, ...], bool]:
     return names, bool(differing)
 
 
-def frame(entries: Sequence[Listed], names: Sequence[str], *, differing: bool) -> tuple[pd.DataFrame, Looks]:
+def frame(
+    entries: Sequence[Listed], names: Sequence[str], *, differing: bool
+) -> tuple[pd.DataFrame, Looks]:
     """Build the table of some runs.
 
     Args:
@@ -135,20 +156,35 @@ def frame(entries: Sequence[Listed], names: Sequence[str], *, differing: bool) -
             lines = store().sparklines(ids)
             cells[name] = [lines[run_id] or None for run_id in ids]
         elif name == "remarks":
-            waits = blocked(store()) if any(each.run.state is RunState.QUEUED for each in entries) else {}
-            cells[name] = ["; ".join([*_remarks(each.run), *filter(None, [waits.get(each.run.id)])]) for each in entries]
+            waits = (
+                blocked(store())
+                if any(each.run.state is RunState.QUEUED for each in entries)
+                else {}
+            )
+            cells[name] = [
+                "; ".join([*_remarks(each.run), *filter(None, [waits.get(each.run.id)])])
+                for each in entries
+            ]
         elif name in _JOINT:
             cells[name] = [_JOINT[name][1](each.run) for each in entries]
         else:
             place = [field.name for field in plain].index(name)
             cells[name] = [found[run_id][place] if run_id in found else None for run_id in ids]
     if differing and len(entries) > 1:
-        cells = {name: column for name, column in cells.items() if name == FIRST[0] or len(set(map(repr, column))) > 1}
-    table = pd.DataFrame({titles()[name]: _column(fields.get(name), name, column) for name, column in cells.items()})
+        cells = {
+            name: column
+            for name, column in cells.items()
+            if name == FIRST[0] or len(set(map(repr, column))) > 1
+        }
+    table = pd.DataFrame(
+        {titles()[name]: _column(fields.get(name), name, column) for name, column in cells.items()}
+    )
     if set(FIRST) <= set(names):  # what a person has chosen stays, empty or not
         table = without_empty(table, keep=[titles()[FIRST[0]]])
     looks = {titles()[name]: _look(fields.get(name), name) for name in cells}
-    return table, {title: look for title, look in looks.items() if look is not None and title in table}  # None would hide the column
+    return table, {
+        title: look for title, look in looks.items() if look is not None and title in table
+    }  # None would hide the column
 
 
 def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
@@ -160,10 +196,17 @@ def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
         case FieldKind.NUMBER if field.is_whole:
             return pd.Series([None if cell is None else int(cell) for cell in cells], dtype="Int64")
         case FieldKind.NUMBER:
-            return pd.Series([None if cell is None else (100 if field.is_share else 1) * float(cell) for cell in cells], dtype="Float64")
+            return pd.Series(
+                [
+                    None if cell is None else (100 if field.is_share else 1) * float(cell)
+                    for cell in cells
+                ],
+                dtype="Float64",
+            )
         case FieldKind.MOMENT:
             return pd.Series(
-                [None if cell is None else datetime.fromtimestamp(cell, tz=UTC) for cell in cells], dtype="datetime64[ns, UTC]"
+                [None if cell is None else datetime.fromtimestamp(cell, tz=UTC) for cell in cells],
+                dtype="datetime64[ns, UTC]",
             )
         case FieldKind.NAMES:
             return pd.Series([list(cell) for cell in cells], dtype=object)
@@ -175,13 +218,16 @@ def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:
 def _look(field: Field | None, name: str) -> ColumnConfig | None:
     kind = st.column_config
     if name == "state":
-        looks = {str(state): color for state, (_, color) in STATE_LOOK.items()} | {"stopping": "orange"}
+        looks = {str(state): color for state, (_, color) in STATE_LOOK.items()} | {
+            "stopping": "orange"
+        }
         return kind.MultiselectColumn(options=list(looks), color=list(looks.values()))
     if name == "curve":
         return kind.LineChartColumn(width="small", help="Validation accuracy by epoch.")
     if name == "name":
         return kind.TextColumn(
-            width="medium", help="The name of the run; one that nobody has renamed has its network, its optimizer and its number."
+            width="medium",
+            help="The name of the run; one that nobody has renamed has its network, its optimizer and its number.",
         )
     if field is None or name in _JOINT:
         return None

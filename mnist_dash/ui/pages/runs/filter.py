@@ -23,7 +23,9 @@ SHOWN: dict[str, Scope] = {
     "all": Scope(),
     "live": Scope(states=(RunState.QUEUED, RunState.RUNNING, RunState.PAUSED)),
     "finished": Scope(states=(RunState.FINISHED,)),
-    "ended early": Scope(states=(RunState.STOPPED, RunState.PRUNED, RunState.DIVERGED, RunState.FAILED)),
+    "ended early": Scope(
+        states=(RunState.STOPPED, RunState.PRUNED, RunState.DIVERGED, RunState.FAILED)
+    ),
     "archived": Scope(archived=True),
     "deleted": Scope(deleted=True),
 }
@@ -119,7 +121,9 @@ def scope(shown: str, query: Query) -> Scope:
 def narrow(field: Field, values: list[Any]) -> None:
     """Write into the query that a field has one of some values; for callbacks. A query that cannot be read stays as it is."""
     try:
-        st.session_state[QUERY_KEY] = with_values(st.session_state.get(QUERY_KEY) or "", field, values)
+        st.session_state[QUERY_KEY] = with_values(
+            st.session_state.get(QUERY_KEY) or "", field, values
+        )
     except InvalidQuery as error:
         st.toast(formatting.plain(error.sentence), icon=":material/error:")
 
@@ -139,16 +143,29 @@ def _choices(query: Query | None, on_change: Callable[[], None]) -> None:
         field = find(name)
         assert field is not None
         chosen = list(chosen_values(query, field))
-        offered = list(dict.fromkeys([*_offered(store().settings.database_url, store().revision(), name), *chosen]))
+        offered = list(
+            dict.fromkeys(
+                [*_offered(store().settings.database_url, store().revision(), name), *chosen]
+            )
+        )
         if not offered:
             continue
         key = f"runs_pick_{name}"
         st.session_state[key] = chosen
-        st.multiselect(field.title, offered, format_func=_label, key=key, on_change=_pick, args=(field, key, on_change))
+        st.multiselect(
+            field.title,
+            offered,
+            format_func=_label,
+            key=key,
+            on_change=_pick,
+            args=(field, key, on_change),
+        )
     starred = find("starred")
     assert starred is not None
     st.session_state["runs_pick_starred"] = chosen_values(query, starred) == (True,)
-    st.toggle("Starred only", key="runs_pick_starred", on_change=_pick_star, args=(starred, on_change))
+    st.toggle(
+        "Starred only", key="runs_pick_starred", on_change=_pick_star, args=(starred, on_change)
+    )
     st.caption("Your choices are written into the query, where you can refine them.")
 
 

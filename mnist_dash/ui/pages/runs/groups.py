@@ -68,7 +68,11 @@ def groups_section(scope: Scope) -> None:
 
 def _choices() -> tuple[list[Field], list[Field]]:
     fields = {field.name: field for field in columns()}
-    keys = [name for name, field in fields.items() if name not in _UNGROUPED and field.kind is not FieldKind.MOMENT]
+    keys = [
+        name
+        for name, field in fields.items()
+        if name not in _UNGROUPED and field.kind is not FieldKind.MOMENT
+    ]
     with st.container(horizontal=True, gap="medium"):
         by = st.multiselect(
             "Group by",
@@ -87,13 +91,23 @@ def _choices() -> tuple[list[Field], list[Field]]:
             key=FIGURES_KEY,
             bind="query-params",
         )
-    return [fields[name] for name in by if name in keys], [fields[name] for name in of if name in _FIGURES]
+    return [fields[name] for name in by if name in keys], [
+        fields[name] for name in of if name in _FIGURES
+    ]
 
 
-def _frame(found: tuple[Group, ...], by: list[Field], figures: list[Field]) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _frame(
+    found: tuple[Group, ...], by: list[Field], figures: list[Field]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     column = st.column_config
     looks: dict[str, ColumnConfig | ButtonColumnResult] = {
-        "Runs": column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=_CLICK_KEY, help="Lists the runs of this group.")
+        "Runs": column.ButtonColumn(
+            pinned=True,
+            type="tertiary",
+            on_click=_open,
+            key=_CLICK_KEY,
+            help="Lists the runs of this group.",
+        )
     }
     cells: dict[str, Any] = {"Runs": [plural(group.n, "run") for group in found]}
     for place, field in enumerate(by):
@@ -103,13 +117,28 @@ def _frame(found: tuple[Group, ...], by: list[Field], figures: list[Field]) -> t
         form = "%.2f %%" if field.is_share else "%.3g"
         spreads = [group.spreads[place] for group in found]
         mean, deviation, number = field.title, f"{field.title} ±", f"{field.title} of"
-        cells[mean] = pd.Series([None if each.mean is None else factor * each.mean for each in spreads], dtype="Float64")
-        cells[deviation] = pd.Series([None if each.deviation is None else factor * each.deviation for each in spreads], dtype="Float64")
-        looks[mean] = column.NumberColumn(format=form, help=f"Mean over the group's runs: {field.about}.")
-        looks[deviation] = column.NumberColumn("±", format=form, help=f"Standard deviation of {field.title.lower()} over the group's runs.")
+        cells[mean] = pd.Series(
+            [None if each.mean is None else factor * each.mean for each in spreads], dtype="Float64"
+        )
+        cells[deviation] = pd.Series(
+            [None if each.deviation is None else factor * each.deviation for each in spreads],
+            dtype="Float64",
+        )
+        looks[mean] = column.NumberColumn(
+            format=form, help=f"Mean over the group's runs: {field.about}."
+        )
+        looks[deviation] = column.NumberColumn(
+            "±",
+            format=form,
+            help=f"Standard deviation of {field.title.lower()} over the group's runs.",
+        )
         if any(each.n < group.n for each, group in zip(spreads, found, strict=True)):
             cells[number] = [each.n for each in spreads]
-            looks[number] = column.NumberColumn("of", format="localized", help=f"The number of runs that have {field.title.lower()}.")
+            looks[number] = column.NumberColumn(
+                "of",
+                format="localized",
+                help=f"The number of runs that have {field.title.lower()}.",
+            )
     return pd.DataFrame(cells), looks
 
 

@@ -14,7 +14,13 @@ from mnist_dash.ui.pages.runs.columns import column_choice
 from mnist_dash.ui.pages.runs.filter import SHOWN, order_choice, query_box, scope, show_choice
 from mnist_dash.ui.pages.runs.groups import AS_KEY, groups_section
 from mnist_dash.ui.pages.runs.scatter import parameters_section
-from mnist_dash.ui.pages.runs.table import PAGE_SIZE, action_bar, clear_selection, listed, runs_table
+from mnist_dash.ui.pages.runs.table import (
+    PAGE_SIZE,
+    action_bar,
+    clear_selection,
+    listed,
+    runs_table,
+)
 from mnist_dash.ui.pages.runs.views import views_popover
 
 TICK_SECONDS = 2.0
@@ -24,7 +30,9 @@ PAGE_KEY = "page"
 def nothing_yet() -> None:
     """Say what to do when no run was ever made."""
     with st.container(border=True):
-        st.markdown("**No runs yet.** A run is one training of one network. Runs are listed here with their curves and metrics.")
+        st.markdown(
+            "**No runs yet.** A run is one training of one network. Runs are listed here with their curves and metrics."
+        )
         st.page_link(TRAIN, label="Train your first network", icon=":material/model_training:")
 
 
@@ -49,7 +57,9 @@ def runs_section() -> None:
     if entries:
         runs_table(entries, f"{view}_{page}", names, differing=differing)
     else:
-        st.caption("No run matches the query." if query.root is not None else f"No runs under “{view}”.")
+        st.caption(
+            "No run matches the query." if query.root is not None else f"No runs under “{view}”."
+        )
 
 
 def page_choice(pages: int) -> int:
@@ -58,7 +68,10 @@ def page_choice(pages: int) -> int:
         return 1
     if st.session_state.get(PAGE_KEY, 1) > pages:
         st.session_state[PAGE_KEY] = pages
-    return min(int(st.pagination(pages, key=PAGE_KEY, bind="query-params", on_change=clear_selection)), pages)
+    return min(
+        int(st.pagination(pages, key=PAGE_KEY, bind="query-params", on_change=clear_selection)),
+        pages,
+    )
 
 
 def grouped_section() -> None:
@@ -74,7 +87,13 @@ def shown_as() -> str:
     shapes = ("table", "groups", "parameters")
     return str(
         st.segmented_control(
-            "Show as", shapes, default="table", required=True, key=AS_KEY, bind="query-params", label_visibility="collapsed"
+            "Show as",
+            shapes,
+            default="table",
+            required=True,
+            key=AS_KEY,
+            bind="query-params",
+            label_visibility="collapsed",
         )
     )
 
@@ -99,4 +118,6 @@ elif shape == "parameters":
 elif shape == "groups":
     grouped_section()
 else:
-    moving(runs_section, every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None)()
+    moving(
+        runs_section, every=TICK_SECONDS if store().count(states=SHOWN["live"].states) else None
+    )()

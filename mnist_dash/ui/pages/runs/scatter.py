@@ -26,9 +26,13 @@ def parameters_section() -> None:
     """Draw the points and say what they show; a click opens a run."""
     points = tuple(_point(run) for run in finished_runs(store()))
     if not points:
-        st.caption("No finished runs yet. The chart draws one point per run that was evaluated on the test set.")
+        st.caption(
+            "No finished runs yet. The chart draws one point per run that was evaluated on the test set."
+        )
         return
-    st.markdown("**Do deeper networks have more parameters, and do more parameters bring more accuracy?**")
+    st.markdown(
+        "**Do deeper networks have more parameters, and do more parameters bring more accuracy?**"
+    )
     clicked = live_plot(
         _figure(store().settings.database_url, hash(points), _points=points),
         key="runs_scatter",
@@ -57,7 +61,10 @@ def findings(points: Sequence[RunPoint]) -> str:
         points: at least one.
     """
     best = max(points, key=lambda point: (point.test_accuracy, -point.n_parameters))
-    n_worse = sum(point.n_parameters > best.n_parameters and point.test_accuracy < best.test_accuracy for point in points)
+    n_worse = sum(
+        point.n_parameters > best.n_parameters and point.test_accuracy < best.test_accuracy
+        for point in points
+    )
     sentences = [
         (
             f"Highest test accuracy: {formatting.percent(best.test_accuracy)}, "
@@ -78,13 +85,22 @@ def findings(points: Sequence[RunPoint]) -> str:
             if correlation < -0.3
             else "depth and size are hardly related"
         )
-        sentences.append(f"Rank correlation of depth and parameters over {len(networks):,} networks: {correlation:+.2f}; {trend}.")
+        sentences.append(
+            f"Rank correlation of depth and parameters over {len(networks):,} networks: {correlation:+.2f}; {trend}."
+        )
     return " ".join(sentences)
 
 
 def _point(run: FinishedRun) -> RunPoint:
     weighted = [layer for layer in run.config.layers if isinstance(layer, Conv | Dense)]
-    return RunPoint(run.run_id, network_name(run.config), _kind(run.config), len(weighted), run.n_parameters, run.test_accuracy)
+    return RunPoint(
+        run.run_id,
+        network_name(run.config),
+        _kind(run.config),
+        len(weighted),
+        run.n_parameters,
+        run.test_accuracy,
+    )
 
 
 def _kind(config: RunConfig) -> str:

@@ -31,12 +31,16 @@ def listed(scope: Scope, order: Order, page: int) -> tuple[Listed, ...]:
     if st.session_state.get(_SELECTED_KEY):
         shown: tuple[str, ...] = st.session_state[_SHOWN_KEY]
         return catalog.by_ids(store(), shown)
-    found = catalog.page(store(), scope, order=order, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
+    found = catalog.page(
+        store(), scope, order=order, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE
+    )
     st.session_state[_SHOWN_KEY] = tuple(each.run.id for each in found)
     return found
 
 
-def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, differing: bool) -> None:
+def runs_table(
+    entries: Sequence[Listed], view: str, names: Sequence[str], *, differing: bool
+) -> None:
     """Draw the table; clicking a run's id opens it, ticking rows selects them.
 
     Args:
@@ -50,7 +54,9 @@ def runs_table(entries: Sequence[Listed], view: str, names: Sequence[str], *, di
     shown = tuple(each.run.id for each in entries)
     table, looks = frame(entries, names, differing=differing)
     column = st.column_config
-    opens = column.ButtonColumn(pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Opens this run.")
+    opens = column.ButtonColumn(
+        pinned=True, type="tertiary", on_click=_open, key=OPEN_KEY, help="Opens this run."
+    )
     st.dataframe(
         table,
         key=key,
@@ -78,13 +84,19 @@ def action_bar(entries: Sequence[Listed]) -> None:
             _selection_actions(chosen)
         elif gone:
             back = _unarchive if deed == "Archived" else _restore
-            st.button("Undo", key="runs_undo", icon=":material/undo:", on_click=_act, args=(back, gone))
+            st.button(
+                "Undo", key="runs_undo", icon=":material/undo:", on_click=_act, args=(back, gone)
+            )
             st.button("Dismiss", key="runs_dismiss", type="tertiary", on_click=_forget_undo)
             st.markdown(f"{deed} {_named(gone)}.", width="stretch")
         else:
-            st.button("Compare", key="runs_nothing", icon=":material/compare_arrows:", disabled=True)
+            st.button(
+                "Compare", key="runs_nothing", icon=":material/compare_arrows:", disabled=True
+            )
             deeds = "compare, tag, star, stop, archive or delete" if may_edit() else "compare"
-            st.markdown(f":gray[Click a run's id to open it. Tick rows to {deeds} them.]", width="stretch")
+            st.markdown(
+                f":gray[Click a run's id to open it. Tick rows to {deeds} them.]", width="stretch"
+            )
 
 
 def _selection_actions(chosen: Sequence[Listed]) -> None:
@@ -96,10 +108,18 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
     listed_ended = [run_id for run_id in ended if run_id not in archived]
     ids = tuple(run.id for run in runs)
     if len(ids) > 1:
-        st.button("Compare", key="runs_compare", icon=":material/compare_arrows:", on_click=open_comparison, args=(ids,))
+        st.button(
+            "Compare",
+            key="runs_compare",
+            icon=":material/compare_arrows:",
+            on_click=open_comparison,
+            args=(ids,),
+        )
     if may_edit():
         starred = all(run.starred for run in runs)
-        label, icon = ("Unstar", ":material/star:") if starred else ("Star", ":material/star_border:")
+        label, icon = (
+            ("Unstar", ":material/star:") if starred else ("Star", ":material/star_border:")
+        )
         st.button(label, key="runs_star", icon=icon, on_click=_star, args=(ids, not starred))
         marks_popover(chosen)
         for label, icon, some, deed in (
@@ -111,7 +131,13 @@ def _selection_actions(chosen: Sequence[Listed]) -> None:
         ):
             if some:
                 name = some[0] if len(some) == 1 else str(len(some))
-                st.button(f"{label} {name}", key=f"runs_{label}", icon=icon, on_click=_act, args=(deed, tuple(some)))
+                st.button(
+                    f"{label} {name}",
+                    key=f"runs_{label}",
+                    icon=icon,
+                    on_click=_act,
+                    args=(deed, tuple(some)),
+                )
     proposal_button(runs)
     st.button("Clear", key="runs_clear", type="tertiary", on_click=clear_selection)
     st.markdown(f"**{plural(len(chosen), 'run')}:** {_named(ids)}", width="stretch")

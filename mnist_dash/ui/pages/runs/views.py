@@ -14,7 +14,14 @@ from mnist_dash.runs.actions.views import SavedView
 from mnist_dash.ui.app.resources import store
 from mnist_dash.ui.app.visitor import may_edit
 from mnist_dash.ui.pages.runs.columns import COLUMNS_KEY, DIFFERING_KEY, FIRST, titles
-from mnist_dash.ui.pages.runs.filter import NEWEST, QUERY_KEY, SHOW_KEY, SORT_KEY, UP_KEY, field_titles
+from mnist_dash.ui.pages.runs.filter import (
+    NEWEST,
+    QUERY_KEY,
+    SHOW_KEY,
+    SORT_KEY,
+    UP_KEY,
+    field_titles,
+)
 from mnist_dash.ui.pages.runs.groups import AS_KEY, BY_FIRST, BY_KEY, FIGURES_FIRST, FIGURES_KEY
 from mnist_dash.ui.pages.runs.table import clear_selection
 
@@ -31,7 +38,12 @@ _DEFAULTS: dict[str, Any] = {
     FIGURES_KEY: list(FIGURES_FIRST),
 }
 """What the address says, by its names there, and what it is without a choice."""
-_LABELS = {COLUMNS_KEY: titles, SORT_KEY: field_titles, BY_KEY: field_titles, FIGURES_KEY: field_titles}
+_LABELS = {
+    COLUMNS_KEY: titles,
+    SORT_KEY: field_titles,
+    BY_KEY: field_titles,
+    FIGURES_KEY: field_titles,
+}
 """An address names what was chosen as its control does."""
 _DELETED_KEY = "runs_view_deleted"
 _NAME_KEY = "runs_view_name"
@@ -42,11 +54,18 @@ def views_popover() -> None:
     with st.popover("Views", icon=":material/bookmarks:"):
         found = views.saved_views(store(), PAGE)
         if not found:
-            st.caption("A view is the query with its order, columns and groups. Save it under a name, or copy the address.")
+            st.caption(
+                "A view is the query with its order, columns and groups. Save it under a name, or copy the address."
+            )
         for place, view in enumerate(found):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.button(
-                    formatting.plain(view.name), key=f"runs_view_{place}", type="tertiary", on_click=_open, args=(view,), width="stretch"
+                    formatting.plain(view.name),
+                    key=f"runs_view_{place}",
+                    type="tertiary",
+                    on_click=_open,
+                    args=(view,),
+                    width="stretch",
                 )
                 if may_edit():
                     st.button(
@@ -61,11 +80,22 @@ def views_popover() -> None:
         gone: SavedView | None = st.session_state.get(_DELETED_KEY)
         if gone is not None:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.button("Undo", key="runs_view_undo", icon=":material/undo:", on_click=_restore, args=(gone,))
+                st.button(
+                    "Undo",
+                    key="runs_view_undo",
+                    icon=":material/undo:",
+                    on_click=_restore,
+                    args=(gone,),
+                )
                 st.markdown(f"Deleted {formatting.plain(gone.name)}.")
         if may_edit():
             with st.form("runs_view_form", border=False, clear_on_submit=False):
-                st.text_input("Save view as", key=_NAME_KEY, max_chars=views.MAX_NAME, placeholder="best of the CNNs")
+                st.text_input(
+                    "Save view as",
+                    key=_NAME_KEY,
+                    max_chars=views.MAX_NAME,
+                    placeholder="best of the CNNs",
+                )
                 st.form_submit_button("Save", icon=":material/bookmark_add:", on_click=_save)
 
 
@@ -80,7 +110,10 @@ def address_now() -> str:
             pairs.append((key, "true"))
         else:
             labels = _LABELS[key]() if key in _LABELS else {}
-            pairs += [(key, labels.get(each, str(each))) for each in (value if isinstance(value, list | tuple) else [value])]
+            pairs += [
+                (key, labels.get(each, str(each)))
+                for each in (value if isinstance(value, list | tuple) else [value])
+            ]
     return urlencode(pairs)
 
 
@@ -94,8 +127,12 @@ def _open(view: SavedView) -> None:
         elif isinstance(default, bool):
             st.session_state[key] = said[0] == "true"
         else:
-            values = {label: value for value, label in _LABELS[key]().items()} if key in _LABELS else {}
-            known = [values.get(label, label) for label in said if key not in _LABELS or label in values]
+            values = (
+                {label: value for value, label in _LABELS[key]().items()} if key in _LABELS else {}
+            )
+            known = [
+                values.get(label, label) for label in said if key not in _LABELS or label in values
+            ]
             st.session_state[key] = known if isinstance(default, list) else [*known, default][0]
     st.session_state.pop("page", None)
     clear_selection()

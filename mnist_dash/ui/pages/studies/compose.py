@@ -46,7 +46,10 @@ PRUNER_NAMES = {
     "hyperband": "Hyperband",
     "patient": "Patient",
 }
-_METHOD_NAMES = {"sampler": ("Sampler", SAMPLER_NAMES, SAMPLER_KINDS), "pruner": ("Pruner", PRUNER_NAMES, PRUNER_KINDS)}
+_METHOD_NAMES = {
+    "sampler": ("Sampler", SAMPLER_NAMES, SAMPLER_KINDS),
+    "pruner": ("Pruner", PRUNER_NAMES, PRUNER_KINDS),
+}
 _KEEP_NAMES = {"best": "of the best trials", "all": "of all trials", "none": "of none"}
 _UPLOAD_KEY = "study_upload"
 _N_RUNS = 20
@@ -63,7 +66,11 @@ def free_name(draft: StudyDraft) -> str:
 def taken_name(draft: StudyDraft) -> tuple[Problem, ...]:
     """Say so where the name that was typed is that of another study."""
     name = draft.tree["name"]
-    if not isinstance(name, str) or not study_store.exists(store(), name) or is_submitted(STUDY, draft.link()):
+    if (
+        not isinstance(name, str)
+        or not study_store.exists(store(), name)
+        or is_submitted(STUDY, draft.link())
+    ):
         return ()
     remedy = f"Choose another name, such as {steering.free_name(store(), name)}."
     return (Problem("name", f"the name {name!r} is taken", "", remedy),)
@@ -81,7 +88,9 @@ def methods(form: StudyForm) -> None:
         list(OBJECTIVES),
         selection_mode="multi",
         key=key,
-        format_func=lambda name: f"{'highest' if OBJECTIVES[name].maximize else 'lowest'} {OBJECTIVES[name].title}",
+        format_func=lambda name: (
+            f"{'highest' if OBJECTIVES[name].maximize else 'lowest'} {OBJECTIVES[name].title}"
+        ),
         on_change=_put_objectives,
         args=(form, key),
         help=help_for("objective", "A study has up to three."),
@@ -93,7 +102,11 @@ def methods(form: StudyForm) -> None:
         _method(form, "sampler")
         if form.draft.needs_lists:
             st.button(
-                "Turn ranges into values", key=form.key("lists"), icon=":material/grid_on:", on_click=form.change, args=(_with_lists,)
+                "Turn ranges into values",
+                key=form.key("lists"),
+                icon=":material/grid_on:",
+                on_click=form.change,
+                args=(_with_lists,),
             )
     with right:
         _method(form, "pruner")
@@ -105,7 +118,11 @@ def _with_lists(draft: StudyDraft) -> StudyDraft:
 
 def _put_objectives(form: StudyForm, key: str) -> None:
     chosen = list(st.session_state[key])
-    form.change(lambda draft: draft.changed(("objectives",), [name for name in OBJECTIVES if name in chosen]))
+    form.change(
+        lambda draft: draft.changed(
+            ("objectives",), [name for name in OBJECTIVES if name in chosen]
+        )
+    )
 
 
 def _method(form: StudyForm, part: str) -> None:
@@ -113,7 +130,14 @@ def _method(form: StudyForm, part: str) -> None:
     kind = form.draft.tree[part]["kind"]
     key = form.key(part, "kind")
     st.session_state[key] = kind
-    st.selectbox(label, list(names), key=key, format_func=lambda name: names[name], on_change=_put_method, args=(form, part, key))
+    st.selectbox(
+        label,
+        list(names),
+        key=key,
+        format_func=lambda name: names[name],
+        on_change=_put_method,
+        args=(form, part, key),
+    )
     st.caption(f"{summary(kinds[kind]())}.")
     form.problems(part)
     options = [name for name in kinds[kind].model_fields if name != "kind"]
@@ -121,7 +145,10 @@ def _method(form: StudyForm, part: str) -> None:
         return
     with st.expander("Options", key=f"study_{part}_options"), st.grid(min_column_width=140) as grid:
         for name in options:
-            title, hint = name.removeprefix("n_").replace("_", " ").capitalize(), kinds[kind].model_fields[name].description
+            title, hint = (
+                name.removeprefix("n_").replace("_", " ").capitalize(),
+                kinds[kind].model_fields[name].description,
+            )
             with grid.cell():
                 if isinstance(form.draft.tree[part][name], bool):
                     form.flag((part, name), title, hint=hint)
@@ -138,13 +165,39 @@ def effort(form: StudyForm) -> None:
     """Draw budget, parallelism, seeds and what is kept."""
     is_grid = form.draft.tree["sampler"]["kind"] == "grid"
     numbers: tuple[tuple[Place, str, str], ...] = (
-        ("budget.trials", "Trials", help_for("budget", "Empty means the whole grid." if is_grid else "Empty means no limit.")),
-        ("budget.minutes", "Minutes", "The running time after which the study ends, without pauses. Empty means no limit."),
-        ("budget.stagnation", "Stop after N trials without improvement", help_for("trials without improvement")),
-        ("epochs", "Epochs per trial", help_for("epoch", "Empty means as many as the network has.")),
-        ("parallelism", "Parallel trials", help_for("parallel trials", "You can change this while the study runs.")),
+        (
+            "budget.trials",
+            "Trials",
+            help_for(
+                "budget", "Empty means the whole grid." if is_grid else "Empty means no limit."
+            ),
+        ),
+        (
+            "budget.minutes",
+            "Minutes",
+            "The running time after which the study ends, without pauses. Empty means no limit.",
+        ),
+        (
+            "budget.stagnation",
+            "Stop after N trials without improvement",
+            help_for("trials without improvement"),
+        ),
+        (
+            "epochs",
+            "Epochs per trial",
+            help_for("epoch", "Empty means as many as the network has."),
+        ),
+        (
+            "parallelism",
+            "Parallel trials",
+            help_for("parallel trials", "You can change this while the study runs."),
+        ),
         ("seeds", "Seeds per trial", help_for("seeds per trial")),
-        ("seed", "Sampler seed", "The same seed with one trial at a time gives the same trials again."),
+        (
+            "seed",
+            "Sampler seed",
+            "The same seed with one trial at a time gives the same trials again.",
+        ),
     )
     grid = st.grid(min_column_width=150)
     for place, label, hint in numbers:
@@ -164,13 +217,23 @@ def effort(form: StudyForm) -> None:
     form.problems("budget")
     form.problems("keep")
     workers = store().workers()
-    st.caption(_about_workers(sum(worker.state != "gone" for worker in workers), store().settings.n_workers))
+    st.caption(
+        _about_workers(
+            sum(worker.state != "gone" for worker in workers), store().settings.n_workers
+        )
+    )
 
 
 def _about_workers(alive: int, local: int) -> str:
     if not alive:
-        return "No worker is running yet." if local else "No worker is running. Start one with `mnist-dash worker`."
-    return f"{plural(alive, 'worker')} running. More parallel trials than workers wait in the queue."
+        return (
+            "No worker is running yet."
+            if local
+            else "No worker is running. Start one with `mnist-dash worker`."
+        )
+    return (
+        f"{plural(alive, 'worker')} running. More parallel trials than workers wait in the queue."
+    )
 
 
 # the card
@@ -186,9 +249,19 @@ def launch_card(form: StudyForm, name: str) -> None:
     with st.container(border=True):
         _choose_base(form)
         form.text(("name",), "Name", parse=_parse_name, placeholder=name, hint=_NEW)
-        form.text(("question",), "Question", parse=_parse_text, placeholder="What the study answers, in a sentence")
+        form.text(
+            ("question",),
+            "Question",
+            parse=_parse_text,
+            placeholder="What the study answers, in a sentence",
+        )
         button = SubmitButton(
-            "Launch study", "study_launch", ":material/rocket_launch:", _launch, "problem", "to solve before it can be launched"
+            "Launch study",
+            "study_launch",
+            ":material/rocket_launch:",
+            _launch,
+            "problem",
+            "to solve before it can be launched",
         )
         launch_panel(form, form.checked.definition, button, _preflight)
         _file_actions(form.draft.tree["name"] or name, form.checked.definition)
@@ -217,7 +290,9 @@ def _choose_base(form: StudyForm) -> None:
         args=(form, key),
     )
     base = draft.base
-    st.caption(f"{network_name(base)}, {optimizer_name(base)}, batch {base.batch_size}, {plural(base.epochs, 'epoch')}.")
+    st.caption(
+        f"{network_name(base)}, {optimizer_name(base)}, batch {base.batch_size}, {plural(base.epochs, 'epoch')}."
+    )
     if draft.had_leak:
         st.info(
             "This network validates on the test set. A study must not choose by "
@@ -249,31 +324,46 @@ def _launch() -> None:
     definition = draft.check(name=free_name(draft)).definition
     if definition is None:
         return
-    study_id = submit(STUDY, draft.link(), definition, lambda definition, key: steering.create(store(), definition, key=key))
+    study_id = submit(
+        STUDY,
+        draft.link(),
+        definition,
+        lambda definition, key: steering.create(store(), definition, key=key),
+    )
     if study_id is not None:
         open_study(study_id)
 
 
 def _preflight(definition: StudyDefinition) -> None:
     expected = estimate_study(store(), definition)
-    rows = {":material/tune: Search space": plural(len(definition.space.parameters), "hyperparameter")}
+    rows = {
+        ":material/tune: Search space": plural(len(definition.space.parameters), "hyperparameter")
+    }
     if definition.n_grid is not None:
         rows[":material/grid_on: Grid"] = plural(definition.n_grid, "point")
     rows[":material/replay: Runs"] = _runs(definition, expected)
     rows[":material/timer: Time per run"] = expected_time(expected.run.seconds_total)
     rows[":material/hourglass_bottom: Whole study"] = _whole_time(expected)
-    basis = f"{expected.run.basis}, for the base network; other hyperparameters take more or less time"
+    basis = (
+        f"{expected.run.basis}, for the base network; other hyperparameters take more or less time"
+    )
     cost_table(rows, alt="Estimated cost of this study", basis=basis)
     for caution in cautions(definition.space.base):
         st.warning(caution, icon=":material/warning:")
     if expected.n_workers < definition.parallelism:
         running = plural(expected.n_workers, "worker")
-        st.caption(f":material/info: {plural(definition.parallelism, 'parallel trial')} on {running}: the others wait in the queue.")
+        st.caption(
+            f":material/info: {plural(definition.parallelism, 'parallel trial')} on {running}: the others wait in the queue."
+        )
 
 
 def _runs(definition: StudyDefinition, expected: StudyEstimate) -> str:
     if expected.n_runs is None:
-        return "as many as the time allows" if definition.budget.minutes is not None else "until no improvement"
+        return (
+            "as many as the time allows"
+            if definition.budget.minutes is not None
+            else "until no improvement"
+        )
     most = "at most " if expected.n_runs_is_bound else ""
     if definition.seeds == 1:
         return f"{most}{expected.n_runs:,}"
@@ -307,8 +397,19 @@ def _file_actions(name: str, definition: StudyDefinition | None) -> None:
             with st.container(height=340, border=False, gap="xsmall"):
                 for ready in ready_studies():
                     _offer_file(ready)
-            st.file_uploader("A study file of your own", type=["yaml", "yml"], key=_UPLOAD_KEY, on_change=_start_from_upload)
-        st.button("Start over", key="study_reset", type="tertiary", icon=":material/undo:", on_click=_start_over)
+            st.file_uploader(
+                "A study file of your own",
+                type=["yaml", "yml"],
+                key=_UPLOAD_KEY,
+                on_change=_start_from_upload,
+            )
+        st.button(
+            "Start over",
+            key="study_reset",
+            type="tertiary",
+            icon=":material/undo:",
+            on_click=_start_over,
+        )
 
 
 def _offer_file(ready: ReadyStudy) -> None:
@@ -322,7 +423,11 @@ def _offer_file(ready: ReadyStudy) -> None:
             on_click=start_from_file,
             args=(ready.name,),
         )
-        st.caption(formatting.plain(ready.problem if ready.definition is None else ready.definition.question))
+        st.caption(
+            formatting.plain(
+                ready.problem if ready.definition is None else ready.definition.question
+            )
+        )
 
 
 def draft_from_file(name: str) -> StudyDraft:
@@ -333,7 +438,9 @@ def draft_from_file(name: str) -> StudyDraft:
     """
     files = {ready.name: ready for ready in ready_studies()}
     if name not in files:
-        raise InvalidInput(f"Unknown study file {name[:40]!r} (one of {', '.join(files)}). Choose one under “Start from a file”.")
+        raise InvalidInput(
+            f"Unknown study file {name[:40]!r} (one of {', '.join(files)}). Choose one under “Start from a file”."
+        )
     ready = files[name]
     if ready.definition is None:
         raise InvalidInput(ready.problem)
@@ -355,8 +462,12 @@ def _start_from_upload() -> None:
     name = str(uploaded.name).rpartition(".")[0]
     try:
         if uploaded.size > MAX_FILE_BYTES:
-            raise InvalidInput(f"The file is too large: {uploaded.size:,} bytes (at most {MAX_FILE_BYTES:,}). Choose another file.")
-        definition = parse_study(uploaded.getvalue().decode("utf-8", errors="replace"), default_name=name)
+            raise InvalidInput(
+                f"The file is too large: {uploaded.size:,} bytes (at most {MAX_FILE_BYTES:,}). Choose another file."
+            )
+        definition = parse_study(
+            uploaded.getvalue().decode("utf-8", errors="replace"), default_name=name
+        )
     except MnistDashError as error:
         STUDY.refuse(str(error))
         return

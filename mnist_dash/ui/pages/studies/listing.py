@@ -46,13 +46,22 @@ class ReadyStudy:
 
 def ready_studies() -> tuple[ReadyStudy, ...]:
     """Read the study files of the repository, each once for as long as it does not change."""
-    return tuple(_ready(path, path.stat().st_mtime_ns) for path in sorted(FILES_FOLDER.glob("*.yaml")))
+    return tuple(
+        _ready(path, path.stat().st_mtime_ns) for path in sorted(FILES_FOLDER.glob("*.yaml"))
+    )
 
 
 def first_ready_studies() -> tuple[ReadyStudy, ...]:
     """Choose three to begin with: the best first ones that are there, then any others."""
     whole = [ready for ready in ready_studies() if ready.definition is not None]
-    return tuple(sorted(whole, key=lambda ready: FIRST_FILES.index(ready.name) if ready.name in FIRST_FILES else len(FIRST_FILES))[:3])
+    return tuple(
+        sorted(
+            whole,
+            key=lambda ready: (
+                FIRST_FILES.index(ready.name) if ready.name in FIRST_FILES else len(FIRST_FILES)
+            ),
+        )[:3]
+    )
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +94,9 @@ def best_of(study: Study) -> tuple[int, float] | None:
     with known.lock:
         if known.revision < study.revision:
             sign = -1 if study.definition.goals[0].maximize else 1
-            for number, figures in study_store.figures_of_complete(opened, study.id, after_revision=known.revision):
+            for number, figures in study_store.figures_of_complete(
+                opened, study.id, after_revision=known.revision
+            ):
                 if known.number is None or sign * figures[0] < sign * known.figure:
                     known.number, known.figure = number, figures[0]
             known.revision = study.revision
@@ -136,9 +147,17 @@ def _open() -> None:
 
 def _rows(found: Sequence[Study]) -> pd.DataFrame:
     tallies = study_store.tallies(store(), [study.id for study in found])
-    counts = [sum(count for state, count in tallies[study.id].items() if not state.is_open) for study in found]
-    paces = [mean_trials_per_hour(study, n_ended) for study, n_ended in zip(found, counts, strict=True)]
-    reached = [progress(study, n_ended, trials_per_hour=pace) for study, n_ended, pace in zip(found, counts, paces, strict=True)]
+    counts = [
+        sum(count for state, count in tallies[study.id].items() if not state.is_open)
+        for study in found
+    ]
+    paces = [
+        mean_trials_per_hour(study, n_ended) for study, n_ended in zip(found, counts, strict=True)
+    ]
+    reached = [
+        progress(study, n_ended, trials_per_hour=pace)
+        for study, n_ended, pace in zip(found, counts, paces, strict=True)
+    ]
     return pd.DataFrame(
         {
             "Study": [study.name for study in found],
@@ -147,7 +166,10 @@ def _rows(found: Sequence[Study]) -> pd.DataFrame:
             "Trials": [_trials(each) for each in reached],
             "Best value": [_best(study) for study in found],
             "Trials per hour": paces,
-            "Time left": [None if each.seconds_left is None else formatting.duration(each.seconds_left) for each in reached],
+            "Time left": [
+                None if each.seconds_left is None else formatting.duration(each.seconds_left)
+                for each in reached
+            ],
             "Created": [datetime.fromtimestamp(study.created_at, UTC) for study in found],
             "Question": [study.definition.question or None for study in found],
         }
@@ -155,7 +177,9 @@ def _rows(found: Sequence[Study]) -> pd.DataFrame:
 
 
 def _trials(reached: Progress) -> str:
-    return f"{reached.n_ended:,}" + (f" of {reached.n_planned:,}" if reached.n_planned is not None else "")
+    return f"{reached.n_ended:,}" + (
+        f" of {reached.n_planned:,}" if reached.n_planned is not None else ""
+    )
 
 
 def _best(study: Study) -> str | None:
@@ -165,7 +189,11 @@ def _best(study: Study) -> str | None:
     number, figure = best
     name = study.definition.objectives[0]
     written = (
-        formatting.percent(figure) if name == "val_accuracy" else f"{figure:,.0f}" if name == "parameters" else formatting.number(figure)
+        formatting.percent(figure)
+        if name == "val_accuracy"
+        else f"{figure:,.0f}"
+        if name == "parameters"
+        else formatting.number(figure)
     )
     return f"{written} (trial {number})"
 
@@ -174,14 +202,28 @@ def _columns() -> dict[str, ColumnConfig | ButtonColumnResult | str | None]:
     column = st.column_config
     return {
         "Study": column.ButtonColumn(
-            pinned=True, alignment="left", type="tertiary", on_click=_open, key=OPEN_KEY, help="Opens this study."
+            pinned=True,
+            alignment="left",
+            type="tertiary",
+            on_click=_open,
+            key=OPEN_KEY,
+            help="Opens this study.",
         ),
-        "State": column.MultiselectColumn(options=[str(state) for state in STATE_LOOK], color=[color for _, color in STATE_LOOK.values()]),
+        "State": column.MultiselectColumn(
+            options=[str(state) for state in STATE_LOOK],
+            color=[color for _, color in STATE_LOOK.values()],
+        ),
         "Progress": column.ProgressColumn(
-            format="%.0f %%", min_value=0, max_value=100, width="small", help="The fraction of the budget that is used."
+            format="%.0f %%",
+            min_value=0,
+            max_value=100,
+            width="small",
+            help="The fraction of the budget that is used.",
         ),
         "Best value": column.TextColumn(help="The best value of the first objective."),
-        "Trials per hour": column.NumberColumn(format="%.0f", help="The mean over the running time, without pauses."),
+        "Trials per hour": column.NumberColumn(
+            format="%.0f", help="The mean over the running time, without pauses."
+        ),
         "Created": column.DatetimeColumn(format="distance"),
         "Question": column.TextColumn(width="large"),
     }

@@ -19,7 +19,12 @@ from mnist_dash.ui.forms.fields import StudyForm, listed_text, parse_list
 from mnist_dash.ui.forms.places import Tree
 from mnist_dash.ui.forms.study_draft import StudyDraft, alternatives
 
-_GROUP_NAMES = {"optimizer": "Optimization", "training": "Training", "network": "Network", "data": "Data and augmentation"}
+_GROUP_NAMES = {
+    "optimizer": "Optimization",
+    "training": "Training",
+    "network": "Network",
+    "data": "Data and augmentation",
+}
 _SHAPES = {"range": "range", "log": "log range", "list": "values"}
 _BOUND_WIDTH = 92
 _TITLE_WIDTH = 144
@@ -43,7 +48,11 @@ def _names(path: str) -> Mapping[Any, str]:
 def settings_to_tick(form: StudyForm) -> None:
     """Draw what can be explored, group by group; a click explores it or leaves it be."""
     for group in GROUPS:
-        offered = [each for each in proposals(form.draft.base) if each.group == group and _is_offered(form.draft, each)]
+        offered = [
+            each
+            for each in proposals(form.draft.base)
+            if each.group == group and _is_offered(form.draft, each)
+        ]
         if not offered:
             continue
         key = form.key("tick", group)
@@ -120,7 +129,9 @@ def _setting(form: StudyForm, path: str, fields: Tree, title: str) -> None:
 
 
 def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str) -> None:
-    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small", key=place):
+    with st.container(
+        border=True, horizontal=True, vertical_alignment="center", gap="small", key=place
+    ):
         st.button(
             ":material/close:",
             key=form.key("remove", path),
@@ -131,7 +142,8 @@ def _range_row(form: StudyForm, path: str, fields: Tree, title: str, place: str)
         )
         condition = _condition(fields)
         st.markdown(
-            f"**{formatting.plain(title)}**" + (f"  \n:small[:gray[{condition}]]" if condition else ""),
+            f"**{formatting.plain(title)}**"
+            + (f"  \n:small[:gray[{condition}]]" if condition else ""),
             width=_TITLE_WIDTH,
             help=f"The setting `{path}`.",
         )
@@ -149,7 +161,9 @@ def _condition(fields: Tree) -> str:
     """Say when a setting applies, where it does not always."""
     parts = []
     for condition in fields["when"]:
-        named = [OPTIMIZERS.labels.get(str(value), str(value)) for value in condition.get("values", ())]
+        named = [
+            OPTIMIZERS.labels.get(str(value), str(value)) for value in condition.get("values", ())
+        ]
         if condition.get("at_least") is not None:
             parts.append(f"where {condition.get('path')} is at least {condition['at_least']:g}")
         elif condition.get("path") == "optimizer.kind":
@@ -181,29 +195,57 @@ def _values_to_tick(form: StudyForm, path: str, fields: Tree) -> None:
 
 def _put_values(form: StudyForm, key: str, path: str) -> None:
     values = list(st.session_state[key])
-    form.change(lambda draft: draft.changed(("parameters", path, "values"), values) if path in draft.parameters else draft)
+    form.change(
+        lambda draft: (
+            draft.changed(("parameters", path, "values"), values)
+            if path in draft.parameters
+            else draft
+        )
+    )
 
 
 def _numbers(form: StudyForm, path: str, fields: Tree) -> None:
     if fields["number"] is None:
         form.text(
-            ("parameters", path, "values"), "Values", parse=parse_list, write=listed_text, hint="Values separated by commas.", beside=False
+            ("parameters", path, "values"),
+            "Values",
+            parse=parse_list,
+            write=listed_text,
+            hint="Values separated by commas.",
+            beside=False,
         )
         return
     shape = "list" if fields["as"] == "list" else "log" if fields["log"] else "range"
     key = form.key("shape", path)
     st.session_state[key] = shape
     st.selectbox(
-        "As", list(_SHAPES), key=key, format_func=lambda shape: _SHAPES[shape], width=124, on_change=_put_shape, args=(form, key, path)
+        "As",
+        list(_SHAPES),
+        key=key,
+        format_func=lambda shape: _SHAPES[shape],
+        width=124,
+        on_change=_put_shape,
+        args=(form, key, path),
     )
     if shape == "list":
         hint = "Between commas: 32, 64, 128"
-        form.text(("parameters", path, "values"), "Values", parse=parse_list, write=listed_text, hint=hint, beside=False)
+        form.text(
+            ("parameters", path, "values"),
+            "Values",
+            parse=parse_list,
+            write=listed_text,
+            hint=hint,
+            beside=False,
+        )
         return
     for name, label in (("low", "Low"), ("high", "High")):
         form.text(("parameters", path, name), label, width=_BOUND_WIDTH, beside=False)
     if shape == "range":
-        hint = "Empty: every value between; a grid needs a step" if fields["number"] == "float" else "Empty: every whole number between"
+        hint = (
+            "Empty: every value between; a grid needs a step"
+            if fields["number"] == "float"
+            else "Empty: every whole number between"
+        )
         form.text(("parameters", path, "step"), "Step", width=_BOUND_WIDTH, hint=hint, beside=False)
 
 

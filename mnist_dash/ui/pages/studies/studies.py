@@ -11,7 +11,15 @@ from mnist_dash.ui.forms.composition import FIRST_PRESET, unknown_preset
 from mnist_dash.ui.forms.draft_session import STUDY
 from mnist_dash.ui.forms.fields import StudyForm
 from mnist_dash.ui.forms.study_draft import StudyDraft
-from mnist_dash.ui.pages.studies.compose import draft_from_file, effort, free_name, launch_card, methods, start_from_file, taken_name
+from mnist_dash.ui.pages.studies.compose import (
+    draft_from_file,
+    effort,
+    free_name,
+    launch_card,
+    methods,
+    start_from_file,
+    taken_name,
+)
 from mnist_dash.ui.pages.studies.listing import first_ready_studies, is_any_live, studies_section
 from mnist_dash.ui.pages.studies.space_editor import another_setting, ranges, settings_to_tick
 
@@ -29,7 +37,9 @@ def asked_draft() -> StudyDraft | None:
     """
     query = st.query_params
     if "from" in query:
-        return StudyDraft.from_config(store().run(query["from"].strip()).config, origin=f"run:{query['from'].strip()}")
+        return StudyDraft.from_config(
+            store().run(query["from"].strip()).config, origin=f"run:{query['from'].strip()}"
+        )
     if "file" in query:
         return draft_from_file(query["file"])
     if "draft" in query:
@@ -56,9 +66,18 @@ def composer() -> None:
     name = free_name(draft)
     checked = draft.check(name=name, also=taken_name(draft))
     form = StudyForm(STUDY, draft, checked)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         st.title("New study")
-        st.button("All studies", key="studies_all", icon=":material/arrow_back:", type="tertiary", on_click=_show, args=(False,))
+        st.button(
+            "All studies",
+            key="studies_all",
+            icon=":material/arrow_back:",
+            type="tertiary",
+            on_click=_show,
+            args=(False,),
+        )
     if refused:
         st.warning(refused, icon=":material/link_off:")
     left, right = st.columns([4, 8], gap="large")
@@ -81,9 +100,18 @@ def _questions(form: StudyForm) -> None:
 
 def overview() -> None:
     """Draw the list of studies, or what a study is where there is none."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         st.title("Studies")
-        st.button("New study", key="studies_new", type="primary", icon=":material/add:", on_click=_show, args=(True,))
+        st.button(
+            "New study",
+            key="studies_new",
+            type="primary",
+            icon=":material/add:",
+            on_click=_show,
+            args=(True,),
+        )
     if not study_store.all_studies(store()):
         nothing_yet()
         return
@@ -107,7 +135,12 @@ def nothing_yet() -> None:
                     on_click=_start,
                     args=(each.name,),
                 )
-                st.markdown(formatting.plain(each.definition.question) if each.definition is not None else "", width="stretch")
+                st.markdown(
+                    formatting.plain(each.definition.question)
+                    if each.definition is not None
+                    else "",
+                    width="stretch",
+                )
 
 
 def _show(composing: bool) -> None:  # noqa: FBT001 - a callback's argument

@@ -54,7 +54,9 @@ def progress_view(board: Snapshot) -> None:
     _chart(
         board,
         "history",
-        lambda chosen: draw_history(board.columns, objective, column=column, scale=scale, selected=chosen),
+        lambda chosen: draw_history(
+            board.columns, objective, column=column, scale=scale, selected=chosen
+        ),
         options=(column, scale),
         height=380,
         alt=f"{objective.title} by trial, with the best value so far",
@@ -67,13 +69,17 @@ def progress_view(board: Snapshot) -> None:
             _chart(
                 board,
                 "curves",
-                lambda chosen: draw_intermediate(board.columns, board.objectives[0], scale=scale, selected=chosen),
+                lambda chosen: draw_intermediate(
+                    board.columns, board.objectives[0], scale=scale, selected=chosen
+                ),
                 options=(scale,),
                 height=340,
                 alt=f"{board.objectives[0].title} by epoch of each trial",
             )
         else:
-            st.caption("Learning curves appear after the first epoch, for objectives that are measured in every epoch.")
+            st.caption(
+                "Learning curves appear after the first epoch, for objectives that are measured in every epoch."
+            )
     with right:
         st.markdown("**Hyperparameter importance**")
         _importances(board, column)
@@ -84,7 +90,9 @@ def settings_view(board: Snapshot) -> None:
     column = chosen_objective(board)
     objective = board.objectives[column]
     top = _top(board, column)
-    trials = board.columns if top is None else figures.best(board.columns, objective, top, column=column)
+    trials = (
+        board.columns if top is None else figures.best(board.columns, objective, top, column=column)
+    )
     st.markdown("**Parallel coordinates**")
     _chart(
         board,
@@ -114,7 +122,13 @@ def settings_view(board: Snapshot) -> None:
         _pairs(board, trials, objective, column, top)
 
 
-def _pairs(board: Snapshot, trials: figures.Trials, objective: figures.Objective, column: int, top: int | None) -> None:
+def _pairs(
+    board: Snapshot,
+    trials: figures.Trials,
+    objective: figures.Objective,
+    column: int,
+    top: int | None,
+) -> None:
     st.markdown("**Pairs of hyperparameters**")
     x, y = _pair(board)
     names = figures.titles(board.axes)
@@ -123,7 +137,9 @@ def _pairs(board: Snapshot, trials: figures.Trials, objective: figures.Objective
         done = _chart(
             board,
             "contour",
-            lambda chosen: draw_contour(trials, objective, x, y, column=column, names=names, selected=chosen),
+            lambda chosen: draw_contour(
+                trials, objective, x, y, column=column, names=names, selected=chosen
+            ),
             options=(column, top, x.path, y.path),
             height=420,
             alt=f"{objective.title} over {x.title} and {y.title}",
@@ -131,12 +147,16 @@ def _pairs(board: Snapshot, trials: figures.Trials, objective: figures.Objective
         )
         if done.placed is not None:
             take_place(board, {x.path: done.placed[0], y.path: done.placed[1]})
-        st.caption("Click an empty place to enqueue a trial there. Drag a box to narrow the search to it.")
+        st.caption(
+            "Click an empty place to enqueue a trial there. Drag a box to narrow the search to it."
+        )
     with right:
         _chart(
             board,
             "rank",
-            lambda chosen: draw_rank(trials, objective, x, y, column=column, names=names, selected=chosen),
+            lambda chosen: draw_rank(
+                trials, objective, x, y, column=column, names=names, selected=chosen
+            ),
             options=(column, top, x.path, y.path),
             height=420,
             alt=f"Rank of {objective.title} over {x.title} and {y.title}",
@@ -152,7 +172,9 @@ def time_view(board: Snapshot) -> None:
     _chart(
         board,
         "timeline",
-        lambda chosen: draw_timeline(board.columns, board.objectives[0], events=events, selected=chosen),
+        lambda chosen: draw_timeline(
+            board.columns, board.objectives[0], events=events, selected=chosen
+        ),
         height=320,
         alt="When each trial ran, and the events of the study",
     )
@@ -170,7 +192,9 @@ def time_view(board: Snapshot) -> None:
         _chart(
             board,
             "edf",
-            lambda chosen: draw_edf(board.columns, board.objectives[column], column=column, selected=chosen),
+            lambda chosen: draw_edf(
+                board.columns, board.objectives[column], column=column, selected=chosen
+            ),
             options=(column,),
             height=320,
             alt=f"Fraction of the trials by {board.objectives[column].title}",
@@ -180,9 +204,15 @@ def time_view(board: Snapshot) -> None:
 def front_view(board: Snapshot) -> None:
     """Draw what is traded for what: the Pareto front, and how its hypervolume grew."""
     pairs = list(combinations(range(len(board.objectives)), 2))
-    titles = [f"{board.objectives[one].title} and {board.objectives[other].title}" for one, other in pairs]
+    titles = [
+        f"{board.objectives[one].title} and {board.objectives[other].title}" for one, other in pairs
+    ]
     one, other = (
-        pairs[0] if len(pairs) == 1 else pairs[titles.index(str(st.selectbox("Objectives", titles, key="front", bind="query-params")))]
+        pairs[0]
+        if len(pairs) == 1
+        else pairs[
+            titles.index(str(st.selectbox("Objectives", titles, key="front", bind="query-params")))
+        ]
     )
     pair = (board.objectives[one], board.objectives[other])
     _chart(
@@ -193,14 +223,17 @@ def front_view(board: Snapshot) -> None:
         height=460,
         alt=f"{pair[0].title} against {pair[1].title}, with the Pareto front",
     )
-    st.caption("No trial is better than those on the front in both objectives. Click a point to select its trial.")
+    st.caption(
+        "No trial is better than those on the front in both objectives. Click a point to select its trial."
+    )
     picked(board)
     complete = board.columns.values[board.columns.complete(None)]
     if len(complete) < 2:
         return
     st.markdown("**Hypervolume by trial**")
     corner = [
-        float(np.min(complete[:, at]) if goal.maximize else np.max(complete[:, at])) for at, goal in zip((one, other), pair, strict=True)
+        float(np.min(complete[:, at]) if goal.maximize else np.max(complete[:, at]))
+        for at, goal in zip((one, other), pair, strict=True)
     ]
     _chart(
         board,
@@ -218,7 +251,9 @@ def chosen_objective(board: Snapshot) -> int:
     if len(board.objectives) == 1:
         return 0
     titles = [objective.title for objective in board.objectives]
-    chosen = st.segmented_control("Objective", titles, default=titles[0], required=True, key="objective", bind="query-params")
+    chosen = st.segmented_control(
+        "Objective", titles, default=titles[0], required=True, key="objective", bind="query-params"
+    )
     return titles.index(str(chosen))
 
 
@@ -227,7 +262,13 @@ def _top(board: Snapshot, column: int) -> int | None:
     if n_complete <= min(top for top in TOPS.values() if top is not None):
         return None
     default = f"best {CROWDED}" if n_complete > CROWDED else "all"
-    return TOPS[str(st.segmented_control("Trials", TOPS, default=default, required=True, key="top", bind="query-params"))]
+    return TOPS[
+        str(
+            st.segmented_control(
+                "Trials", TOPS, default=default, required=True, key="top", bind="query-params"
+            )
+        )
+    ]
 
 
 def _pair(board: Snapshot) -> tuple[figures.Axis, figures.Axis]:
@@ -241,7 +282,9 @@ def _pair(board: Snapshot) -> tuple[figures.Axis, figures.Axis]:
 
 
 def _importances(board: Snapshot, column: int) -> None:
-    rated = _rated(store().settings.database_url, board.study.id, board.study.revision, column, _board=board)
+    rated = _rated(
+        store().settings.database_url, board.study.id, board.study.revision, column, _board=board
+    )
     if not rated:
         st.caption(f"Available after {MIN_TRIALS} complete trials.")
         return
@@ -257,11 +300,20 @@ def _importances(board: Snapshot, column: int) -> None:
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _rated(_database_url: str, study_id: str, revision: int, column: int, *, _board: Snapshot) -> dict[str, float]:  # noqa: ARG001 - the cache's key
+def _rated(
+    _database_url: str,
+    study_id: str,  # noqa: ARG001 - the cache's key
+    revision: int,  # noqa: ARG001 - the cache's key
+    column: int,
+    *,
+    _board: Snapshot,
+) -> dict[str, float]:
     sign = -1 if _board.objectives[column].maximize else 1
     complete = [trial for trial in _board.trials if trial.state is TrialState.COMPLETE]
     losses = [sign * trial.figures[column] for trial in complete if trial.figures is not None]
-    return importances(_board.study.definition.space, [trial.parameters for trial in complete], losses)
+    return importances(
+        _board.study.definition.space, [trial.parameters for trial in complete], losses
+    )
 
 
 def _chart(
@@ -287,8 +339,12 @@ def _chart(
     """
     chosen = selected(len(board.trials))
     key = repr((board.study.revision, name, chosen, options))
-    figure = _figure_json(store().settings.database_url, board.study.id, key, _build=lambda: build(chosen))
-    done = interactive_plot(figure, key=f"study_{name}", alt=alt, height=height, brushable=brushable)
+    figure = _figure_json(
+        store().settings.database_url, board.study.id, key, _build=lambda: build(chosen)
+    )
+    done = interactive_plot(
+        figure, key=f"study_{name}", alt=alt, height=height, brushable=brushable
+    )
     if isinstance(done.clicked, int):
         toggle(done.clicked, len(board.trials))
         st.rerun()
@@ -298,5 +354,11 @@ def _chart(
 
 
 @st.cache_data(show_spinner=False, max_entries=128)
-def _figure_json(_database_url: str, study_id: str, key: str, *, _build: Callable[[], _Json]) -> str:  # noqa: ARG001 - the cache's key
+def _figure_json(
+    _database_url: str,
+    study_id: str,  # noqa: ARG001 - the cache's key
+    key: str,  # noqa: ARG001 - the cache's key
+    *,
+    _build: Callable[[], _Json],
+) -> str:
     return _build().to_json()

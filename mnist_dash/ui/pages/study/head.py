@@ -53,7 +53,11 @@ def head(board: Snapshot, *, brief: bool = False) -> None:
     _progress(board)
     if not brief:
         _figures(board)
-    if study.state.is_live and not study.is_advanced and (datetime.now(UTC).timestamp() - study.created_at) > 10:
+    if (
+        study.state.is_live
+        and not study.is_advanced
+        and (datetime.now(UTC).timestamp() - study.created_at) > 10
+    ):
         st.warning(
             "No study runner is active, so no trial starts. Start one with `mnist-dash study conduct`.",
             icon=":material/warning:",
@@ -64,9 +68,15 @@ def head(board: Snapshot, *, brief: bool = False) -> None:
 
 def _sentence(board: Snapshot) -> str:
     definition = board.study.definition
-    goals = " and ".join(("highest " if goal.maximize else "lowest ") + goal.title for goal in definition.goals)
+    goals = " and ".join(
+        ("highest " if goal.maximize else "lowest ") + goal.title for goal in definition.goals
+    )
     seeds = f", {plural(definition.seeds, 'seed')} per trial" if definition.seeds > 1 else ""
-    pruner = "" if definition.pruner.kind == "none" else f", {METHOD_NAMES[definition.pruner.kind]} pruner"
+    pruner = (
+        ""
+        if definition.pruner.kind == "none"
+        else f", {METHOD_NAMES[definition.pruner.kind]} pruner"
+    )
     return (
         f"{goals[:1].upper()}{goals[1:]} · {METHOD_NAMES[definition.sampler.kind]}{pruner} "
         f"· {plural(definition.parallelism, 'parallel trial')}{seeds}"
@@ -76,18 +86,41 @@ def _sentence(board: Snapshot) -> str:
 def _actions(study: Study) -> None:
     opened, study_id = store(), study.id
     if study.state is StudyState.RUNNING:
-        _button("Pause", "study_pause", ":material/pause:", lambda: steering.pause(opened, study_id))
+        _button(
+            "Pause", "study_pause", ":material/pause:", lambda: steering.pause(opened, study_id)
+        )
     if study.state in (StudyState.PAUSED, StudyState.STOPPING):
-        _button("Resume", "study_resume", ":material/play_arrow:", lambda: steering.resume(opened, study_id))
+        _button(
+            "Resume",
+            "study_resume",
+            ":material/play_arrow:",
+            lambda: steering.resume(opened, study_id),
+        )
     if study.state.is_live:
         with st.popover("Stop", icon=":material/stop_circle:"):
             st.caption("No further trials start. You can add trials later.")
             if study.state is not StudyState.STOPPING:
-                _button("Finish running trials", "study_stop", None, lambda: steering.stop(opened, study_id))
-            _button("Stop running trials", "study_cancel", None, lambda: steering.stop(opened, study_id, cancel=True))
+                _button(
+                    "Finish running trials",
+                    "study_stop",
+                    None,
+                    lambda: steering.stop(opened, study_id),
+                )
+            _button(
+                "Stop running trials",
+                "study_cancel",
+                None,
+                lambda: steering.stop(opened, study_id, cancel=True),
+            )
     with st.popover("More trials", icon=":material/add:"):
         st.number_input("Number of trials", 1, 10_000, 10, key=MORE_KEY)
-        st.button("Add trials", key="study_extend", type="primary", on_click=act, args=(lambda: _extend(study_id),))
+        st.button(
+            "Add trials",
+            key="study_extend",
+            type="primary",
+            on_click=act,
+            args=(lambda: _extend(study_id),),
+        )
 
 
 def _button(label: str, key: str, icon: str | None, action: Callable[[], object]) -> None:
@@ -111,7 +144,11 @@ def _progress(board: Snapshot) -> None:
         text = f"{done}, {formatting.duration(study.seconds_used)} of {minutes:g} min"
     else:
         text = f"{done}, until {study.definition.budget.stagnation} bring no improvement"
-    later = "" if reached.seconds_left is None else f", about {formatting.duration(reached.seconds_left)} left"
+    later = (
+        ""
+        if reached.seconds_left is None
+        else f", about {formatting.duration(reached.seconds_left)} left"
+    )
     st.progress(reached.share or 0.0, text=text + later)
 
 
@@ -123,21 +160,44 @@ def _figures(board: Snapshot) -> None:
     best, pace = board.best, trials_an_hour(board)
     objective = board.objectives[0]
     in_flight = board.count(TrialState.RUNNING)
-    ended = {state: board.count(state) for state in TrialState if not state.is_open and board.count(state)}
+    ended = {
+        state: board.count(state)
+        for state in TrialState
+        if not state.is_open and board.count(state)
+    }
     with st.grid(4, min_column_width=150):
         with st.container(border=True):
-            value = formatting.NOTHING if best is None or best.figures is None else objective.write(best.figures[0])
-            spread = "" if best is None or best.deviation is None else f" ± {objective.write(best.deviation)}"
+            value = (
+                formatting.NOTHING
+                if best is None or best.figures is None
+                else objective.write(best.figures[0])
+            )
+            spread = (
+                ""
+                if best is None or best.deviation is None
+                else f" ± {objective.write(best.deviation)}"
+            )
             st.metric(f"Best {objective.title}", value + spread)
             if best is None:
                 st.caption("after the first trial")
             else:
-                run_link(board.runs[best.number][0], f"Trial {best.number}", icon=":material/emoji_events:")
+                run_link(
+                    board.runs[best.number][0],
+                    f"Trial {best.number}",
+                    icon=":material/emoji_events:",
+                )
         _metric(
-            "Trials", f"{len(board.trials):,}", ", ".join(f"{count:,} {state}" for state, count in ended.items()) or "none has ended yet"
+            "Trials",
+            f"{len(board.trials):,}",
+            ", ".join(f"{count:,} {state}" for state, count in ended.items())
+            or "none has ended yet",
         )
         _metric("Running", f"{in_flight:,}", f"{board.count(TrialState.WAITING):,} enqueued")
-        _metric("Trials per hour", formatting.NOTHING if pace is None else f"{pace:,.0f}", f"over the last {plural(PACE_TRIALS, 'trial')}")
+        _metric(
+            "Trials per hour",
+            formatting.NOTHING if pace is None else f"{pace:,.0f}",
+            f"over the last {plural(PACE_TRIALS, 'trial')}",
+        )
 
 
 def _metric(label: str, value: str, note: str) -> None:

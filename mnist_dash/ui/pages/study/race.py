@@ -8,7 +8,15 @@ import numpy as np
 import streamlit as st
 
 from mnist_dash.core.config.presets import PRESETS, name_of
-from mnist_dash.figures.study.race import Contestant, Metric, Outcome, SeedCurves, draw_outcome, draw_race, leader
+from mnist_dash.figures.study.race import (
+    Contestant,
+    Metric,
+    Outcome,
+    SeedCurves,
+    draw_outcome,
+    draw_race,
+    leader,
+)
 from mnist_dash.figures.study.trials import Objective, titles
 from mnist_dash.glossary import help_for
 from mnist_dash.reports.study_snapshot import Snapshot, short
@@ -40,7 +48,9 @@ def race_view(board: Snapshot) -> None:
     objective = _objective(metric)
     contestants = read_contestants(board, metric)
     key = f"{board.study.id} {store().revision()}"
-    curves, result = _figures(store().settings.database_url, key, metric, outcome, _board=board, _contestants=contestants)
+    curves, result = _figures(
+        store().settings.database_url, key, metric, outcome, _board=board, _contestants=contestants
+    )
     name = _title(board)
     live_plot(curves, key="study_race", alt=f"{metric} by epoch for each {name}", height=310)
     live_plot(result, key="study_outcome", alt=f"{outcome} {objective.title} by {name}", height=250)
@@ -50,7 +60,13 @@ def race_view(board: Snapshot) -> None:
 
 def _choice(label: str, options: tuple[T, ...], key: str) -> T:
     chosen = st.segmented_control(
-        label, options, default=options[0], required=True, key=key, bind="query-params", label_visibility="collapsed"
+        label,
+        options,
+        default=options[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
     )
     return next(option for option in options if option == chosen)
 
@@ -71,18 +87,31 @@ def read_contestants(board: Snapshot, metric: Metric) -> tuple[Contestant, ...]:
     read = learning_curves(store(), [run_id for runs in board.runs.values() for run_id in runs])
     found = []
     for value in in_space(space):
-        trial = next((trial for trial in board.trials if path in trial.parameters and same(trial.parameters[path], value)), None)
+        trial = next(
+            (
+                trial
+                for trial in board.trials
+                if path in trial.parameters and same(trial.parameters[path], value)
+            ),
+            None,
+        )
         if trial is not None:
             found.append(_contestant(board, trial, value, metric, read))
     return tuple(found)
 
 
-def _contestant(board: Snapshot, trial: Trial, value: Scalar, metric: Metric, read: dict[str, LearningCurves]) -> Contestant:
+def _contestant(
+    board: Snapshot, trial: Trial, value: Scalar, metric: Metric, read: dict[str, LearningCurves]
+) -> Contestant:
     by_step, by_epoch = _COLUMNS[metric]
     per_epoch = board.study.definition.space.configure(trial.parameters).steps_per_epoch
     curves = [read[run_id] for run_id in board.runs.get(trial.number, ())]
     runs = tuple(
-        SeedCurves(np.column_stack((curve.steps[:, 0] / per_epoch, curve.steps[:, by_step])), curve.epochs[:, by_epoch]) for curve in curves
+        SeedCurves(
+            np.column_stack((curve.steps[:, 0] / per_epoch, curve.steps[:, by_step])),
+            curve.epochs[:, by_epoch],
+        )
+        for curve in curves
     )
     return Contestant(trial.number, value, short(value), trial.state.value, runs)
 
@@ -99,18 +128,27 @@ def _figures(
 ) -> tuple[str, str]:
     """Draw both charts once for all sessions that look at this revision."""
     space = _board.study.definition.space
-    n_epochs = max((space.configure(trial.parameters).epochs for trial in _board.trials), default=space.base.epochs)
+    n_epochs = max(
+        (space.configure(trial.parameters).epochs for trial in _board.trials),
+        default=space.base.epochs,
+    )
     preset = name_of(space.base)
-    label = "published" if preset is not None and PRESETS[preset].published is not None else "present"
+    label = (
+        "published" if preset is not None and PRESETS[preset].published is not None else "present"
+    )
     own, title = own_value(space.base, space.paths[0]), _title(_board)
-    result = draw_outcome(_contestants, _objective(metric), outcome, title=title, own=own, own_label=label)
+    result = draw_outcome(
+        _contestants, _objective(metric), outcome, title=title, own=own, own_label=label
+    )
     return draw_race(_contestants, metric, n_epochs=n_epochs).to_json(), result.to_json()
 
 
 def _caption(board: Snapshot, contestants: tuple[Contestant, ...]) -> None:
     seeds = board.study.definition.seeds
     band = (
-        f"The band is one standard deviation over {plural(seeds, 'seed')}." if seeds > 1 else "With one seed, small differences are noise."
+        f"The band is one standard deviation over {plural(seeds, 'seed')}."
+        if seeds > 1
+        else "With one seed, small differences are noise."
     )
     silent = [one.label for one in contestants if one.state == "diverged"]
     diverged = f" Diverged: {', '.join(silent)}." if silent else ""
@@ -121,7 +159,9 @@ def _caption(board: Snapshot, contestants: tuple[Contestant, ...]) -> None:
     )
 
 
-def _contestants(board: Snapshot, contestants: tuple[Contestant, ...], objective: Objective, outcome: Outcome) -> None:
+def _contestants(
+    board: Snapshot, contestants: tuple[Contestant, ...], objective: Objective, outcome: Outcome
+) -> None:
     """Draw each value with its state, its outcome and its run, and the way to drop it."""
     best = leader(contestants, outcome, maximize=objective.maximize)
     with st.grid(4, min_column_width=170):
@@ -129,11 +169,19 @@ def _contestants(board: Snapshot, contestants: tuple[Contestant, ...], objective
             with st.container(border=True, gap="xsmall"):
                 values = one.outcomes(outcome, maximize=objective.maximize)
                 icon = ":material/emoji_events: " if one is best else ""
-                st.markdown(f"{icon}**{one.label}** {objective.write(float(values.mean())) if len(values) else ''} :gray[{one.state}]")
+                st.markdown(
+                    f"{icon}**{one.label}** {objective.write(float(values.mean())) if len(values) else ''} :gray[{one.state}]"
+                )
                 _actions(board, one)
     runs = [run_id for numbers in board.runs.values() for run_id in numbers]
     if len(runs) > 1:
-        st.button("Compare runs", key="study_race_compare", icon=":material/compare_arrows:", on_click=open_comparison, args=(runs,))
+        st.button(
+            "Compare runs",
+            key="study_race_compare",
+            icon=":material/compare_arrows:",
+            on_click=open_comparison,
+            args=(runs,),
+        )
 
 
 def _actions(board: Snapshot, one: Contestant) -> None:

@@ -34,7 +34,9 @@ def take_brush(board: Snapshot, brushes: Sequence[Brush]) -> None:
     """Remember what was marked in a chart: ranges to narrow the search to, or trials to select."""
     space = board.study.definition.space
     settings = [brush for brush in brushes if brush.axis in space.paths]
-    if not settings or all(brush.is_cleared or _is_whole(space.parameter(brush.axis), brush) for brush in settings):
+    if not settings or all(
+        brush.is_cleared or _is_whole(space.parameter(brush.axis), brush) for brush in settings
+    ):
         st.session_state.pop(BRUSH_KEY, None)
         return
     st.session_state[BRUSH_KEY] = (board.study.id, tuple(settings))
@@ -50,14 +52,21 @@ def _is_whole(parameter: Parameter, brush: Brush) -> bool:
     scale = math.log if parameter.log else float
     low, high = scale(parameter.low), scale(parameter.high)
     slack = 0.01 * (high - low)
-    return scale(max(brush.low, parameter.low)) <= low + slack and scale(min(brush.high, parameter.high)) >= high - slack
+    return (
+        scale(max(brush.low, parameter.low)) <= low + slack
+        and scale(min(brush.high, parameter.high)) >= high - slack
+    )
 
 
 def take_place(board: Snapshot, values: Mapping[str, object]) -> None:
     """Remember an empty place that was clicked: the best trial's configuration with these settings changed."""
     best = board.best
     start = dict(best.parameters) if best is not None else {}
-    wanted = {path: value for path, value in values.items() if isinstance(value, bool | int | float | str | None)}
+    wanted = {
+        path: value
+        for path, value in values.items()
+        if isinstance(value, bool | int | float | str | None)
+    }
     st.session_state[PLACE_KEY] = (board.study.id, complete_values(board, start | wanted))
     st.rerun()
 
@@ -68,7 +77,11 @@ def complete_values(board: Snapshot, values: Mapping[str, Scalar]) -> dict[str, 
     for parameter in board.study.definition.space.parameters:
         if applies(parameter, whole):
             given = values.get(parameter.path, parameter.from_unit(0.5))
-            whole[parameter.path] = round(given) if isinstance(parameter, IntRange) and isinstance(given, float) else given
+            whole[parameter.path] = (
+                round(given)
+                if isinstance(parameter, IntRange) and isinstance(given, float)
+                else given
+            )
     return whole
 
 
@@ -86,7 +99,9 @@ def _pending_bar(board: Snapshot) -> None:
     names = titles(board.axes)
     if study_id == board.study.id:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            parts = ", ".join(f"**{names.get(brush.axis, brush.axis)}** {_words(brush)}" for brush in brushes)
+            parts = ", ".join(
+                f"**{names.get(brush.axis, brush.axis)}** {_words(brush)}" for brush in brushes
+            )
             st.markdown(f":material/select: Marked: {parts}", width="stretch")
             ended = board.study.state.has_ended
             if may_edit():
@@ -101,14 +116,31 @@ def _pending_bar(board: Snapshot) -> None:
                     on_click=act,
                     args=(lambda: _narrow(board, brushes),),
                 )
-            st.button("Select these trials", key="study_take", on_click=lambda: _select_marked(board, brushes))
-            st.button("Dismiss", key="study_dismiss", type="tertiary", on_click=lambda: st.session_state.pop(BRUSH_KEY, None))
+            st.button(
+                "Select these trials",
+                key="study_take",
+                on_click=lambda: _select_marked(board, brushes),
+            )
+            st.button(
+                "Dismiss",
+                key="study_dismiss",
+                type="tertiary",
+                on_click=lambda: st.session_state.pop(BRUSH_KEY, None),
+            )
     study_id, values = st.session_state.get(PLACE_KEY, (None, {}))
     if study_id == board.study.id:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/add_location: {_listed(values, names)}; other values as in the best trial", width="stretch")
+            st.markdown(
+                f":material/add_location: {_listed(values, names)}; other values as in the best trial",
+                width="stretch",
+            )
             _try_button(board, values, key="study_try_place", forget=PLACE_KEY)
-            st.button("Dismiss", key="study_dismiss_place", type="tertiary", on_click=lambda: st.session_state.pop(PLACE_KEY, None))
+            st.button(
+                "Dismiss",
+                key="study_dismiss_place",
+                type="tertiary",
+                on_click=lambda: st.session_state.pop(PLACE_KEY, None),
+            )
 
 
 def steer_view(board: Snapshot) -> None:
@@ -136,16 +168,24 @@ def _pace(board: Snapshot) -> None:
         key=f"{PARALLELISM_KEY}_{board.study.edition}",
         on_change=act,
         args=(lambda: _set_parallelism(board),),
-        help=help_for("parallel trials", f"Now {plural(workers, 'worker')} {verb(workers, 'are')} active."),
+        help=help_for(
+            "parallel trials", f"Now {plural(workers, 'worker')} {verb(workers, 'are')} active."
+        ),
     )
 
 
 def _set_parallelism(board: Snapshot) -> None:
-    steering.set_parallelism(store(), board.study.id, int(st.session_state[f"{PARALLELISM_KEY}_{board.study.edition}"]))
+    steering.set_parallelism(
+        store(), board.study.id, int(st.session_state[f"{PARALLELISM_KEY}_{board.study.edition}"])
+    )
 
 
 def _ranges(board: Snapshot) -> None:
-    numbers = [parameter for parameter in board.study.definition.space.parameters if not isinstance(parameter, Choice)]
+    numbers = [
+        parameter
+        for parameter in board.study.definition.space.parameters
+        if not isinstance(parameter, Choice)
+    ]
     if not numbers:
         return
     st.markdown("**Narrow the range**")
@@ -162,14 +202,19 @@ def _ranges(board: Snapshot) -> None:
                         step=1 if whole else None,
                         key=f"study_{end}_{parameter.path}_{board.study.edition}",
                     )
-        st.form_submit_button("Change ranges", on_click=act, args=(lambda: _change_ranges(board, numbers),))
+        st.form_submit_button(
+            "Change ranges", on_click=act, args=(lambda: _change_ranges(board, numbers),)
+        )
 
 
 def _change_ranges(board: Snapshot, parameters: Sequence[Parameter]) -> None:
     wanted = []
     for parameter in parameters:
         assert not isinstance(parameter, Choice)
-        low, high = (st.session_state[f"study_{end}_{parameter.path}_{board.study.edition}"] for end in ("low", "high"))
+        low, high = (
+            st.session_state[f"study_{end}_{parameter.path}_{board.study.edition}"]
+            for end in ("low", "high")
+        )
         if (low, high) != (parameter.low, parameter.high):
             wanted.append(Narrowing(parameter.path, low, high))
     if wanted:
@@ -178,7 +223,9 @@ def _change_ranges(board: Snapshot, parameters: Sequence[Parameter]) -> None:
 
 def _bans(board: Snapshot) -> None:
     choices = [
-        parameter for parameter in board.study.definition.space.parameters if isinstance(parameter, Choice) and len(parameter.values) > 1
+        parameter
+        for parameter in board.study.definition.space.parameters
+        if isinstance(parameter, Choice) and len(parameter.values) > 1
     ]
     if not choices:
         return
@@ -192,7 +239,11 @@ def _bans(board: Snapshot) -> None:
                     key=f"study_ban_{parameter.path}_{value}",
                     icon=":material/block:",
                     on_click=act,
-                    args=(lambda path=parameter.path, value=value: steering.ban(store(), board.study.id, path, value),),
+                    args=(
+                        lambda path=parameter.path, value=value: steering.ban(
+                            store(), board.study.id, path, value
+                        ),
+                    ),
                 )
 
 
@@ -200,7 +251,13 @@ def _undo(board: Snapshot) -> None:
     changes = [event for event in board.events if event.former is not None]
     if changes:
         label = f"Undo: {formatting.plain(changes[-1].sentence)}"
-        st.button(label, key="study_undo", icon=":material/undo:", on_click=act, args=(lambda: steering.undo(store(), board.study.id),))
+        st.button(
+            label,
+            key="study_undo",
+            icon=":material/undo:",
+            on_click=act,
+            args=(lambda: steering.undo(store(), board.study.id),),
+        )
 
 
 def _proposal(board: Snapshot) -> None:
@@ -236,7 +293,9 @@ def _proposal(board: Snapshot) -> None:
 def _suggest(board: Snapshot, known: Sequence[Trial]) -> None:
     figures = [trial.figures[0] for trial in known if trial.figures is not None]
     values = [trial.parameters for trial in known if trial.figures is not None]
-    found = suggest(board.study.definition.space, values, figures, maximize=board.objectives[0].maximize)
+    found = suggest(
+        board.study.definition.space, values, figures, maximize=board.objectives[0].maximize
+    )
     st.session_state[PROPOSAL_KEY] = (board.study.id, found)
 
 
@@ -249,20 +308,34 @@ def _try_form(board: Snapshot) -> None:
     start = dict(best.parameters) if best is not None else {}
     with st.form(f"study_try_{board.study.edition}", border=False):
         for parameter in board.study.definition.space.parameters:
-            key, value = f"study_value_{parameter.path}_{board.study.edition}", start.get(parameter.path, parameter.from_unit(0.5))
+            key, value = (
+                f"study_value_{parameter.path}_{board.study.edition}",
+                start.get(parameter.path, parameter.from_unit(0.5)),
+            )
             if isinstance(parameter, Choice):
                 index = next((at for at, own in enumerate(parameter.values) if own == value), 0)
-                st.selectbox(names[parameter.path], parameter.values, index, key=key, format_func=short)
+                st.selectbox(
+                    names[parameter.path], parameter.values, index, key=key, format_func=short
+                )
             else:
                 whole = isinstance(parameter, IntRange)
                 assert isinstance(value, int | float)
-                st.number_input(names[parameter.path], value=value, format="%d" if whole else "%.6g", step=1 if whole else None, key=key)
+                st.number_input(
+                    names[parameter.path],
+                    value=value,
+                    format="%d" if whole else "%.6g",
+                    step=1 if whole else None,
+                    key=key,
+                )
         st.form_submit_button("Enqueue trial", on_click=act, args=(lambda: _try_typed(board),))
     st.caption("Hyperparameters that do not apply to the other values are left out.")
 
 
 def _try_typed(board: Snapshot) -> None:
-    typed = {path: st.session_state[f"study_value_{path}_{board.study.edition}"] for path in board.study.definition.space.paths}
+    typed = {
+        path: st.session_state[f"study_value_{path}_{board.study.edition}"]
+        for path in board.study.definition.space.paths
+    }
     number = steering.try_next(store(), board.study.id, complete_values(board, typed))
     select((number,))
 
@@ -295,13 +368,23 @@ def _narrow(board: Snapshot, brushes: Sequence[Brush]) -> None:
         parameter = space.parameter(brush.axis)
         if isinstance(parameter, Choice):
             kept = brush.choices or ()
-            if not any(parameter.contains(value) for value in kept if isinstance(value, bool | int | float | str | None)):
-                raise InvalidInput(f"No value of {brush.axis} is marked. Mark at least one of them.")
+            if not any(
+                parameter.contains(value)
+                for value in kept
+                if isinstance(value, bool | int | float | str | None)
+            ):
+                raise InvalidInput(
+                    f"No value of {brush.axis} is marked. Mark at least one of them."
+                )
             for value in parameter.values:
                 if value not in kept:
                     steering.ban(store(), board.study.id, brush.axis, value)
         elif brush.low is not None and brush.high is not None:
-            ranges.append(Narrowing(brush.axis, max(brush.low, parameter.low), min(brush.high, parameter.high)))
+            ranges.append(
+                Narrowing(
+                    brush.axis, max(brush.low, parameter.low), min(brush.high, parameter.high)
+                )
+            )
     if ranges:
         steering.narrow(store(), board.study.id, tuple(ranges))
     st.session_state.pop(BRUSH_KEY, None)
@@ -316,7 +399,12 @@ def _is_in(trial: Trial, brush: Brush) -> bool:
     value = trial.parameters.get(brush.axis)
     if brush.choices is not None:
         return value in brush.choices
-    return isinstance(value, int | float) and brush.low is not None and brush.high is not None and brush.low <= value <= brush.high
+    return (
+        isinstance(value, int | float)
+        and brush.low is not None
+        and brush.high is not None
+        and brush.low <= value <= brush.high
+    )
 
 
 def _words(brush: Brush) -> str:
@@ -326,4 +414,6 @@ def _words(brush: Brush) -> str:
 
 
 def _listed(values: Mapping[str, object], names: Mapping[str, str]) -> str:
-    return ", ".join(f"**{names.get(path, path)}** {short(value)}" for path, value in values.items())
+    return ", ".join(
+        f"**{names.get(path, path)}** {short(value)}" for path, value in values.items()
+    )

@@ -51,13 +51,17 @@ def show_study(study_id: str) -> None:
     except UnknownStudy as error:
         no_study(str(error))
         return
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         st.title(formatting.plain(study.name))
         share_popover("study", (study.id,))
     if study.definition.question:
         st.caption(formatting.plain(study.definition.question))
     tick = RACE_TICK_SECONDS if study.definition.race else TICK_SECONDS
-    moving(body, every=tick if study.state.is_live else None)(study.id, drawn_live=study.state.is_live)
+    moving(body, every=tick if study.state.is_live else None)(
+        study.id, drawn_live=study.state.is_live
+    )
 
 
 def body(study_id: str, *, drawn_live: bool) -> None:
@@ -73,7 +77,13 @@ def body(study_id: str, *, drawn_live: bool) -> None:
         rename_old(STUDY, "view", FORMER_VIEWS)
         first = "race" if is_raced else "progress"
         view = st.segmented_control(
-            "View", views_of(board), default=first, required=True, key="view", bind="query-params", label_visibility="collapsed"
+            "View",
+            views_of(board),
+            default=first,
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
         )
     with st.container():
         VIEWS[str(view)](board)

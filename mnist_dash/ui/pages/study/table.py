@@ -29,7 +29,11 @@ def trials_view(board: Snapshot) -> None:
     if not board.trials:
         st.caption("No trials yet.")
         return
-    order = str(st.segmented_control("Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"))
+    order = str(
+        st.segmented_control(
+            "Order", ORDERS, default=ORDERS[0], required=True, key="order", bind="query-params"
+        )
+    )
     ordered = _ordered(board, order)
     n_pages = -(-len(ordered) // PAGE_SIZE)
     page = 1
@@ -63,7 +67,9 @@ def selection_panel(board: Snapshot) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{plural(len(chosen), 'selected trial')}**", width="stretch")
-            st.button("Clear selection", key="study_clear", type="tertiary", on_click=select, args=((),))
+            st.button(
+                "Clear selection", key="study_clear", type="tertiary", on_click=select, args=((),)
+            )
         for trial in chosen[:10]:
             _selected_trial(board, trial, chosen)
         if len(chosen) > 10:
@@ -72,20 +78,36 @@ def selection_panel(board: Snapshot) -> None:
 
 def _selected_trial(board: Snapshot, trial: Trial, chosen: list[Trial]) -> None:
     names = titles(board.axes)
-    differing = {path: value for path, value in trial.parameters.items() if len(chosen) == 1 or _differs(path, chosen)}
+    differing = {
+        path: value
+        for path, value in trial.parameters.items()
+        if len(chosen) == 1 or _differs(path, chosen)
+    }
     figures = (
         ""
         if trial.figures is None
-        else ", ".join(f"{goal.title} **{goal.write(value)}**" for goal, value in zip(board.objectives, trial.figures, strict=False))
+        else ", ".join(
+            f"{goal.title} **{goal.write(value)}**"
+            for goal, value in zip(board.objectives, trial.figures, strict=False)
+        )
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        settings = ", ".join(f"{names.get(path, path)} {short(value)}" for path, value in differing.items())
+        settings = ", ".join(
+            f"{names.get(path, path)} {short(value)}" for path, value in differing.items()
+        )
         outcome = figures or formatting.plain(trial.reason) or "no value yet"
-        st.markdown(f"**Trial {trial.number}** {trial.state}: {outcome}  \n{settings}", width="stretch")
+        st.markdown(
+            f"**Trial {trial.number}** {trial.state}: {outcome}  \n{settings}", width="stretch"
+        )
         for place, run_id in enumerate(board.runs.get(trial.number, ())):
             run_link(run_id, "Run" if len(board.runs[trial.number]) == 1 else f"Seed {place + 1}")
         if board.runs.get(trial.number) and not has_share_link():
-            st.page_link(TRAIN, label="Clone and edit", icon=":material/edit:", query_params={"from": board.runs[trial.number][0]})
+            st.page_link(
+                TRAIN,
+                label="Clone and edit",
+                icon=":material/edit:",
+                query_params={"from": board.runs[trial.number][0]},
+            )
         if trial.state.is_open and may_edit():
             st.button(
                 "Stop trial",
@@ -114,7 +136,11 @@ def _frame(board: Snapshot, shown: list[Trial]) -> pd.DataFrame:
     for trial in shown:
         row: dict[str, object] = {"Trial": trial.number, "State": trial.state.value}
         for place, goal in enumerate(board.objectives):
-            value = None if trial.figures is None or place >= len(trial.figures) else trial.figures[place]
+            value = (
+                None
+                if trial.figures is None or place >= len(trial.figures)
+                else trial.figures[place]
+            )
             row[goal.title] = value * 100 if value is not None and goal.is_share else value
         if board.study.definition.seeds > 1:
             share = 100 if board.objectives[0].is_share and trial.deviation is not None else 1
@@ -122,9 +148,13 @@ def _frame(board: Snapshot, shown: list[Trial]) -> pd.DataFrame:
         row |= {names[axis.path]: trial.parameters.get(axis.path) for axis in board.axes}
         row["Epochs"] = len(trial.curve)
         row["Duration"] = (
-            None if trial.ended_at is None or trial.started_at is None else formatting.duration(trial.ended_at - trial.started_at)
+            None
+            if trial.ended_at is None or trial.started_at is None
+            else formatting.duration(trial.ended_at - trial.started_at)
         )
-        row["Run"] = f"/run?run={board.runs[trial.number][0]}" if trial.number in board.runs else None
+        row["Run"] = (
+            f"/run?run={board.runs[trial.number][0]}" if trial.number in board.runs else None
+        )
         row["Origin"] = trial.origin.value
         row["Note"] = trial.reason
         rows.append(row)
@@ -136,7 +166,11 @@ def _formats(board: Snapshot) -> dict[str, ColumnConfig]:
     goals = {goal.title: column(format=_format(goal)) for goal in board.objectives}
     goals |= {SPREAD: column(format=_format(board.objectives[0]))}
     names = titles(board.axes)
-    numbers = {names[axis.path]: st.column_config.NumberColumn(format="%.3g") for axis in board.axes if axis.kind == "float"}
+    numbers = {
+        names[axis.path]: st.column_config.NumberColumn(format="%.3g")
+        for axis in board.axes
+        if axis.kind == "float"
+    }
     link = st.column_config.LinkColumn(display_text=r"run=(\w+)")
     return {**goals, **numbers, "Run": link, "Trial": st.column_config.NumberColumn(pinned=True)}
 

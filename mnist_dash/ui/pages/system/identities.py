@@ -25,10 +25,16 @@ def people_section() -> None:
         st.caption("No sign-in is configured. Everybody at this machine is an admin.")
     else:
         roles = {"Admins": access.admins, "Editors": access.editors, "Viewers": access.viewers}
-        rows = {role: ", ".join(map(formatting.plain, who)) or "nobody" for role, who in roles.items()}
+        rows = {
+            role: ", ".join(map(formatting.plain, who)) or "nobody" for role, who in roles.items()
+        }
         rows["Others"] = "viewers" if access.visitors_look else "nobody"
         st.table(rows, border="horizontal", alt="Who has which role")
-    limits = {"queued runs": quotas.queued, "runs in training": quotas.running, "open trials": quotas.trials}
+    limits = {
+        "queued runs": quotas.queued,
+        "runs in training": quotas.running,
+        "open trials": quotas.trials,
+    }
     limits |= {"epochs x parameters": quotas.work}
     said = [f"{most:,} {what}" for what, most in limits.items() if most is not None]
     st.caption(f"Limits per person: {', '.join(said)}." if said else "No quotas are set.")
@@ -43,7 +49,8 @@ def _links() -> None:
         st.caption("There are no share links.")
     for link in found[:N_LINKS]:
         link_row(
-            link, name=f"{link.page.capitalize()} {formatting.plain(', '.join(link.targets[:3]))}{' …' if len(link.targets) > 3 else ''}. "
+            link,
+            name=f"{link.page.capitalize()} {formatting.plain(', '.join(link.targets[:3]))}{' …' if len(link.targets) > 3 else ''}. ",
         )
     if len(found) > N_LINKS:
         st.caption(f"{len(found) - N_LINKS} older links are not shown.")
@@ -55,5 +62,8 @@ def _refusals() -> None:
         st.markdown("**Refused actions**")
         rows = pd.DataFrame(refused, columns=["When", "Who", "Role", "What"])
         st.dataframe(
-            rows, hide_index=True, column_config={"When": st.column_config.DatetimeColumn(format="distance")}, alt="Refused actions"
+            rows,
+            hide_index=True,
+            column_config={"When": st.column_config.DatetimeColumn(format="distance")},
+            alt="Refused actions",
         )

@@ -21,7 +21,16 @@ from mnist_dash.ui.pages.system.identities import people_section
 from mnist_dash.ui.pages.system.retention import retention_section
 
 TICK_SECONDS = 2.0
-PACKAGES = ("streamlit", "torch", "torchvision", "plotly", "dbos", "sqlalchemy", "numpy", "scikit-learn")
+PACKAGES = (
+    "streamlit",
+    "torch",
+    "torchvision",
+    "plotly",
+    "dbos",
+    "sqlalchemy",
+    "numpy",
+    "scikit-learn",
+)
 MAX_SHOWN = 20
 """Workers and queued runs that are drawn one by one."""
 WORKER_COLORS = {"running": "blue", "idle": "green"}
@@ -32,14 +41,23 @@ def workers_section(workers: tuple[Worker, ...]) -> None:
     st.subheader("Workers")
     alive = [worker for worker in workers if worker.state != "gone"]
     if not alive:
-        st.info("No worker is running, so runs wait in the queue. Start one with `mnist-dash worker`.", icon=":material/info:")
+        st.info(
+            "No worker is running, so runs wait in the queue. Start one with `mnist-dash worker`.",
+            icon=":material/info:",
+        )
     if len(alive) > 1:
         hosts_table(hosts(alive))
     for worker in alive[:MAX_SHOWN]:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             threads = f", {plural(worker.n_threads, 'thread')}" if worker.device == "cpu" else ""
-            st.markdown(f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]", width="content")
-            st.markdown(f":gray[{worker.host}, process {worker.pid}, started {formatting.ago(worker.started_at)}]", width="stretch")
+            st.markdown(
+                f"**{worker.device.upper()}**{threads} :{WORKER_COLORS[worker.state]}-badge[{worker.state}]",
+                width="content",
+            )
+            st.markdown(
+                f":gray[{worker.host}, process {worker.pid}, started {formatting.ago(worker.started_at)}]",
+                width="stretch",
+            )
             if worker.run_id:
                 run_link(worker.run_id, f"Training {title_of(worker.run_id)}")
     if len(alive) > MAX_SHOWN:
@@ -51,7 +69,17 @@ def workers_section(workers: tuple[Worker, ...]) -> None:
 
 def hosts_table(found: list[Host]) -> None:
     """Draw one row a host and kind of device."""
-    rows = [(one.name, one.device.upper(), one.n_slots, one.n_threads, one.n_running, one.n_slots - one.n_running) for one in found]
+    rows = [
+        (
+            one.name,
+            one.device.upper(),
+            one.n_slots,
+            one.n_threads,
+            one.n_running,
+            one.n_slots - one.n_running,
+        )
+        for one in found
+    ]
     columns = ["Host", "Device", "Slots", "Threads", "Training", "Idle"]
     st.dataframe(pd.DataFrame(rows, columns=columns), hide_index=True, alt="Slots of each host")
 
@@ -82,14 +110,26 @@ def storage_section() -> None:
     figures = (
         ("Runs", f"{store().count():,}", f"{store().count(deleted=True):,} more deleted"),
         ("Artifacts", formatting.size(use.bytes_artifacts), plural(use.n_files, "file")),
-        ("Database", formatting.size(use.bytes_database), "SQLite" if settings.is_sqlite else "PostgreSQL server"),
-        ("Free", "no limit" if use.bytes_free is None else formatting.size(use.bytes_free), "where the artifacts lie"),
+        (
+            "Database",
+            formatting.size(use.bytes_database),
+            "SQLite" if settings.is_sqlite else "PostgreSQL server",
+        ),
+        (
+            "Free",
+            "no limit" if use.bytes_free is None else formatting.size(use.bytes_free),
+            "where the artifacts lie",
+        ),
     )
     with st.grid(4, min_column_width=150):
         for label, value, note in figures:
             st.metric(label, value, note, delta_color="off", delta_arrow="off", border=True)
     st.table(
-        {"Data folder": f"`{settings.home}`", "Data sets": f"`{settings.data_dir}`", "Artifacts": f"`{settings.artifact_dir}`"},
+        {
+            "Data folder": f"`{settings.home}`",
+            "Data sets": f"`{settings.data_dir}`",
+            "Artifacts": f"`{settings.artifact_dir}`",
+        },
         border="horizontal",
         alt="Folders",
     )
@@ -99,7 +139,12 @@ def versions_section() -> None:
     """Draw what is installed."""
     st.subheader("Versions")
     rows = [("Python", platform.python_version()), *((name, installed(name)) for name in PACKAGES)]
-    st.dataframe(pd.DataFrame(rows, columns=["Package", "Version"]), hide_index=True, width="content", alt="Installed versions")
+    st.dataframe(
+        pd.DataFrame(rows, columns=["Package", "Version"]),
+        hide_index=True,
+        width="content",
+        alt="Installed versions",
+    )
 
 
 def installed(package: str) -> str:
@@ -118,7 +163,9 @@ def moving_section() -> None:
 
 
 st.title("System")
-st.caption("`mnist-dash doctor` checks data, database, artifacts and workers, and says how to solve problems.")
+st.caption(
+    "`mnist-dash doctor` checks data, database, artifacts and workers, and says how to solve problems."
+)
 moving(moving_section, every=TICK_SECONDS)()
 people_section()
 storage_section()

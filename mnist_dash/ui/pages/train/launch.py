@@ -27,7 +27,14 @@ from mnist_dash.ui.pages.train.race import race_popover
 
 def launch_card(form: TrainForm) -> None:
     """Draw the choice of a ready network, the Train button and the preflight."""
-    button = SubmitButton("Train", "train_submit", ":material/play_arrow:", _submit, "setting", "to correct before training")
+    button = SubmitButton(
+        "Train",
+        "train_submit",
+        ":material/play_arrow:",
+        _submit,
+        "setting",
+        "to correct before training",
+    )
     with st.container(border=True):
         _choose_preset(form.draft)
         _changes(form)
@@ -37,12 +44,28 @@ def launch_card(form: TrainForm) -> None:
 def _choose_preset(draft: Draft) -> None:
     key = f"train_{draft.generation}_preset"
     st.session_state.setdefault(key, draft.preset)
-    st.selectbox("Network", list(PRESETS), key=key, format_func=lambda name: PRESETS[name].title, on_change=_put_preset, args=(key,))
+    st.selectbox(
+        "Network",
+        list(PRESETS),
+        key=key,
+        format_func=lambda name: PRESETS[name].title,
+        on_change=_put_preset,
+        args=(key,),
+    )
     st.caption(PRESETS[draft.preset].summary)
     if draft.is_changed:
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(
+            horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+        ):
             st.badge("changed", icon=":material/edit:", color="orange")
-            st.button("Undo all changes", key="train_reset", type="tertiary", icon=":material/undo:", on_click=_put_preset, args=(key,))
+            st.button(
+                "Undo all changes",
+                key="train_reset",
+                type="tertiary",
+                icon=":material/undo:",
+                on_click=_put_preset,
+                args=(key,),
+            )
 
 
 def _changes(form: TrainForm) -> None:
@@ -54,7 +77,9 @@ def _changes(form: TrainForm) -> None:
     with st.container(border=True, gap="xsmall"):
         if config is not None:
             for change in config.changes:
-                st.markdown(f":material/tune: After epoch {change.after_epoch}: {describe(config, change)}")
+                st.markdown(
+                    f":material/tune: After epoch {change.after_epoch}: {describe(config, change)}"
+                )
         st.button(
             "Remove these changes",
             key="train_no_changes",
@@ -101,7 +126,9 @@ def _preflight(config: RunConfig) -> None:
         ":material/tag: Parameters": f"{config.n_parameters:,}",
         ":material/memory: Memory": f"about {formatting.size(expected.memory_bytes)}",
         ":material/timer: Time per epoch": expected_time(expected.seconds_per_epoch),
-        f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": expected_time(expected.seconds_total),
+        f":material/hourglass_bottom: {plural(config.epochs, 'epoch')}": expected_time(
+            expected.seconds_total
+        ),
         ":material/queue: Queue": _place_in_queue(expected),
     }
     cost_table(rows, alt="Estimated cost of this training", basis=expected.basis)
@@ -123,11 +150,18 @@ def _warnings(runs: Store, config: RunConfig) -> None:
         st.warning(caution, icon=":material/warning:")
     is_anyone_alive = any(worker.state != "gone" for worker in runs.workers())
     if not is_anyone_alive and runs.settings.n_workers == 0:
-        st.warning("No worker is running, so the run would wait. Start one with `mnist-dash worker`.", icon=":material/warning:")
+        st.warning(
+            "No worker is running, so the run would wait. Start one with `mnist-dash worker`.",
+            icon=":material/warning:",
+        )
 
 
 def _place_in_queue(expected: Estimate) -> str:
     if expected.n_ahead == 0:
         return "starts at once"
-    wait = "" if expected.seconds_ahead is None else f", about {formatting.duration(expected.seconds_ahead)}"
+    wait = (
+        ""
+        if expected.seconds_ahead is None
+        else f", about {formatting.duration(expected.seconds_ahead)}"
+    )
     return f"after {plural(expected.n_ahead, 'other run')}{wait}"

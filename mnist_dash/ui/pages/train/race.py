@@ -41,8 +41,21 @@ def _form(config: RunConfig) -> None:
     st.session_state.setdefault(key, listed_text(setting.values))
     st.text_input("Values", key=key, help="Separated by commas, 2 to 16 of them.")
     left, right = st.columns(2)
-    left.segmented_control("Seeds", SEEDS, default=SEEDS[0], required=True, key=_SEEDS_KEY, help=help_for("seeds per trial"))
-    right.selectbox("Drop losers", list(RULES), key=_RULE_KEY, format_func=RULE_NAMES.__getitem__, help=help_for("pruner"))
+    left.segmented_control(
+        "Seeds",
+        SEEDS,
+        default=SEEDS[0],
+        required=True,
+        key=_SEEDS_KEY,
+        help=help_for("seeds per trial"),
+    )
+    right.selectbox(
+        "Drop losers",
+        list(RULES),
+        key=_RULE_KEY,
+        format_func=RULE_NAMES.__getitem__,
+        help=help_for("pruner"),
+    )
     try:
         definition = _typed(config)
     except InvalidStudy as error:
@@ -83,7 +96,10 @@ def _setting(config: RunConfig) -> RaceSetting:
 
 def _named(config: RunConfig, title: str) -> RaceSetting:
     """Find a hyperparameter by its title; what is none is the path of another one."""
-    return next((setting for setting in race_settings(config) if setting.title == title), RaceSetting(title, title, ()))
+    return next(
+        (setting for setting in race_settings(config) if setting.title == title),
+        RaceSetting(title, title, ()),
+    )
 
 
 def _values_key(setting: RaceSetting) -> str:
@@ -115,7 +131,9 @@ def _submit(config: RunConfig) -> None:
 
 
 def _send(definition: StudyDefinition, key: str) -> str:
-    from mnist_dash.search.actions import steering  # loads Optuna, for which the first page does not wait
+    from mnist_dash.search.actions import (
+        steering,
+    )  # loads Optuna, for which the first page does not wait
 
     name = definition.name
     if study_store.exists(store(), name):
@@ -126,4 +144,6 @@ def _send(definition: StudyDefinition, key: str) -> str:
 def _cost(definition: StudyDefinition) -> None:
     expected = estimate_study(store(), definition)
     runs = plural(expected.n_runs or 0, "run")
-    st.caption(f"{runs} train in turns on all cores, {expected_time(expected.seconds)} in all. You can close the page.")
+    st.caption(
+        f"{runs} train in turns on all cores, {expected_time(expected.seconds)} in all. You can close the page."
+    )

@@ -45,7 +45,11 @@ with right:
     st.subheader("Training")
     training_fields(form)
     st.subheader("Layers")
-    inputs = "Input: images of 28 x 28 x 1" if len(draft.input_shape) == 3 else f"Input: {draft.input_shape[0]} features of each image"
+    inputs = (
+        "Input: images of 28 x 28 x 1"
+        if len(draft.input_shape) == 3
+        else f"Input: {draft.input_shape[0]} features of each image"
+    )
     st.caption(f"{inputs}. Output: ten probabilities from the last layer, dense with softmax.")
     layer_editor(form)
     more_fields(form)

@@ -63,7 +63,10 @@ def mark(settings: Settings) -> str:
 def test_host_without_the_folder_is_refused(used: Store, tmp_path: Path) -> None:
     """It is told which folder is wrong and what to do, the doctor says the same, and nothing is written there."""
     other = elsewhere(used, tmp_path)
-    with pytest.raises(ArtifactsElsewhere, match=r"local is not where .* none of the 3 newest files is there\. Mount the folder"):
+    with pytest.raises(
+        ArtifactsElsewhere,
+        match=r"local is not where .* none of the 3 newest files is there\. Mount the folder",
+    ):
         open_once(other)
     (check,) = examine_store(other)
     assert (check.subject, check.verdict) == ("artifacts", Verdict.PROBLEM)
@@ -72,8 +75,14 @@ def test_host_without_the_folder_is_refused(used: Store, tmp_path: Path) -> None
     open_once(used.settings)
 
 
-@pytest.mark.parametrize("command", [("mnist_dash", "worker"), ("mnist_dash.search.engine.study_runner",)], ids=["worker", "study runner"])
-def test_process_ends_with_the_sentence(used: Store, tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [("mnist_dash", "worker"), ("mnist_dash.search.engine.study_runner",)],
+    ids=["worker", "study runner"],
+)
+def test_process_ends_with_the_sentence(
+    used: Store, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     """A worker and a study runner end at once, with an exit code that says so and without a traceback."""
     variables = {
         "MNIST_DASH_HOME": str(used.settings.home),
@@ -82,7 +91,13 @@ def test_process_ends_with_the_sentence(used: Store, tmp_path: Path, command: tu
         "PYTHONPATH": str(ROOT),
     }
     done = subprocess.run(
-        [sys.executable, "-m", *command], env=variables, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+        [sys.executable, "-m", *command],
+        env=variables,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 2
     assert "is not where the other processes of this database keep their artifacts" in done.stderr
@@ -138,7 +153,12 @@ def test_files_may_be_given_up(used: Store, tmp_path: Path) -> None:
 def test_new_database_takes_a_used_folder(used: Store, tmp_path: Path) -> None:
     """Whoever moves the database away begins with an empty one beside the same artifacts."""
     former = mark(used.settings)
-    fresh = settings_with_database({"MNIST_DASH_HOME": str(tmp_path / "fresh"), "MNIST_DASH_ARTIFACT_DIR": str(used.settings.artifact_dir)})
+    fresh = settings_with_database(
+        {
+            "MNIST_DASH_HOME": str(tmp_path / "fresh"),
+            "MNIST_DASH_ARTIFACT_DIR": str(used.settings.artifact_dir),
+        }
+    )
     open_once(fresh)
     open_once(fresh)
     assert mark(fresh) == former
@@ -148,7 +168,12 @@ def test_restored_backup_is_marked(used: Store, tmp_path: Path) -> None:
     """What a backup holds is whole where it was put back, also beside the artifacts of another store."""
     back_up(used, tmp_path / "all.tar")
     target = settings_with_database({"MNIST_DASH_HOME": str(tmp_path / "restored")})
-    other = settings_with_database({"MNIST_DASH_HOME": str(tmp_path / "other"), "MNIST_DASH_ARTIFACT_DIR": str(target.artifact_dir)})
+    other = settings_with_database(
+        {
+            "MNIST_DASH_HOME": str(tmp_path / "other"),
+            "MNIST_DASH_ARTIFACT_DIR": str(target.artifact_dir),
+        }
+    )
     open_once(other)
     restore(target, tmp_path / "all.tar")
     open_once(target)
@@ -178,7 +203,10 @@ def test_folder_that_cannot_be_written_is_read(used: Store) -> None:
     occupied.mkdir()  # whoever writes the mark begins with this name, and root is refused as everybody is
     open_once(used.settings)
     with used.reading() as connection:
-        assert connection.execute(sa.select(schema.meta).where(schema.meta.c.key == KEY)).first() is None
+        assert (
+            connection.execute(sa.select(schema.meta).where(schema.meta.c.key == KEY)).first()
+            is None
+        )
     occupied.rmdir()
     open_once(used.settings)
     assert mark(used.settings)

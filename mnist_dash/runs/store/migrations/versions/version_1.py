@@ -168,4 +168,6 @@ def upgrade() -> None:
     """Make the tables, or complete them: the first databases of this version kept one artifact of a kind and no test metrics by epoch."""
     tables.create_all(op.get_bind())
     add_missing_columns("artifacts", sa.Column("part", sa.String(32)))
-    add_missing_columns("epochs", sa.Column("test_loss", sa.Float), sa.Column("test_accuracy", sa.Float))
+    add_missing_columns(
+        "epochs", sa.Column("test_loss", sa.Float), sa.Column("test_accuracy", sa.Float)
+    )

@@ -73,4 +73,8 @@ sa.Table(
 def upgrade() -> None:
     """Make the tables of studies, and what their trials leave in the rows of runs."""
     tables.create_all(op.get_bind())
-    add_missing_columns("runs", sa.Column("prune_requested", sa.Boolean), sa.Column("seconds_per_image_test", sa.Float))
+    add_missing_columns(
+        "runs",
+        sa.Column("prune_requested", sa.Boolean),
+        sa.Column("seconds_per_image_test", sa.Float),
+    )

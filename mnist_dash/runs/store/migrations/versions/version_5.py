@@ -11,7 +11,10 @@ down_revision = "0004"
 
 def upgrade() -> None:
     """Let an epoch have no test metrics: the first version evaluated the test set at a run's end alone."""
-    known = {column["name"]: column["nullable"] for column in sa.inspect(op.get_bind()).get_columns("epochs")}
+    known = {
+        column["name"]: column["nullable"]
+        for column in sa.inspect(op.get_bind()).get_columns("epochs")
+    }
     fixed = [name for name in ("test_loss", "test_accuracy") if not known[name]]
     if not fixed:
         return
