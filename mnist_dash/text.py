@@ -62,9 +62,8 @@ def nearest(name: str, known: Iterable[str], *, n: int = 3) -> list[str]:
         *folded.items(),
         *((each, whole.rpartition(".")[2]) for each, whole in folded.items() if "." in whole),
     ):
-        names.setdefault(alias, []).append(
-            each
-        )  # whole names first: ``sed`` is nearer to ``seed`` than to ``split.seed``
+        # Whole names first: ``sed`` is nearer to ``seed`` than to ``split.seed``.
+        names.setdefault(alias, []).append(each)
     wanted = _folded(name)
     if wanted in names:
         return names[wanted][:n]

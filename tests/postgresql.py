@@ -104,9 +104,8 @@ def server(address: str = "") -> Iterator[Server]:
             f"PostgreSQL is not installed ({', '.join(sorted(missing))} not found): nothing is tested on it. `apt-get install postgresql`"
         )
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    folder = Path(
-        tempfile.mkdtemp(prefix="mnist-dash-postgresql-")
-    )  # not pytest's own folder: its path is too long for a socket
+    # Not pytest's own folder: its path is too long for a socket.
+    folder = Path(tempfile.mkdtemp(prefix="mnist-dash-postgresql-"))
     shutil.chown(folder, user)
     started = Server(folder, programs, user, address=address)
     try:

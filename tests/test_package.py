@@ -154,10 +154,11 @@ def test_installed_pages_and_functions_work(installed: Path, tmp_path: Path) -> 
         "assert not page.exception and not page.error, (page.exception, page.error)\n"
         "assert [one.label for one in page.button if 'Train' in one.label], page.button\n"
     )
+    # AppTest has no address.
     environment = os.environ | {
         "MNIST_DASH_WORKERS": "0",
         "MNIST_DASH_ALLOW_UNAUTHENTICATED": "1",
-    }  # AppTest has no address
+    }
     subprocess.run(
         [installed / "python", "-c", code],
         cwd=tmp_path,

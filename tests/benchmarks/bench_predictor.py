@@ -109,10 +109,11 @@ def _measure(preset: str, path: Path) -> list[float]:
     other = {"1.weight": np.zeros((10, 784), np.float32), "1.bias": np.zeros(10, np.float32)}
     layers = [{"kind": "flatten"}, {"kind": "dense", "units": 10, "activation": "softmax"}]
     asking(RunConfig.model_validate({"layers": layers}), other)(images[:1])
+    # Not asked yet.
     weights = {
         name: values + np.float32(0.001)
         for name, values in safetensors.numpy.load_file(path).items()
-    }  # not asked yet
+    }
     again = _timed(lambda: asking(config, weights)(images[:1]))
     ask = asking(config, weights)
     many = _timed(lambda: ask(images))

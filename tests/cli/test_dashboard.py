@@ -59,9 +59,8 @@ def _own_address() -> str:
     """Give an address of this machine that is not the loopback's, or one that is none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(
-                ("192.0.2.1", 9)
-            )  # sends nothing; the system chooses the address it would send from
+            # Sends nothing; the system chooses the address it would send from.
+            probe.connect(("192.0.2.1", 9))
         except OSError:
             return "127.0.0.2"
         return str(probe.getsockname()[0])

@@ -120,9 +120,8 @@ def network(*names: str) -> Iterator[Network]:
                 "netns",
                 host.namespace,
             )
-            stack.callback(
-                _ip, "link", "delete", host.cable
-            )  # a namespace goes later than its name
+            # A namespace goes later than its name.
+            stack.callback(_ip, "link", "delete", host.cable)
             _ip("link", "set", host.cable, "master", bridge, "up")
             _ip("-n", host.namespace, "address", "add", f"{NETWORK}.{index + 2}/24", "dev", "eth0")
             for device in ("lo", "eth0"):

@@ -78,9 +78,8 @@ class Soak:
         while time.monotonic() < deadline:
             self._keep_busy()
             disturbance = self._random.choice(disturbances)
-            with contextlib.suppress(
-                MnistDashError, psutil.NoSuchProcess
-            ):  # a run that has just ended refuses
+            # A run that has just ended refuses.
+            with contextlib.suppress(MnistDashError, psutil.NoSuchProcess):
                 disturbance()
                 self.done[disturbance.__name__.strip("_")] += 1
             time.sleep(self._random.uniform(0.2, 1.5))  # the schedule's own pace

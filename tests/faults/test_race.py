@@ -42,9 +42,8 @@ VALUES = "0.0001, 0.001, 0.01, 0.1"
 @pytest.fixture
 def race(store: Store, start: Start, monkeypatch: pytest.MonkeyPatch) -> str:
     """A race of four learning rates, with a study runner and no worker yet."""
-    monkeypatch.setattr(
-        steering, "ensure_study_runner", lambda _settings: None
-    )  # the test starts one, and kills it
+    # The test starts one, and kills it.
+    monkeypatch.setattr(steering, "ensure_study_runner", lambda _settings: None)
     start(MODULE, stderr=subprocess.DEVNULL)
     return steering.create(store, race_of(BASE, "optimizer.learning_rate", VALUES))
 

@@ -85,9 +85,8 @@ def test_study_survives_kills(store: Store, start: Start, scale: Scale) -> None:
 def begin(store: Store, scale: Scale) -> str:
     """Accept the study without starting anything."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            steering, "ensure_study_runner", lambda _settings: None
-        )  # the test starts them, and kills them
+        # The test starts them, and kills them.
+        patch.setattr(steering, "ensure_study_runner", lambda _settings: None)
         return steering.create(
             store, parse_study(TEXT.format(trials=scale.n_trials, parallelism=scale.n_workers))
         )

@@ -83,9 +83,8 @@ def open_page(app: AppTest) -> Callable[..., AppTest]:
 
     def opened(name: str, **query: str) -> AppTest:
         if name != "train":
-            app._page_hash = calc_hash(
-                name
-            )  # as a browser that arrives at the page's address; `switch_page` would draw the first page before
+            # As a browser that arrives at the page's address; `switch_page` would draw the first page before.
+            app._page_hash = calc_hash(name)
         for key, value in query.items():
             app.query_params[key] = value
         app.run()
@@ -156,9 +155,8 @@ def _finish(store: Store, records: WorkerRecords, run: Run, state: RunState, rea
         records.finish(run, Outcome(state, reason), files={})
         return
     labels = read_labels("mnist", "test", store.settings.data_dir)
-    guesses = np.where(
-        np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels
-    )  # two in a hundred are wrong
+    # Two in a hundred are wrong.
+    guesses = np.where(np.arange(len(labels)) % 50 == 0, (labels + 1) % 10, labels)
     content = artifacts.pack_probabilities(np.eye(10, dtype=np.float32)[guesses])
     files = {
         ArtifactKind.TEST_PROBABILITIES: artifacts.write(

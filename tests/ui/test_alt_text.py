@@ -85,9 +85,8 @@ def test_a_run_s_charts_say_its_figures(
     assert wanted in said["run_curves_chart"]
     assert "loss, best epoch: loss" in said["run_curves_chart"]
     labels = read_labels("mnist", "test", store.settings.data_dir)
-    wrong = np.bincount(
-        labels[::50], minlength=10
-    )  # as the fixture has it: one in fifty is predicted as the next class
+    # As the fixture has it: one in fifty is predicted as the next class.
+    wrong = np.bincount(labels[::50], minlength=10)
     worst = int(wrong.argmax())
     assert (
         f"true {worst}, predicted {(worst + 1) % 10}: {wrong[worst]}" in said["run_confusion_chart"]

@@ -51,9 +51,8 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(app: AppTest, *, of_study: bool = False) -> None:
     """Look at every text of a page; a page without any would be no page."""
-    menu = {
-        page.help for page in pages()
-    }  # says something of runs' settings, which is not about the study
+    # Says something of runs' settings, which is not about the study.
+    menu = {page.help for page in pages()}
     texts = [text for text in spoken(app) if not (of_study and text in menu)]
     assert len(texts) > 20
     assert [fault for text in texts for fault in faults(text, of_study=of_study)] == []

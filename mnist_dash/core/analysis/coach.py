@@ -92,9 +92,8 @@ def coach(
     found = [diagnosis for rule in rules if (diagnosis := rule(config, curves)) is not None]
     names = {diagnosis.name for diagnosis in found}
     if "rate_too_low" in names:
-        found = [
-            diagnosis for diagnosis in found if diagnosis.name != "still_improving"
-        ]  # the same sight, and the former is the reason
+        # The same sight, and the former is the reason.
+        found = [diagnosis for diagnosis in found if diagnosis.name != "still_improving"]
     return (*found, *_dead_units(config, layers or {}))
 
 

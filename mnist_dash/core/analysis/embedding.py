@@ -358,9 +358,8 @@ class _Iterations(io.TextIOBase):
         found = re.search(r"Iteration (\d+)", text)
         if found:
             iteration = int(found[1])
-            early = min(
-                iteration, _EARLY_ITERATIONS
-            )  # each takes half as long again as a later one
+            # Each takes half as long again as a later one.
+            early = min(iteration, _EARLY_ITERATIONS)
             self._report((iteration + early / 2) / (_ITERATIONS + _EARLY_ITERATIONS / 2))
         return len(text)
 

@@ -152,9 +152,8 @@ def paired_limits(
         a, b = n_only_a, n_only_b
         linear = (2 * n - b + a) * difference - a - b
         constant = -a * difference * (1 - difference)
-        share_a = (np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0)) - linear) / (
-            4 * n
-        )  # of only A, most likely under the difference
+        # Of only A, most likely under the difference.
+        share_a = (np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0)) - linear) / (4 * n)
         variance = n * np.maximum(2 * share_a + difference * (1 - difference), np.finfo(float).tiny)
         return np.asarray((b - a - n * difference) / np.sqrt(variance))
 
@@ -178,9 +177,8 @@ def group_mean(values: Sequence[float], confidence: float = CONFIDENCE) -> Group
         confidence: how often the interval covers the truth, in (0, 1).
     """
     n, is_same = len(values), min(values) == max(values)
-    mean = (
-        float(values[0]) if is_same else float(np.mean(values))
-    )  # rounding would give equal values a mean and a spread of their own
+    # Rounding would give equal values a mean and a spread of their own.
+    mean = float(values[0]) if is_same else float(np.mean(values))
     if n == 1:
         return GroupMean(1, mean, None, None, None)
     from scipy.special import stdtrit

@@ -62,9 +62,8 @@ def affine_grid(angles: Tensor, shifts: Tensor, scales: Tensor) -> Tensor:
     """
     radians = angles * (math.pi / 180)
     cosines, sines = torch.cos(radians) / scales, torch.sin(radians) / scales
-    inverse = torch.stack(
-        [torch.stack([cosines, sines], 1), torch.stack([-sines, cosines], 1)], 1
-    )  # (B, 2, 2)
+    # (B, 2, 2).
+    inverse = torch.stack([torch.stack([cosines, sines], 1), torch.stack([-sines, cosines], 1)], 1)
     pixels = _pixels(angles.device).view(1, SIDE * SIDE, 2) - shifts.view(-1, 1, 2)
     return (pixels @ inverse.transpose(1, 2) / (SIDE / 2)).view(-1, SIDE, SIDE, 2)
 

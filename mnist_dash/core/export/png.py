@@ -16,9 +16,10 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     """Write a grey picture ``(height, width)`` uint8, 0 black, as a PNG file (ISO/IEC 15948)."""
     height, width = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey, no interlacing
+    # Filter 0 before each row.
     rows = np.concatenate(
         [np.zeros((height, 1), np.uint8), pixels.astype(np.uint8, copy=False)], axis=1
-    )  # filter 0 before each row
+    )
     return (
         _SIGNATURE
         + _chunk(b"IHDR", header)

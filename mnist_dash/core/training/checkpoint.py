@@ -65,10 +65,11 @@ def unpack(payload: bytes, config: RunConfig) -> tuple[Counters, dict[str, list[
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"The checkpoint is damaged: {error}. Start the run anew.") from error
     expected = hash_until(config, counters.epoch)
+    # The whole configuration's is what former versions wrote.
     if counters.config_hash not in (
         expected,
         config.hash,
-    ):  # the whole configuration's is what former versions wrote
+    ):
         raise ArtifactError(
             f"The checkpoint is of another configuration, {counters.config_hash} instead of {expected} until epoch {counters.epoch}. "
             "Start the run anew."

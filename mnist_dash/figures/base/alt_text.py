@@ -129,9 +129,8 @@ def _trace(trace: Mapping[str, Any], layout: Mapping[str, Any]) -> str:
         said = _lines(across, upwards, x, y)
     else:
         said = _points(across, upwards, x, y)
-    if name and "title" in layout.get(
-        "yaxis2", {}
-    ):  # several charts, whose lines have the same names
+    # Several charts, whose lines have the same names.
+    if name and "title" in layout.get("yaxis2", {}):
         name = f"{y.title}, {name}"
     return f"{name}: {said}" if name and said else said
 
@@ -141,9 +140,8 @@ def _axis(layout: Mapping[str, Any], letter: str) -> _Axis:
     meta = layout.get("meta") or {}
     path = (meta.get("axes") or {}).get(letter)
     is_complement = letter in (meta.get("complements") or ())
-    named = (
-        layout.get(f"{letter[0]}axis", {}) if "matches" in found else found
-    )  # of charts in a row only the first names the axis they share
+    # Of charts in a row only the first names the axis they share.
+    named = layout.get(f"{letter[0]}axis", {}) if "matches" in found else found
     title = _plain((named.get("title") or {}).get("text", "")).removeprefix("error rate, 1 − ")
     return _Axis(
         title=re.sub(r"\s*\(.*?\)|,.*", "", title),

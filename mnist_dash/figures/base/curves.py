@@ -200,9 +200,8 @@ def draw_both(
         figure.update_layout(
             {f"yaxis{axis[1:]}": _value_axis(curves, metric, options) | {"domain": domain}}
         )
-    figure.add_traces(
-        marks
-    )  # last: they come and go, and a line that a person has hidden is known by its place
+    # Last: they come and go, and a line that a person has hidden is known by its place.
+    figure.add_traces(marks)
     figure.update_layout(hoversubplots="axis", xaxis={"anchor": "y2"})
     return figure if loss or accuracy else _waiting(figure)
 

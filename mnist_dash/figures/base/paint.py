@@ -35,9 +35,8 @@ TEXT = "#17212b"
 def painted(figure: go.Figure) -> go.Figure:
     """Give a copy in the colours of the light theme, on white, as ``chart_paint.js`` does on pages."""
     copy = go.Figure(figure)
-    copy.update_layout(
-        template="plotly_white", font={"color": TEXT}, modebar={"orientation": "v"}
-    )  # beside the legend, not on it
+    # Beside the legend, not on it.
+    copy.update_layout(template="plotly_white", font={"color": TEXT}, modebar={"orientation": "v"})
     for trace in copy.data:
         meta = trace.meta or {}
         if "color" in meta:

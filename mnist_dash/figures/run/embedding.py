@@ -92,9 +92,8 @@ def draw_embedding(
     figure = go.Figure(layout=_layout(name, axes))
     for group, title in enumerate(names):
         chosen = np.flatnonzero(groups == group)
-        chosen = chosen[
-            np.argsort(wrong[chosen], kind="stable")
-        ]  # the legend shows the first one's symbol
+        # The legend shows the first one's symbol.
+        chosen = chosen[np.argsort(wrong[chosen], kind="stable")]
         trace = _trace(coordinates, chosen, said=said, columns=columns)
         trace.name = f"{title} ({len(chosen):,})" if by_error else title
         trace.uid = f"{color_by} {group}"

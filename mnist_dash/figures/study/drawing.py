@@ -158,9 +158,8 @@ def points(
         customdata=trials.numbers[positions],
         text=None
         if texts is None
-        else np.array(
-            texts, dtype=object
-        ),  # which Plotly takes as it is; a list it would check one by one
+        # Which Plotly takes as it is; a list it would check one by one.
+        else np.array(texts, dtype=object),
         hovertemplate=template,
         meta=meta,
     )

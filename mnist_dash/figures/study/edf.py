@@ -65,9 +65,10 @@ def draw_edf(
             meta={"axes": {"x": objective.name}},
         )
     )
+    # This study on top.
     for place, (title, study) in reversed(
         list(enumerate([(name, trials), *(others or {}).items()]))
-    ):  # this study on top
+    ):
         kept = np.flatnonzero(study.complete(column)) if len(study) else np.zeros(0, dtype=np.intp)
         if not len(kept):
             continue

@@ -45,9 +45,8 @@ def pareto_front(
     # In order of the first objective, then the next, no row is surpassed by a later one.
     costs = values[finite] * np.where(np.asarray(maximize, dtype=bool), -1.0, 1.0)
     order = np.lexsort(costs.T[::-1])
-    unique, rows = np.unique(
-        costs[order], axis=0, return_inverse=True
-    )  # sorted alike, equal rows once
+    # Sorted alike, equal rows once.
+    unique, rows = np.unique(costs[order], axis=0, return_inverse=True)
     best = _front_of_two(unique) if unique.shape[1] <= 2 else _front_of_many(unique)
     front[finite[order]] = best[rows.ravel()]
     return front

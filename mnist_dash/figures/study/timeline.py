@@ -159,10 +159,11 @@ def _lines(spans: _Spans, state: str, texts: list[str]) -> list[go.Scatter | go.
     numbers, starts, lengths, lanes, chosen = spans
     look, lines = LOOKS[state], []
     width = min(max(_ALL_LANES / (float(lanes.max()) + 1), _THIN), _THICK)
+    # The ring lies behind.
     for own, is_ring in (
         (np.flatnonzero(chosen), True),
         (np.arange(len(numbers)), False),
-    ):  # the ring lies behind
+    ):
         if not len(own):
             continue
         x = np.column_stack(
@@ -174,9 +175,8 @@ def _lines(spans: _Spans, state: str, texts: list[str]) -> list[go.Scatter | go.
             ]
         ).ravel()
         said = np.full((len(own), 4), "", dtype=object)
-        said[:, 1] = [
-            texts[index].partition("<br>")[2] for index in own
-        ]  # what follows number and state
+        # What follows number and state.
+        said[:, 1] = [texts[index].partition("<br>")[2] for index in own]
         lines.append(
             scatter_type(4 * len(own))(
                 x=x,

@@ -232,12 +232,10 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def main() -> None:
     """Be the supervisor process of the server at the other end of standard input."""
     for name in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(
-            name, signal.SIG_IGN
-        )  # a terminal's Ctrl+C ends the server, and the server's end ends this
-    signal.signal(
-        signal.SIGTERM, lambda *_: _asked_to_end.set()
-    )  # systemd sends it to every process of a unit: no worker is left behind
+        # A terminal's Ctrl+C ends the server, and the server's end ends this.
+        signal.signal(name, signal.SIG_IGN)
+    # Systemd sends it to every process of a unit: no worker is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: _asked_to_end.set())
     try:
         settings = Settings.from_environment()
         logs.set_up(settings)

@@ -195,9 +195,8 @@ class Trainer:
         process = self._context.Process(
             target=_benchmark, args=(theirs, device, n_threads), daemon=True
         )
-        with (
-            _processes
-        ):  # a worker that began with a run times its device later, beside the threads of its jobs
+        # A worker that began with a run times its device later, beside the threads of its jobs.
+        with _processes:
             process.start()
         theirs.close()
         try:
@@ -291,9 +290,8 @@ def _benchmark(pipe: Connection, device: str, n_threads: int) -> None:
 
 def _serve(pipe: Connection, training: Training) -> None:
     """Execute tasks until the pipe closes; the body of the child."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl+C in a terminal goes to the worker, which decides
+    # Ctrl+C in a terminal goes to the worker, which decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     outbox = _Outbox()

@@ -19,9 +19,8 @@ from mnist_dash.settings import Settings
 
 def _warm_up() -> None:
     torch.set_num_threads(1)
-    with contextlib.suppress(
-        MnistDashError, OSError
-    ):  # a damaged archive is reported by the run that needs it
+    # A damaged archive is reported by the run that needs it.
+    with contextlib.suppress(MnistDashError, OSError):
         load_raw("mnist", Settings.from_environment().data_dir)
     if not Path(
         "/dev/nvidia0"

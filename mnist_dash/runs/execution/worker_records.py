@@ -103,9 +103,10 @@ class WorkerRecords:
     def sign_on(self) -> None:
         """Enter the worker into the list."""
         with self._store.writing() as connection:
+            # There already?
             connection.execute(
                 schema.workers.delete().where(schema.workers.c.id == self._worker.id)
-            )  # there already?
+            )
             connection.execute(
                 schema.workers.insert().values(
                     **asdict(self._worker), started_at=now(), seen_at=now()
@@ -471,9 +472,8 @@ class WorkerRecords:
             rows = connection.execute(
                 sa.select(epochs).where(epochs.c.run_id == run.id).order_by(epochs.c.epoch)
             ).all()
-            best = max(
-                rows, key=lambda row: row.val_accuracy, default=None
-            )  # the first of equals, as `record_epoch` has it
+            # The first of equals, as `record_epoch` has it.
+            best = max(rows, key=lambda row: row.val_accuracy, default=None)
             held = update(
                 connection,
                 run.id,
@@ -526,9 +526,8 @@ class WorkerRecords:
             runs.c.id, runs.c.attempt, runs.c.worker, (runs.c.lease_until < now()).label("expired")
         )
         listed = sa.select(schema.workers, (now() - schema.workers.c.seen_at).label("silence"))
-        taken = (
-            self._store.queue_client.claimed()
-        )  # before the workers are listed: whoever has taken a job by now is on that list
+        # Before the workers are listed: whoever has taken a job by now is on that list.
+        taken = self._store.queue_client.claimed()
         with self._store.reading() as connection:
             held = connection.execute(query.where(runs.c.state == RunState.RUNNING)).all()
             workers = {row.id: row for row in connection.execute(listed)}
@@ -611,9 +610,10 @@ class WorkerRecords:
             )
         chunks = schema.step_chunks
         for first, points in _by_epoch(steps):
+            # There already?
             connection.execute(
                 chunks.delete().where(chunks.c.run_id == run.id, chunks.c.first_step == first.step)
-            )  # there already?
+            )
             connection.execute(
                 chunks.insert().values(
                     run_id=run.id, first_step=first.step, epoch=first.epoch, points=points

@@ -59,9 +59,8 @@ def lookup_runs(store: Store, text: str, *, limit: int = FOUND_AT_ONCE) -> tuple
     wanted = words_of(text)
     if text.strip() and not wanted:
         return ()
-    order: list[sa.ColumnElement[object]] = [
-        runs.c.created_at.desc()
-    ]  # by its index, so that the search ends with the last that is listed
+    # By its index, so that the search ends with the last that is listed.
+    order: list[sa.ColumnElement[object]] = [runs.c.created_at.desc()]
     if len(wanted) == 1 and _ID.fullmatch(wanted[0]):
         order.insert(0, sa.case((runs.c.id.startswith(wanted[0], autoescape=True), 0), else_=1))
     columns = [

@@ -139,9 +139,8 @@ def is_recorded(connection: sa.Connection, run_id: str, file: StoredFile, *, epo
 def discard(settings: Settings, relative: str | None) -> None:
     """Remove a file that no row names any more."""
     if relative is not None:
-        with contextlib.suppress(
-            OSError
-        ):  # a file too many does no harm; `doctor --repair` finds it
+        # A file too many does no harm; `doctor --repair` finds it.
+        with contextlib.suppress(OSError):
             place_of(settings).remove(relative)
 
 

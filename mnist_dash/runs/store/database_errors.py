@@ -169,9 +169,8 @@ def failures() -> dict[str, int]:
 def class_of(error: sa.exc.DBAPIError) -> ErrorClass:
     """Find the class of what a driver raised."""
     if isinstance(error.orig, sqlite3.Error):
-        code = getattr(
-            error.orig, "sqlite_errorcode", None
-        )  # errors of the driver itself have none
+        # Errors of the driver itself have none.
+        code = getattr(error.orig, "sqlite_errorcode", None)
         return OTHER if code is None else SQLITE_CLASSES.get(code & 0xFF, OTHER)
     state = getattr(error.orig, "sqlstate", None)
     if state is None:  # the server said nothing: no connection came about, or it broke

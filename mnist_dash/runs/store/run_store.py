@@ -367,9 +367,8 @@ class Store:
         table = pd.DataFrame(rows, columns=[column.name for column in epochs.c]).drop(
             columns="run_id"
         )
-        return History(
-            table.astype({"test_loss": "float64", "test_accuracy": "float64"}), steps
-        )  # NULL is not a number
+        # NULL is not a number.
+        return History(table.astype({"test_loss": "float64", "test_accuracy": "float64"}), steps)
 
     def sparklines(self, run_ids: Sequence[str]) -> dict[str, list[float]]:
         """Read the validation accuracy by epoch of several runs; a run without epochs has an empty list."""

@@ -250,9 +250,8 @@ class SearchSpace(Spec):
             [("layers", list(shaped_layers(self.base, shape)))] if shape else []
         )
         direct = [(path, value) for path, value in values.items() if path not in shape]
-        overrides += sorted(
-            direct, key=lambda item: not item[0].endswith("kind")
-        )  # a kind first: it clears what only the former had
+        # A kind first: it clears what only the former had.
+        overrides += sorted(direct, key=lambda item: not item[0].endswith("kind"))
         if seed is not None:
             overrides.append(("seed", seed))
         return check_batches(with_overrides(self.base, overrides))

@@ -95,9 +95,8 @@ class Advancer:
             if trial.number >= len(self._search):
                 self._search.add(trial)
         for number in self._search.open - {trial.number for trial in open_trials}:
-            self._search.tell(
-                number, TrialState.STOPPED, None
-            )  # a person stopped it before it began
+            # A person stopped it before it began.
+            self._search.tell(number, TrialState.STOPPED, None)
         verdicts = self._judge(
             study, [trial for trial in open_trials if trial.state is TrialState.RUNNING]
         )
@@ -144,9 +143,8 @@ class Advancer:
             if not math.isfinite(value):
                 break
             curve.append(value)
-            if (
-                self._search.report(trial.number, epoch, value) and epoch != last
-            ):  # after the last one there is nothing to save
+            # After the last one there is nothing to save.
+            if self._search.report(trial.number, epoch, value) and epoch != last:
                 whole = replace(trial, curve=tuple(curve))
                 return _Verdict(
                     whole,
@@ -385,10 +383,11 @@ class Advancer:
     def _insert_runs(
         self, connection: sa.Connection, study: Study, number: int, values: Mapping[str, Scalar]
     ) -> None:
+        # The runs are whose the study is.
         definition, store = (
             study.definition,
             self._store.acting_for(Person(Role.EDITOR, study.owner)),
-        )  # the runs are whose the study is
+        )
         for config in [
             definition.space.configure(values, seed=seed) for seed in definition.run_seeds
         ]:

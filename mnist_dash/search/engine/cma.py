@@ -33,9 +33,8 @@ class CmaSearch:
             for index, parameter in enumerate(space.parameters)
             if not isinstance(parameter, Choice)
         ]
-        n = max(
-            2, len(self._numbers)
-        )  # one dimension alone has no covariance; the second is drawn and ignored
+        # One dimension alone has no covariance; the second is drawn and ignored.
+        n = max(2, len(self._numbers))
         bounds = np.tile([0.0, 1.0], (n, 1))
         sampler = definition.sampler
         self._cma = CMA(

@@ -283,9 +283,8 @@ def build_sampler(definition: StudyDefinition, seed: int) -> BaseSampler:
     match sampler.kind:
         case "tpe":
             with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", ExperimentalWarning
-                )  # `group` is pinned with Optuna's version
+                # `group` is pinned with Optuna's version.
+                warnings.simplefilter("ignore", ExperimentalWarning)
                 return optuna.samplers.TPESampler(
                     n_startup_trials=sampler.n_startup_trials,
                     multivariate=True,

@@ -131,9 +131,8 @@ class StudyRunner:
         """Renew the leases of the studies that this process holds, and take those that nobody holds."""
         table = schema.studies
         live = [state for state in StudyState if state.is_live]
-        is_broken = (table.c.state == StudyState.PAUSED) & (
-            table.c.reason != ""
-        )  # waits for a person, who resumes it
+        # Waits for a person, who resumes it.
+        is_broken = (table.c.state == StudyState.PAUSED) & (table.c.reason != "")
         query = sa.select(
             table.c.id, table.c.held_by, (table.c.held_until < now()).label("expired")
         )

@@ -155,9 +155,8 @@ def pareto_front(trials: tuple[Trial, ...], definition: StudyDefinition) -> tupl
         if trial.state is TrialState.COMPLETE and trial.figures is not None
     ]
     front: list[tuple[tuple[float, ...], Trial]] = []
-    for point, trial in sorted(
-        points, key=lambda pair: (pair[0], pair[1].number)
-    ):  # what dominates a point comes before it
+    # What dominates a point comes before it.
+    for point, trial in sorted(points, key=lambda pair: (pair[0], pair[1].number)):
         if not any(
             other != point and all(one <= two for one, two in zip(other, point, strict=True))
             for other, _ in front

@@ -181,9 +181,10 @@ def _unit(space: SearchSpace, values: Mapping[str, Scalar]) -> list[float]:
     for parameter in space.parameters:
         if isinstance(parameter, Choice):
             own = values.get(parameter.path, ...)
+            # Two choices are one apart.
             point += [
                 0.7 if own is not ... and own == choice else 0.0 for choice in parameter.values
-            ]  # two choices are one apart
+            ]
         else:
             point.append(
                 parameter.to_unit(values[parameter.path]) if parameter.path in values else 0.5
@@ -235,9 +236,8 @@ def _chosen(losses: _Array) -> npt.NDArray[np.intp]:
 def _predict(points: _Array, losses: _Array, wanted: _Array) -> tuple[_Array, _Array]:
     """Fit a process with a Matérn 5/2 kernel, its width and noise by the marginal likelihood; mean and deviation ``(m,)`` at `wanted`."""
     middle, scale = float(np.median(losses)), float(np.std(losses)) or 1.0
-    targets = np.clip(
-        (losses - middle) / scale, -3, 3
-    )  # a diverging neighbour should not bend everything
+    # A diverging neighbour should not bend everything.
+    targets = np.clip((losses - middle) / scale, -3, 3)
     best = (-math.inf, _WIDTHS[0], _NOISES[0])
     for width in _WIDTHS:
         for noise in _NOISES:

@@ -193,9 +193,10 @@ def _admit(access: Access, store: Callable[[], Store]) -> Person:
         )
     wanted = token()
     if wanted is not None:
+        # And the database's libraries with it, for which the workers' start does not wait.
         from mnist_dash.runs.access import (
             sharing,
-        )  # and the database's libraries with it, for which the workers' start does not wait
+        )
 
         admitted = sharing.visitor(store(), wanted)
         context = get_script_run_ctx()

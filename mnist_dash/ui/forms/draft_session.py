@@ -74,11 +74,12 @@ class DraftSession(Generic[D]):
             typed = st.session_state.get(key, drawn)
             if typed != drawn:
                 self.put(self.draft.changed(place, parse(typed)))
+                # Once: the place may be another field's after the next change.
                 fields[key] = (
                     place,
                     parse,
                     typed,
-                )  # once: the place may be another field's after the next change
+                )
         return self.draft
 
     def commit(self, key: str, place: Place, parse: Parse) -> None:

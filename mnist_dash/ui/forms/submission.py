@@ -54,9 +54,8 @@ def submit(
         submitted = send(submission.content, submission.key)
     except MnistDashError as error:
         if isinstance(error, InvalidInput):
-            st.session_state.pop(
-                _key(session)
-            )  # nothing was done, and another content may do, such as another name
+            # Nothing was done, and another content may do, such as another name.
+            st.session_state.pop(_key(session))
         session.refuse(str(error))
         return None
     session.allow()

@@ -75,9 +75,8 @@ def headers() -> dict[str, str]:
 def policy() -> str:
     """Write the Content-Security-Policy."""
     try:
-        framing = (
-            Settings.from_environment().frame_ancestors
-        )  # those of Streamlit's secrets are in the environment by now
+        # Those of Streamlit's secrets are in the environment by now.
+        framing = Settings.from_environment().frame_ancestors
     except MnistDashError:
         framing = ()  # the pages say what is wrong with the settings
     directives = {

@@ -174,9 +174,8 @@ def test_what_cannot_be_changed_is_refused_with_its_reason(
     train(store, records, run, 1, 2, 3, 4)
     with pytest.raises(IllegalTransition, match="is in its last epoch"):
         steering.change(store, run.id, {"batch_size": 50})
-    assert (
-        artifacts.parts(store, run.id, ArtifactKind.EPOCH_CHECKPOINT) == []
-    )  # a trial keeps the last one only
+    # A trial keeps the last one only.
+    assert artifacts.parts(store, run.id, ArtifactKind.EPOCH_CHECKPOINT) == []
 
 
 def test_a_batch_of_one_is_refused_at_every_door(store: Store, records: WorkerRecords) -> None:

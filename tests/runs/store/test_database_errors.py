@@ -86,9 +86,8 @@ def _locked_when_opened(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _full(store: Store, _monkeypatch: pytest.MonkeyPatch) -> None:
     with store.writing() as connection:
-        connection.exec_driver_sql(
-            "PRAGMA max_page_count = 1"
-        )  # SQLite takes the pages that there are
+        # SQLite takes the pages that there are.
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
         connection.exec_driver_sql(LARGE_ROW)
 
 

@@ -58,9 +58,8 @@ def _move(name: str, settings: Settings) -> dict[str, int]:
                 writing.exec_driver_sql(f"SELECT setval('{table.name}_id_seq', {len(rows) + 1})")
     source.dispose()
     target.dispose()
-    return {
-        table: n_rows for table, n_rows in counted.items() if table != "meta"
-    }  # opening adds who the store is
+    # Opening adds who the store is.
+    return {table: n_rows for table, n_rows in counted.items() if table != "meta"}
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -403,9 +403,8 @@ def test_values_that_go_together_badly_fail_alone(store: Store) -> None:
     base = RunConfig(optimizer=SGD(momentum=0.9), epochs=3)
     tree["space"] = {"base": base.model_dump(), "parameters": parameters}
     player = Player(store, define(trials=8, sampler="random"))
-    with (
-        store.writing() as connection
-    ):  # such a space is refused when it is created; this one is older than the rule
+    # Such a space is refused when it is created; this one is older than the rule.
+    with store.writing() as connection:
         connection.execute(
             schema.studies.update().values(definition=json.dumps(tree, default=list))
         )

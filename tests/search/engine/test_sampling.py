@@ -134,9 +134,8 @@ def test_diverged_trials_are_avoided() -> None:
         if rate > 0.1:
             search.tell(number, TrialState.DIVERGED, None)
         else:
-            search.tell(
-                number, TrialState.COMPLETE, (0.5,)
-            )  # nothing but the divergence tells rates apart
+            # Nothing but the divergence tells rates apart.
+            search.tell(number, TrialState.COMPLETE, (0.5,))
     assert sum(high[:30]) > 3
     assert sum(high[-30:]) < sum(high[:30]) / 2
     assert search.study.best_trial.value == max(

@@ -228,9 +228,8 @@ def test_distributions_hold_all_editions_and_what_was_tried(
         "optimizer.kind": CategoricalDistribution(("sgd", "adam", "lion")),
         "optimizer.momentum": CategoricalDistribution((0.0, 0.9)),
         "optimizer.learning_rate": FloatDistribution(1e-4, 3.0, log=True),
-        "batch_size": IntDistribution(
-            64, 512, step=1
-        ),  # 100 was tried, which no step of 64 reaches
+        # 100 was tried, which no step of 64 reaches.
+        "batch_size": IntDistribution(64, 512, step=1),
         "gradient_clip_norm": CategoricalDistribution((None, 1.0)),
         "label_smoothing": FloatDistribution(0.0, 0.4),
     }

@@ -373,9 +373,8 @@ def test_pressing_twice_is_one_study(
     press(app, "Launch study")
     app.switch_page("../pages/studies/studies.py")
     app.query_params["new"] = "1"
-    app = press(
-        app.run(), "Launch study"
-    )  # the second click of a double click finds the page again
+    # The second click of a double click finds the page again.
+    app = press(app.run(), "Launch study")
     (study,) = study_store.all_studies(store)
     assert app.query_params["study"] == study.id
 

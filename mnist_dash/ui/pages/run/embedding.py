@@ -201,9 +201,8 @@ def _offer(run: Run, parameters: EmbeddingParameters, failed: Analysis | None) -
             width="stretch",
         )
     if store().settings.n_workers:
-        analyses.ensure_analyst(
-            store().settings
-        )  # ready when the button is pressed: it takes two seconds to start
+        # Ready when the button is pressed: it takes two seconds to start.
+        analyses.ensure_analyst(store().settings)
 
 
 def _sentence(parameters: EmbeddingParameters, config: RunConfig) -> str:

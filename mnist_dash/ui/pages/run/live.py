@@ -103,9 +103,8 @@ def _waits(run: Run) -> str:
     """Say what a run waits for that does not come by itself; empty where there is nothing."""
     if run.state is RunState.QUEUED:
         sentence = blocked(store()).get(run.id, "")
-        return (
-            "" if sentence == NOBODY else sentence
-        )  # `progress` says so, or that one is just starting
+        # `progress` says so, or that one is just starting.
+        return "" if sentence == NOBODY else sentence
     return run.reason if run.state is RunState.RUNNING else ""
 
 

@@ -182,9 +182,10 @@ def frame(
     if set(FIRST) <= set(names):  # what a person has chosen stays, empty or not
         table = without_empty(table, keep=[titles()[FIRST[0]]])
     looks = {titles()[name]: _look(fields.get(name), name) for name in cells}
+    # None would hide the column.
     return table, {
         title: look for title, look in looks.items() if look is not None and title in table
-    }  # None would hide the column
+    }
 
 
 def _column(field: Field | None, name: str, cells: list[Any]) -> pd.Series[Any]:

@@ -131,9 +131,10 @@ def _submit(config: RunConfig) -> None:
 
 
 def _send(definition: StudyDefinition, key: str) -> str:
+    # Loads Optuna, for which the first page does not wait.
     from mnist_dash.search.actions import (
         steering,
-    )  # loads Optuna, for which the first page does not wait
+    )
 
     name = definition.name
     if study_store.exists(store(), name):
