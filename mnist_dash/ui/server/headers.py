@@ -1,8 +1,9 @@
 """What every response tells the browser about what its pages may do: nothing that they do not need.
 
 The pages need: Streamlit's own scripts and the one inline script of its page; ``blob:`` scripts, as which Streamlit loads the JavaScript of
-components and our charts load Plotly from the browser's cache; inline styles, which Streamlit writes; images and fonts as ``data:`` and
-``blob:``. Everything else comes from this server, so nothing can be sent elsewhere.
+components and our charts load Plotly from the browser's cache; functions made of text (``unsafe-eval``), as Plotly makes them to draw with
+WebGL: without it charts of many points stay empty; inline styles, which Streamlit writes; images and fonts as ``data:`` and ``blob:``.
+Scripts of other places and inline scripts stay forbidden. Everything else comes from this server, so nothing can be sent elsewhere.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def policy() -> str:
         framing = ()  # the pages say what is wrong with the settings
     directives = {
         "default-src": "'none'",
-        "script-src": " ".join(("'self'", "blob:", *inline_scripts())),
+        "script-src": " ".join(("'self'", "blob:", "'unsafe-eval'", *inline_scripts())),
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
