@@ -84,7 +84,7 @@ def test_cell_images_and_threshold(warm: Dashboard, page: Page) -> None:
     page.wait_for_url("**threshold=0.3*")
     found = threshold_figures(labels, probabilities, 0, 0.3)
     expect(
-        page.get_by_text(f"of {found.true_positives + found.false_positives:,} called 0")
+        page.get_by_text(f"of {found.true_positives + found.false_positives:,} predicted 0")
     ).to_be_visible()
     expect(figure(page, "False positives")).to_have_text(f"{found.false_positives:,}")
     expect(figure(page, "False negatives")).to_have_text(f"{found.false_negatives:,}")
